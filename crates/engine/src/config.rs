@@ -1,0 +1,33 @@
+//! Settings of the engine; cli reads and checks them.
+
+use std::time::Duration;
+
+/// What an operator may change about the platform itself.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Region in URNs; `local` by default.
+    pub region: String,
+    /// Billing step in milliseconds: 100 or 1.
+    pub billing_step_ms: u64,
+    /// Ceiling of a synchronous run, even where `timeout` is longer; 900 s.
+    pub sync_ceiling: Duration,
+    /// Functions a project may hold; 400.
+    pub functions_per_project: u64,
+    /// Bytes of code a project may hold; 10,240 MB.
+    pub code_bytes_per_project: u64,
+    /// Refuse a runtime that no installed interpreter matches exactly.
+    pub strict_runtimes: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            region: "local".to_owned(),
+            billing_step_ms: 100,
+            sync_ceiling: Duration::from_secs(900),
+            functions_per_project: 400,
+            code_bytes_per_project: 10_240 << 20,
+            strict_runtimes: false,
+        }
+    }
+}

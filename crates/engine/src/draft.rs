@@ -1,0 +1,71 @@
+//! What a request asks for, typed but not yet checked. Gateway fills these; `validate` makes specifications of them.
+
+use serde_json::{Map, Value};
+
+/// A function to create.
+#[derive(Clone, Debug, Default)]
+pub struct FunctionDraft {
+    /// `func_name`.
+    pub name: Option<String>,
+    /// `package`; `default` where absent or empty.
+    pub package: Option<String>,
+    /// Configuration.
+    pub spec: SpecDraft,
+    /// Code.
+    pub code: CodeDraft,
+}
+
+/// Configuration of a function. Absent fields take their default on create and keep their value on update.
+#[derive(Clone, Debug, Default)]
+pub struct SpecDraft {
+    /// `runtime`.
+    pub runtime: Option<String>,
+    /// `handler`.
+    pub handler: Option<String>,
+    /// `timeout`, seconds.
+    pub timeout: Option<i64>,
+    /// `memory_size`, MB.
+    pub memory_size: Option<i64>,
+    /// `ephemeral_storage`, MB.
+    pub ephemeral_storage: Option<i64>,
+    /// `initializer_handler`; empty removes it.
+    pub initializer_handler: Option<String>,
+    /// `initializer_timeout`, seconds.
+    pub initializer_timeout: Option<i64>,
+    /// `pre_stop_handler`; empty removes it.
+    pub pre_stop_handler: Option<String>,
+    /// `pre_stop_timeout`, seconds.
+    pub pre_stop_timeout: Option<i64>,
+    /// `user_data`: text of a JSON object of strings.
+    pub user_data: Option<String>,
+    /// `encrypted_user_data`: the same, secret.
+    pub encrypted_user_data: Option<String>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `strategy_config`.
+    pub strategy: Option<StrategyDraft>,
+    /// `enable_dynamic_memory`.
+    pub dynamic_memory: Option<bool>,
+    /// Settings that are stored and given back without effect, by their API names.
+    pub passive: Map<String, Value>,
+}
+
+/// `strategy_config`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StrategyDraft {
+    /// `concurrency`.
+    pub concurrency: Option<i64>,
+    /// `concurrent_num`.
+    pub concurrent_num: Option<i64>,
+}
+
+/// Code of a function.
+#[derive(Clone, Debug, Default)]
+pub struct CodeDraft {
+    /// `code_type`.
+    pub code_type: Option<String>,
+    /// `code_filename`.
+    pub filename: Option<String>,
+    /// `func_code.file`: base64.
+    pub file: Option<String>,
+}

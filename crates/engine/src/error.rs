@@ -1,0 +1,40 @@
+//! Why the engine did not do what was asked: one text for the caller, the cause for the operator.
+
+use fungraph_model::{ErrorCode, Fault};
+
+/// A refusal, or a failure of the platform.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller is told why.
+    #[error(transparent)]
+    Refused(#[from] Fault),
+    /// The platform failed; the caller learns no more than that, the operator reads the cause in the log.
+    #[error("{doing}")]
+    Internal {
+        /// What was being done, a short verb phrase.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Error {
+    /// A failure of the platform while `doing` something.
+    pub fn internal(doing: &'static str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Internal { doing, source: Box::new(source) }
+    }
+
+    /// What the caller is told.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Refused(fault) => fault.clone(),
+            Self::Internal { .. } => Fault::new(
+                ErrorCode::Internal,
+                "The platform failed while it handled the request. The request id is in the header X-Request-Id; \
+                 the operator finds the cause under it in the server's log",
+            ),
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What the platform does: functions, their code, and the one corridor every call walks, free of HTTP and SQL.
+//!
+//! Three doors (HTTP today; queue and triggers later) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
+
+mod config;
+mod code;
+mod draft;
+mod engine;
+mod error;
+mod functions;
+mod identity;
+mod invoke;
+mod telemetry;
+mod validate;
+
+pub use config::Config;
+pub use draft::{CodeDraft, FunctionDraft, SpecDraft, StrategyDraft};
+pub use engine::{Engine, Parts};
+pub use error::Error;
+pub use functions::{FunctionCode, FunctionList, ListQuery};
+pub use identity::Credentials;
+pub use invoke::{Invocation, InvokeRequest};

@@ -1,0 +1,25 @@
+//! The words every other crate speaks: names, ids, specifications, outcomes and error codes.
+//!
+//! Nothing here does I/O, waits, or knows HTTP, SQL or JSON. Shapes on the wire belong to gateway,
+//! rows to store, frames to instance; each converts at its own wall.
+
+mod caller;
+mod error_code;
+mod function;
+mod ids;
+mod invocation;
+pub mod limits;
+mod outcome;
+mod runtime;
+mod spec;
+mod urn;
+
+pub use caller::{AccessKey, Caller, Secret};
+pub use error_code::{ErrorCode, Fault};
+pub use function::{CodePackage, CodeType, Digest, FunctionKey, FunctionVersion};
+pub use ids::{DomainId, ProjectId, RequestId};
+pub use invocation::{LogTail, Summary};
+pub use outcome::{Failure, FailureCode, Outcome, Value};
+pub use runtime::{Language, Runtime};
+pub use spec::{FunctionSpec, HookSpec, Strategy};
+pub use urn::{FunctionRef, Qualifier};

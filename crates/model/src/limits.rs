@@ -1,0 +1,61 @@
+//! Fixed limits of the service (contract: limits.md, column "Default"). What an operator may change is a setting of its owner instead.
+
+/// Name of the version that changes with every update.
+pub const LATEST: &str = "latest";
+/// Package of a function that names none.
+pub const DEFAULT_PACKAGE: &str = "default";
+/// Characters of a function URN.
+pub const URN_CHARS: usize = 269;
+/// Characters of a function or package name.
+pub const NAME_CHARS: usize = 60;
+/// Characters of a handler.
+pub const HANDLER_CHARS: usize = 128;
+/// Characters of a description.
+pub const DESCRIPTION_CHARS: usize = 512;
+/// Keys of user variables.
+pub const USER_DATA_KEYS: usize = 20;
+/// Characters of all keys and values of user variables together.
+pub const USER_DATA_CHARS: usize = 4096;
+/// Seconds a handler may be given.
+pub const TIMEOUT_SECONDS: std::ops::RangeInclusive<u32> = 3..=259_200;
+/// Seconds an initializer may be given.
+pub const INITIALIZER_SECONDS: std::ops::RangeInclusive<u32> = 1..=300;
+/// Seconds a pre-stop handler may be given.
+pub const PRE_STOP_SECONDS: std::ops::RangeInclusive<u32> = 1..=90;
+/// Memory sizes, in MB.
+pub const MEMORY_MB: [u32; 15] =
+    [128, 256, 512, 768, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 8192, 10240];
+/// Sizes of `/tmp`, in MB.
+pub const TMP_MB: [u32; 2] = [512, 10240];
+/// Bytes of a synchronous event.
+pub const EVENT_BYTES: usize = 6_291_456;
+/// Bytes of a serialised result.
+pub const RESULT_BYTES: usize = 6_291_456;
+/// Bytes of a log tail.
+pub const LOG_TAIL_BYTES: usize = 4096;
+/// Bytes of inline code, decoded.
+pub const INLINE_CODE_BYTES: usize = 10_240;
+/// Bytes of a code package in an API call, decoded.
+pub const PACKAGE_BYTES: usize = 52_428_800;
+/// Bytes of a code package after unpacking.
+pub const UNPACKED_BYTES: u64 = 1_572_864_000;
+/// Entries of a code package; the contract gives the number for dependencies, a package gets the same.
+pub const PACKAGE_ENTRIES: usize = 30_000;
+/// Functions on one page of a list.
+pub const PAGE_FUNCTIONS: u32 = 400;
+/// Instances of one function unless its strategy says otherwise.
+pub const INSTANCES: i32 = 400;
+/// Values `concurrency` of a strategy may have: -1 no limit, 0 disabled.
+pub const CONCURRENCY: std::ops::RangeInclusive<i32> = -1..=1000;
+/// Values `concurrent_num` of a strategy may have.
+pub const CONCURRENT_NUM: std::ops::RangeInclusive<u32> = 1..=1000;
+/// Processes and threads of an instance.
+pub const PROCESSES: u32 = 1024;
+/// Open files of an instance.
+pub const OPEN_FILES: u64 = 2048;
+
+/// CPU of an instance in millicores, by the documented formula: memory / 128 x 100 + 200.
+#[must_use]
+pub const fn cpu_millicores(memory_mb: u32) -> u32 {
+    memory_mb / 128 * 100 + 200
+}

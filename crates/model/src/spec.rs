@@ -1,0 +1,74 @@
+//! The configuration of a function, checked.
+
+use std::collections::BTreeMap;
+
+use crate::{Runtime, Secret};
+
+/// Everything a version is configured with. Made by engine from a request; each field is inside its range.
+#[derive(Clone, Debug)]
+pub struct FunctionSpec {
+    /// Runtime; never changes.
+    pub runtime: Runtime,
+    /// Handler, 1 to 128 characters.
+    pub handler: String,
+    /// Seconds the handler may take.
+    pub timeout_s: u32,
+    /// Memory in MB, one of `limits::MEMORY_MB`.
+    pub memory_mb: u32,
+    /// Size of `/tmp` in MB.
+    pub tmp_mb: u32,
+    /// Initializer, run once per instance.
+    pub initializer: Option<HookSpec>,
+    /// Pre-stop handler, run when an instance leaves in order.
+    pub pre_stop: Option<HookSpec>,
+    /// User variables.
+    pub user_data: BTreeMap<String, String>,
+    /// User variables whose values are secret.
+    pub encrypted_user_data: BTreeMap<String, Secret>,
+    /// How many instances, how many calls in each.
+    pub strategy: Strategy,
+    /// Free text.
+    pub description: String,
+    /// Whether `X-Cff-Instance-Memory` counts.
+    pub dynamic_memory: bool,
+    /// Settings that are stored and given back but have no effect yet: a JSON object with the API's field names.
+    pub passive: String,
+}
+
+/// A hook of the function: initializer or pre-stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookSpec {
+    /// `file.function`.
+    pub handler: String,
+    /// Seconds it may take.
+    pub timeout_s: u32,
+}
+
+/// How a function scales (contract: async.md section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strategy {
+    /// Most instances; -1 no limit, 0 disabled.
+    pub concurrency: i32,
+    /// Calls at once in one instance.
+    pub concurrent_num: u32,
+}
+
+impl Default for Strategy {
+    fn default() -> Self {
+        Self { concurrency: crate::limits::INSTANCES, concurrent_num: 1 }
+    }
+}
+
+impl Strategy {
+    /// Whether calls are refused.
+    #[must_use]
+    pub fn disabled(self) -> bool {
+        self.concurrency == 0
+    }
+
+    /// Most instances; `None` for no limit.
+    #[must_use]
+    pub fn most_instances(self) -> Option<usize> {
+        usize::try_from(self.concurrency).ok()
+    }
+}
