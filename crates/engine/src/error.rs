@@ -8,6 +8,12 @@ pub enum Error {
     /// The caller is told why.
     #[error(transparent)]
     Refused(#[from] Fault),
+    /// No interpreter for a function that exists: it was there when the function was created.
+    #[error("{message}")]
+    ExecutorMissing {
+        /// What to install.
+        message: String,
+    },
     /// The platform failed; the caller learns no more than that, the operator reads the cause in the log.
     #[error("{doing}")]
     Internal {
@@ -30,6 +36,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Refused(fault) => fault.clone(),
+            Self::ExecutorMissing { message } => Fault::new(ErrorCode::Internal, message.clone()),
             Self::Internal { .. } => Fault::new(
                 ErrorCode::Internal,
                 "The platform failed while it handled the request. The request id is in the header X-Request-Id; \

@@ -2,15 +2,19 @@
 //!
 //! Three doors (HTTP today; queue and triggers later) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
 
-mod config;
 mod code;
+mod config;
 mod draft;
 mod engine;
 mod error;
 mod functions;
 mod identity;
 mod invoke;
+mod jobs;
+mod resolve;
+mod run_log;
 mod telemetry;
+mod to_end;
 mod validate;
 
 pub use config::Config;

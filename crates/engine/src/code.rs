@@ -1,0 +1,145 @@
+//! Uploaded code: what a draft says, checked and kept as a package.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use fungraph_model::{CodePackage, CodeType, ErrorCode, Fault, FunctionVersion, Language, Runtime, limits};
+use fungraph_store::{PackageError, Packages};
+
+use crate::{CodeDraft, Engine, Error};
+
+/// What inline functions without code begin as (contract: schemas.json, `FuncCode.file`).
+const PYTHON_SAMPLE: &str = "# -*- coding:utf-8 -*-\nimport json\n\ndef handler(event, context):\n    return {\n        \"statusCode\": 200,\n        \"isBase64Encoded\": False,\n        \"body\": json.dumps(event),\n        \"headers\": {\"Content-Type\": \"application/json\"}\n    }\n";
+const NODEJS_SAMPLE: &str = "exports.handler = async (event, context) => ({\n    statusCode: 200,\n    headers: { 'Content-Type': 'application/json' },\n    isBase64Encoded: false,\n    body: JSON.stringify(event),\n});\n";
+
+impl Engine {
+    /// Checks a draft and keeps its package. The caller holds `uploads` until a function names the package.
+    pub(crate) async fn keep_code(&self, draft: CodeDraft, runtime: Runtime) -> Result<CodePackage, Error> {
+        let code_type = code_type(draft.code_type.as_deref(), runtime)?;
+        let filename = filename(draft.filename, code_type, runtime)?;
+        let bytes = match draft.file.filter(|file| !file.is_empty()) {
+            Some(file) => decode(file).await?,
+            None if code_type == CodeType::Inline => sample(runtime)?,
+            None => return Err(missing(code_type).into()),
+        };
+        self.packages.put(code_type, &filename, bytes).await.map_err(package_error)
+    }
+
+    /// Source text of inline code; packages are downloaded instead.
+    pub(crate) async fn inline_source(&self, version: &FunctionVersion) -> Result<Option<Bytes>, Error> {
+        if version.code.code_type != CodeType::Inline {
+            return Ok(None);
+        }
+        self.packages.bytes(&version.code).await.map(Some).map_err(package_error)
+    }
+
+    /// An uploaded package as a file, for download links.
+    ///
+    /// # Errors
+    /// FSS.0404 where no function has this code any more.
+    pub async fn open_package(&self, package: &CodePackage) -> Result<tokio::fs::File, Error> {
+        self.packages.open_file(package).map(tokio::fs::File::from_std).map_err(package_error)
+    }
+
+    /// Removes packages that no function and no instance uses.
+    pub(crate) async fn remove_unused_packages(&self) -> Result<(), Error> {
+        let _nobody_uploads = self.uploads.write().await;
+        let mut used =
+            self.store.digests_in_use().await.map_err(|source| Error::internal("list the code in use", source))?;
+        used.extend(self.pool.digests());
+        let removed = self.packages.collect(&used).await.map_err(package_error)?;
+        if removed > 0 {
+            tracing::info!(removed, "removed code packages that no function uses");
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn package_error(error: PackageError) -> Error {
+    match error {
+        PackageError::Refused(fault) => Error::Refused(fault),
+        error => Error::internal("keep a code package", error),
+    }
+}
+
+fn code_type(name: Option<&str>, runtime: Runtime) -> Result<CodeType, Fault> {
+    let bad = |why: &str| Fault::new(ErrorCode::BadCodeType, format!("code_type {why}. Use inline, zip or jar"));
+    let code_type = match name {
+        None | Some("") => return Err(bad("is missing")),
+        Some(name @ ("obs" | "Custom-Image-Swr")) => {
+            return Err(Fault::new(
+                ErrorCode::NotSupported,
+                format!("code_type '{name}' is not built yet. Send the code itself as inline, zip or jar"),
+            ));
+        }
+        Some(name) => CodeType::parse(name).ok_or_else(|| bad(&format!("'{name}' does not exist")))?,
+    };
+    if code_type == CodeType::Inline && runtime.main_file().is_none() {
+        return Err(bad(&format!("inline does not fit the runtime {}", runtime.name())));
+    }
+    Ok(code_type)
+}
+
+fn filename(given: Option<String>, code_type: CodeType, runtime: Runtime) -> Result<String, Fault> {
+    let given = given.filter(|name| !name.is_empty());
+    Ok(match (given, code_type) {
+        (Some(name), _) => name,
+        (None, CodeType::Inline) => {
+            let main = runtime.main_file();
+            main.ok_or_else(|| Fault::new(ErrorCode::BadFilename, "code_filename is missing"))?.to_owned()
+        }
+        (None, CodeType::Zip) => "index.zip".to_owned(),
+        (None, CodeType::Jar) => "index.jar".to_owned(),
+    })
+}
+
+fn sample(runtime: Runtime) -> Result<Bytes, Fault> {
+    match runtime.language() {
+        Language::Python => Ok(Bytes::from_static(PYTHON_SAMPLE.as_bytes())),
+        Language::NodeJs => Ok(Bytes::from_static(NODEJS_SAMPLE.as_bytes())),
+        _ => Err(missing(CodeType::Inline)),
+    }
+}
+
+fn missing(code_type: CodeType) -> Fault {
+    Fault::new(
+        ErrorCode::CodeMissing,
+        format!(
+            "func_code.file is missing. Send the {} as base64 in func_code.file",
+            match code_type {
+                CodeType::Inline => "source text",
+                CodeType::Zip | CodeType::Jar => "archive",
+            }
+        ),
+    )
+}
+
+/// A large package takes its time to decode, away from the threads that serve calls.
+async fn decode(text: String) -> Result<Bytes, Error> {
+    if text.len() / 4 * 3 > limits::PACKAGE_BYTES + 3 {
+        return Err(Fault::new(
+            ErrorCode::PackageTooLarge,
+            "the code package is over 50 MB. Make it smaller; packages from object storage are not built yet",
+        )
+        .into());
+    }
+    tokio::task::spawn_blocking(move || {
+        // Line breaks inside base64 are common where a shell made it.
+        let text = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], "") } else { text };
+        STANDARD.decode(text).map(Bytes::from).map_err(|error| {
+            Fault::new(
+                ErrorCode::BadCode,
+                format!("func_code.file is not base64 ({error}). Encode the file's bytes as base64"),
+            )
+        })
+    })
+    .await
+    .map_err(|source| Error::internal("decode a code package", source))?
+    .map_err(Error::Refused)
+}
+
+impl Engine {
+    /// Where a function's code is unpacked; unused settings of the store stay its own.
+    pub(crate) fn packages(&self) -> &Packages {
+        &self.packages
+    }
+}

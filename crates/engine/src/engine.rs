@@ -1,0 +1,116 @@
+//! The platform's one object: what it is made of, how it starts and stops.
+
+use std::{sync::Arc, time::Duration};
+
+use fungraph_instance::Interpreters;
+use fungraph_pool::Pool;
+use fungraph_store::{Packages, Store, logs::Logs};
+use tokio::sync::RwLock;
+use tokio_util::task::TaskTracker;
+
+use crate::{Config, Error, identity::Identity, jobs::Jobs, resolve::Resolver, telemetry::Telemetry};
+
+/// What an engine is put together from.
+pub struct Parts {
+    /// Settings.
+    pub config: Config,
+    /// Metadata.
+    pub store: Store,
+    /// Uploaded code.
+    pub packages: Packages,
+    /// Logs of calls.
+    pub logs: Logs,
+    /// Instances.
+    pub pool: Pool,
+    /// What runs functions on this host.
+    pub interpreters: Interpreters,
+}
+
+/// The platform. Cheap to share, made once.
+pub struct Engine {
+    pub(crate) config: Config,
+    pub(crate) store: Store,
+    pub(crate) packages: Packages,
+    pub(crate) logs: Logs,
+    pub(crate) pool: Pool,
+    pub(crate) interpreters: Interpreters,
+    pub(crate) identity: Identity,
+    pub(crate) resolver: Resolver,
+    pub(crate) telemetry: Telemetry,
+    /// Calls whose client has left; they run to their end all the same.
+    pub(crate) orphans: TaskTracker,
+    /// Read while a package is stored and its function is not yet; written while unused packages are removed.
+    pub(crate) uploads: RwLock<()>,
+    jobs: Jobs,
+}
+
+impl Engine {
+    /// Puts the platform together. The metrics recorder must be installed before.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
+        let Parts { config, store, packages, logs, pool, interpreters } = parts;
+        let identity = Identity::load(&store).await?;
+        let engine = Self {
+            config,
+            store,
+            packages,
+            logs,
+            pool,
+            interpreters,
+            identity,
+            resolver: Resolver::default(),
+            telemetry: Telemetry::register(),
+            orphans: TaskTracker::new(),
+            uploads: RwLock::new(()),
+            jobs: Jobs::default(),
+        };
+        let engine = Arc::new(engine);
+        engine.jobs.start(&engine);
+        Ok(engine)
+    }
+
+    /// The region in URNs.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.config.region
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Code was replaced or deleted: what nobody uses any more is removed soon.
+    pub(crate) fn nudge_cleaner(&self) {
+        self.jobs.nudge();
+    }
+
+    /// Whether calls can be taken.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        !self.orphans.is_closed()
+    }
+
+    /// Instances there are now.
+    #[must_use]
+    pub fn instances(&self) -> usize {
+        self.pool.size()
+    }
+
+    /// Stops in order, once no request comes in any more: calls without a client, instances, logs, store. Everything
+    /// that is not done after `limit` is given up.
+    pub async fn shutdown(&self, limit: Duration) {
+        self.orphans.close();
+        self.jobs.stop().await;
+        let begun = tokio::time::Instant::now();
+        if tokio::time::timeout(limit, self.orphans.wait()).await.is_err() {
+            tracing::warn!("calls whose clients had left did not end in time");
+        }
+        self.pool.shutdown(limit.saturating_sub(begun.elapsed()).max(Duration::from_secs(1))).await;
+        self.logs.close().await;
+        self.store.clone().close().await;
+    }
+}

@@ -1,0 +1,354 @@
+//! Functions: create, read, list, change, delete.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fungraph_instance::Plan;
+use fungraph_model::{
+    Caller, ErrorCode, Fault, FunctionKey, FunctionRef, FunctionVersion, Language, Qualifier, Runtime, limits,
+};
+use fungraph_store::{Error as StoreError, FunctionQuery};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::{CodeDraft, Engine, Error, FunctionDraft, SpecDraft, resolve::Resolved, validate};
+
+/// How often an update that lost against another one is tried again before the caller is asked to.
+const UPDATE_TRIES: usize = 10;
+
+/// Which functions to list.
+#[derive(Clone, Debug, Default)]
+pub struct ListQuery {
+    /// Only this package.
+    pub package: Option<String>,
+    /// Only names that contain this.
+    pub name_contains: Option<String>,
+    /// How many to pass over.
+    pub marker: u32,
+    /// How many to give, 1 to 400.
+    pub limit: u32,
+}
+
+/// A page of functions.
+#[derive(Clone, Debug)]
+pub struct FunctionList {
+    /// The functions.
+    pub functions: Vec<FunctionVersion>,
+    /// Where the next page begins; 0 where there is none.
+    pub next_marker: u32,
+    /// All that match.
+    pub count: u64,
+}
+
+/// Code as it can be shown.
+#[derive(Clone, Debug)]
+pub struct FunctionCode {
+    /// Whose code.
+    pub version: Arc<FunctionVersion>,
+    /// Source text of inline code; packages are downloaded.
+    pub inline: Option<Bytes>,
+}
+
+impl Engine {
+    /// Creates a function; its version `latest` exists at once.
+    ///
+    /// # Errors
+    /// The code of the field that is wrong; FSS.1061 where the name is taken; FSS.1041 and FSS.1042 over quota.
+    pub async fn create_function(&self, caller: &Caller, draft: FunctionDraft) -> Result<Arc<FunctionVersion>, Error> {
+        let name = validate::function_name(draft.name)?;
+        let package = validate::package(draft.package)?;
+        let runtime = validate::runtime(draft.spec.runtime.as_deref())?;
+        let spec = validate::new_spec(draft.spec, runtime)?;
+        self.check_runtime(runtime)?;
+        let key = FunctionKey { project: caller.project.clone(), package, name };
+        if self.read(&key).await?.is_some() {
+            return Err(exists(&key));
+        }
+        let _upload = self.uploads.read().await;
+        let code = self.keep_code(draft.code, runtime).await?;
+        self.check_quota(caller, code.size, true).await?;
+        let version = FunctionVersion {
+            key,
+            domain: caller.domain.clone(),
+            version: limits::LATEST.to_owned(),
+            func_id: Uuid::new_v4().simple().to_string(),
+            spec,
+            code,
+            revision: 1,
+            last_modified: Timestamp::now(),
+        };
+        match self.store.create_function(&version).await {
+            Ok(()) => {}
+            Err(StoreError::Exists { .. }) => return Err(exists(&version.key)),
+            Err(source) => return Err(Error::internal("store a new function", source)),
+        }
+        self.resolver.forget(&version.key);
+        tracing::info!(function = %version.key, runtime = runtime.name(), "function created");
+        Ok(Arc::new(version))
+    }
+
+    /// One page of a project's functions.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn functions(&self, caller: &Caller, query: ListQuery) -> Result<FunctionList, Error> {
+        let page = self
+            .store
+            .functions(&FunctionQuery {
+                project: caller.project.clone(),
+                package: query.package,
+                name_part: query.name_contains,
+                marker: query.marker.into(),
+                limit: query.limit,
+            })
+            .await
+            .map_err(|source| Error::internal("list functions", source))?;
+        // The API writes 0 where there is no next page; its markers have 32 bits.
+        let next_marker = page.next.and_then(|next| u32::try_from(next).ok()).unwrap_or(0);
+        Ok(FunctionList { functions: page.functions, next_marker, count: page.total })
+    }
+
+    /// The version a management path names.
+    ///
+    /// # Errors
+    /// FSS.1051, FSS.1052 or FSS.1053 where it is missing; FSS.0403 for another project.
+    pub async fn function(&self, caller: &Caller, function: &FunctionRef) -> Result<Arc<FunctionVersion>, Error> {
+        let key = key(caller, function)?;
+        let version = self.read(&key).await?.ok_or_else(|| missing(&key))?;
+        match function.version() {
+            Qualifier::Latest => Ok(Arc::new(version)),
+            Qualifier::Version(name) => Err(Fault::new(
+                ErrorCode::VersionNotFound,
+                format!("The function '{}' has no version '{name}'. Leave the version out to mean latest", key.name),
+            )
+            .into()),
+            Qualifier::Alias(name) => Err(Fault::new(
+                ErrorCode::AliasNotFound,
+                format!("The function '{}' has no alias '{name}'. Leave the alias out to mean latest", key.name),
+            )
+            .into()),
+        }
+    }
+
+    /// A version with its code.
+    ///
+    /// # Errors
+    /// As [`Self::function`].
+    pub async fn function_code(&self, caller: &Caller, function: &FunctionRef) -> Result<FunctionCode, Error> {
+        let version = self.function(caller, function).await?;
+        let inline = self.inline_source(&version).await?;
+        Ok(FunctionCode { version, inline })
+    }
+
+    /// Changes the configuration of latest; what the draft leaves out stays.
+    ///
+    /// # Errors
+    /// FSS.1015 for a version or alias; the code of the field that is wrong.
+    pub async fn update_spec(
+        &self,
+        caller: &Caller,
+        function: &FunctionRef,
+        name: Option<String>,
+        draft: SpecDraft,
+    ) -> Result<Arc<FunctionVersion>, Error> {
+        let key = latest_only(caller, function)?;
+        if name.is_some_and(|name| name != key.name) {
+            return Err(
+                Fault::new(ErrorCode::BadName, "func_name cannot be changed. Send the name the function has").into()
+            );
+        }
+        let runtime = draft.runtime.as_deref().map(|name| validate::runtime(Some(name))).transpose()?;
+        self.update(&key, |old| {
+            if runtime.is_some_and(|runtime| runtime != old.spec.runtime) {
+                let now = old.spec.runtime.name();
+                return Err(Fault::new(ErrorCode::BadRuntime, format!("runtime cannot be changed. It is {now}")));
+            }
+            let spec = validate::changed_spec(draft.clone(), &old.spec)?;
+            Ok(FunctionVersion { spec, ..old })
+        })
+        .await
+    }
+
+    /// Replaces the code of latest.
+    ///
+    /// # Errors
+    /// FSS.1015 for a version or alias; the code of what is wrong with the package.
+    pub async fn update_code(
+        &self,
+        caller: &Caller,
+        function: &FunctionRef,
+        draft: CodeDraft,
+    ) -> Result<Arc<FunctionVersion>, Error> {
+        let key = latest_only(caller, function)?;
+        let old = self.read(&key).await?.ok_or_else(|| missing(&key))?;
+        let updated = {
+            let _upload = self.uploads.read().await;
+            let code = self.keep_code(draft, old.spec.runtime).await?;
+            self.check_quota(caller, code.size.saturating_sub(old.code.size), false).await?;
+            self.update(&key, |old| Ok(FunctionVersion { code: code.clone(), ..old })).await?
+        };
+        self.nudge_cleaner();
+        Ok(updated)
+    }
+
+    /// Deletes a function with everything that is its own.
+    ///
+    /// # Errors
+    /// FSS.0403 for `latest` alone, FSS.1052 and FSS.1053 for a version or alias that is missing, FSS.1051.
+    pub async fn delete_function(&self, caller: &Caller, function: &FunctionRef) -> Result<(), Error> {
+        let key = key(caller, function)?;
+        match &function.qualifier {
+            None => {}
+            Some(Qualifier::Latest) => {
+                self.function(caller, function).await?;
+                return Err(Fault::new(
+                    ErrorCode::Forbidden,
+                    "The version latest cannot be deleted alone. Leave ':latest' out to delete the whole function",
+                )
+                .into());
+            }
+            Some(_) => return self.function(caller, function).await.map(|_| ()),
+        }
+        let deleted = self.store.delete_function(&key).await;
+        if !deleted.map_err(|source| Error::internal("delete a function", source))? {
+            return Err(missing(&key).into());
+        }
+        self.resolver.forget(&key);
+        self.logs.remove(&key).await;
+        self.nudge_cleaner();
+        tracing::info!(function = %key, "function deleted");
+        Ok(())
+    }
+
+    /// Resolves a function for a call, from memory where it is known.
+    pub(crate) async fn resolve(&self, key: &FunctionKey) -> Result<Option<Arc<Resolved>>, Error> {
+        loop {
+            let epoch = match self.resolver.get(key) {
+                Ok(resolved) => return Ok(Some(resolved)),
+                Err(epoch) => epoch,
+            };
+            let Some(version) = self.read(key).await? else { return Ok(None) };
+            let version = Arc::new(version);
+            let group = self.pool.group(self.plan(&version)?);
+            if let Some(resolved) = self.resolver.insert(epoch, Resolved::new(version, group)) {
+                return Ok(Some(resolved));
+            }
+        }
+    }
+
+    /// What instances of a version are made of.
+    pub(crate) fn plan(&self, version: &Arc<FunctionVersion>) -> Result<Plan, Error> {
+        let choice = self.interpreters.choose(version.spec.runtime, self.config.strict_runtimes);
+        let choice = choice.map_err(|unavailable| Error::ExecutorMissing { message: unavailable.message() })?;
+        Ok(Plan {
+            version: Arc::clone(version),
+            interpreter: choice.interpreter,
+            code: self.packages().tree(&version.code),
+        })
+    }
+
+    async fn read(&self, key: &FunctionKey) -> Result<Option<FunctionVersion>, Error> {
+        self.store.function(key).await.map_err(|source| Error::internal("read a function", source))
+    }
+
+    /// Applies a change to what is stored; whoever changed it meanwhile is not lost, the change is applied to that.
+    async fn update(
+        &self,
+        key: &FunctionKey,
+        change: impl Fn(FunctionVersion) -> Result<FunctionVersion, Fault>,
+    ) -> Result<Arc<FunctionVersion>, Error> {
+        for _ in 0..UPDATE_TRIES {
+            let old = self.read(key).await?.ok_or_else(|| missing(key))?;
+            let revision = old.revision;
+            let new = FunctionVersion { revision: revision + 1, last_modified: Timestamp::now(), ..change(old)? };
+            match self.store.update_function(&new, revision).await {
+                Ok(()) => {
+                    self.resolver.forget(key);
+                    return Ok(Arc::new(new));
+                }
+                Err(StoreError::Changed { .. }) => {}
+                Err(StoreError::Missing { .. }) => return Err(missing(key).into()),
+                Err(source) => return Err(Error::internal("update a function", source)),
+            }
+        }
+        Err(Fault::new(
+            ErrorCode::TooManyRequests,
+            "The function was changed by others again and again meanwhile. Nothing was changed by this request; send it again",
+        )
+        .into())
+    }
+
+    fn check_runtime(&self, runtime: Runtime) -> Result<(), Fault> {
+        if !matches!(runtime.language(), Language::Python | Language::NodeJs) {
+            return Err(Fault::new(
+                ErrorCode::NotSupported,
+                format!("The runtime {} is not built yet. Python and Node.js are", runtime.name()),
+            ));
+        }
+        let choice = self.interpreters.choose(runtime, self.config.strict_runtimes);
+        choice.map(|_| ()).map_err(|unavailable| Fault::new(ErrorCode::BadRuntime, unavailable.message()))
+    }
+
+    async fn check_quota(&self, caller: &Caller, more_bytes: u64, one_more: bool) -> Result<(), Error> {
+        let usage = self.store.usage(&caller.project).await;
+        let usage = usage.map_err(|source| Error::internal("count what a project uses", source))?;
+        let most = self.config.functions_per_project;
+        if one_more && usage.functions >= most {
+            return Err(Fault::new(
+                ErrorCode::TooManyFunctions,
+                format!(
+                    "The project holds {most} functions, its most. Delete one, or raise limits.functions_per_project"
+                ),
+            )
+            .into());
+        }
+        if usage.code_bytes + more_bytes > self.config.code_bytes_per_project {
+            let most = self.config.code_bytes_per_project >> 20;
+            return Err(Fault::new(
+                ErrorCode::CodeQuota,
+                format!("The project's code would be over its quota of {most} MB. Delete functions, or raise limits.code_mb_per_project"),
+            )
+            .into());
+        }
+        Ok(())
+    }
+}
+
+/// The function a URN names, in the caller's project.
+pub(crate) fn key(caller: &Caller, function: &FunctionRef) -> Result<FunctionKey, Fault> {
+    if function.project.as_ref().is_some_and(|project| *project != caller.project) {
+        return Err(Fault::new(
+            ErrorCode::Forbidden,
+            "The project in the function's URN is not the project of the path. Use the same project in both",
+        ));
+    }
+    Ok(FunctionKey { project: caller.project.clone(), package: function.package.clone(), name: function.name.clone() })
+}
+
+fn latest_only(caller: &Caller, function: &FunctionRef) -> Result<FunctionKey, Fault> {
+    if !matches!(function.qualifier, None | Some(Qualifier::Latest)) {
+        return Err(Fault::new(
+            ErrorCode::BadVersion,
+            "Published versions and aliases do not change. Leave the last field of the URN out to change latest",
+        ));
+    }
+    key(caller, function)
+}
+
+fn missing(key: &FunctionKey) -> Fault {
+    Fault::new(
+        ErrorCode::FunctionNotFound,
+        format!("There is no function '{}' in package '{}' of this project", key.name, key.package),
+    )
+}
+
+fn exists(key: &FunctionKey) -> Error {
+    Fault::new(
+        ErrorCode::FunctionExists,
+        format!(
+            "The package '{}' has a function '{}' already. Update it, or choose another name",
+            key.package, key.name
+        ),
+    )
+    .into()
+}

@@ -1,0 +1,349 @@
+//! The corridor: every call of a function ends here, whichever door it came in by.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use fungraph_instance::StartError;
+use fungraph_model::{
+    Caller, ErrorCode, Failure, FailureCode, Fault, FunctionRef, FunctionVersion, LogTail, Outcome, Qualifier,
+    RequestId, Runtime, Summary, Value, limits,
+};
+use fungraph_pool::{AcquireError, Group, Lease, Refusal};
+use fungraph_store::logs::LogEntry;
+use jiff::Timestamp;
+use serde::de::IgnoredAny;
+
+use crate::{Engine, Error, functions, resolve::Resolved, run_log::RunLog, to_end::to_end, validate};
+
+/// How often an initializer is tried, each time in a new instance (contract: runtimes.md section 4).
+const INITIALIZER_TRIES: usize = 3;
+
+/// A call to make.
+#[derive(Clone, Debug)]
+pub struct InvokeRequest {
+    /// Id of the run.
+    pub request: RequestId,
+    /// What to call.
+    pub function: FunctionRef,
+    /// The event as it came.
+    pub event: Bytes,
+    /// Whether the caller wants the end of the log.
+    pub tail: bool,
+    /// `X-Cff-Instance-Memory` as it came.
+    pub memory: Option<String>,
+    /// When the request arrived.
+    pub arrived: Instant,
+    /// When its caller was proven.
+    pub authenticated: Instant,
+}
+
+/// A call that was made, whatever its outcome.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// How it ended.
+    pub outcome: Outcome<Bytes>,
+    /// Its numbers.
+    pub summary: Summary,
+    /// The end of its log; empty where nobody asked.
+    pub tail: LogTail,
+    /// The runtime that wrote the value.
+    pub runtime: Runtime,
+}
+
+/// What a run needs once it has been let in.
+struct Admitted {
+    version: Arc<FunctionVersion>,
+    group: Arc<Group>,
+    event: Bytes,
+    memory_mb: u32,
+    request: RequestId,
+    tail: bool,
+    arrived: Instant,
+}
+
+/// What a run left behind.
+struct Ran {
+    outcome: Outcome<Bytes>,
+    log: RunLog,
+    duration: Duration,
+    memory_used: u64,
+    wait: Duration,
+}
+
+impl Engine {
+    /// Calls a function and waits for its end. Once the call has reached an instance it runs to its end, even if this future is
+    /// dropped.
+    ///
+    /// # Errors
+    /// A refusal: FSS.0404, FSS.0406, FSS.1201, FSS.0429; or a failure of the platform. A failure of the function is no
+    /// error but an [`Outcome`].
+    pub async fn invoke(self: &Arc<Self>, caller: &Caller, request: InvokeRequest) -> Result<Invocation, Error> {
+        let admitted = match self.admit(caller, request).await {
+            Ok(admitted) => admitted,
+            Err(Error::ExecutorMissing { message }) => return Err(Error::ExecutorMissing { message }),
+            Err(error) => {
+                self.telemetry.refused();
+                return Err(error);
+            }
+        };
+        let started = Timestamp::now();
+        let lease = admitted.group.acquire(admitted.arrived).await;
+        let engine = Arc::clone(self);
+        match lease {
+            Err(AcquireError::Refused(why)) => {
+                self.telemetry.refused();
+                Err(refused(why).into())
+            }
+            lease => to_end(async move { engine.execute(admitted, lease, started).await }, self.orphans.clone()).await,
+        }
+    }
+
+    async fn admit(&self, caller: &Caller, request: InvokeRequest) -> Result<Admitted, Error> {
+        let key = functions::key(caller, &request.function)?;
+        let resolved = match &request.function.qualifier {
+            None | Some(Qualifier::Latest) => self.resolve(&key).await?,
+            Some(_) => None,
+        };
+        let resolved = resolved.ok_or_else(not_found)?;
+        let version = &resolved.version;
+        let event = event(request.event, version.spec.runtime)?;
+        let memory_mb = match request.memory.as_deref() {
+            Some(text) if version.spec.dynamic_memory && !text.is_empty() => validate::memory_header(text)?,
+            _ => version.spec.memory_mb,
+        };
+        Ok(Admitted {
+            version: Arc::clone(version),
+            group: self.group(&resolved, memory_mb)?,
+            event,
+            memory_mb,
+            request: request.request,
+            tail: request.tail,
+            arrived: request.arrived,
+        })
+    }
+
+    fn group(&self, resolved: &Resolved, memory_mb: u32) -> Result<Arc<Group>, Error> {
+        if memory_mb == resolved.version.spec.memory_mb {
+            return Ok(Arc::clone(&resolved.group));
+        }
+        let mut version = FunctionVersion::clone(&resolved.version);
+        version.spec.memory_mb = memory_mb;
+        let plan = self.plan(&Arc::new(version))?;
+        Ok(resolved.sized(memory_mb, || self.pool.group(plan)))
+    }
+
+    async fn execute(
+        self: Arc<Self>,
+        call: Admitted,
+        lease: Result<Lease, AcquireError>,
+        started: Timestamp,
+    ) -> Result<Invocation, Error> {
+        let ran = self.run(&call, lease, started).await?;
+        let failure = match &ran.outcome {
+            Outcome::Returned(_) => None,
+            Outcome::Failed(failure) => Some(failure.code),
+        };
+        let duration_us = u64::try_from(ran.duration.as_micros()).unwrap_or(u64::MAX);
+        let billed = failure.is_none_or(FailureCode::is_user_error);
+        let summary = Summary {
+            duration_us,
+            billing_ms: if billed { Summary::billed(duration_us, self.config.billing_step_ms) } else { 0 },
+            memory_mb: call.memory_mb,
+            memory_used: ran.memory_used,
+        };
+        let log = ran.log.finish(&summary, failure.is_some(), Timestamp::now());
+        let tail = if call.tail { LogTail::of(&log) } else { LogTail::of(b"") };
+        self.telemetry.ended(failure.is_none(), ran.wait, ran.duration, call.arrived.elapsed());
+        let runtime = call.version.spec.runtime;
+        self.logs.append(LogEntry { function: call.version, request: call.request, started, text: log });
+        Ok(Invocation { outcome: ran.outcome, summary, tail, runtime })
+    }
+
+    async fn run(&self, call: &Admitted, first: Result<Lease, AcquireError>, started: Timestamp) -> Result<Ran, Error> {
+        let mut ran = Ran {
+            outcome: Outcome::Returned(Value::Nothing),
+            log: RunLog::start(call.request, &call.version.version, started),
+            duration: Duration::ZERO,
+            memory_used: 0,
+            wait: call.arrived.elapsed(),
+        };
+        match self.ready_instance(call, first, &mut ran).await? {
+            Ok(lease) => self.call_handler(call, &lease, &mut ran).await,
+            Err(failure) => ran.outcome = Outcome::Failed(failure),
+        }
+        Ok(ran)
+    }
+
+    async fn call_handler(&self, call: &Admitted, lease: &Lease, ran: &mut Ran) {
+        let limit = Duration::from_secs(call.version.spec.timeout_s.into()).min(self.config.sync_ceiling);
+        let end = lease.instance().call(call.request, &call.event, limit).await;
+        lease.ran(end.took);
+        ran.log.add(&end.log);
+        ran.duration += end.took;
+        ran.memory_used = ran.memory_used.max(end.memory_peak);
+        ran.outcome = end.outcome;
+        if let Outcome::Failed(failure) = &ran.outcome
+            && told_by_platform(failure.code, &end.log)
+        {
+            ran.log.failure(failure);
+        }
+    }
+
+    /// An instance whose initializer has run: the leased one, or another where the initializer fails, up to three times.
+    async fn ready_instance(
+        &self,
+        call: &Admitted,
+        first: Result<Lease, AcquireError>,
+        ran: &mut Ran,
+    ) -> Result<Result<Lease, Failure<Bytes>>, Error> {
+        let mut lease = first;
+        for attempt in 1.. {
+            let mut leased = match lease {
+                Ok(leased) => leased,
+                Err(AcquireError::Refused(why)) => return Err(refused(why).into()),
+                Err(AcquireError::Start(error)) => return Ok(Err(start_failure(error, call, ran))),
+            };
+            let Some(hook) = call.version.spec.initializer.as_ref().filter(|_| leased.needs_initializer()) else {
+                return Ok(Ok(leased));
+            };
+            let end = leased.instance().initialize(call.request, Duration::from_secs(hook.timeout_s.into())).await;
+            let took_us = u64::try_from(end.took.as_micros()).unwrap_or(u64::MAX);
+            ran.duration += end.took;
+            ran.memory_used = ran.memory_used.max(end.memory_peak);
+            match end.outcome {
+                Outcome::Returned(_) => {
+                    ran.log.initializer(&end.log, took_us, false);
+                    leased.initialized();
+                    return Ok(Ok(leased));
+                }
+                Outcome::Failed(failure) => {
+                    ran.log.initializer(&end.log, took_us, true);
+                    leased.destroy();
+                    if attempt == INITIALIZER_TRIES {
+                        ran.log.failure(&failure);
+                        return Ok(Err(initializer_failure(failure)));
+                    }
+                }
+            }
+            lease = call.group.acquire(Instant::now()).await;
+        }
+        unreachable!("the last try returns")
+    }
+}
+
+/// A crash or a thrown error of the initializer is 4009; its own number stays where it has one.
+fn initializer_failure(failure: Failure<Bytes>) -> Failure<Bytes> {
+    match failure.code {
+        FailureCode::HandlerFailed => Failure { code: FailureCode::InitializerFailed, ..failure },
+        _ => failure,
+    }
+}
+
+/// A bootstrap logs the failures it reports; the platform's own are logged here.
+fn told_by_platform(code: FailureCode, log: &[u8]) -> bool {
+    match code {
+        FailureCode::TimedOut | FailureCode::OutOfMemory | FailureCode::Cancelled | FailureCode::DiskFull => true,
+        FailureCode::HandlerFailed => !log.windows(12).any(|window| window == b"errorMessage"),
+        _ => false,
+    }
+}
+
+fn start_failure(error: StartError, call: &Admitted, ran: &mut Ran) -> Failure<Bytes> {
+    match error {
+        StartError::Failed { failure, log } => {
+            ran.log.add(&log);
+            ran.log.failure(&failure);
+            failure
+        }
+        StartError::Launch(error) => {
+            let cause: &dyn std::error::Error = &error;
+            let chain = std::iter::successors(Some(cause), |error| error.source());
+            let chain: Vec<String> = chain.map(ToString::to_string).collect();
+            tracing::error!(request = %call.request, cause = chain.join(": "), "an instance could not be started");
+            let object = serde_json::json!({
+                "errorMessage": "the platform could not start the runtime of this function; the operator finds the cause in the server's log under the request id",
+                "errorType": "ExecutorStartFailed",
+            });
+            Failure { code: FailureCode::ExecutorFailed, object: format!("{object:#}").into() }
+        }
+    }
+}
+
+fn not_found() -> Error {
+    // Word for word the reference document's (contract: SETTLED.md).
+    Fault::new(ErrorCode::NotFound, "Not found the specified resource").into()
+}
+
+/// Checks the event; runtimes that parse it get JSON, the others the bytes (SETTLED.md, "Event").
+fn event(event: Bytes, runtime: Runtime) -> Result<Bytes, Fault> {
+    if event.len() > limits::EVENT_BYTES {
+        return Err(Fault::new(
+            ErrorCode::EventTooLarge,
+            format!(
+                "The event has {} bytes; 6291456 are allowed. Put large data into a store and send its address",
+                event.len()
+            ),
+        ));
+    }
+    if event.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Bytes::from_static(b"{}"));
+    }
+    if runtime.parses_event()
+        && let Err(error) = serde_json::from_slice::<IgnoredAny>(&event)
+    {
+        return Err(Fault::new(
+            ErrorCode::NotAcceptable,
+            format!("The body is not JSON ({error}). {} functions take any JSON value; quote a text", runtime.name()),
+        ));
+    }
+    Ok(event)
+}
+
+fn refused(why: Refusal) -> Fault {
+    let (code, message) = match why {
+        Refusal::Disabled => (
+            ErrorCode::TooManyRequests,
+            "Function Disabled: its strategy_config.concurrency is 0. Set it to -1 or more instances to enable it",
+        ),
+        Refusal::QueueFull | Refusal::WaitedTooLong => {
+            (ErrorCode::TooManyRequests, "Your request has been controlled by overload sdk, please retry later")
+        }
+        Refusal::Stopping => (ErrorCode::Unavailable, "The server is stopping. Send the request again"),
+    };
+    Fault::new(code, message)
+}
+
+impl Invocation {
+    /// Whether the function returned.
+    #[must_use]
+    pub fn returned(&self) -> bool {
+        matches!(self.outcome, Outcome::Returned(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_checked_by_runtime() {
+        let python = Runtime::parse("Python3.9").expect("in the list");
+        let go = Runtime::parse("Go1.x").expect("in the list");
+        for (body, runtime, expected) in [
+            ("", python, Ok("{}")),
+            (" \n", python, Ok("{}")),
+            ("7", python, Ok("7")),
+            ("plain", python, Err(ErrorCode::NotAcceptable)),
+            ("{} x", python, Err(ErrorCode::NotAcceptable)),
+            ("plain", go, Ok("plain")),
+        ] {
+            let got = event(Bytes::from_static(body.as_bytes()), runtime);
+            assert_eq!(got.map_err(|fault| fault.code), expected.map(Bytes::from), "{body} for {}", runtime.name());
+        }
+        let large = Bytes::from(vec![b' '; limits::EVENT_BYTES + 1]);
+        assert_eq!(event(large, python).expect_err("too large").code, ErrorCode::EventTooLarge);
+    }
+}

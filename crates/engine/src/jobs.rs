@@ -1,0 +1,58 @@
+//! Background jobs: idempotent, on a period and on a nudge, without input, so that the everyday path is also the recovery.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use tokio::{
+    sync::Notify,
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::Engine;
+
+/// How often unused packages are looked for without a nudge.
+const CLEANING_PERIOD: Duration = Duration::from_secs(600);
+
+/// The jobs of one engine.
+#[derive(Default)]
+pub(crate) struct Jobs {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    nudge: Arc<Notify>,
+}
+
+impl Jobs {
+    pub(crate) fn start(&self, engine: &Arc<Engine>) {
+        self.tasks.spawn(clean(Arc::downgrade(engine), Arc::clone(&self.nudge), self.stop.clone()));
+        self.tasks.close();
+    }
+
+    pub(crate) fn nudge(&self) {
+        self.nudge.notify_one();
+    }
+
+    pub(crate) async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.wait().await;
+    }
+}
+
+async fn clean(engine: Weak<Engine>, nudge: Arc<Notify>, stop: CancellationToken) {
+    let mut period = interval(CLEANING_PERIOD);
+    period.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = period.tick() => {}
+            () = nudge.notified() => {}
+        }
+        let Some(engine) = engine.upgrade() else { return };
+        if let Err(error) = engine.remove_unused_packages().await {
+            let cause: &dyn std::error::Error = &error;
+            tracing::warn!(cause, "unused code packages could not be removed; tried again later");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Why an instance is gone, and what its calls are told.
+
+use bytes::Bytes;
+use fungraph_model::{Failure, FailureCode};
+use serde_json::json;
+
+use crate::Ended;
+
+/// The end of an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// Its process ended by itself, or was ended from outside.
+    Ended(Ended),
+    /// It sent bytes that are no frame, or a frame out of order.
+    Garbage(String),
+    /// We ended it because another call took too long.
+    SiblingTimedOut,
+    /// We ended it in order.
+    Retired,
+}
+
+impl Death {
+    /// What a call that was running is told.
+    #[must_use]
+    pub fn failure(&self) -> Failure<Bytes> {
+        match self {
+            Self::Ended(ended) if ended.out_of_memory => failure(
+                FailureCode::OutOfMemory,
+                "OutOfMemory",
+                "runtime memory limit exceeded: raise memory_size, or use less memory",
+            ),
+            Self::Ended(ended) => failure(FailureCode::HandlerFailed, "FunctionCrashed", &crashed(*ended)),
+            Self::Garbage(what) => failure(
+                FailureCode::HandlerFailed,
+                "FunctionCrashed",
+                &format!(
+                    "function invocation exception, error: the process broke the connection to the platform ({what})"
+                ),
+            ),
+            Self::SiblingTimedOut => failure(
+                FailureCode::Cancelled,
+                "FunctionCancelled",
+                "function invocation canceled: another call in the same instance ran into its time limit",
+            ),
+            Self::Retired => failure(
+                FailureCode::Cancelled,
+                "FunctionCancelled",
+                "function invocation canceled: the server is stopping",
+            ),
+        }
+    }
+
+    /// What a call is told whose instance died while it started (4201, or 4205).
+    #[must_use]
+    pub fn start_failure(&self) -> Failure<Bytes> {
+        match self {
+            Self::Ended(ended) if ended.out_of_memory => self.failure(),
+            Self::Ended(ended) => failure(
+                FailureCode::StartFailed,
+                "FunctionStartError",
+                &format!("function entry exception, error: {} before the function was loaded", ended_how(*ended)),
+            ),
+            Self::Garbage(what) => failure(
+                FailureCode::StartFailed,
+                "FunctionStartError",
+                &format!("function entry exception, error: the process broke the connection to the platform ({what})"),
+            ),
+            Self::SiblingTimedOut | Self::Retired => self.failure(),
+        }
+    }
+}
+
+/// A failure the bootstrap could not tell itself, in the shape of runtimes.md 5.3.
+pub(crate) fn failure(code: FailureCode, error_type: &str, message: &str) -> Failure<Bytes> {
+    let object = json!({ "errorMessage": message, "errorType": error_type });
+    Failure { code, object: Bytes::from(format!("{object:#}")) }
+}
+
+fn crashed(ended: Ended) -> String {
+    format!("function invocation exception, error: {} during the call", ended_how(ended))
+}
+
+fn ended_how(ended: Ended) -> String {
+    match (ended.code, ended.signal) {
+        (Some(code), _) => format!("the function's process exited with code {code}"),
+        (None, Some(signal)) => format!("the function's process was ended by signal {signal}"),
+        (None, None) => "the function's process ended".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_end_has_its_number() {
+        let exit = Ended { code: Some(3), signal: None, out_of_memory: false };
+        for (death, number) in [
+            (Death::Ended(exit), 4002),
+            (Death::Ended(Ended { out_of_memory: true, ..exit }), 4205),
+            (Death::Garbage("x".into()), 4002),
+            (Death::SiblingTimedOut, 4208),
+        ] {
+            assert_eq!(death.failure().code.number(), number, "{death:?}");
+        }
+        assert_eq!(Death::Ended(exit).start_failure().code.number(), 4201);
+    }
+}

@@ -1,0 +1,329 @@
+//! Our end of one function process.
+
+use std::{
+    io::{self, IoSlice},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, Value, limits};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{UnixStream, unix::OwnedWriteHalf},
+    sync::{Mutex, mpsc, watch},
+    time::timeout,
+};
+
+use crate::{
+    Death, FrameHeader, Kind, LaunchError, Launched, Launcher, Plan,
+    death::failure,
+    load, protocol,
+    reader::{Answer, Reader, Reply, Shared},
+};
+
+/// The serialised result may be this much over its limit (contract: limits.md, "plus or minus 100 bytes").
+const RESULT_TOLERANCE: usize = 100;
+/// How long the log of a call that ran into its limit is waited for once its process was killed.
+const LAST_WORDS: Duration = Duration::from_secs(6);
+
+/// A loaded function that takes calls.
+pub struct Instance {
+    shared: Arc<Shared>,
+    writer: Mutex<OwnedWriteHalf>,
+    control: Mutex<mpsc::UnboundedReceiver<(FrameHeader, Bytes)>>,
+    death: watch::Receiver<Option<Death>>,
+}
+
+/// What a start may take.
+#[derive(Clone, Copy, Debug)]
+pub struct StartLimits {
+    /// From the launch to the loaded function.
+    pub start: Duration,
+    /// Bytes of log that one call may keep.
+    pub log_bytes: usize,
+}
+
+/// Why there is no instance.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The platform could not start a process.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// The function could not be loaded: its own failure, with what it printed.
+    #[error("the function could not be loaded ({})", failure.code.number())]
+    Failed {
+        /// What the caller is told.
+        failure: Failure<Bytes>,
+        /// What was printed until then.
+        log: Bytes,
+    },
+}
+
+/// The end of a call, or of an initializer.
+#[derive(Debug)]
+pub struct CallEnd {
+    /// How it ended; an initializer that succeeds returns nothing.
+    pub outcome: Outcome<Bytes>,
+    /// What it logged.
+    pub log: Bytes,
+    /// From handing it the event to its answer.
+    pub took: Duration,
+    /// Peak memory of the instance meanwhile, in bytes.
+    pub memory_peak: u64,
+}
+
+impl Instance {
+    /// Launches a process and loads the function in it.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running then.
+    pub async fn start(launcher: &dyn Launcher, plan: &Plan, limits: StartLimits) -> Result<Self, StartError> {
+        let begun = Instant::now();
+        let launched = launcher.launch(plan).await?;
+        let instance = Self::attach(launched, limits.log_bytes);
+        let left = limits.start.saturating_sub(begun.elapsed());
+        let loaded = match timeout(left, instance.load(&plan.version)).await {
+            Ok(loaded) => loaded,
+            Err(_) => Err(start_timed_out(limits.start)),
+        };
+        match loaded {
+            Ok(()) => Ok(instance),
+            Err(failure) => {
+                instance.shared.kill(Death::Retired);
+                instance.dead().await;
+                Err(StartError::Failed { failure, log: instance.shared.take_stray() })
+            }
+        }
+    }
+
+    fn attach(launched: Launched, log_bytes: usize) -> Self {
+        let (socket, writer) = launched.socket.into_split();
+        let shared = Arc::new(Shared::new(launched.process, log_bytes));
+        let (control_in, control) = mpsc::unbounded_channel();
+        let (death_in, death) = watch::channel(None);
+        let reader = Reader {
+            socket,
+            output: launched.output,
+            shared: Arc::clone(&shared),
+            control: control_in,
+            death: death_in,
+        };
+        // Ends with the process, which ends with the instance; `death` tells when.
+        tokio::spawn(reader.run());
+        Self { shared, writer: Mutex::new(writer), control: Mutex::new(control), death }
+    }
+
+    async fn load(&self, version: &FunctionVersion) -> Result<(), Failure<Bytes>> {
+        let (header, hello) = self.control_frame().await?;
+        check_hello(header, &hello)?;
+        let object = load::object(version);
+        if self.write(Kind::Load, 0, &[], object.as_bytes()).await.is_err() {
+            return Err(self.dead().await.start_failure());
+        }
+        let (header, payload) = self.control_frame().await?;
+        match header.kind {
+            Kind::Loaded => Ok(()),
+            Kind::Failed => Err(Failure { code: FailureCode::LoadFailed, object: payload }),
+            kind => Err(Death::Garbage(format!("a frame {kind:?} instead of LOADED")).start_failure()),
+        }
+    }
+
+    async fn control_frame(&self) -> Result<(FrameHeader, Bytes), Failure<Bytes>> {
+        match self.control.lock().await.recv().await {
+            Some(frame) => Ok(frame),
+            None => Err(self.dead().await.start_failure()),
+        }
+    }
+
+    /// Runs the initializer; `limit` is its time limit, past which the instance is ended.
+    pub async fn initialize(&self, request: RequestId, limit: Duration) -> CallEnd {
+        let end = self.exchange(Kind::Initialize, request, &[], limit).await;
+        end.into_call_end(|| {
+            failure(
+                FailureCode::InitializerTimedOut,
+                "FunctionTimeout",
+                &format!(
+                    "function initialization exception, error: the initializer timed out after {} seconds",
+                    limit.as_secs()
+                ),
+            )
+        })
+    }
+
+    /// Calls the handler; past `limit` the instance and everything it started is ended.
+    pub async fn call(&self, request: RequestId, event: &[u8], limit: Duration) -> CallEnd {
+        let end = self.exchange(Kind::Invoke, request, event, limit).await;
+        end.into_call_end(|| {
+            failure(
+                FailureCode::TimedOut,
+                "FunctionTimeout",
+                &format!("invoke timed out: the function ran longer than its limit of {} seconds", limit.as_secs()),
+            )
+        })
+    }
+
+    async fn exchange(&self, kind: Kind, request: RequestId, event: &[u8], limit: Duration) -> Exchange {
+        let started = Instant::now();
+        let (call, mut reply) = match self.shared.begin() {
+            Ok(begun) => begun,
+            Err(death) => return Exchange { reply: died(death), timed_out: false, started, memory_peak: 0 },
+        };
+        let answered = timeout(limit, async {
+            // A write that fails means that the process is gone; its end answers the call.
+            let _ = self.write(kind, call, request.text().as_str().as_bytes(), event).await;
+            (&mut reply).await
+        });
+        match answered.await {
+            Ok(reply) => {
+                let memory_peak = self.shared.process.peak_bytes();
+                self.shared.process.reset_peak();
+                Exchange {
+                    reply: reply.unwrap_or_else(|_| died(Death::Retired)),
+                    timed_out: false,
+                    started,
+                    memory_peak,
+                }
+            }
+            Err(_) => {
+                let memory_peak = self.shared.process.peak_bytes();
+                self.shared.kill(Death::SiblingTimedOut);
+                let last = timeout(LAST_WORDS, reply).await;
+                let reply = last.ok().and_then(Result::ok).unwrap_or_else(|| died(Death::SiblingTimedOut));
+                Exchange { reply, timed_out: true, started, memory_peak }
+            }
+        }
+    }
+
+    async fn write(&self, kind: Kind, call: u32, id: &[u8], payload: &[u8]) -> io::Result<()> {
+        let header = FrameHeader::new(kind, call, id.len() + payload.len()).encode();
+        let mut slices = [IoSlice::new(&header), IoSlice::new(id), IoSlice::new(payload)];
+        let mut rest = slices.as_mut_slice();
+        let mut writer = self.writer.lock().await;
+        while !rest.is_empty() {
+            let written = writer.write_vectored(rest).await?;
+            if written == 0 && rest.iter().any(|slice| !slice.is_empty()) {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            IoSlice::advance_slices(&mut rest, written);
+        }
+        Ok(())
+    }
+
+    /// Whether it can take a call: asked before it is leased, since a process may die while it is idle.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        !self.shared.is_dead() && self.writer.try_lock().map_or(true, |writer| is_open(writer.as_ref()))
+    }
+
+    /// Whether its end has been noticed already; cheaper than [`Self::is_alive`], and later.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        self.shared.is_dead()
+    }
+
+    /// Waits for the end, and tells why.
+    pub async fn dead(&self) -> Death {
+        let mut death = self.death.clone();
+        let ended = death.wait_for(Option::is_some).await;
+        ended.ok().and_then(|death| death.clone()).unwrap_or(Death::Retired)
+    }
+
+    /// Leaves in order: the pre-stop handler gets `limit`, then the process is ended. Without a limit it is ended at once.
+    pub async fn stop(&self, limit: Option<Duration>) {
+        if let Some(limit) = limit
+            && self.write(Kind::Stop, 0, &[], &[]).await.is_ok()
+        {
+            // Both ways out are fine: it said STOPPED, or its time is over.
+            let _ = timeout(limit, self.control_frame()).await;
+        }
+        self.shared.kill(Death::Retired);
+        self.dead().await;
+    }
+
+    /// Ends the process at once, without waiting.
+    pub fn kill(&self) {
+        self.shared.kill(Death::Retired);
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+struct Exchange {
+    reply: Reply,
+    timed_out: bool,
+    started: Instant,
+    memory_peak: u64,
+}
+
+impl Exchange {
+    fn into_call_end(self, too_slow: impl FnOnce() -> Failure<Bytes>) -> CallEnd {
+        let outcome = if self.timed_out {
+            Outcome::Failed(too_slow())
+        } else {
+            match self.reply.answer {
+                Answer::Frame { header, payload } => outcome(header, payload),
+                Answer::Died(death) => Outcome::Failed(death.failure()),
+            }
+        };
+        let took = self.reply.at.saturating_duration_since(self.started);
+        CallEnd { outcome, log: self.reply.log, took, memory_peak: self.memory_peak }
+    }
+}
+
+fn died(death: Death) -> Reply {
+    Reply { answer: Answer::Died(death), log: Bytes::new(), at: Instant::now() }
+}
+
+fn outcome(header: FrameHeader, payload: Bytes) -> Outcome<Bytes> {
+    match (header.kind, header.form) {
+        (Kind::Failed, _) => {
+            let code = FailureCode::from_bootstrap(header.code).unwrap_or(FailureCode::HandlerFailed);
+            Outcome::Failed(Failure { code, object: payload })
+        }
+        _ if payload.len() > limits::RESULT_BYTES + RESULT_TOLERANCE => Outcome::Failed(failure(
+            FailureCode::ResultTooLarge,
+            "FunctionResultTooLarge",
+            "the return value of the function exceeds the maximum allowed limit",
+        )),
+        (Kind::Result, 1) => Outcome::Returned(Value::Text(payload)),
+        (Kind::Result, 2) => Outcome::Returned(Value::Json(payload)),
+        (Kind::Result, 3) => Outcome::Returned(Value::Bytes(payload)),
+        _ => Outcome::Returned(Value::Nothing),
+    }
+}
+
+fn check_hello(header: FrameHeader, payload: &[u8]) -> Result<(), Failure<Bytes>> {
+    let hello: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
+    if header.kind == Kind::Hello && hello["protocol"].as_u64() == Some(protocol::VERSION) {
+        return Ok(());
+    }
+    Err(Death::Garbage("it did not begin with HELLO of this protocol".to_owned()).start_failure())
+}
+
+fn start_timed_out(limit: Duration) -> Failure<Bytes> {
+    failure(
+        FailureCode::InitializerTimedOut,
+        "FunctionTimeout",
+        &format!(
+            "function entry exception, error: loading the function took longer than {} seconds; do less at the top level of the module",
+            limit.as_secs()
+        ),
+    )
+}
+
+/// A look without taking anything: an idle bootstrap says nothing, so anything but "nothing yet" is the end or garbage.
+fn is_open(socket: &UnixStream) -> bool {
+    use rustix::net::{RecvFlags, recv};
+    let mut byte = [0u8; 1];
+    match recv(socket, &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        Ok((0, _)) => false,
+        // Log lines of a background thread, perhaps; the reader will see.
+        Ok(_) => true,
+        Err(error) => error == rustix::io::Errno::AGAIN,
+    }
+}

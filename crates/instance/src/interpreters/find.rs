@@ -1,0 +1,87 @@
+//! Walks the places of a plan and keeps what can run functions.
+
+use std::collections::HashSet;
+use std::error::Error as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::cache::Cache;
+use super::kind::{KINDS, Kind};
+use super::places::{Origin, Place, SearchPlan, places};
+use super::program::Program;
+use super::{Interpreter, Interpreters, ask, prefix, version};
+
+pub(super) fn all(plan: &SearchPlan, cache: Option<&Path>) -> Interpreters {
+    let mut search = Search { plan, cache: Cache::read(cache), seen: HashSet::new(), found: Interpreters::default() };
+    for place in places(plan) {
+        for kind in &KINDS {
+            search.look(&place, kind);
+        }
+    }
+    search.finish()
+}
+
+struct Search<'a> {
+    plan: &'a SearchPlan,
+    cache: Cache,
+    /// Device and inode of the programs met so far: each is one interpreter, however many names it has.
+    seen: HashSet<(u64, u64)>,
+    found: Interpreters,
+}
+
+impl Search<'_> {
+    fn look(&mut self, place: &Place, kind: &Kind) {
+        for name in kind.programs {
+            let Some(program) = Program::at(&place.folder.join(name), kind) else { continue };
+            if !self.seen.insert(program.file()) {
+                continue;
+            }
+            match self.examine(&program, kind, place.origin) {
+                Ok(interpreter) => self.found.all.push(Arc::new(interpreter)),
+                Err(why) => self.found.notes.push(format!("{} is not used: {why}", program.path.display())),
+            }
+        }
+    }
+
+    fn examine(&mut self, program: &Program, kind: &Kind, origin: Origin) -> Result<Interpreter, String> {
+        if let Some(why) = program.objection() {
+            return Err(why.to_owned());
+        }
+        let prefix = prefix::of(program, kind, &self.plan.homes)?;
+        let version = match version::from_files(program, prefix.as_deref(), kind, origin) {
+            Some(version) => version,
+            None => self
+                .cache
+                .version(program.identity(), || ask::ask(program, ask::LIMIT))
+                .map_err(|error| reason(&error))?,
+        };
+        if version < kind.oldest {
+            let (major, minor, _) = kind.oldest;
+            return Err(format!(
+                "it is {} {}, and functions need {major}.{minor} or newer",
+                kind.title,
+                version_text(version)
+            ));
+        }
+        Ok(Interpreter { language: kind.language, version, program: program.path.clone(), prefix, origin })
+    }
+
+    fn finish(mut self) -> Interpreters {
+        self.cache.write();
+        let order = |interpreter: &Interpreter| KINDS.iter().position(|kind| kind.language == interpreter.language);
+        // Stable: of two with the same version the one found first stays first.
+        self.found.all.sort_by(|a, b| order(a).cmp(&order(b)).then(b.version.cmp(&a.version)));
+        self.found
+    }
+}
+
+fn version_text((major, minor, patch): super::Version) -> String {
+    format!("{major}.{minor}.{patch}")
+}
+
+fn reason(error: &ask::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}

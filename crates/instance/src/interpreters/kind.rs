@@ -1,0 +1,146 @@
+//! What there is to know of each language's interpreters. Another language is another entry here.
+
+use fungraph_model::Language;
+
+use super::Version;
+
+/// Facts of one language.
+#[derive(Debug)]
+pub(super) struct Kind {
+    pub(super) language: Language,
+    /// As people write it.
+    pub(super) title: &'static str,
+    /// Stem of every program name; a version may follow.
+    stems: &'static [&'static str],
+    /// Names looked for in each folder.
+    pub(super) programs: &'static [&'static str],
+    /// Oldest version the bootstrap runs on.
+    pub(super) oldest: Version,
+    /// Whether a series is a major version alone, as `Node.js18.15` means 18.
+    series_is_major: bool,
+    /// Header below the prefix that tells the version; `{program}` is the program's file name.
+    pub(super) header: &'static str,
+    /// Names of its three numbers in that header.
+    pub(super) macros: [&'static str; 3],
+    /// Below the prefix of a complete installation there is one of these; `{program}` as above.
+    pub(super) landmarks: &'static [&'static str],
+    /// How to get one.
+    pub(super) install: &'static str,
+    /// How to get a certain series.
+    pub(super) install_series: &'static str,
+}
+
+/// A series inside a generation; see [`super::Interpreters::choose`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Series {
+    pub(super) generation: u16,
+    pub(super) number: u16,
+}
+
+pub(super) static KINDS: [Kind; 2] = [
+    Kind {
+        language: Language::Python,
+        title: "Python",
+        stems: &["python"],
+        programs: &[
+            "python3",
+            "python",
+            "python2",
+            "python2.7",
+            "python3.6",
+            "python3.7",
+            "python3.8",
+            "python3.9",
+            "python3.10",
+            "python3.11",
+            "python3.12",
+            "python3.13",
+            "python3.14",
+            "python3.15",
+            "python3.16",
+        ],
+        oldest: (3, 6, 0),
+        series_is_major: false,
+        header: "include/{program}/patchlevel.h",
+        macros: ["PY_MAJOR_VERSION", "PY_MINOR_VERSION", "PY_MICRO_VERSION"],
+        landmarks: &["lib/{program}/os.py", "lib64/{program}/os.py"],
+        install: "apt install python3",
+        install_series: "uv python install {series} or pyenv install {series}",
+    },
+    Kind {
+        language: Language::NodeJs,
+        title: "Node.js",
+        stems: &["nodejs", "node"],
+        programs: &["node", "nodejs"],
+        oldest: (12, 0, 0),
+        series_is_major: true,
+        header: "include/node/node_version.h",
+        macros: ["NODE_MAJOR_VERSION", "NODE_MINOR_VERSION", "NODE_PATCH_VERSION"],
+        landmarks: &["include/node/node_version.h", "lib/node_modules"],
+        install: "apt install nodejs",
+        install_series: "nvm install {series}",
+    },
+];
+
+impl Kind {
+    /// The entry of a language; `None` where its functions need no interpreter of the host, or cannot run yet.
+    pub(super) fn of(language: Language) -> Option<&'static Self> {
+        KINDS.iter().find(|kind| kind.language == language)
+    }
+
+    /// Whether a file name, links resolved, is that of an interpreter.
+    ///
+    /// Shims of volta, mise and snap are links to ELF files too, but to one of another name.
+    pub(super) fn is_program_name(&self, name: &str) -> bool {
+        self.stems.iter().any(|stem| {
+            name.strip_prefix(stem).is_some_and(|rest| {
+                let rest = rest.strip_suffix(['m', 't']).unwrap_or(rest);
+                rest.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-'))
+            })
+        })
+    }
+
+    /// The series a version belongs to.
+    pub(super) fn series(&self, (major, minor): (u16, u16)) -> Series {
+        if self.series_is_major {
+            Series { generation: 0, number: major }
+        } else {
+            Series { generation: major, number: minor }
+        }
+    }
+
+    /// A series as people write it: `3.9` or `18`.
+    pub(super) fn series_text(&self, series: Series) -> String {
+        if self.series_is_major {
+            series.number.to_string()
+        } else {
+            format!("{}.{}", series.generation, series.number)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(language: Language, name: &str, expected: bool) {
+        let kind = Kind::of(language).expect("the language is in the table");
+        assert_eq!(kind.is_program_name(name), expected, "{name}");
+    }
+
+    #[test]
+    fn program_names() {
+        for name in ["python", "python3", "python3.9", "python3.6m", "python3.13t"] {
+            check(Language::Python, name, true);
+        }
+        for name in ["python3-config", "python3.9-gdb.py", "pythonw", "pypy3", "mise"] {
+            check(Language::Python, name, false);
+        }
+        for name in ["node", "nodejs", "node20", "node-20"] {
+            check(Language::NodeJs, name, true);
+        }
+        for name in ["volta-shim", "snap", "node_exporter", "nodemon"] {
+            check(Language::NodeJs, name, false);
+        }
+    }
+}

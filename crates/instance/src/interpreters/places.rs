@@ -1,0 +1,141 @@
+//! Where interpreters may live: the caller's folders, the system's, and those of the version managers.
+
+use std::path::{Path, PathBuf};
+
+/// Where to look. Only cli knows the environment it is made from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SearchPlan {
+    /// Entries of `PATH`, in order.
+    pub path: Vec<PathBuf>,
+    /// Home folders: our own, and under sudo that of the person behind it.
+    pub homes: Vec<PathBuf>,
+    /// Roots of file systems whose `usr`, `usr/local` and `opt` are looked through: `/`, or a folder in tests.
+    pub roots: Vec<PathBuf>,
+    /// Folders of version managers that were moved (`PYENV_ROOT`, `NVM_DIR`, ...).
+    pub managers: Vec<PathBuf>,
+    /// Setting `runtimes.search`: folders that hold interpreters, installations, or folders of installations.
+    pub extra: Vec<PathBuf>,
+}
+
+/// What led to an interpreter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Setting `runtimes.search`.
+    Setting,
+    /// An entry of `PATH`.
+    Path,
+    /// A folder of the system.
+    System,
+    /// A version manager, by its name.
+    Manager(&'static str),
+}
+
+impl Origin {
+    /// A word for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Setting => "runtimes.search",
+            Self::Path => "PATH",
+            Self::System => "system",
+            Self::Manager(name) => name,
+        }
+    }
+}
+
+/// A folder that may hold interpreters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) folder: PathBuf,
+    pub(super) origin: Origin,
+}
+
+/// Folders below a home, by the manager that makes them; `*` stands for any name.
+const HOME: &[(&str, &str)] = &[
+    ("pyenv", ".pyenv/versions/*/bin"),
+    ("uv", ".local/share/uv/python/*/bin"),
+    ("nvm", ".nvm/versions/node/*/bin"),
+    ("nvm", ".config/nvm/versions/node/*/bin"),
+    ("fnm", ".local/share/fnm/node-versions/*/installation/bin"),
+    ("fnm", ".fnm/node-versions/*/installation/bin"),
+    ("volta", ".volta/tools/image/node/*/bin"),
+    ("asdf", ".asdf/installs/python/*/bin"),
+    ("asdf", ".asdf/installs/nodejs/*/bin"),
+    ("mise", ".local/share/mise/installs/python/*/bin"),
+    ("mise", ".local/share/mise/installs/node/*/bin"),
+    ("nodenv", ".nodenv/versions/*/bin"),
+    ("n", "n/n/versions/node/*/bin"),
+    ("n", ".n/n/versions/node/*/bin"),
+    ("conda", "miniconda3/bin"),
+    ("conda", "miniconda3/envs/*/bin"),
+    ("conda", "anaconda3/bin"),
+    ("conda", "anaconda3/envs/*/bin"),
+    ("conda", "miniforge3/bin"),
+    ("conda", "miniforge3/envs/*/bin"),
+];
+
+/// Folders below a root of the file system.
+const SYSTEM: &[&str] =
+    &["usr/bin", "usr/local/bin", "usr/local/*/bin", "usr/local/n/versions/node/*/bin", "opt/*/bin"];
+
+/// Folders below the moved folder of a manager.
+const MANAGER: &[&str] = &[
+    "versions/*/bin",
+    "versions/node/*/bin",
+    "n/versions/node/*/bin",
+    "node-versions/*/installation/bin",
+    "tools/image/node/*/bin",
+    "installs/python/*/bin",
+    "installs/node/*/bin",
+    "installs/nodejs/*/bin",
+    "*/bin",
+];
+
+/// Folders below an entry of `runtimes.search`.
+const EXTRA: &[&str] = &["", "bin", "*/bin", "versions/*/bin", "versions/node/*/bin"];
+
+/// Every folder of a plan that exists. The first place that leads to a program names its origin.
+pub(super) fn places(plan: &SearchPlan) -> Vec<Place> {
+    let mut places = Vec::new();
+    let mut add = |base: &Path, pattern: &str, origin: Origin| {
+        places.extend(expand(base, pattern).into_iter().map(|folder| Place { folder, origin }));
+    };
+    for base in &plan.extra {
+        EXTRA.iter().for_each(|pattern| add(base, pattern, Origin::Setting));
+    }
+    // A version manager's own folder says more than the PATH entry that leads to the same program.
+    for base in &plan.homes {
+        HOME.iter().for_each(|(name, pattern)| add(base, pattern, Origin::Manager(name)));
+    }
+    for base in &plan.managers {
+        MANAGER.iter().for_each(|pattern| add(base, pattern, Origin::Manager("version manager")));
+    }
+    for base in &plan.roots {
+        SYSTEM.iter().for_each(|pattern| add(base, pattern, Origin::System));
+    }
+    for base in &plan.path {
+        add(base, "", Origin::Path);
+    }
+    places
+}
+
+/// Folders that a pattern means below `base`, in the order of their names.
+fn expand(base: &Path, pattern: &str) -> Vec<PathBuf> {
+    let mut folders = vec![base.to_path_buf()];
+    for part in pattern.split('/').filter(|part| !part.is_empty()) {
+        folders = match part {
+            "*" => folders.iter().flat_map(|folder| children(folder)).collect(),
+            name => folders.into_iter().map(|folder| folder.join(name)).collect(),
+        };
+    }
+    // An empty or relative entry of PATH means the current folder, which nobody meant to be searched.
+    folders.retain(|folder| folder.is_absolute() && folder.is_dir());
+    folders
+}
+
+fn children(folder: &Path) -> Vec<PathBuf> {
+    let mut children: Vec<PathBuf> =
+        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    children.sort();
+    children
+}

@@ -1,0 +1,215 @@
+//! Discovery on trees of real files, the rule of the nearest version as a table, and this host's own interpreters.
+
+mod tree;
+
+use std::path::Path;
+
+use tree::{Elf, Tree};
+
+use super::*;
+
+fn python(major: u16, minor: u16, patch: u16) -> Arc<Interpreter> {
+    interpreter(Language::Python, (major, minor, patch))
+}
+
+fn node(major: u16, minor: u16) -> Arc<Interpreter> {
+    interpreter(Language::NodeJs, (major, minor, 0))
+}
+
+fn interpreter(language: Language, version: Version) -> Arc<Interpreter> {
+    Arc::new(Interpreter { language, version, program: "/usr/bin/x".into(), prefix: None, origin: Origin::System })
+}
+
+/// A host with four interpreters; `expected` is the version chosen, and whether it is of the series asked for.
+fn check(runtime: &str, expected: Result<(Version, bool), &str>) {
+    let all = vec![python(3, 13, 0), python(3, 11, 7), python(3, 11, 2), python(3, 8, 18), node(22, 4), node(18, 20)];
+    check_on(&all, runtime, false, expected);
+}
+
+fn check_on(all: &[Arc<Interpreter>], name: &str, strict: bool, expected: Result<(Version, bool), &str>) {
+    let host = Interpreters { all: all.to_vec(), notes: Vec::new() };
+    let runtime = Runtime::parse(name).expect(name);
+    match (host.choose(runtime, strict), expected) {
+        (Ok(choice), Ok((version, exact))) => {
+            assert_eq!((choice.interpreter.version, choice.exact), (version, exact), "{name}");
+        }
+        (Err(error), Err(text)) => assert!(error.message().contains(text), "{name}: {error}"),
+        (found, expected) => panic!("{name}: {found:?} instead of {expected:?}"),
+    }
+}
+
+#[test]
+fn nearest_is_same_series_then_next_higher_then_next_lower() {
+    check("Python3.6", Ok(((3, 8, 18), false)));
+    check("Python3.9", Ok(((3, 11, 7), false)));
+    check("Python3.10", Ok(((3, 11, 7), false)));
+    check("Python3.12", Ok(((3, 13, 0), false)));
+    check_on(&[python(3, 8, 18), python(3, 6, 15)], "Python3.12", false, Ok(((3, 8, 18), false)));
+    check_on(&[python(3, 12, 1)], "Python3.12", true, Ok(((3, 12, 1), true)));
+}
+
+#[test]
+fn python_never_crosses_its_major() {
+    check("Python2.7", Err("no newer Python stands in for it"));
+    check_on(&[python(4, 0, 0)], "Python3.12", false, Err("apt install python3"));
+}
+
+#[test]
+fn a_series_of_node_is_its_major() {
+    check("Node.js18.15", Ok(((18, 20, 0), true)));
+    check("Node.js20.15", Ok(((22, 4, 0), false)));
+    check("Node.js6.10", Ok(((18, 20, 0), false)));
+    check_on(&[node(20, 1)], "Node.js18.15", false, Ok(((20, 1, 0), false)));
+    check_on(&[node(16, 1), node(14, 1)], "Node.js20.15", false, Ok(((16, 1, 0), false)));
+}
+
+#[test]
+fn strict_wants_the_very_series_and_says_how_to_get_it() {
+    let host = [python(3, 11, 7), python(3, 11, 2), python(3, 8, 18), node(20, 1)];
+    check_on(
+        &host,
+        "Python3.9",
+        true,
+        Err("this host has Python 3.11, 3.8. Install that version (uv python install 3.9"),
+    );
+    check_on(&host, "Node.js18.15", true, Err("nvm install 18"));
+    check_on(&host, "Node.js20.15", true, Ok(((20, 1, 0), true)));
+}
+
+#[test]
+fn what_is_missing_names_its_package() {
+    check_on(&[], "Python3.9", false, Err("apt install python3"));
+    check_on(&[python(3, 9, 1)], "Node.js18.15", false, Err("apt install nodejs"));
+    check_on(&[], "PHP7.3", false, Err("only Python and Node.js"));
+}
+
+#[test]
+fn version_managers_are_found_by_what_they_put_on_disk() {
+    let tree = Tree::new();
+    tree.python("home/.pyenv/versions/3.9.18", "3.9", Some((3, 9, 18)));
+    tree.python("home/.local/share/uv/python/cpython-3.12.4-linux-x86_64-gnu", "3.12", None);
+    tree.node("home/.nvm/versions/node/v20.15.1", Some((20, 15, 1)));
+    tree.node("home/.volta/tools/image/node/18.20.2", Some((18, 20, 2)));
+    let found = tree.discover();
+    tree.check(
+        &found,
+        &[
+            "Python 3.12.4 uv home/.local/share/uv/python/cpython-3.12.4-linux-x86_64-gnu",
+            "Python 3.9.18 pyenv home/.pyenv/versions/3.9.18",
+            "NodeJs 20.15.1 nvm home/.nvm/versions/node/v20.15.1",
+            "NodeJs 18.20.2 volta home/.volta/tools/image/node/18.20.2",
+        ],
+    );
+    assert_eq!(found.notes(), [""; 0]);
+}
+
+#[test]
+fn shims_are_no_interpreters() {
+    let tree = Tree::new();
+    tree.script("bin/python3");
+    tree.elf("tools/volta-shim", Elf::Prints("v20.1.0"));
+    tree.link("bin/node", "tools/volta-shim");
+    tree.foreign_elf("bin/python");
+    tree.check(&tree.discover(), &[]);
+}
+
+#[test]
+fn one_program_counts_once_whatever_leads_to_it() {
+    let tree = Tree::new();
+    tree.python("opt/python/", "3.10", Some((3, 10, 1)));
+    tree.link("bin/python3", "opt/python/bin/python3.10");
+    tree.link("opt/python/bin/python", "opt/python/bin/python3.10");
+    std::fs::hard_link(tree.path("opt/python/bin/python3.10"), tree.path("bin/python3.10")).expect("link");
+    tree.check(&tree.discover(), &["Python 3.10.1 system opt/python"]);
+}
+
+#[test]
+fn a_program_without_a_header_is_asked_once() {
+    let tree = Tree::new();
+    tree.node("opt/node", None);
+    tree.elf("opt/node/bin/node", Elf::Prints("v20.1.0"));
+    tree.check(&tree.discover(), &["NodeJs 20.1.0 system opt/node"]);
+    let cached = std::fs::read_to_string(tree.path("cache.json")).expect("the answer is kept");
+    // Only an answer from the file can say 21.
+    std::fs::write(tree.path("cache.json"), cached.replace("20,", "21,")).expect("write");
+    tree.check(&tree.discover(), &["NodeJs 21.1.0 system opt/node"]);
+    tree.elf("opt/node/bin/node", Elf::Prints("v22.10.0"));
+    tree.check(&tree.discover(), &["NodeJs 22.10.0 system opt/node"]);
+    std::fs::write(tree.path("cache.json"), "no JSON").expect("write");
+    tree.check(&tree.discover(), &["NodeJs 22.10.0 system opt/node"]);
+}
+
+#[test]
+fn a_program_that_never_answers_is_given_up() {
+    let tree = Tree::new();
+    tree.elf("node", Elf::Hangs);
+    let kind = kind::Kind::of(Language::NodeJs).expect("in the table");
+    let program = program::Program::at(&tree.path("node"), kind).expect("a program");
+    let error = ask::ask(&program, std::time::Duration::from_millis(20)).expect_err("it never ends");
+    assert!(matches!(error, ask::Error::Slow), "{error:?}");
+}
+
+#[test]
+fn root_asks_a_users_program_as_that_user() {
+    if !rustix::process::geteuid().is_root() {
+        return; // Only root can give a file to somebody else; the suite as a whole runs as root.
+    }
+    let tree = Tree::new();
+    tree.node("opt/node", None);
+    tree.elf("opt/node/bin/node", Elf::PrintsUnlessRoot("v20.1.0"));
+    let found = tree.discover();
+    assert!(found.notes()[0].contains("is no version"), "as root it prints nothing: {:?}", found.notes());
+    std::os::unix::fs::chown(tree.path("opt/node/bin/node"), Some(12345), Some(12345)).expect("chown");
+    tree.check(&tree.discover(), &["NodeJs 20.1.0 system opt/node"]);
+}
+
+#[test]
+fn what_is_not_used_is_told_with_its_reason() {
+    let tree = Tree::new();
+    tree.python("home/.pyenv/versions/2.7.18", "2.7", Some((2, 7, 18)));
+    tree.node("opt/old", Some((10, 1, 0)));
+    tree.node("home", Some((20, 1, 0)));
+    tree.elf("opt/alone/bin/node", Elf::Prints("v20.1.0"));
+    tree.node("opt/open", Some((20, 1, 0)));
+    tree.mode("opt/open/bin/node", 0o777);
+    tree.node("opt/closed", Some((20, 1, 0)));
+    tree.mode("opt/closed/bin/node", 0o700);
+    let found = tree.discover();
+    tree.check(&found, &[]);
+    for (program, why) in [
+        ("versions/2.7.18/bin/python2.7", "it is Python 2.7.18, and functions need 3.6 or newer"),
+        ("opt/old/bin/node", "it is Node.js 10.1.0, and functions need 12.0 or newer"),
+        ("home/bin/node", "functions would see the home folder"),
+        ("opt/alone/bin/node", "its library does not lie beside it"),
+        ("opt/open/bin/node", "everybody may write to it"),
+        ("opt/closed/bin/node", "only its owner may run it"),
+    ] {
+        let told = found.notes().iter().any(|note| note.contains(program) && note.contains(why));
+        assert!(told, "{program}: {why}\n{:#?}", found.notes());
+    }
+}
+
+#[test]
+fn this_host_has_what_its_path_shows() {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let homes = std::env::home_dir().into_iter().collect();
+    let plan = SearchPlan {
+        path: std::env::split_paths(&path).collect(),
+        homes,
+        roots: vec!["/".into()],
+        ..SearchPlan::default()
+    };
+    let found = Interpreters::discover(&plan, None);
+    for interpreter in found.all() {
+        assert!(interpreter.program.is_absolute() && interpreter.program.is_file(), "{interpreter:?}");
+        assert_eq!(interpreter.prefix.is_none(), interpreter.program.starts_with("/usr"), "{interpreter:?}");
+        let kind = kind::Kind::of(interpreter.language).expect("in the table");
+        let program = program::Program::at(&interpreter.program, kind).expect("it is a program");
+        let version = ask::ask(&program, ask::LIMIT).expect("it prints its version");
+        assert_eq!(version, interpreter.version, "what files tell is what it prints: {interpreter:?}");
+    }
+    for (program, language) in [("/usr/bin/python3", Language::Python), ("/usr/bin/node", Language::NodeJs)] {
+        let there = found.all().iter().any(|interpreter| interpreter.language == language);
+        assert!(there || !Path::new(program).exists(), "{program} exists and is not found: {:?}", found.notes());
+    }
+}

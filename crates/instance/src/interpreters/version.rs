@@ -1,0 +1,117 @@
+//! Reads version numbers: from headers, folder names and what a program prints.
+
+use std::fs;
+use std::path::Path;
+
+use super::Version;
+use super::kind::Kind;
+use super::places::Origin;
+use super::program::Program;
+
+/// The version that files tell, where they can be relied on.
+///
+/// A prefix of its own is installed and removed as a whole, so its header belongs to its program, and a version
+/// manager's folder name does. Below `/usr` header and program come in different packages: there the program is asked.
+pub(super) fn from_files(program: &Program, prefix: Option<&Path>, kind: &Kind, origin: Origin) -> Option<Version> {
+    let prefix = prefix?;
+    let version = from_header(&prefix.join(kind.header.replace("{program}", &program.name)), kind.macros)
+        .or_else(|| matches!(origin, Origin::Manager(_)).then(|| from_folder_name(prefix)).flatten())?;
+    agrees(&program.name, version).then_some(version)
+}
+
+/// `#define NAME 3` for each of the three names.
+fn from_header(path: &Path, names: [&str; 3]) -> Option<Version> {
+    let text = fs::read_to_string(path).ok()?;
+    let number = |name: &str| {
+        text.lines().find_map(|line| {
+            let mut words = line.split_whitespace();
+            (words.next() == Some("#define") && words.next() == Some(name))
+                .then(|| words.next()?.parse().ok())
+                .flatten()
+        })
+    };
+    Some((number(names[0])?, number(names[1])?, number(names[2])?))
+}
+
+/// `3.9.18`, `v20.15.1`, `cpython-3.12.4-linux-x86_64-gnu`, also one folder up (`v20.15.1/installation`).
+fn from_folder_name(prefix: &Path) -> Option<Version> {
+    prefix.ancestors().take(2).filter_map(|folder| folder.file_name()?.to_str()).find_map(|name| {
+        let name = name.strip_prefix("cpython-").or_else(|| name.strip_prefix('v')).unwrap_or(name);
+        exact(name.split('-').next()?)
+    })
+}
+
+/// Three numbers and nothing else.
+fn exact(text: &str) -> Option<Version> {
+    let mut parts = text.split('.').map(|part| part.parse().ok());
+    let version = (parts.next()??, parts.next()??, parts.next()??);
+    parts.next().is_none().then_some(version)
+}
+
+/// What `--version` printed: `Python 3.9.18`, `v20.15.1`, `Python 3.15.0a1`.
+pub(super) fn from_output(text: &str) -> Option<Version> {
+    let word = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit() || c == 'v'))?;
+    let mut numbers = word
+        .trim_start_matches('v')
+        .split('.')
+        .map(|part| part.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok()));
+    Some((numbers.next()??, numbers.next()??, numbers.next().flatten().unwrap_or(0)))
+}
+
+/// Whether a program's name denies a version: `python3.9` is no 3.11.
+fn agrees(name: &str, version: Version) -> bool {
+    let digits = name.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let mut numbers = digits.split('.').map_while(|part| part.trim_end_matches(['m', 't']).parse::<u16>().ok());
+    numbers.next().is_none_or(|major| major == version.0) && numbers.next().is_none_or(|minor| minor == version.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_of_programs() {
+        for (text, expected) in [
+            ("Python 3.9.18\n", Some((3, 9, 18))),
+            ("Python 2.7.18", Some((2, 7, 18))),
+            ("v20.15.1\n", Some((20, 15, 1))),
+            ("Python 3.15.0a1+", Some((3, 15, 0))),
+            ("Python 3.13", Some((3, 13, 0))),
+            ("PHP 8.2.29 (cli)", Some((8, 2, 29))),
+            ("error while loading shared libraries", None),
+            ("v", None),
+            ("Python 99999.1.1", None),
+        ] {
+            assert_eq!(from_output(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn folder_names() {
+        for (path, expected) in [
+            ("/h/.pyenv/versions/3.9.18", Some((3, 9, 18))),
+            ("/h/.nvm/versions/node/v20.15.1", Some((20, 15, 1))),
+            ("/h/uv/python/cpython-3.12.4-linux-x86_64-gnu", Some((3, 12, 4))),
+            ("/h/fnm/node-versions/v18.20.2/installation", Some((18, 20, 2))),
+            ("/h/.pyenv/versions/3.14-dev", None),
+            ("/h/.asdf/installs/python/latest", None),
+        ] {
+            assert_eq!(from_folder_name(Path::new(path)), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_name_may_deny_a_version() {
+        for (name, version, expected) in [
+            ("python3.9", (3, 9, 18), true),
+            ("python3.6m", (3, 6, 15), true),
+            ("python3.9", (3, 11, 2), false),
+            ("python3", (3, 11, 2), true),
+            ("python2", (3, 11, 2), false),
+            ("node", (20, 1, 0), true),
+            ("node18", (20, 1, 0), false),
+        ] {
+            assert_eq!(agrees(name, version), expected, "{name} {version:?}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The one seam below the pool: how a process comes to be. Sandboxed in the product, a plain task in tests.
+
+use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc};
+
+use fungraph_model::FunctionVersion;
+use tokio::net::{UnixStream, unix::pipe};
+
+use crate::Interpreter;
+
+/// A future of a trait object's method.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What an instance is made of.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The function and its configuration.
+    pub version: Arc<FunctionVersion>,
+    /// The program that runs it.
+    pub interpreter: Arc<Interpreter>,
+    /// The unpacked code.
+    pub code: PathBuf,
+}
+
+/// Starts processes that speak `PROTOCOL.md`.
+pub trait Launcher: Send + Sync + 'static {
+    /// Starts one. The process has our socket as descriptor 3 and the pipe as 1 and 2.
+    fn launch<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<Launched, LaunchError>>;
+}
+
+/// A process that was started but has not said a word yet.
+pub struct Launched {
+    /// Our end of the socket.
+    pub socket: UnixStream,
+    /// What it prints outside the protocol.
+    pub output: pipe::Receiver,
+    /// The process itself; dropping it ends the process.
+    pub process: Box<dyn Process>,
+}
+
+/// A running process as its instance needs it.
+pub trait Process: Send + Sync {
+    /// Ends it and everything it started; never waits.
+    fn kill(&self);
+    /// Resolves when it has ended.
+    fn exited(&self) -> BoxFuture<'_, Ended>;
+    /// Most memory used since the last reset, in bytes.
+    fn peak_bytes(&self) -> u64;
+    /// Starts a new measurement.
+    fn reset_peak(&self);
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Exit code, where it exited.
+    pub code: Option<i32>,
+    /// Signal, where one ended it.
+    pub signal: Option<i32>,
+    /// Whether the kernel's out-of-memory killer was at work in its cgroup.
+    pub out_of_memory: bool,
+}
+
+/// Why no process came to be: the platform's fault, number 6001.
+#[derive(Debug, thiserror::Error)]
+#[error("start a sandbox for {function}")]
+pub struct LaunchError {
+    /// The function it was for.
+    pub function: String,
+    /// The cause.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}

@@ -1,0 +1,274 @@
+//! The receiving half of an instance: one task that reads frames and output, and hands each to the call it belongs to.
+
+use std::sync::Arc;
+use std::{
+    io,
+    sync::{
+        Mutex, MutexGuard, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::{
+    io::AsyncReadExt,
+    net::unix::{OwnedReadHalf, pipe},
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
+};
+
+use crate::{
+    Death, Ended, FrameHeader, Kind, Process,
+    call_log::CallLog,
+    protocol::{BadFrame, HEADER_BYTES},
+};
+
+/// Room for frames; most fit many times over.
+const BUFFER_BYTES: usize = 16 << 10;
+/// How long a killed process may take to be gone before its calls are answered without its exit status.
+const REAP_LIMIT: Duration = Duration::from_secs(5);
+/// Most output taken in one go, so that endless output cannot keep the reader from its frames.
+const OUTPUT_READS: usize = 64;
+
+/// What both halves of an instance share.
+pub(crate) struct Shared {
+    calls: Mutex<Calls>,
+    dead: AtomicBool,
+    reason: OnceLock<Death>,
+    pub(crate) process: Box<dyn Process>,
+    log_limit: usize,
+}
+
+struct Calls {
+    last: u32,
+    /// Few at a time, so a list is faster than a map.
+    running: Vec<Running>,
+    /// Output that belongs to no call; it goes in front of the next call's log.
+    stray: CallLog,
+    /// Set once; no call begins afterwards.
+    death: Option<Death>,
+}
+
+struct Running {
+    call: u32,
+    log: CallLog,
+    done: oneshot::Sender<Reply>,
+}
+
+/// The end of one exchange.
+pub(crate) struct Reply {
+    pub(crate) answer: Answer,
+    pub(crate) log: Bytes,
+    pub(crate) at: Instant,
+}
+
+/// What came back.
+pub(crate) enum Answer {
+    Frame { header: FrameHeader, payload: Bytes },
+    Died(Death),
+}
+
+impl Shared {
+    pub(crate) fn new(process: Box<dyn Process>, log_limit: usize) -> Self {
+        let calls = Calls { last: 0, running: Vec::new(), stray: CallLog::new(log_limit), death: None };
+        Self { calls: Mutex::new(calls), dead: AtomicBool::new(false), reason: OnceLock::new(), process, log_limit }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().expect("nothing panics while it holds the calls of an instance")
+    }
+
+    /// Registers a call; its number is never used again.
+    pub(crate) fn begin(&self) -> Result<(u32, oneshot::Receiver<Reply>), Death> {
+        let (done, reply) = oneshot::channel();
+        let mut calls = self.lock();
+        if let Some(death) = &calls.death {
+            return Err(death.clone());
+        }
+        calls.last += 1;
+        let call = calls.last;
+        let log = if calls.stray.is_empty() {
+            CallLog::new(self.log_limit)
+        } else {
+            std::mem::replace(&mut calls.stray, CallLog::new(self.log_limit))
+        };
+        calls.running.push(Running { call, log, done });
+        Ok((call, reply))
+    }
+
+    /// Ends the process; the first reason given is the one its calls are told.
+    pub(crate) fn kill(&self, reason: Death) {
+        // A second reason loses: the process is ending for the first one already.
+        let _ = self.reason.set(reason);
+        self.dead.store(true, Ordering::Release);
+        self.process.kill();
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Acquire)
+    }
+
+    /// Output printed so far that no call has taken.
+    pub(crate) fn take_stray(&self) -> Bytes {
+        std::mem::replace(&mut self.lock().stray, CallLog::new(self.log_limit)).finish()
+    }
+
+    fn finish(&self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
+        let at = Instant::now();
+        let mut calls = self.lock();
+        let Some(index) = calls.running.iter().position(|running| running.call == header.call) else {
+            return Err(format!("an answer to call {}, which is not running", header.call));
+        };
+        let running = calls.running.swap_remove(index);
+        drop(calls);
+        let reply = Reply { answer: Answer::Frame { header, payload }, log: running.log.finish(), at };
+        // The caller may be gone; then nobody wants the reply.
+        let _ = running.done.send(reply);
+        Ok(())
+    }
+
+    /// Lines that a bootstrap tagged. Those of a call that has ended belong to none.
+    fn log(&self, call: u32, lines: &[u8]) {
+        let mut calls = self.lock();
+        match calls.running.iter_mut().find(|running| running.call == call) {
+            Some(running) => running.log.push(lines),
+            None => calls.stray.push(lines),
+        }
+    }
+
+    /// Raw output, which knows no call: it goes to the one that began last.
+    fn print(&self, bytes: &[u8]) {
+        let mut calls = self.lock();
+        match calls.running.last_mut() {
+            Some(running) => running.log.push(bytes),
+            None => calls.stray.push(bytes),
+        }
+    }
+
+    fn die(&self, death: &Death) {
+        let at = Instant::now();
+        let running = {
+            let mut calls = self.lock();
+            calls.death = Some(death.clone());
+            std::mem::take(&mut calls.running)
+        };
+        for call in running {
+            let _ = call.done.send(Reply { answer: Answer::Died(death.clone()), log: call.log.finish(), at });
+        }
+    }
+}
+
+/// The reader's own ends.
+pub(crate) struct Reader {
+    pub(crate) socket: OwnedReadHalf,
+    pub(crate) output: pipe::Receiver,
+    pub(crate) shared: Arc<Shared>,
+    /// HELLO, LOADED, STOPPED and failures outside any call.
+    pub(crate) control: mpsc::UnboundedSender<(FrameHeader, Bytes)>,
+    /// Told the end of the instance.
+    pub(crate) death: watch::Sender<Option<Death>>,
+}
+
+impl Reader {
+    /// Reads until the instance ends, then tells every call and everyone who waits.
+    pub(crate) async fn run(mut self) {
+        let broken = self.read_frames().await.err();
+        self.shared.dead.store(true, Ordering::Release);
+        if broken.is_some() {
+            self.shared.process.kill();
+        }
+        let ended = timeout(REAP_LIMIT, self.shared.process.exited()).await.ok();
+        self.drain_output();
+        let death = self.cause(broken, ended);
+        self.shared.die(&death);
+        self.death.send_replace(Some(death));
+    }
+
+    fn cause(&self, broken: Option<String>, ended: Option<Ended>) -> Death {
+        if let Some(reason) = self.shared.reason.get() {
+            return reason.clone();
+        }
+        match (broken, ended) {
+            // Out of memory explains a broken frame, not the other way round.
+            (Some(what), ended) if !ended.is_some_and(|ended| ended.out_of_memory) => Death::Garbage(what),
+            (_, Some(ended)) => Death::Ended(ended),
+            (_, None) => Death::Ended(Ended { code: None, signal: None, out_of_memory: false }),
+        }
+    }
+
+    /// `Ok` at the end of the stream, the text of what was wrong otherwise.
+    async fn read_frames(&mut self) -> Result<(), String> {
+        let mut buffer = BytesMut::with_capacity(BUFFER_BYTES);
+        let mut output_open = true;
+        loop {
+            tokio::select! {
+                biased;
+                read = self.socket.read_buf(&mut buffer) => {
+                    if read.map_err(|error| format!("reading failed: {}", error.kind()))? == 0 {
+                        return if buffer.is_empty() { Ok(()) } else { Err("a frame broke off".to_owned()) };
+                    }
+                    while let Some((header, payload)) = take_frame(&mut buffer).map_err(|bad| bad.to_string())? {
+                        self.take(header, payload)?;
+                    }
+                }
+                ready = self.output.readable(), if output_open => {
+                    output_open = ready.is_ok() && self.drain_output();
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
+        match header.kind {
+            Kind::Log => self.shared.log(header.call, &payload),
+            Kind::Result | Kind::Failed | Kind::Initialized if header.call != 0 => {
+                // What was printed before the answer belongs to it.
+                self.drain_output();
+                self.shared.finish(header, payload)?;
+            }
+            Kind::Hello | Kind::Loaded | Kind::Stopped | Kind::Failed if header.call == 0 => {
+                // Nobody listens any more once the instance was given up.
+                let _ = self.control.send((header, payload));
+            }
+            kind => return Err(format!("a frame {kind:?} for call {}, out of order", header.call)),
+        }
+        Ok(())
+    }
+
+    /// Takes what has been printed; `false` once the pipe is closed.
+    fn drain_output(&self) -> bool {
+        let mut chunk = [0; 8192];
+        for _ in 0..OUTPUT_READS {
+            // Read directly: the readiness tokio remembers may be older than the answer just received.
+            match rustix::io::read(&self.output, &mut chunk) {
+                Ok(0) => return false,
+                Ok(n) => self.shared.print(&chunk[..n]),
+                Err(rustix::io::Errno::AGAIN) => {
+                    // Tells tokio to wait for new output.
+                    let _ = self.output.try_io(|| Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+                    return true;
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+}
+
+fn take_frame(buffer: &mut BytesMut) -> Result<Option<(FrameHeader, Bytes)>, BadFrame> {
+    let Some(bytes) = buffer.first_chunk::<HEADER_BYTES>() else {
+        buffer.reserve(BUFFER_BYTES);
+        return Ok(None);
+    };
+    let header = FrameHeader::decode(*bytes)?;
+    let whole = HEADER_BYTES + header.length as usize;
+    if buffer.len() < whole {
+        buffer.reserve(whole - buffer.len());
+        return Ok(None);
+    }
+    let mut frame = buffer.split_to(whole);
+    frame.advance(HEADER_BYTES);
+    Ok(Some((header, frame.freeze())))
+}

@@ -1,0 +1,154 @@
+//! The launcher of the product: every process behind the walls of `fungraph-sandbox`.
+
+use std::{
+    fs, io,
+    os::fd::OwnedFd,
+    os::unix::{fs::PermissionsExt, net::UnixStream as StdUnixStream},
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use fungraph_model::limits;
+use fungraph_sandbox::{Bind, ExitStatus, Launch, Limits, Network, Sandbox, Spawner};
+use tokio::net::{UnixStream, unix::pipe};
+
+use crate::{
+    BoxFuture, Ended, LaunchError, Launched, Launcher, Plan, Process,
+    bootstrap::{Bootstrap, RUNTIME_ROOT},
+    load::CODE_ROOT,
+};
+
+/// How instances are started.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Absolute path of the data folder, as the spawner sees it.
+    pub data_folder: PathBuf,
+    /// Folder for the bootstraps, below the data folder or absolute; written at start.
+    pub bootstraps: PathBuf,
+    /// What instances can reach.
+    pub network: Network,
+    /// Whether CPU is a hard quota as well as a weight.
+    pub cpu_quota: bool,
+}
+
+/// Starts processes through the spawner.
+pub struct SandboxLauncher {
+    spawner: Spawner,
+    config: Config,
+    launched: AtomicU64,
+}
+
+impl SandboxLauncher {
+    /// Writes the bootstraps down and is ready to launch.
+    ///
+    /// # Errors
+    /// When the bootstraps cannot be written.
+    pub fn new(spawner: Spawner, config: Config) -> io::Result<Self> {
+        let folder = &config.bootstraps;
+        fs::create_dir_all(folder)?;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+        for bootstrap in Bootstrap::all() {
+            let file = folder.join(bootstrap.file);
+            fs::write(&file, bootstrap.text)?;
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
+        }
+        Ok(Self { spawner, config, launched: AtomicU64::new(0) })
+    }
+
+    fn launch_message(&self, plan: &Plan, bootstrap: &Bootstrap) -> Launch {
+        let spec = &plan.version.spec;
+        let number = self.launched.fetch_add(1, Ordering::Relaxed);
+        let config = &self.config;
+        let mut binds = vec![
+            Bind { source: config.data_folder.join(&config.bootstraps), target: RUNTIME_ROOT.to_owned() },
+            Bind { source: config.data_folder.join(&plan.code), target: CODE_ROOT.to_owned() },
+        ];
+        if let Some(prefix) = &plan.interpreter.prefix {
+            binds.push(Bind { source: prefix.clone(), target: prefix.to_string_lossy().into_owned() });
+        }
+        Launch {
+            id: format!("i{number}"),
+            binds,
+            links: Vec::new(),
+            args: bootstrap.args(&plan.interpreter),
+            env: environment(),
+            cwd: "/opt/function".to_owned(),
+            hostname: format!("fungraph-{number}"),
+            limits: Limits {
+                memory_bytes: u64::from(spec.memory_mb) << 20,
+                cpu_millicores: limits::cpu_millicores(spec.memory_mb),
+                cpu_quota: config.cpu_quota,
+                pids: limits::PROCESSES,
+                open_files: limits::OPEN_FILES,
+                tmp_bytes: u64::from(spec.tmp_mb) << 20,
+            },
+            network: config.network,
+        }
+    }
+
+    async fn start(&self, plan: &Plan) -> Result<Launched, Box<dyn std::error::Error + Send + Sync>> {
+        let language = plan.interpreter.language;
+        let bootstrap = Bootstrap::of(language).ok_or_else(|| format!("no bootstrap is built for {language:?}"))?;
+        let (ours, theirs) = StdUnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let (read_end, write_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let output = pipe::Receiver::from_owned_fd(nonblocking(read_end)?)?;
+        let socket = UnixStream::from_std(ours)?;
+        let sandbox = self.spawner.launch(self.launch_message(plan, bootstrap), theirs.into(), write_end).await?;
+        Ok(Launched { socket, output, process: Box::new(Sandboxed(sandbox)) })
+    }
+}
+
+fn nonblocking(fd: OwnedFd) -> io::Result<OwnedFd> {
+    rustix::io::ioctl_fionbio(&fd, true)?;
+    Ok(fd)
+}
+
+/// What a process has before LOAD names its function.
+fn environment() -> Vec<(String, String)> {
+    [
+        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+        ("HOME", "/home/snuser"),
+        ("LANG", "C.UTF-8"),
+        ("TZ", "UTC"),
+        ("PYTHONDONTWRITEBYTECODE", "1"),
+        ("PYTHONIOENCODING", "utf-8"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
+impl Launcher for SandboxLauncher {
+    fn launch<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<Launched, LaunchError>> {
+        Box::pin(async move {
+            self.start(plan).await.map_err(|source| LaunchError { function: plan.version.key.to_string(), source })
+        })
+    }
+}
+
+struct Sandboxed(Sandbox);
+
+impl Process for Sandboxed {
+    fn kill(&self) {
+        self.0.kill();
+    }
+
+    fn exited(&self) -> BoxFuture<'_, Ended> {
+        Box::pin(async {
+            let exit = self.0.exited().await;
+            let (code, signal) = match exit.status {
+                ExitStatus::Code(code) => (Some(code), None),
+                ExitStatus::Signal(signal) => (None, Some(signal)),
+            };
+            Ended { code, signal, out_of_memory: exit.out_of_memory }
+        })
+    }
+
+    fn peak_bytes(&self) -> u64 {
+        self.0.memory().peak_bytes()
+    }
+
+    fn reset_peak(&self) {
+        self.0.memory().reset();
+    }
+}

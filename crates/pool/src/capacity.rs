@@ -1,0 +1,63 @@
+//! The host's room for instances: a value that gives itself back.
+
+use std::sync::{Arc, Mutex};
+
+/// What is left of the host.
+#[derive(Debug)]
+pub(crate) struct Capacity {
+    left: Mutex<Left>,
+}
+
+#[derive(Debug)]
+struct Left {
+    instances: usize,
+    memory_bytes: u64,
+}
+
+/// Room for one instance; dropping it makes room again.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    capacity: Arc<Capacity>,
+    memory_bytes: u64,
+}
+
+impl Capacity {
+    pub(crate) fn new(instances: usize, memory_bytes: u64) -> Arc<Self> {
+        Arc::new(Self { left: Mutex::new(Left { instances, memory_bytes }) })
+    }
+
+    pub(crate) fn take(self: &Arc<Self>, memory_bytes: u64) -> Option<Permit> {
+        let mut left = self.left.lock().expect("nothing panics while it counts");
+        if left.instances == 0 || left.memory_bytes < memory_bytes {
+            return None;
+        }
+        left.instances -= 1;
+        left.memory_bytes -= memory_bytes;
+        drop(left);
+        Some(Permit { capacity: Arc::clone(self), memory_bytes })
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut left = self.capacity.left.lock().expect("nothing panics while it counts");
+        left.instances += 1;
+        left.memory_bytes += self.memory_bytes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_comes_back() {
+        let capacity = Capacity::new(2, 300);
+        let first = capacity.take(200).expect("there is room");
+        assert!(capacity.take(200).is_none(), "memory is used up");
+        let second = capacity.take(100).expect("there is room");
+        assert!(capacity.take(0).is_none(), "instances are used up");
+        drop((first, second));
+        assert!(capacity.take(300).is_some());
+    }
+}

@@ -1,0 +1,188 @@
+//! A launcher whose processes are tasks.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use fungraph_instance::{
+    BoxFuture, Ended, FrameHeader, Interpreter, Kind, LaunchError, Launched, Launcher, Plan, Process,
+    interpreters::Origin,
+};
+use fungraph_model::{
+    CodePackage, CodeType, Digest, DomainId, FunctionKey, FunctionSpec, FunctionVersion, HookSpec, Language, ProjectId,
+    Runtime, Strategy,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{UnixStream, unix::pipe},
+    sync::watch,
+    task::JoinHandle,
+};
+
+/// What a function is made of, as far as the pool looks.
+pub(super) fn plan(name: &str, strategy: Strategy, initializer: Option<HookSpec>) -> Plan {
+    let runtime = Runtime::parse("Python3.9").expect("in the list");
+    let spec = FunctionSpec {
+        runtime,
+        handler: "index.handler".into(),
+        timeout_s: 3,
+        memory_mb: 128,
+        tmp_mb: 512,
+        initializer,
+        pre_stop: None,
+        user_data: BTreeMap::new(),
+        encrypted_user_data: BTreeMap::new(),
+        strategy,
+        description: String::new(),
+        dynamic_memory: false,
+        passive: "{}".into(),
+    };
+    let version = FunctionVersion {
+        key: FunctionKey { project: ProjectId("p".into()), package: "default".into(), name: name.into() },
+        domain: DomainId("d".into()),
+        version: "latest".into(),
+        func_id: name.into(),
+        spec,
+        code: CodePackage {
+            code_type: CodeType::Inline,
+            filename: "index.py".into(),
+            size: 1,
+            digest: Digest("0".repeat(128)),
+        },
+        revision: 1,
+        last_modified: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let interpreter = Interpreter {
+        language: Language::Python,
+        version: (3, 9, 0),
+        program: PathBuf::from("/usr/bin/python3"),
+        prefix: None,
+        origin: Origin::System,
+    };
+    Plan { version: Arc::new(version), interpreter: Arc::new(interpreter), code: PathBuf::from("code") }
+}
+
+/// Starts tasks instead of processes.
+#[derive(Default)]
+pub(super) struct FakeLauncher {
+    launched: AtomicUsize,
+    fail_next: AtomicBool,
+    running: Mutex<Vec<Running>>,
+}
+
+struct Running {
+    ended: watch::Sender<Option<Ended>>,
+    task: JoinHandle<()>,
+}
+
+const KILLED: Ended = Ended { code: None, signal: Some(9), out_of_memory: false };
+
+impl FakeLauncher {
+    pub(super) fn launched(&self) -> usize {
+        self.launched.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn fail_next(&self) {
+        self.fail_next.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn alive(&self) -> usize {
+        let running = self.running.lock().expect("no test panics inside");
+        running.iter().filter(|process| process.ended.borrow().is_none()).count()
+    }
+
+    /// Every process is ended from outside, and its socket is closed when this returns.
+    pub(super) async fn kill_all(&self) {
+        let running = std::mem::take(&mut *self.running.lock().expect("no test panics inside"));
+        for process in running {
+            process.ended.send_replace(Some(KILLED));
+            process.task.await.expect("a process does not panic");
+        }
+    }
+}
+
+impl Launcher for FakeLauncher {
+    fn launch<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<Launched, LaunchError>> {
+        Box::pin(async move {
+            self.launched.fetch_add(1, Ordering::SeqCst);
+            if self.fail_next.swap(false, Ordering::SeqCst) {
+                return Err(LaunchError { function: plan.version.key.to_string(), source: "as planned".into() });
+            }
+            let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+            let (writer, output) = pipe::pipe().expect("a pipe");
+            drop(writer);
+            let (ended, _) = watch::channel(None);
+            let task = tokio::spawn(live(theirs, ended.clone()));
+            self.running.lock().expect("no test panics inside").push(Running { ended: ended.clone(), task });
+            Ok(Launched { socket: ours, output, process: Box::new(Fake(ended)) })
+        })
+    }
+}
+
+struct Fake(watch::Sender<Option<Ended>>);
+
+impl Process for Fake {
+    fn kill(&self) {
+        self.0.send_if_modified(|ended| ended.replace(KILLED).is_none());
+    }
+
+    fn exited(&self) -> BoxFuture<'_, Ended> {
+        let mut ended = self.0.subscribe();
+        Box::pin(async move {
+            let ended = ended.wait_for(Option::is_some).await;
+            ended.ok().and_then(|ended| *ended).unwrap_or(KILLED)
+        })
+    }
+
+    fn peak_bytes(&self) -> u64 {
+        1 << 20
+    }
+
+    fn reset_peak(&self) {}
+}
+
+/// A bootstrap in a task: it answers until it is killed or told to end itself.
+async fn live(socket: UnixStream, ended: watch::Sender<Option<Ended>>) {
+    let mut killed = ended.subscribe();
+    tokio::select! {
+        _ = killed.wait_for(Option::is_some) => {}
+        _ = serve(socket) => {
+            ended.send_replace(Some(Ended { code: Some(1), signal: None, out_of_memory: false }));
+        }
+    }
+}
+
+async fn serve(mut socket: UnixStream) -> std::io::Result<()> {
+    send(&mut socket, Kind::Hello, 0, br#"{"protocol":1}"#).await?;
+    loop {
+        let mut header = [0u8; 12];
+        socket.read_exact(&mut header).await?;
+        let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
+        let call = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
+        let mut payload = vec![0; length as usize];
+        socket.read_exact(&mut payload).await?;
+        match header[10] {
+            1 => send(&mut socket, Kind::Loaded, 0, b"").await?,
+            2 => send(&mut socket, Kind::Initialized, call, b"").await?,
+            3 => match &payload[36..] {
+                b"die" => return Ok(()),
+                b"hang" => {}
+                b"garbage" => socket.write_all(b"HTTP/1.1 200 OK\r\n").await?,
+                event => send(&mut socket, Kind::Result, call, event).await?,
+            },
+            _ => return Ok(()),
+        }
+    }
+}
+
+async fn send(socket: &mut UnixStream, kind: Kind, call: u32, payload: &[u8]) -> std::io::Result<()> {
+    let form = u8::from(kind == Kind::Result);
+    let header = FrameHeader { form, ..FrameHeader::new(kind, call, payload.len()) };
+    socket.write_all(&header.encode()).await?;
+    socket.write_all(payload).await
+}
