@@ -1,6 +1,8 @@
 //! Why the engine did not do what was asked: one text for the caller, the cause for the operator.
 
-use fungraph_model::{ErrorCode, Fault};
+use std::sync::Arc;
+
+use fungraph_model::{ErrorCode, Fault, FunctionVersion};
 
 /// A refusal, or a failure of the platform.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +15,8 @@ pub enum Error {
     ExecutorMissing {
         /// What to install.
         message: String,
+        /// The version that cannot run.
+        version: Arc<FunctionVersion>,
     },
     /// The platform failed; the caller learns no more than that, the operator reads the cause in the log.
     #[error("{doing}")]
@@ -36,7 +40,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Refused(fault) => fault.clone(),
-            Self::ExecutorMissing { message } => Fault::new(ErrorCode::Internal, message.clone()),
+            Self::ExecutorMissing { message, .. } => Fault::new(ErrorCode::Internal, message.clone()),
             Self::Internal { .. } => Fault::new(
                 ErrorCode::Internal,
                 "The platform failed while it handled the request. The request id is in the header X-Request-Id; \

@@ -239,7 +239,10 @@ impl Engine {
     /// What instances of a version are made of.
     pub(crate) fn plan(&self, version: &Arc<FunctionVersion>) -> Result<Plan, Error> {
         let choice = self.interpreters.choose(version.spec.runtime, self.config.strict_runtimes);
-        let choice = choice.map_err(|unavailable| Error::ExecutorMissing { message: unavailable.message() })?;
+        let choice = choice.map_err(|unavailable| Error::ExecutorMissing {
+            message: unavailable.message(),
+            version: Arc::clone(version),
+        })?;
         Ok(Plan {
             version: Arc::clone(version),
             interpreter: choice.interpreter,

@@ -83,7 +83,7 @@ impl Engine {
     pub async fn invoke(self: &Arc<Self>, caller: &Caller, request: InvokeRequest) -> Result<Invocation, Error> {
         let admitted = match self.admit(caller, request).await {
             Ok(admitted) => admitted,
-            Err(Error::ExecutorMissing { message }) => return Err(Error::ExecutorMissing { message }),
+            Err(Error::ExecutorMissing { message, version }) => return Ok(executor_missing(&message, &version)),
             Err(error) => {
                 self.telemetry.refused();
                 return Err(error);
@@ -263,12 +263,27 @@ fn start_failure(error: StartError, call: &Admitted, ran: &mut Ran) -> Failure<B
             let chain = std::iter::successors(Some(cause), |error| error.source());
             let chain: Vec<String> = chain.map(ToString::to_string).collect();
             tracing::error!(request = %call.request, cause = chain.join(": "), "an instance could not be started");
-            let object = serde_json::json!({
-                "errorMessage": "the platform could not start the runtime of this function; the operator finds the cause in the server's log under the request id",
-                "errorType": "ExecutorStartFailed",
-            });
-            Failure { code: FailureCode::ExecutorFailed, object: format!("{object:#}").into() }
+            executor_failure(
+                "the platform could not start the runtime of this function; \
+                 the operator finds the cause in the server's log under the request id",
+            )
         }
+    }
+}
+
+fn executor_failure(message: &str) -> Failure<Bytes> {
+    let object = serde_json::json!({ "errorMessage": message, "errorType": "ExecutorStartFailed" });
+    Failure { code: FailureCode::ExecutorFailed, object: format!("{object:#}").into() }
+}
+
+/// The interpreter was there when the function was created and is gone now (SETTLED.md, "Management").
+fn executor_missing(message: &str, version: &FunctionVersion) -> Invocation {
+    tracing::error!(function = %version.key, message, "a function has no interpreter any more");
+    Invocation {
+        outcome: Outcome::Failed(executor_failure(message)),
+        summary: Summary { duration_us: 0, billing_ms: 0, memory_mb: version.spec.memory_mb, memory_used: 0 },
+        tail: LogTail::of(b""),
+        runtime: version.spec.runtime,
     }
 }
 

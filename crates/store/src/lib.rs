@@ -1,1 +1,22 @@
-//! store
+//! What survives a restart: metadata in a database, uploaded code and call logs in folders.
+//!
+//! [`Store`] answers small questions about accounts and functions, [`Packages`] keeps the bytes and the unpacked
+//! trees of their code, [`Logs`] keeps what every call printed. The three know nothing of each other: engine puts a
+//! package first and names it in a function afterwards, so a crash in between leaves at most an unused package.
+//!
+//! Nobody outside this crate knows SQL, and nothing here knows HTTP or decides what a caller may do.
+
+mod error;
+mod listing;
+pub mod logs;
+pub mod packages;
+mod sqlite;
+mod store;
+#[cfg(test)]
+mod suite;
+
+pub use error::Error;
+pub use listing::{FunctionPage, FunctionQuery, Usage};
+pub use logs::{LogEntry, LogError, LogFilter, LogLimits, LogReader, LogRecord, Logs};
+pub use packages::{PackageError, PackageLimits, Packages};
+pub use store::{Config, Store};

@@ -1,0 +1,5 @@
+//! Makes cargo notice a new migration: the macro that embeds them sees only files that already existed.
+
+fn main() {
+    println!("cargo:rerun-if-changed=migrations");
+}

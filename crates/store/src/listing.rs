@@ -1,0 +1,42 @@
+//! Lists of functions and what a project uses.
+
+use fungraph_model::{FunctionVersion, ProjectId};
+
+/// Which functions to list.
+#[derive(Clone, Debug)]
+pub struct FunctionQuery {
+    /// Of this project.
+    pub project: ProjectId,
+    /// Of this package, letter for letter.
+    pub package: Option<String>,
+    /// Whose name holds this text; upper and lower case of ASCII letters are the same.
+    pub name_part: Option<String>,
+    /// How many matches to skip: the `next` of the page before, 0 at the start.
+    pub marker: u64,
+    /// Most functions on the page.
+    pub limit: u32,
+}
+
+/// One page of a list, in order of creation.
+///
+/// The order is that of creation and not of names because markers are offsets: a function made while somebody pages
+/// comes last and moves nothing, where a new name in the middle would show its neighbour twice. A deleted function
+/// does move what follows it; offsets cannot avoid that.
+#[derive(Clone, Debug)]
+pub struct FunctionPage {
+    /// The functions, version `latest`.
+    pub functions: Vec<FunctionVersion>,
+    /// All matches, on every page.
+    pub total: u64,
+    /// Marker of the next page; `None` on the last.
+    pub next: Option<u64>,
+}
+
+/// What a project uses of its quotas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Functions, whatever the number of their versions.
+    pub functions: u64,
+    /// Bytes of code as uploaded, of all versions; two functions with the same code count twice.
+    pub code_bytes: u64,
+}

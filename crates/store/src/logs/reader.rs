@@ -1,0 +1,142 @@
+//! Reading logs, with no server needed and while one writes.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fungraph_model::{FunctionKey, RequestId};
+use jiff::Timestamp;
+
+use super::segment::{self, Header, Records};
+use super::{LogError, during};
+
+/// Which records to read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogFilter {
+    /// Only of this call.
+    pub request: Option<RequestId>,
+    /// Only the last so many of what matches.
+    pub last: Option<usize>,
+}
+
+impl LogFilter {
+    fn takes(&self, header: &Header) -> bool {
+        self.request.is_none_or(|wanted| header.request == Some(wanted))
+    }
+}
+
+/// The log of one call, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRecord {
+    /// When the call started.
+    pub started: Timestamp,
+    /// The call; `None` for a note of the server, such as about dropped logs.
+    pub request: Option<RequestId>,
+    /// The version that ran.
+    pub version: String,
+    /// All it printed, which may be anything.
+    pub text: Vec<u8>,
+}
+
+/// Records of one function, oldest first. Holds one record in memory at a time.
+#[derive(Debug)]
+pub struct LogReader {
+    filter: LogFilter,
+    /// Segments still to read, each from a position.
+    segments: VecDeque<(PathBuf, u64)>,
+    current: Option<(PathBuf, Records<File>)>,
+}
+
+/// Opens the logs of a function below a data folder; a function without logs has no records.
+///
+/// What is written after this call may or may not be seen; a record that is being written is left out.
+///
+/// # Errors
+/// [`LogError::Io`] where the folder cannot be read.
+pub fn read(folder: &Path, function: &FunctionKey, filter: LogFilter) -> Result<LogReader, LogError> {
+    let home = segment::folder(&segment::root(folder), function);
+    let numbers = segment::numbers(&home).map_err(during("read the folder", &home))?;
+    let mut segments: VecDeque<_> =
+        numbers.into_iter().map(|number| (home.join(segment::file_name(number)), 0)).collect();
+    if let Some(last) = filter.last {
+        skip_all_but(&mut segments, &filter, last)?;
+    }
+    Ok(LogReader { filter, segments, current: None })
+}
+
+/// Leaves the segments, and the position in the first of them, from which `last` records match.
+fn skip_all_but(segments: &mut VecDeque<(PathBuf, u64)>, filter: &LogFilter, last: usize) -> Result<(), LogError> {
+    let mut missing = last;
+    let mut kept = VecDeque::new();
+    while let Some((path, _)) = segments.pop_back().filter(|_| missing > 0) {
+        let starts = starts(&path, filter, missing).map_err(during("read", &path))?;
+        missing -= starts.len();
+        if let Some(first) = starts.front() {
+            kept.push_front((path, *first));
+        }
+    }
+    *segments = kept;
+    Ok(())
+}
+
+/// Where the last `most` matching records of a segment start.
+fn starts(path: &Path, filter: &LogFilter, most: usize) -> io::Result<VecDeque<u64>> {
+    let mut starts = VecDeque::new();
+    let Some(mut records) = open(path, 0)? else { return Ok(starts) };
+    while let Some((start, header, _)) = records.next(|_| false)? {
+        if filter.takes(&header) {
+            starts.push_back(start);
+        }
+        if starts.len() > most {
+            starts.pop_front();
+        }
+    }
+    Ok(starts)
+}
+
+/// `None` where the segment has left meanwhile.
+fn open(path: &Path, at: u64) -> io::Result<Option<Records<File>>> {
+    let file = match File::open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let length = file.metadata()?.len();
+    let mut records = Records::new(file, length);
+    records.seek(at)?;
+    Ok(Some(records))
+}
+
+impl LogReader {
+    fn advance(&mut self) -> Result<Option<LogRecord>, LogError> {
+        loop {
+            if let Some((path, records)) = &mut self.current {
+                let filter = self.filter;
+                while let Some((_, header, text)) =
+                    records.next(|header| filter.takes(header)).map_err(during("read", path))?
+                {
+                    if filter.takes(&header) {
+                        let Header { started, request, version, .. } = header;
+                        return Ok(Some(LogRecord { started, request, version, text }));
+                    }
+                }
+            }
+            let Some((path, at)) = self.segments.pop_front() else { return Ok(None) };
+            self.current = open(&path, at).map_err(during("open", &path))?.map(|records| (path, records));
+        }
+    }
+}
+
+impl Iterator for LogReader {
+    type Item = Result<LogRecord, LogError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.advance().transpose();
+        if !matches!(next, Some(Ok(_))) {
+            // Nothing can be believed of the rest after an error.
+            self.segments.clear();
+            self.current = None;
+        }
+        next
+    }
+}

@@ -1,0 +1,353 @@
+//! Logs on a real file system: limits, torn ends, readers beside the writer.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fungraph_model::{
+    CodePackage, CodeType, Digest, DomainId, FunctionKey, FunctionSpec, FunctionVersion, ProjectId, RequestId, Runtime,
+    Strategy,
+};
+use jiff::Timestamp;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::queue::Queue;
+use super::segment::{self, Records};
+use super::shelf::Shelf;
+use super::{LogEntry, LogFilter, LogLimits, LogRecord, Logs, read};
+
+struct Place {
+    folder: TempDir,
+    limits: LogLimits,
+    logs: Logs,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self::with(LogLimits::default())
+    }
+
+    fn with(limits: LogLimits) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let logs = Logs::open(folder.path(), limits).expect("opens");
+        Self { folder, limits, logs }
+    }
+
+    /// Ends the writer and starts another one.
+    async fn restart(&mut self) {
+        self.logs.close().await;
+        self.logs = Logs::open(self.folder.path(), self.limits).expect("opens");
+    }
+
+    fn append(&self, name: &str, text: impl Into<Bytes>) -> RequestId {
+        let entry = entry(name, text);
+        let request = entry.request;
+        self.logs.append(entry);
+        request
+    }
+
+    fn records(&self, name: &str, filter: LogFilter) -> Vec<LogRecord> {
+        read(self.folder.path(), &key(name), filter).expect("reads").map(|record| record.expect("a record")).collect()
+    }
+
+    fn texts(&self, name: &str) -> Vec<String> {
+        texts(&self.records(name, LogFilter::default()))
+    }
+
+    fn home(&self, name: &str) -> PathBuf {
+        segment::folder(&segment::root(self.folder.path()), &key(name))
+    }
+
+    fn segments(&self, name: &str) -> Vec<u32> {
+        segment::numbers(&self.home(name)).expect("lists")
+    }
+}
+
+fn texts(records: &[LogRecord]) -> Vec<String> {
+    records.iter().map(|record| String::from_utf8_lossy(&record.text).into_owned()).collect()
+}
+
+fn key(name: &str) -> FunctionKey {
+    FunctionKey { project: ProjectId("p".into()), package: "default".into(), name: name.into() }
+}
+
+fn entry(name: &str, text: impl Into<Bytes>) -> LogEntry {
+    let function = FunctionVersion {
+        key: key(name),
+        domain: DomainId("d".into()),
+        version: "latest".into(),
+        func_id: name.into(),
+        spec: FunctionSpec {
+            runtime: Runtime::parse("Python3.9").expect("a runtime"),
+            handler: "index.handler".into(),
+            timeout_s: 3,
+            memory_mb: 128,
+            tmp_mb: 512,
+            initializer: None,
+            pre_stop: None,
+            user_data: BTreeMap::new(),
+            encrypted_user_data: BTreeMap::new(),
+            strategy: Strategy::default(),
+            description: String::new(),
+            dynamic_memory: false,
+            passive: "{}".into(),
+        },
+        code: CodePackage { code_type: CodeType::Zip, filename: String::new(), size: 1, digest: Digest("0".into()) },
+        revision: 1,
+        last_modified: Timestamp::UNIX_EPOCH,
+    };
+    let started = Timestamp::from_microsecond(1_700_000_000_000_001).expect("a time");
+    LogEntry { function: Arc::new(function), request: RequestId::random(), started, text: text.into() }
+}
+
+#[tokio::test]
+async fn a_log_is_read_as_it_was_written() {
+    let place = Place::new();
+    // Text that looks like a record, text that does not end its line, no text at all, no UTF-8.
+    let written: [&[u8]; 5] = [b"one\ntwo\n", b"=== 2026-01-01T00:00:00Z - latest 3\nabc\n", b"open", b"", b"\xFF\n\n"];
+    let requests: Vec<_> = written.iter().map(|text| place.append("f", *text)).collect();
+    place.logs.flush().await;
+    let records = place.records("f", LogFilter::default());
+    assert_eq!(records.iter().map(|r| r.text.as_slice()).collect::<Vec<_>>(), written);
+    for (record, request) in records.iter().zip(&requests) {
+        assert_eq!((record.request, record.version.as_str()), (Some(*request), "latest"));
+        assert_eq!(record.started.as_microsecond(), 1_700_000_000_000_001);
+    }
+    let one = place.records("f", LogFilter { request: Some(requests[2]), last: None });
+    assert_eq!(texts(&one), ["open"]);
+    let last = place.records("f", LogFilter { request: None, last: Some(3) });
+    assert_eq!(last, records[2..]);
+    assert!(place.records("f", LogFilter { request: None, last: Some(0) }).is_empty());
+    assert!(place.records("f", LogFilter { request: Some(RequestId::random()), last: Some(1) }).is_empty());
+    assert!(place.texts("unknown").is_empty());
+}
+
+#[tokio::test]
+async fn segments_rotate_and_the_oldest_leave() {
+    let limits = LogLimits { segment_bytes: 1000, function_bytes: 3000, ..LogLimits::default() };
+    let mut place = Place::with(limits);
+    for n in 0..40 {
+        place.append("f", format!("{n:0300}\n"));
+        if n % 7 == 0 {
+            place.logs.flush().await;
+        }
+        if n % 13 == 0 {
+            place.restart().await;
+        }
+    }
+    place.logs.flush().await;
+    let texts = place.texts("f");
+    let expected: Vec<_> = (40 - texts.len()..40).map(|n| format!("{n:0300}\n")).collect();
+    assert_eq!(texts, expected, "a run without holes up to the last");
+    assert!(texts.len() >= 4, "{}", texts.len());
+    let sizes = place.segments("f").into_iter().map(|n| fs::metadata(place.home("f").join(segment::file_name(n))));
+    let sizes: Vec<u64> = sizes.map(|about| about.expect("is there").len()).collect();
+    assert!(sizes.iter().sum::<u64>() <= 3000 && sizes.iter().all(|size| *size <= 1000), "{sizes:?}");
+    let last = place.records("f", LogFilter { request: None, last: Some(3) });
+    assert_eq!(self::texts(&last), expected[expected.len() - 3..], "over the border of segments");
+}
+
+#[tokio::test]
+async fn a_log_larger_than_a_segment_is_kept_whole() {
+    let place = Place::with(LogLimits { segment_bytes: 100, function_bytes: 200, ..LogLimits::default() });
+    for text in ["small", &"x".repeat(5000), "small again"] {
+        place.append("f", text.to_owned());
+        place.logs.flush().await;
+        assert_eq!(place.texts("f").last().map(String::as_str), Some(text));
+    }
+}
+
+#[tokio::test]
+async fn all_logs_together_have_a_limit() {
+    let limits = LogLimits { segment_bytes: 1000, total_bytes: 10_000, open_files: 3, ..LogLimits::default() };
+    let mut place = Place::with(limits);
+    for round in 0..4 {
+        for n in 0..20 {
+            place.append(&format!("f{n}"), format!("{round} {}\n", "x".repeat(300)));
+            place.logs.flush().await;
+        }
+        place.restart().await;
+    }
+    let total = |place: &Place| (0..20).map(|n| place.texts(&format!("f{n}")).len()).sum::<usize>();
+    assert!((15..=30).contains(&total(&place)), "{}", total(&place));
+    assert!(place.texts("f19").last().expect("the newest stays").starts_with("3 "));
+    assert!(place.texts("f0").iter().all(|text| !text.starts_with("0 ")), "the oldest left");
+}
+
+#[tokio::test]
+async fn few_files_are_open_whatever_the_number_of_functions() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut shelf = Shelf::new(folder.path(), LogLimits { open_files: 8, ..LogLimits::default() });
+    for round in 0..3 {
+        for n in 0..100 {
+            shelf.write(&key(&format!("f{n}")), format!("{round}\n").as_bytes()).expect("writes");
+            assert!(shelf.open_files() <= 8);
+        }
+    }
+    let path = segment::folder(folder.path(), &key("f42")).join(segment::file_name(1));
+    assert_eq!(fs::read_to_string(path).expect("reads"), "0\n1\n2\n");
+}
+
+#[tokio::test]
+async fn a_torn_end_is_skipped_and_then_cut_off() {
+    let mut place = Place::new();
+    place.append("f", "first\n");
+    place.restart().await;
+    let path = place.home("f").join(segment::file_name(1));
+    let whole = fs::read(&path).expect("reads");
+    let mut next = Vec::new();
+    segment::write(&mut next, Timestamp::now(), Some(RequestId::random()), "latest", b"never finished\nby a crash");
+    for cut in 1..next.len() {
+        fs::write(&path, [&whole, &next[..cut]].concat()).expect("writes");
+        assert_eq!(place.texts("f"), ["first\n"], "torn after {cut} bytes");
+    }
+    place.restart().await;
+    place.append("f", "second\n");
+    place.logs.flush().await;
+    assert_eq!(place.texts("f"), ["first\n", "second\n"]);
+}
+
+#[tokio::test]
+async fn lines_of_a_foreign_hand_are_passed_over() {
+    let mut place = Place::new();
+    place.append("f", "first\n");
+    place.restart().await;
+    let path = place.home("f").join(segment::file_name(1));
+    let mut file = OpenOptions::new().append(true).open(&path).expect("opens");
+    file.write_all(format!("a note\n=== not a header\n{}\n", "=".repeat(2000)).as_bytes()).expect("writes");
+    place.append("f", "second\n");
+    place.logs.flush().await;
+    assert_eq!(place.texts("f"), ["first\n", "second\n"]);
+}
+
+#[tokio::test]
+async fn a_reader_beside_the_writer_sees_whole_records() {
+    let place = Place::with(LogLimits { segment_bytes: 5000, ..LogLimits::default() });
+    let mut seen = 0;
+    for round in 0..50 {
+        for n in 0..10 {
+            place.append("f", format!("{:04}\n{}", round * 10 + n, "x".repeat(200)));
+        }
+        let texts = place.texts("f");
+        assert!(texts.len() >= seen);
+        seen = texts.len();
+        for (n, text) in texts.iter().enumerate() {
+            assert_eq!(*text, format!("{n:04}\n{}", "x".repeat(200)));
+        }
+        if round % 5 == 0 {
+            place.logs.flush().await;
+        }
+    }
+    place.logs.flush().await;
+    assert_eq!(place.texts("f").len(), 500);
+}
+
+#[tokio::test]
+async fn a_full_queue_drops_and_says_so() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let queue = Arc::new(Queue::new(2000));
+    for n in 0..10 {
+        queue.append(entry("f", format!("{n}{}", "x".repeat(400))));
+    }
+    assert_eq!(queue.dropped(), 7);
+    queue.close();
+    let (report, _done) = tokio::sync::watch::channel(0);
+    super::writer::run(&queue, &report, &segment::root(folder.path()), LogLimits::default());
+    let records: Vec<_> = read(folder.path(), &key("f"), LogFilter::default())
+        .expect("reads")
+        .collect::<Result<_, _>>()
+        .expect("records");
+    assert_eq!(records.len(), 4);
+    assert_eq!(records[3].request, None);
+    assert!(texts(&records)[3].contains("logs of 7 calls were dropped"), "{:?}", texts(&records)[3]);
+}
+
+#[tokio::test]
+async fn logs_go_with_their_function() {
+    let mut place = Place::with(LogLimits { segment_bytes: 100, ..LogLimits::default() });
+    for _ in 0..3 {
+        place.append("f", "x".repeat(90));
+        place.append("g", "stays");
+    }
+    place.logs.flush().await;
+    assert_eq!(place.segments("f"), [1, 2, 3]);
+    place.append("f", "in the same batch");
+    place.logs.remove(&key("f")).await;
+    assert!(place.texts("f").is_empty() && !place.home("f").exists());
+    assert_eq!(place.texts("g").len(), 3);
+    place.append("f", "of a new function");
+    place.restart().await;
+    assert_eq!(place.texts("f"), ["of a new function"]);
+    place.logs.remove(&key("never seen")).await;
+}
+
+#[tokio::test]
+async fn closing_writes_what_waits() {
+    let place = Place::new();
+    for n in 0..1000 {
+        place.append("f", format!("{n}\n"));
+    }
+    place.logs.close().await;
+    assert_eq!(place.texts("f").len(), 1000);
+    place.append("f", "too late");
+    place.logs.flush().await;
+    place.logs.close().await;
+    assert_eq!((place.logs.dropped(), place.texts("f").len()), (1, 1000));
+}
+
+#[tokio::test]
+async fn a_disk_that_refuses_costs_logs_but_no_call() {
+    let place = Place::new();
+    // A file where the function's folder should be.
+    fs::create_dir_all(place.home("f").parent().expect("a parent")).expect("folders");
+    fs::write(place.home("f"), "in the way").expect("writes");
+    place.append("f", "lost");
+    place.append("g", "kept");
+    place.logs.flush().await;
+    assert_eq!((place.logs.dropped(), place.texts("g").len()), (1, 1));
+    fs::remove_file(place.home("f")).expect("removes");
+    place.append("f", "works again");
+    place.logs.flush().await;
+    assert_eq!(place.texts("f"), ["works again"]);
+}
+
+#[test]
+fn names_are_one_part_of_a_path() {
+    let strange = FunctionKey { project: ProjectId("../..".into()), package: "a/b".into(), name: ".".into() };
+    let folder = segment::folder(std::path::Path::new("logs"), &strange);
+    assert_eq!(folder, std::path::Path::new("logs/%2E%2E%2F%2E%2E/a%2Fb/%2E"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Any texts come back, also if only their headers are read on the way.
+    #[test]
+    fn records_come_back(texts in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..20)) {
+        let mut bytes = Vec::new();
+        for text in &texts {
+            segment::write(&mut bytes, Timestamp::UNIX_EPOCH, None, "v1", text);
+        }
+        for reads_text in [true, false] {
+            let mut records = Records::new(std::io::Cursor::new(&bytes), bytes.len() as u64);
+            for text in &texts {
+                let (_, header, found) = records.next(|_| reads_text).expect("reads").expect("a record");
+                prop_assert_eq!(header.length, text.len() as u64);
+                prop_assert!(!reads_text || found == *text);
+            }
+            prop_assert!(records.next(|_| true).expect("reads").is_none());
+            prop_assert_eq!(records.at(), bytes.len() as u64);
+        }
+    }
+
+    /// Whatever is in a segment, reading ends without an error.
+    #[test]
+    fn garbage_is_no_error(bytes in r"(=== |2026-01-01T00:00:00Z |- |latest |[0-9]{1,19}\n|x|\n){0,40}") {
+        let mut records = Records::new(std::io::Cursor::new(bytes.as_bytes()), bytes.len() as u64);
+        while records.next(|_| true).expect("no error").is_some() {}
+    }
+}

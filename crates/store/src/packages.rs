@@ -1,0 +1,290 @@
+//! Uploaded code below `<folder>/code/`: the bytes as they came, and the tree an instance sees.
+//!
+//! ```text
+//! code/<digest>/package           as uploaded, mode 0600
+//! code/<digest>/zip/              tree of a zip: needs nothing but the bytes
+//! code/<digest>/inline-<name>/    tree of inline code or a jar: the file name counts too, here as a hash
+//! code/.new-<uuid>/               being made, or being removed; swept by the next open
+//! ```
+//!
+//! A package is built in a `.new-` folder, brought to disk and renamed into place, so whatever has its final name is
+//! whole. Equal content is stored once. Trees belong to the server and are read-only to everybody else, so that one
+//! tree can be bound into every instance.
+
+mod archive;
+mod disk;
+mod error;
+mod links;
+mod name;
+mod plan;
+#[cfg(test)]
+mod tests;
+mod unpack;
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use fungraph_model::{CodePackage, CodeType, Digest, limits};
+use sha2::{Digest as _, Sha512};
+use tokio::sync::Semaphore;
+
+pub use error::PackageError;
+
+use error::{during, fault};
+
+const PACKAGE: &str = "package";
+/// Unpacking is disk and processor work; more at once than this only makes each slower.
+const AT_ONCE: usize = 4;
+
+/// Limits of a package (contract: limits.md, "Code and storage").
+#[derive(Clone, Copy, Debug)]
+pub struct PackageLimits {
+    /// Bytes of inline code.
+    pub inline_bytes: usize,
+    /// Bytes of a zip or jar as uploaded.
+    pub package_bytes: usize,
+    /// Bytes of all unpacked files together, counted as they are written.
+    pub unpacked_bytes: u64,
+    /// Entries of an archive.
+    pub entries: usize,
+    /// Unpacked bytes up to which any ratio of packing is believed.
+    pub ratio_floor: u64,
+    /// How many times the size of the archive its content may be, beyond the floor.
+    pub ratio: u64,
+}
+
+impl Default for PackageLimits {
+    fn default() -> Self {
+        Self {
+            inline_bytes: limits::INLINE_CODE_BYTES,
+            package_bytes: limits::PACKAGE_BYTES,
+            unpacked_bytes: limits::UNPACKED_BYTES,
+            entries: limits::PACKAGE_ENTRIES,
+            ratio_floor: 64 << 20,
+            ratio: 200,
+        }
+    }
+}
+
+/// The packages of one data folder. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Packages {
+    shelf: Arc<Shelf>,
+}
+
+#[derive(Debug)]
+struct Shelf {
+    root: PathBuf,
+    limits: PackageLimits,
+    places: Arc<Semaphore>,
+    fresh: Mutex<Fresh>,
+}
+
+/// Digests put since the last collection and in the time before it.
+///
+/// Code is put before the function that names it is stored. A collection in between must spare it, so a package is
+/// only removed if it was not put in this generation nor in the one before.
+#[derive(Debug, Default)]
+struct Fresh {
+    now: HashSet<String>,
+    before: HashSet<String>,
+}
+
+impl Packages {
+    /// Opens the packages below a data folder and removes what a crash left half-made.
+    ///
+    /// # Errors
+    /// [`PackageError::Io`] where the folder cannot be made or read.
+    pub fn open(folder: &Path, limits: PackageLimits) -> Result<Self, PackageError> {
+        let root = folder.join("code");
+        disk::make_folder(&root).map_err(during("make the folder", &root))?;
+        disk::sweep(&root).map_err(during("clean the folder", &root))?;
+        let (places, fresh) = (Arc::new(Semaphore::new(AT_ONCE)), Mutex::default());
+        Ok(Self { shelf: Arc::new(Shelf { root, limits, places, fresh }) })
+    }
+
+    /// Checks, stores and unpacks code; code that is there already costs one hash.
+    ///
+    /// When this returns, bytes and tree are on disk. The work runs to its end even if the caller stops waiting.
+    ///
+    /// # Errors
+    /// [`PackageError::Refused`] with the text for the client, or what the system said; nothing half-made stays.
+    pub async fn put(&self, code_type: CodeType, filename: &str, bytes: Bytes) -> Result<CodePackage, PackageError> {
+        check_size(&self.shelf.limits, code_type, bytes.len())?;
+        let filename = filename.to_owned();
+        self.blocking(move |shelf| shelf.put(code_type, filename, &bytes)).await
+    }
+
+    /// The bytes as they were uploaded.
+    ///
+    /// # Errors
+    /// [`PackageError::Missing`] where they are gone.
+    pub async fn bytes(&self, package: &CodePackage) -> Result<Bytes, PackageError> {
+        let package = package.clone();
+        self.blocking(move |shelf| {
+            let bytes = fs::read(shelf.package(&package.digest)).map_err(|e| shelf.unreadable(&package, e))?;
+            Ok(Bytes::from(bytes))
+        })
+        .await
+    }
+
+    /// The stored file, for streaming; opening it is quick enough for an async context.
+    ///
+    /// # Errors
+    /// As [`Packages::bytes`].
+    pub fn open_file(&self, package: &CodePackage) -> Result<File, PackageError> {
+        File::open(self.shelf.package(&package.digest)).map_err(|e| self.shelf.unreadable(package, e))
+    }
+
+    /// The unpacked folder: folders 0755, files 0644 or 0755, no setuid bits, links only within. Relative if the data
+    /// folder is. It is there for every package that [`Packages::put`] returned and no collection removed.
+    #[must_use]
+    pub fn tree(&self, package: &CodePackage) -> PathBuf {
+        self.shelf.home(&package.digest.0).join(tree_name(package.code_type, &package.filename))
+    }
+
+    /// Removes packages that no function uses and that were not put since the collection before this one; returns
+    /// how many.
+    ///
+    /// # Errors
+    /// [`PackageError::Io`]; what was removed until then stays removed.
+    pub async fn collect(&self, live: &HashSet<Digest>) -> Result<usize, PackageError> {
+        let live = live.iter().map(|digest| digest.0.clone()).collect();
+        self.blocking(move |shelf| shelf.collect(&live)).await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shelf) -> Result<T, PackageError> + Send + 'static,
+    ) -> Result<T, PackageError> {
+        let place = Arc::clone(&self.shelf.places).acquire_owned().await.expect("the semaphore is never closed");
+        let shelf = Arc::clone(&self.shelf);
+        let done = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            work(&shelf)
+        });
+        match done.await {
+            Ok(result) => result,
+            Err(ended) => std::panic::resume_unwind(ended.try_into_panic().unwrap_or_else(|e| Box::new(e.to_string()))),
+        }
+    }
+}
+
+impl Shelf {
+    fn put(&self, code_type: CodeType, filename: String, bytes: &[u8]) -> Result<CodePackage, PackageError> {
+        let package = CodePackage { code_type, filename, size: bytes.len() as u64, digest: digest(bytes) };
+        self.fresh().now.insert(package.digest.0.clone());
+        let home = self.home(&package.digest.0);
+        let (bytes_path, tree_path) = (home.join(PACKAGE), home.join(tree_name(code_type, &package.filename)));
+        if bytes_path.is_file() && tree_path.is_dir() {
+            return Ok(package);
+        }
+        let staging = disk::Staging::new(&self.root).map_err(during("make a folder in", &self.root))?;
+        let (new_bytes, new_tree) = (staging.path().join(PACKAGE), staging.path().join("tree"));
+        disk::make_folder(&new_tree).map_err(during("make the folder", &new_tree))?;
+        let files = archive::lay_out(&package, bytes, &new_tree, &self.limits)?;
+        write_package(&new_bytes, bytes).map_err(during("write", &new_bytes))?;
+        disk::settle(&new_tree, files).map_err(during("bring to disk", &new_tree))?;
+        self.place(&home, &[(new_bytes, bytes_path), (new_tree, tree_path)])
+            .map_err(during("move code into", &home))?;
+        Ok(package)
+    }
+
+    /// Renames finished things into place; where another put was faster, its equal result stays.
+    fn place(&self, home: &Path, moves: &[(PathBuf, PathBuf)]) -> io::Result<()> {
+        // A collection may not take the folder between its making and the renames.
+        let _quiet = self.fresh();
+        disk::make_folder(home)?;
+        for (from, to) in moves {
+            match fs::rename(from, to) {
+                Err(e) if matches!(e.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) => {}
+                result => result?,
+            }
+        }
+        File::open(home)?.sync_all()?;
+        File::open(&self.root)?.sync_all()
+    }
+
+    fn collect(&self, live: &HashSet<String>) -> Result<usize, PackageError> {
+        let failed = during("collect unused code in", &self.root);
+        let mut removed = 0;
+        for entry in fs::read_dir(&self.root).map_err(&failed)? {
+            let name = entry.map_err(&failed)?.file_name();
+            let Some(name) = name.to_str().filter(|name| is_digest(name) && !live.contains(*name)) else { continue };
+            let staging = disk::Staging::new(&self.root).map_err(&failed)?;
+            let fresh = self.fresh();
+            if !fresh.now.contains(name) && !fresh.before.contains(name) {
+                fs::rename(self.home(name), staging.path().join(PACKAGE)).map_err(&failed)?;
+                removed += 1;
+            }
+            drop(fresh);
+        }
+        let mut fresh = self.fresh();
+        fresh.before = std::mem::take(&mut fresh.now);
+        Ok(removed)
+    }
+
+    fn home(&self, digest: &str) -> PathBuf {
+        self.root.join(digest)
+    }
+
+    fn package(&self, digest: &Digest) -> PathBuf {
+        self.home(&digest.0).join(PACKAGE)
+    }
+
+    fn unreadable(&self, package: &CodePackage, source: io::Error) -> PackageError {
+        match source.kind() {
+            io::ErrorKind::NotFound => PackageError::Missing { digest: package.digest.clone() },
+            _ => during("read", &self.package(&package.digest))(source),
+        }
+    }
+
+    fn fresh(&self) -> std::sync::MutexGuard<'_, Fresh> {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn check_size(limits: &PackageLimits, code_type: CodeType, size: usize) -> Result<(), PackageError> {
+    match code_type {
+        CodeType::Inline if size > limits.inline_bytes => Err(fault::inline_too_large(size, limits.inline_bytes)),
+        CodeType::Zip | CodeType::Jar if size > limits.package_bytes => {
+            Err(fault::package_too_large(size, limits.package_bytes))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn write_package(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = disk::create_file(path, 0o600)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn digest(bytes: &[u8]) -> Digest {
+    Digest(hex(&Sha512::digest(bytes)))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a String takes everything");
+        text
+    })
+}
+
+fn is_digest(name: &str) -> bool {
+    name.len() == 128 && name.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+fn tree_name(code_type: CodeType, filename: &str) -> String {
+    match code_type {
+        CodeType::Zip => code_type.name().to_owned(),
+        CodeType::Inline | CodeType::Jar => {
+            format!("{}-{}", code_type.name(), hex(&Sha512::digest(filename)[..16]))
+        }
+    }
+}

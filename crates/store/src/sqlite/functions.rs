@@ -1,0 +1,238 @@
+//! Functions and their versions.
+
+use std::collections::HashSet;
+
+use fungraph_model::limits::LATEST;
+use fungraph_model::{Digest, FunctionKey, FunctionVersion, ProjectId};
+use sqlx::{QueryBuilder, Row, SqliteConnection};
+
+use super::rows::{self, bound_columns, columns, placeholders};
+use super::transaction::Transaction;
+use super::{Sqlite, keys};
+use crate::error::is_taken;
+use crate::{Error, FunctionPage, FunctionQuery, Usage};
+
+pub(super) const SHOW: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM functions f JOIN projects p ON p.id = f.project JOIN function_versions v ON v.function = f.id \
+     WHERE f.project = ? AND f.package = ? AND f.name = ? AND v.version = ?"
+);
+const PAGE_END: &str = concat!(
+    ") SELECT ",
+    columns!(),
+    " FROM page JOIN functions f ON f.id = page.id JOIN projects p ON p.id = f.project \
+     JOIN function_versions v ON v.function = f.id WHERE v.version = 'latest' ORDER BY page.id"
+);
+const INSERT_VERSION: &str = concat!(
+    "INSERT INTO function_versions (",
+    bound_columns!(),
+    ", function, version) VALUES (",
+    placeholders!(),
+    ", ?, ?)"
+);
+const UPDATE_VERSION: &str = concat!(
+    "UPDATE function_versions SET (",
+    bound_columns!(),
+    ") = (",
+    placeholders!(),
+    ") WHERE function = ? AND version = ?"
+);
+
+impl Sqlite {
+    pub(crate) async fn create_function(&self, function: &FunctionVersion) -> Result<(), Error> {
+        let failed = Error::during("store a function");
+        let key = &function.key;
+        let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
+        keys::add_owner(&mut change, &function.domain, &key.project).await?;
+        let id = sqlx::query("INSERT INTO functions (func_id, project, package, name) VALUES (?, ?, ?, ?)")
+            .bind(&function.func_id)
+            .bind(&key.project.0)
+            .bind(&key.package)
+            .bind(&key.name)
+            .execute(&mut *change)
+            .await
+            .map_err(|e| if is_taken(&e) { Error::Exists { key: key.clone() } } else { failed(e) })?
+            .last_insert_rowid();
+        rows::bind(sqlx::query(INSERT_VERSION), function)?
+            .bind(id)
+            .bind(&function.version)
+            .execute(&mut *change)
+            .await
+            .map_err(&failed)?;
+        count(&mut change, &key.project, 1, rows::signed("code_size", function.code.size)?).await?;
+        change.commit().await.map_err(failed)
+    }
+
+    pub(crate) async fn function(&self, key: &FunctionKey) -> Result<Option<FunctionVersion>, Error> {
+        let row = sqlx::query(SHOW)
+            .bind(&key.project.0)
+            .bind(&key.package)
+            .bind(&key.name)
+            .bind(LATEST)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(Error::during("read a function"))?;
+        row.as_ref().map(rows::read).transpose()
+    }
+
+    /// Reads and counts in one transaction, so that both see the same functions.
+    pub(crate) async fn functions(&self, query: &FunctionQuery) -> Result<FunctionPage, Error> {
+        let failed = Error::during("list functions");
+        let mut view = Transaction::read(&self.readers).await.map_err(&failed)?;
+        let found = page_query(query).build().fetch_all(&mut *view).await.map_err(&failed)?;
+        let functions = found.iter().map(rows::read).collect::<Result<Vec<_>, _>>()?;
+        let end = query.marker.saturating_add(functions.len() as u64);
+        // A page that is not full ends the list; only a page in the middle needs the count.
+        let short = functions.len() < query.limit as usize && (query.marker == 0 || !functions.is_empty());
+        let total = if short { end } else { total(&mut view, query).await? };
+        view.commit().await.map_err(&failed)?;
+        Ok(FunctionPage { next: (end < total && !functions.is_empty()).then_some(end), functions, total })
+    }
+
+    pub(crate) async fn update_function(&self, function: &FunctionVersion, expected: u64) -> Result<(), Error> {
+        debug_assert!(function.revision > expected, "an update must raise the revision");
+        let failed = Error::during("update a function");
+        let key = &function.key;
+        let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
+        let stored = sqlx::query(
+            "SELECT f.id, v.revision, v.code_size FROM functions f JOIN function_versions v ON v.function = f.id
+             WHERE f.project = ? AND f.package = ? AND f.name = ? AND v.version = ?",
+        )
+        .bind(&key.project.0)
+        .bind(&key.package)
+        .bind(&key.name)
+        .bind(&function.version)
+        .fetch_optional(&mut *change)
+        .await
+        .map_err(&failed)?
+        .ok_or_else(|| Error::Missing { key: key.clone() })?;
+        let found = rows::unsigned(&stored, "revision")?;
+        if found != expected {
+            return Err(Error::Changed { key: key.clone(), expected, found });
+        }
+        let id: i64 = stored.try_get("id").map_err(&failed)?;
+        rows::bind(sqlx::query(UPDATE_VERSION), function)?
+            .bind(id)
+            .bind(&function.version)
+            .execute(&mut *change)
+            .await
+            .map_err(&failed)?;
+        let before: i64 = stored.try_get("code_size").map_err(&failed)?;
+        count(&mut change, &key.project, 0, rows::signed("code_size", function.code.size)? - before).await?;
+        change.commit().await.map_err(failed)
+    }
+
+    pub(crate) async fn delete_function(&self, key: &FunctionKey) -> Result<bool, Error> {
+        let failed = Error::during("delete a function");
+        let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
+        let id: Option<i64> =
+            sqlx::query_scalar("SELECT id FROM functions WHERE project = ? AND package = ? AND name = ?")
+                .bind(&key.project.0)
+                .bind(&key.package)
+                .bind(&key.name)
+                .fetch_optional(&mut *change)
+                .await
+                .map_err(&failed)?;
+        let Some(id) = id else { return Ok(false) };
+        let bytes: i64 =
+            sqlx::query_scalar("SELECT coalesce(sum(code_size), 0) FROM function_versions WHERE function = ?")
+                .bind(id)
+                .fetch_one(&mut *change)
+                .await
+                .map_err(&failed)?;
+        for statement in ["DELETE FROM function_versions WHERE function = ?", "DELETE FROM functions WHERE id = ?"] {
+            sqlx::query(statement).bind(id).execute(&mut *change).await.map_err(&failed)?;
+        }
+        count(&mut change, &key.project, -1, -bytes).await?;
+        change.commit().await.map_err(failed)?;
+        Ok(true)
+    }
+
+    pub(crate) async fn usage(&self, project: &ProjectId) -> Result<Usage, Error> {
+        let row = sqlx::query("SELECT functions, code_bytes FROM projects WHERE id = ?")
+            .bind(&project.0)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(Error::during("read the usage of a project"))?;
+        let Some(row) = row else { return Ok(Usage::default()) };
+        Ok(Usage { functions: rows::unsigned(&row, "functions")?, code_bytes: rows::unsigned(&row, "code_bytes")? })
+    }
+
+    pub(crate) async fn digests_in_use(&self) -> Result<HashSet<Digest>, Error> {
+        let digests: Vec<String> = sqlx::query_scalar("SELECT DISTINCT code_digest FROM function_versions")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(Error::during("read the digests in use"))?;
+        Ok(digests.into_iter().map(Digest).collect())
+    }
+}
+
+/// Keeps the project's counters in step; runs in the transaction of the change.
+async fn count(change: &mut SqliteConnection, project: &ProjectId, functions: i64, bytes: i64) -> Result<(), Error> {
+    sqlx::query("UPDATE projects SET functions = functions + ?, code_bytes = code_bytes + ? WHERE id = ?")
+        .bind(functions)
+        .bind(bytes)
+        .bind(&project.0)
+        .execute(change)
+        .await
+        .map_err(Error::during("count the functions of a project"))?;
+    Ok(())
+}
+
+type Statement = QueryBuilder<sqlx::Sqlite>;
+
+/// Without a filter the project's counter knows; else the matches are counted, inside an index.
+async fn total(view: &mut SqliteConnection, query: &FunctionQuery) -> Result<u64, Error> {
+    let failed = Error::during("count functions");
+    let counted = if query.package.is_none() && query.name_part.is_none() {
+        sqlx::query("SELECT functions AS count FROM projects WHERE id = ?")
+            .bind(&query.project.0)
+            .fetch_optional(view)
+            .await
+    } else {
+        total_query(query).build().fetch_optional(view).await
+    };
+    counted.map_err(failed)?.as_ref().map_or(Ok(0), |row| rows::unsigned(row, "count"))
+}
+
+pub(super) fn total_query(query: &FunctionQuery) -> Statement {
+    let mut statement = Statement::new("SELECT count(*) AS count FROM functions");
+    filter(&mut statement, query);
+    statement
+}
+
+/// Picks the ids of the page inside an index first, so that skipped functions are never read whole.
+pub(super) fn page_query(query: &FunctionQuery) -> Statement {
+    let mut statement = Statement::new("WITH page AS MATERIALIZED (SELECT id FROM functions");
+    filter(&mut statement, query);
+    statement.push(" ORDER BY id LIMIT ").push_bind(query.limit);
+    // A marker beyond what an offset can be is beyond every list.
+    statement.push(" OFFSET ").push_bind(i64::try_from(query.marker).unwrap_or(i64::MAX));
+    statement.push(PAGE_END);
+    statement
+}
+
+fn filter(statement: &mut Statement, query: &FunctionQuery) {
+    statement.push(" WHERE project = ").push_bind(query.project.0.clone());
+    if let Some(package) = &query.package {
+        statement.push(" AND package = ").push_bind(package.clone());
+    }
+    if let Some(part) = query.name_part.as_ref().filter(|part| !part.is_empty()) {
+        statement.push(" AND name LIKE ").push_bind(pattern(part)).push(r" ESCAPE '\'");
+    }
+}
+
+/// A LIKE pattern for names that hold `part`, whose own `_` and `%` are letters like any other.
+///
+/// SQLite refuses patterns over 50,000 bytes; no name has 1,000 characters, so cutting there changes no answer.
+fn pattern(part: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in part.chars().take(1000) {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern + "%"
+}

@@ -1,0 +1,215 @@
+//! What is particular to SQLite: the file, its schema, its plans.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use fungraph_model::{
+    CodePackage, CodeType, Digest, DomainId, FunctionKey, FunctionSpec, FunctionVersion, ProjectId, Runtime, Strategy,
+};
+use jiff::Timestamp;
+use sqlx::Row;
+use tempfile::TempDir;
+
+use super::{FILE, MIGRATIONS, Sqlite};
+use crate::{Config, Error, FunctionQuery};
+
+async fn open(folder: &Path) -> Result<Sqlite, Error> {
+    Sqlite::open(&Config { folder: folder.to_owned(), readers: 2 }).await
+}
+
+async fn fresh() -> (TempDir, Sqlite) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let sqlite = open(folder.path()).await.expect("opens");
+    (folder, sqlite)
+}
+
+async fn execute(sqlite: &Sqlite, statement: &'static str) {
+    sqlx::query(statement).execute(&sqlite.writer).await.expect(statement);
+}
+
+fn function(name: &str, description: String) -> FunctionVersion {
+    FunctionVersion {
+        key: FunctionKey { project: ProjectId("p".into()), package: "default".into(), name: name.into() },
+        domain: DomainId("d".into()),
+        version: "latest".into(),
+        func_id: name.into(),
+        spec: FunctionSpec {
+            runtime: Runtime::parse("Python3.9").expect("a runtime"),
+            handler: "index.handler".into(),
+            timeout_s: 3,
+            memory_mb: 128,
+            tmp_mb: 512,
+            initializer: None,
+            pre_stop: None,
+            user_data: BTreeMap::new(),
+            encrypted_user_data: BTreeMap::new(),
+            strategy: Strategy::default(),
+            description,
+            dynamic_memory: false,
+            passive: "{}".into(),
+        },
+        code: CodePackage { code_type: CodeType::Zip, filename: String::new(), size: 1, digest: Digest("00".into()) },
+        revision: 1,
+        last_modified: Timestamp::UNIX_EPOCH,
+    }
+}
+
+#[tokio::test]
+async fn the_database_is_private() {
+    let (folder, sqlite) = fresh().await;
+    sqlite.create_function(&function("f", String::new())).await.expect("creates");
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder.path()).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let mode = entry.metadata().expect("metadata").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{:?}", entry.file_name());
+        files += 1;
+    }
+    assert_eq!(files, 3, "database, log and index of the log");
+    sqlite.close().await;
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1, "closing leaves one file");
+}
+
+#[tokio::test]
+async fn writes_are_synced_and_keys_checked() {
+    let (_folder, sqlite) = fresh().await;
+    let pragma = async |pool: &sqlx::SqlitePool, pragma: &'static str| -> i64 {
+        sqlx::query_scalar(pragma).fetch_one(pool).await.expect(pragma)
+    };
+    assert_eq!(pragma(&sqlite.writer, "PRAGMA synchronous").await, 2, "FULL");
+    assert_eq!(pragma(&sqlite.writer, "PRAGMA foreign_keys").await, 1);
+    assert_eq!(pragma(&sqlite.readers, "PRAGMA query_only").await, 1);
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&sqlite.writer).await.expect("mode");
+    assert_eq!(mode, "wal");
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused_with_a_text() {
+    let (folder, sqlite) = fresh().await;
+    execute(
+        &sqlite,
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (999, 'later', 1, x'00', 0)",
+    )
+    .await;
+    sqlite.close().await;
+    let error = open(folder.path()).await.expect_err("must be refused");
+    assert!(matches!(error, Error::NewerSchema { found: 999, .. }), "{error:?}");
+    assert!(error.to_string().contains("start the version that made it"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_refused_and_kept() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join(FILE), "hello, I am a text of more than a few bytes".repeat(50)).expect("writes");
+    assert!(matches!(open(folder.path()).await, Err(Error::Open { .. })));
+    assert!(std::fs::read_to_string(folder.path().join(FILE)).expect("reads").starts_with("hello"));
+    assert!(matches!(open(&folder.path().join("absent")).await, Err(Error::Open { .. })));
+}
+
+#[tokio::test]
+async fn relative_folders_work() {
+    let here = std::env::current_dir().expect("a working folder");
+    let folder = tempfile::tempdir_in(&here).expect("a temporary folder");
+    let relative = PathBuf::from(folder.path().file_name().expect("a name"));
+    let sqlite = open(&relative).await.expect("opens");
+    sqlite.create_function(&function("f", String::new())).await.expect("creates");
+    sqlite.close().await;
+    assert!(folder.path().join(FILE).is_file());
+}
+
+#[tokio::test]
+async fn values_of_a_foreign_hand_are_errors_that_say_so() {
+    let (_folder, sqlite) = fresh().await;
+    let function = function("f", String::new());
+    sqlite.create_function(&function).await.expect("creates");
+    execute(&sqlite, "UPDATE function_versions SET user_data = '{\"secret\":1'").await;
+    let error = sqlite.function(&function.key).await.expect_err("must be refused").to_string();
+    assert!(error.contains("user_data") && !error.contains("secret"), "{error}");
+    execute(&sqlite, "UPDATE function_versions SET user_data = '{}', runtime = 'Rust9'").await;
+    let error = sqlite.function(&function.key).await.expect_err("must be refused");
+    assert!(matches!(&error, Error::UnknownRuntime { runtime, .. } if runtime == "Rust9"), "{error:?}");
+    execute(&sqlite, "UPDATE function_versions SET runtime = 'http', timeout_s = -1").await;
+    assert!(matches!(sqlite.function(&function.key).await, Err(Error::BadRow { column: "timeout_s", .. })));
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_apart_and_leaves_nothing() {
+    let (_folder, sqlite) = fresh().await;
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&sqlite.writer).await.expect("pages");
+    let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {}", pages + 2));
+    sqlx::query(limit).execute(&sqlite.writer).await.expect("limits");
+    let large = function("large", "x".repeat(100_000));
+    assert!(matches!(sqlite.create_function(&large).await, Err(Error::DiskFull { .. })));
+    assert!(sqlite.function(&large.key).await.expect("reads").is_none());
+    let small = function("small", String::new());
+    sqlite.create_function(&small).await.expect("small things still fit");
+    assert_eq!(sqlite.usage(&small.key.project).await.expect("counts").functions, 1);
+}
+
+/// Lists and look-ups of 100,000 functions must not read the tables from end to end.
+#[tokio::test]
+async fn every_query_uses_an_index() {
+    let (_folder, sqlite) = fresh().await;
+    let explain = async |statement: String, parameters: usize| -> String {
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
+        for _ in 0..parameters {
+            query = query.bind("0");
+        }
+        let rows = query.fetch_all(&sqlite.writer).await.expect("a plan");
+        rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
+    };
+    let check = |plan: &str, index: &str| {
+        assert!(plan.contains(index), "{index} is not used:\n{plan}");
+        let scans: Vec<_> = plan.lines().filter(|line| line.contains("SCAN") && !line.contains("page")).collect();
+        assert!(scans.is_empty() && !plan.contains("TEMP B-TREE"), "{plan}");
+    };
+    check(&explain(super::functions::SHOW.to_owned(), 4).await, "sqlite_autoindex_functions");
+    for (package, name_part, index) in [
+        (None, None, "COVERING INDEX functions_of_project"),
+        (None, Some("x"), "COVERING INDEX functions_of_project"),
+        (Some("x"), None, "COVERING INDEX functions_of_package"),
+        (Some("x"), Some("x"), "COVERING INDEX functions_of_package"),
+    ] {
+        let (package, name_part) = (package.map(str::to_owned), name_part.map(str::to_owned));
+        let query = FunctionQuery { project: ProjectId("p".into()), package, name_part, marker: 0, limit: 1 };
+        for statement in [super::functions::page_query(&query), super::functions::total_query(&query)] {
+            let sql = statement.sql().as_str().to_owned();
+            let parameters = sql.matches('?').count();
+            check(&explain(sql, parameters).await, index);
+        }
+    }
+    let digests = explain("SELECT DISTINCT code_digest FROM function_versions".to_owned(), 0).await;
+    assert!(digests.contains("COVERING INDEX function_versions_by_digest"), "{digests}");
+}
+
+/// A caller that stops waiting in the middle of a change must not leave it open.
+#[tokio::test]
+async fn an_abandoned_change_is_undone() {
+    let (_folder, sqlite) = fresh().await;
+    for polls in 1..40 {
+        let function = function("f", String::new());
+        let mut change = Box::pin(sqlite.create_function(&function));
+        let mut done = false;
+        for _ in 0..polls {
+            tokio::select! {
+                biased;
+                result = &mut change => { result.expect("creates"); done = true; }
+                () = tokio::task::yield_now() => {}
+            }
+            if done {
+                break;
+            }
+        }
+        drop(change);
+        if sqlite.delete_function(&function.key).await.expect("the writer still works") {
+            assert_eq!(sqlite.usage(&function.key.project).await.expect("counts"), crate::Usage::default());
+        }
+    }
+}
+
+#[test]
+fn migrations_are_numbered_without_gaps() {
+    let versions: Vec<_> = MIGRATIONS.iter().map(|migration| migration.version).collect();
+    assert_eq!(versions, (1..=versions.len() as i64).collect::<Vec<_>>());
+}

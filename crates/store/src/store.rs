@@ -1,0 +1,140 @@
+//! The database, whichever it is.
+//!
+//! A closed choice, so an enum: each backend answers the same questions and passes the same suite (`suite.rs`).
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use fungraph_model::{AccessKey, Digest, FunctionKey, FunctionVersion, ProjectId};
+
+use crate::sqlite::Sqlite;
+use crate::{Error, FunctionPage, FunctionQuery, Usage};
+
+/// Settings of the store.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The data folder, which exists; relative paths work.
+    pub folder: PathBuf,
+    /// Connections for reading, at least 1; writing has one of its own.
+    pub readers: u32,
+}
+
+/// Accounts, functions and their versions. Cheap to clone; all clones are one store.
+///
+/// A change that was answered with `Ok` survives a power loss.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// A SQLite file in the data folder.
+    Sqlite(Sqlite),
+}
+
+impl Store {
+    /// Opens the database of a data folder and brings its schema up to date; makes it where there is none.
+    ///
+    /// All connections are opened here and kept: SQLite resolves the path from the root of the file system, which
+    /// may be out of reach once the server has given up its rights.
+    ///
+    /// # Errors
+    /// [`Error::Open`], [`Error::NewerSchema`] or [`Error::Migrate`].
+    pub async fn open(config: &Config) -> Result<Self, Error> {
+        Sqlite::open(config).await.map(Self::Sqlite)
+    }
+
+    /// Folds the write-ahead log into the database and closes it. Operations that still run finish first.
+    pub async fn close(self) {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.close().await,
+        }
+    }
+
+    /// Every access key, ordered by its public half.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn access_keys(&self) -> Result<Vec<AccessKey>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.access_keys().await,
+        }
+    }
+
+    /// Stores a key, with its domain and projects where they are new.
+    ///
+    /// # Errors
+    /// [`Error::KeyExists`]; [`Error::OtherDomain`] where a project has another owner.
+    pub async fn add_access_key(&self, key: &AccessKey) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.add_access_key(key).await,
+        }
+    }
+
+    /// Stores a new function with its first version; its domain and project are made where they are new.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] where the name is taken in its package; [`Error::OtherDomain`].
+    pub async fn create_function(&self, function: &FunctionVersion) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.create_function(function).await,
+        }
+    }
+
+    /// The latest version of a function, `None` where there is no such function.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRuntime`], [`Error::BadRow`] or [`Error::Database`].
+    pub async fn function(&self, key: &FunctionKey) -> Result<Option<FunctionVersion>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.function(key).await,
+        }
+    }
+
+    /// One page of the functions that match.
+    ///
+    /// # Errors
+    /// As [`Store::function`].
+    pub async fn functions(&self, query: &FunctionQuery) -> Result<FunctionPage, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.functions(query).await,
+        }
+    }
+
+    /// Replaces configuration and code of `function.version` if its stored revision still is `expected_revision`;
+    /// `function.revision` becomes the stored one and must be higher. Domain and `func_id` stay as they were.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] where somebody was faster, [`Error::Missing`] where the function is gone.
+    pub async fn update_function(&self, function: &FunctionVersion, expected_revision: u64) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.update_function(function, expected_revision).await,
+        }
+    }
+
+    /// Removes a function with all its versions; `false` where there was none.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn delete_function(&self, key: &FunctionKey) -> Result<bool, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.delete_function(key).await,
+        }
+    }
+
+    /// What a project uses; nothing for a project that was never seen.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn usage(&self, project: &ProjectId) -> Result<Usage, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.usage(project).await,
+        }
+    }
+
+    /// Digests of the code of every version, for [`Packages::collect`](crate::Packages::collect).
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn digests_in_use(&self) -> Result<HashSet<Digest>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.digests_in_use().await,
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! What every backend must do, run on a real database in a folder of its own.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+use fungraph_model::{
+    AccessKey, CodePackage, CodeType, Digest, DomainId, FunctionKey, FunctionSpec, FunctionVersion, HookSpec,
+    ProjectId, Runtime, Secret, Strategy,
+};
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use crate::{Config, Error, FunctionQuery, Store, Usage};
+
+async fn fresh() -> (TempDir, Store) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = open(folder.path()).await;
+    (folder, store)
+}
+
+async fn open(folder: &Path) -> Store {
+    Store::open(&Config { folder: folder.to_owned(), readers: 2 }).await.expect("opens")
+}
+
+fn project(name: &str) -> ProjectId {
+    ProjectId(name.to_owned())
+}
+
+fn key(name: &str) -> FunctionKey {
+    FunctionKey { project: project("p1"), package: "default".to_owned(), name: name.to_owned() }
+}
+
+/// A function that uses every field.
+fn function(name: &str) -> FunctionVersion {
+    let hook = |handler: &str, timeout_s| Some(HookSpec { handler: handler.to_owned(), timeout_s });
+    FunctionVersion {
+        key: key(name),
+        domain: DomainId("d1".to_owned()),
+        version: "latest".to_owned(),
+        func_id: format!("id-{name}"),
+        spec: FunctionSpec {
+            runtime: Runtime::parse("Python3.9").expect("a runtime"),
+            handler: "index.handler".to_owned(),
+            timeout_s: 30,
+            memory_mb: 256,
+            tmp_mb: 512,
+            initializer: hook("index.init", 10),
+            pre_stop: hook("index.stop", 90),
+            user_data: BTreeMap::from([("k".to_owned(), "\"quoted\" ž".to_owned())]),
+            encrypted_user_data: BTreeMap::from([("s".to_owned(), Secret::new("hidden".to_owned()))]),
+            strategy: Strategy { concurrency: -1, concurrent_num: 7 },
+            description: "what it does".to_owned(),
+            dynamic_memory: true,
+            passive: r#"{"enterprise_project_id":"0"}"#.to_owned(),
+        },
+        code: CodePackage {
+            code_type: CodeType::Inline,
+            filename: "index.py".to_owned(),
+            size: 100,
+            digest: Digest(name.repeat(2)),
+        },
+        revision: 1,
+        last_modified: Timestamp::from_microsecond(1_700_000_000_123_456).expect("a time"),
+    }
+}
+
+fn same(a: &FunctionVersion, b: &FunctionVersion) -> bool {
+    format!("{a:?}") == format!("{b:?}") && a.spec.encrypted_user_data == b.spec.encrypted_user_data
+}
+
+fn query() -> FunctionQuery {
+    FunctionQuery { project: project("p1"), package: None, name_part: None, marker: 0, limit: 400 }
+}
+
+async fn names(store: &Store, query: &FunctionQuery) -> Vec<String> {
+    let page = store.functions(query).await.expect("lists");
+    page.functions.into_iter().map(|function| function.key.name).collect()
+}
+
+#[tokio::test]
+async fn functions_survive_a_restart() {
+    let (folder, store) = fresh().await;
+    let mut plain = function("plain");
+    (plain.spec.initializer, plain.spec.pre_stop, plain.code.code_type) = (None, None, CodeType::Zip);
+    for function in [&function("full"), &plain] {
+        store.create_function(function).await.expect("creates");
+    }
+    store.close().await;
+    let store = open(folder.path()).await;
+    for expected in [function("full"), plain] {
+        let found = store.function(&expected.key).await.expect("reads").expect("is there");
+        assert!(same(&found, &expected), "{found:?}\n{expected:?}");
+    }
+    assert!(store.function(&key("absent")).await.expect("reads").is_none());
+}
+
+#[tokio::test]
+async fn a_name_is_taken_in_its_package_only() {
+    let (_folder, store) = fresh().await;
+    store.create_function(&function("one")).await.expect("creates");
+    let mut again = function("one");
+    again.func_id = "another".to_owned();
+    assert!(matches!(store.create_function(&again).await, Err(Error::Exists { .. })));
+    again.key.package = "other".to_owned();
+    store.create_function(&again).await.expect("another package is another name");
+    assert_eq!(store.usage(&project("p1")).await.expect("counts"), Usage { functions: 2, code_bytes: 200 });
+}
+
+#[tokio::test]
+async fn one_of_two_updates_of_the_same_revision_wins() {
+    let (_folder, store) = fresh().await;
+    store.create_function(&function("f")).await.expect("creates");
+    let changed = |handler: &str| {
+        let mut changed = function("f");
+        changed.revision = 2;
+        changed.spec.handler = handler.to_owned();
+        changed
+    };
+    let (a, b) = (changed("a.a"), changed("b.b"));
+    let (first, second) = tokio::join!(store.update_function(&a, 1), store.update_function(&b, 1));
+    let (winner, lost) = if first.is_ok() { (a, second) } else { (b, first) };
+    assert!(matches!(lost, Err(Error::Changed { expected: 1, found: 2, .. })), "{lost:?}");
+    let found = store.function(&key("f")).await.expect("reads").expect("is there");
+    assert_eq!(found.spec.handler, winner.spec.handler);
+    let missing = FunctionVersion { revision: 2, ..function("g") };
+    assert!(matches!(store.update_function(&missing, 1).await, Err(Error::Missing { .. })));
+}
+
+#[tokio::test]
+async fn usage_follows_every_change() {
+    let (_folder, store) = fresh().await;
+    let used = async |functions, code_bytes| {
+        let usage = store.usage(&project("p1")).await.expect("counts");
+        assert_eq!(usage, Usage { functions, code_bytes });
+    };
+    used(0, 0).await;
+    for name in ["a", "b"] {
+        store.create_function(&function(name)).await.expect("creates");
+    }
+    used(2, 200).await;
+    let mut smaller = function("a");
+    (smaller.code.size, smaller.revision) = (30, 2);
+    store.update_function(&smaller, 1).await.expect("updates");
+    used(2, 130).await;
+    assert!(store.delete_function(&key("a")).await.expect("deletes"));
+    assert!(!store.delete_function(&key("a")).await.expect("was deleted"));
+    used(1, 100).await;
+    assert_eq!(store.digests_in_use().await.expect("lists"), HashSet::from([Digest("bb".to_owned())]));
+    store.create_function(&function("a")).await.expect("the name is free again");
+}
+
+#[tokio::test]
+async fn lists_page_in_order_of_creation() {
+    let (_folder, store) = fresh().await;
+    for name in ["c", "a", "d", "b"] {
+        store.create_function(&function(name)).await.expect("creates");
+    }
+    let first = store.functions(&FunctionQuery { limit: 2, ..query() }).await.expect("lists");
+    assert_eq!((first.total, first.next), (4, Some(2)));
+    store.create_function(&function("aa")).await.expect("creates");
+    let rest = FunctionQuery { marker: 2, limit: 3, ..query() };
+    assert_eq!(names(&store, &rest).await, ["d", "b", "aa"]);
+    let last = store.functions(&rest).await.expect("lists");
+    assert_eq!((last.total, last.next), (5, None));
+    for marker in [5, u64::MAX] {
+        let beyond = store.functions(&FunctionQuery { marker, ..query() }).await.expect("lists");
+        assert_eq!((beyond.functions.len(), beyond.total, beyond.next), (0, 5, None));
+    }
+    let nobody = store.functions(&FunctionQuery { project: project("p2"), ..query() }).await.expect("lists");
+    assert_eq!((nobody.total, nobody.next), (0, None));
+}
+
+#[tokio::test]
+async fn lists_filter_by_package_and_part_of_the_name() {
+    let (_folder, store) = fresh().await;
+    for (package, name) in [("default", "my_Hello"), ("tools", "hello-2"), ("tools", "myxhello"), ("default", "100%")] {
+        let mut function = function(name);
+        function.key.package = package.to_owned();
+        store.create_function(&function).await.expect("creates");
+    }
+    let check = async |package: Option<&str>, part: Option<&str>, expected: &[&str]| {
+        let query =
+            FunctionQuery { package: package.map(str::to_owned), name_part: part.map(str::to_owned), ..query() };
+        let page = store.functions(&query).await.expect("lists");
+        let names: Vec<_> = page.functions.iter().map(|f| f.key.name.as_str()).collect();
+        assert_eq!((names.as_slice(), page.total), (expected, expected.len() as u64), "{package:?} {part:?}");
+    };
+    check(None, Some("hello"), &["my_Hello", "hello-2", "myxhello"]).await;
+    check(None, Some("y_h"), &["my_Hello"]).await;
+    check(None, Some("%"), &["100%"]).await;
+    check(None, Some(""), &["my_Hello", "hello-2", "myxhello", "100%"]).await;
+    check(Some("tools"), None, &["hello-2", "myxhello"]).await;
+    check(Some("tools"), Some("MY"), &["myxhello"]).await;
+    check(Some("tool"), None, &[]).await;
+    check(None, Some("\\"), &[]).await;
+    check(None, Some(&"%".repeat(60_000)), &[]).await;
+    let middle = FunctionQuery { name_part: Some("hello".to_owned()), marker: 1, limit: 1, ..query() };
+    let page = store.functions(&middle).await.expect("lists");
+    assert_eq!((page.functions[0].key.name.as_str(), page.total, page.next), ("hello-2", 3, Some(2)));
+}
+
+#[tokio::test]
+async fn access_keys_keep_the_order_of_their_projects() {
+    let (_folder, store) = fresh().await;
+    let key = |access: &str, domain: &str, projects: &[&str]| AccessKey {
+        access: access.to_owned(),
+        secret: Secret::new(format!("secret of {access}")),
+        domain: DomainId(domain.to_owned()),
+        projects: projects.iter().map(|name| project(name)).collect(),
+    };
+    store.add_access_key(&key("AK1", "d1", &["p2", "p1"])).await.expect("adds");
+    store.add_access_key(&key("AK2", "d1", &["p1"])).await.expect("shares a project");
+    let taken = store.add_access_key(&key("AK1", "d1", &[])).await;
+    assert!(matches!(taken, Err(Error::KeyExists { .. })), "{taken:?}");
+    let foreign = store.add_access_key(&key("AK3", "d2", &["p3", "p1"])).await;
+    assert!(matches!(foreign, Err(Error::OtherDomain { .. })), "{foreign:?}");
+    let keys = store.access_keys().await.expect("reads");
+    assert_eq!(keys.len(), 2, "a refused key leaves nothing");
+    assert_eq!((keys[0].access.as_str(), keys[0].secret.reveal()), ("AK1", "secret of AK1"));
+    assert_eq!(keys[0].projects, [project("p2"), project("p1")]);
+    let mut function = function("f");
+    function.domain = DomainId("d2".to_owned());
+    assert!(matches!(store.create_function(&function).await, Err(Error::OtherDomain { .. })));
+}
