@@ -185,10 +185,12 @@ impl Engine {
         ran.duration += end.took;
         ran.memory_used = ran.memory_used.max(end.memory_peak);
         ran.outcome = end.outcome;
-        if let Outcome::Failed(failure) = &ran.outcome
-            && told_by_platform(failure.code, &end.log)
-        {
-            ran.log.failure(failure);
+        if let Outcome::Failed(failure) = &ran.outcome {
+            log_failure(&mut ran.log, failure, &end.log);
+            if failure.code == FailureCode::LoadFailed {
+                // `sys.exit` in a handler: the process is about to end, and must not be leased meanwhile.
+                lease.instance().kill();
+            }
         }
     }
 
@@ -223,7 +225,7 @@ impl Engine {
                     ran.log.initializer(&end.log, took_us, true);
                     leased.destroy();
                     if attempt == INITIALIZER_TRIES {
-                        ran.log.failure(&failure);
+                        log_failure(&mut ran.log, &failure, &end.log);
                         return Ok(Err(initializer_failure(failure)));
                     }
                 }
@@ -242,12 +244,11 @@ fn initializer_failure(failure: Failure<Bytes>) -> Failure<Bytes> {
     }
 }
 
-/// A bootstrap logs the failures it reports; the platform's own are logged here.
-fn told_by_platform(code: FailureCode, log: &[u8]) -> bool {
-    match code {
-        FailureCode::TimedOut | FailureCode::OutOfMemory | FailureCode::Cancelled | FailureCode::DiskFull => true,
-        FailureCode::HandlerFailed => !log.windows(12).any(|window| window == b"errorMessage"),
-        _ => false,
+/// A bootstrap logs the error objects it sends; what the platform found out is logged here.
+fn log_failure(log: &mut RunLog, failure: &Failure<Bytes>, lines: &[u8]) {
+    const MARK: &[u8] = b"\"errorMessage\"";
+    if !lines.windows(MARK.len()).any(|window| window == MARK) {
+        log.failure(failure);
     }
 }
 
@@ -255,7 +256,7 @@ fn start_failure(error: StartError, call: &Admitted, ran: &mut Ran) -> Failure<B
     match error {
         StartError::Failed { failure, log } => {
             ran.log.add(&log);
-            ran.log.failure(&failure);
+            log_failure(&mut ran.log, &failure, &log);
             failure
         }
         StartError::Launch(error) => {
