@@ -1,1 +1,94 @@
-fn main() {}
+//! Measures fungraph against what the machine could do without it, in one run.
+//!
+//! Absolute figures drift from machine to machine and from minute to minute; the ratio of two programs that were measured
+//! in turns does not. So everything we compare with is started here, beside the real server, and measured by the same
+//! load generator with the same bytes.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for terminals")]
+
+mod bare;
+mod compare;
+mod http1;
+mod load;
+mod sign;
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use clap::{Parser, Subcommand};
+
+use crate::bare::Language;
+
+#[derive(Parser)]
+#[command(name = "fungraph-bench", about = "Measures fungraph against the bare limit of the machine")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure everything in turns and print one table
+    Compare(compare::Options),
+    /// Serve the bare limit: HTTP, and plain loops behind sockets
+    #[command(hide = true)]
+    Bare {
+        /// Which loop
+        language: Language,
+        /// Its interpreter
+        program: std::path::PathBuf,
+        /// How many of them
+        #[arg(long, default_value_t = 2)]
+        workers: usize,
+    },
+    /// Serve the floor of the transport: HTTP that sends back what it gets
+    #[command(hide = true)]
+    Echo,
+    /// Load one URL with POST requests, in a closed loop
+    Load {
+        /// http://HOST:PORT/PATH
+        url: String,
+        #[arg(long, short, default_value_t = 16)]
+        connections: usize,
+        /// Seconds
+        #[arg(long, short, default_value_t = 5.0)]
+        duration: f64,
+        #[arg(long, default_value = compare::EVENT)]
+        body: String,
+    },
+}
+
+fn main() -> Result<()> {
+    match Args::parse().command {
+        Command::Compare(options) => {
+            // One thread: the generator must leave the processors to what is measured.
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(compare::run(options))
+        }
+        Command::Bare { language, program, workers } => serve(bare::run(language, program, workers)),
+        Command::Echo => serve(bare::echo()),
+        Command::Load { url, connections, duration, body } => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(one(&url, connections, duration, body)),
+    }
+}
+
+fn serve(server: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(server)
+}
+
+async fn one(url: &str, connections: usize, seconds: f64, body: String) -> Result<()> {
+    let (address, path) = http1::split_url(url)?;
+    let request = http1::Request::post(path, body.into_bytes()).render(&address);
+    let target = load::Target { address, request };
+    let measured = load::run(&target, connections, Duration::from_secs_f64(seconds)).await?;
+    ensure!(measured.requests() > 0, "nothing was answered with 200; errors: {}", measured.errors);
+    println!(
+        "{:.0}/s, p50 {:.3} ms, p90 {:.3} ms, p99 {:.3} ms, {} errors",
+        measured.per_second(),
+        measured.percentile(50.0),
+        measured.percentile(90.0),
+        measured.percentile(99.0),
+        measured.errors
+    );
+    Ok(())
+}

@@ -1,1 +1,43 @@
-fn main() {}
+//! `fungraph`: the one binary. It reads arguments and settings, builds the parts, starts and stops them.
+
+mod args;
+mod client;
+mod commands;
+mod config;
+mod credentials;
+mod data_folder;
+mod environment;
+mod exit;
+mod host;
+mod platform;
+mod privileges;
+mod say;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    // The spawner is this program started again, by nobody but ourselves: it has no arguments to parse.
+    if std::env::args_os().nth(1).is_some_and(|first| first == fungraph_sandbox::SPAWNER_COMMAND) {
+        telemetry::start_log(telemetry::SPAWNER);
+        return fungraph_sandbox::spawner_main();
+    }
+    let done = match Args::parse().command {
+        Command::Serve(args) => commands::serve::run(&args),
+        Command::Invoke(args) => commands::invoke::run(&args),
+        Command::Logs(args) => commands::logs::run(&args),
+        Command::Doctor(args) => commands::doctor::run(&args),
+        Command::Env(args) => commands::env::run(&args),
+        Command::Run(args) => commands::invoke::run_in_place(&args),
+    };
+    let exit = done.unwrap_or_else(|error| {
+        say::error(&error);
+        Exit::of(&error)
+    });
+    exit.into()
+}

@@ -1,1 +1,56 @@
-//! sandbox
+//! Linux walls around one process; knows nothing of functions.
+//!
+//! `serve` is two processes. The **server** talks to the network, reads code and has no privilege. The **spawner** is the same binary
+//! started again, single-threaded and root, and the only part that makes namespaces, cgroups and mounts; it never reads what a
+//! sandboxed process reads or writes. Between them runs one `SOCK_SEQPACKET` socket with the messages of [`message`], and
+//! descriptors travel with them.
+//!
+//! ```text
+//! cli main (no thread yet)   start(&config) ............ runs /proc/self/exe __spawner, waits for its "ready"
+//!                            drop_privileges(uid, gid) . the server is nobody from here on
+//!                            build the tokio runtime
+//! server                     Spawner::connect(process)
+//!                            spawner.launch(launch, socket, output) -> Sandbox; drop it, or kill(), to end it
+//! ```
+//!
+//! What holds around each process:
+//!
+//! | wall | how |
+//! |---|---|
+//! | namespaces | pid, mount, net, ipc, uts, cgroup and user, the last with 65,536 host ids of its own |
+//! | files | read-only root made of the host's `/usr` and a few files of `/etc`; read-only binds; `/tmp` is an ext4 image of the given size |
+//! | privilege | uid 1003, no capability in any set, `no_new_privs`, the seccomp filters of `spawner/seccomp.rs` |
+//! | limits | memory without swap, CPU weight or quota, processes, open files, no core files; never the address space, which breaks V8 and the JVM |
+//! | network | loopback of its own, or the host's by the operator's word |
+//!
+//! Who ends what: a dead server closes its socket, and the spawner kills everything, cleans up and leaves. A dead spawner takes its
+//! processes along (parent-death signal, and each is the init of its pid namespace), its mounts (they live in its own mount
+//! namespace) and its loop devices (they clear themselves). Only empty cgroups stay, and the next spawner of the same data folder
+//! sweeps them.
+//!
+//! Every `unsafe` of the project is in this crate.
+
+mod cgroup;
+mod channel;
+mod client;
+mod config;
+mod error;
+mod exit;
+mod gauge;
+mod launch;
+mod message;
+mod privileges;
+mod spawner;
+mod start;
+mod wall;
+
+pub use client::{Sandbox, Spawner};
+pub use config::Config;
+pub use error::Error;
+pub use exit::{Exit, ExitStatus};
+pub use gauge::MemoryGauge;
+pub use launch::{Bind, InvalidLaunch, Launch, Limits, Network};
+pub use privileges::drop_privileges;
+pub use spawner::spawner_main;
+pub use start::{SPAWNER_COMMAND, SpawnerProcess, start};
+pub use wall::{Wall, WallReport, WallState, inspect};

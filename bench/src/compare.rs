@@ -1,0 +1,118 @@
+//! Everything side by side, in turns, and one table.
+
+mod host;
+mod ours;
+mod peers;
+mod process;
+mod rounds;
+mod table;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use crate::bare::Language;
+use ours::Ours;
+use table::{Budget, Row, Table};
+
+/// The event of every call.
+pub(crate) const EVENT: &str = r#"{"name": "Ada", "from": "London", "year": 1843}"#;
+
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Fewer and shorter rounds: a first look, not a result
+    #[arg(long)]
+    quick: bool,
+    /// One language only
+    #[arg(long, value_name = "LANGUAGE")]
+    only: Option<Language>,
+    /// Seconds of each measurement [default: 3, quick 1]
+    #[arg(long, value_name = "SECONDS")]
+    duration: Option<f64>,
+    /// Rounds, of which the median ratio counts [default: 7, quick 3]
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Leave the peers out
+    #[arg(long)]
+    no_peers: bool,
+    /// Runtime of the Python functions
+    #[arg(long, default_value = "Python3.12")]
+    python: String,
+    /// Runtime of the Node.js functions
+    #[arg(long, default_value = "Node.js20.15")]
+    node: String,
+    /// The server to measure
+    #[arg(long, value_name = "FILE", default_value_os_t = beside_us())]
+    fungraph: PathBuf,
+}
+
+impl Options {
+    fn languages(&self) -> Vec<Language> {
+        [Language::Python, Language::Node].into_iter().filter(|one| self.only.is_none_or(|only| only == *one)).collect()
+    }
+
+    fn runtime(&self, language: Language) -> &str {
+        match language {
+            Language::Python => &self.python,
+            Language::Node => &self.node,
+        }
+    }
+
+    fn time(&self) -> Duration {
+        Duration::from_secs_f64(self.duration.unwrap_or(if self.quick { 1.0 } else { 3.0 }))
+    }
+
+    fn rounds(&self) -> usize {
+        self.rounds.unwrap_or(if self.quick { 3 } else { 7 }).max(1)
+    }
+
+    fn repeats(&self) -> usize {
+        if self.quick { 5 } else { 15 }
+    }
+}
+
+fn beside_us() -> PathBuf {
+    std::env::current_exe().unwrap_or_default().with_file_name("fungraph")
+}
+
+/// Measures all and prints the table.
+pub(crate) async fn run(options: Options) -> Result<()> {
+    let mut table = Table::default();
+    let starts = ours::starts(&options.fungraph, options.repeats()).await?;
+    table.push(Row::alone("serve: from nothing to ready, p50", starts, "ms", Some(Budget::AtMost(100.0))));
+
+    let ours = Ours::start(&options.fungraph).await?;
+    ours.idle(&mut table)?;
+    let size = std::fs::metadata(&options.fungraph).context("the server's binary")?.len() as f64 / (1024.0 * 1024.0);
+    table.push(Row::alone("size of the binary", size, "MB", Some(Budget::AtMost(40.0))));
+
+    for language in options.languages() {
+        eprintln!("{}:", language.name());
+        let deployed = ours.deploy(language, options.runtime(language)).await?;
+        rounds::warm(&options, language, &deployed, &ours, &mut table).await?;
+        ours.instances(language, &mut table)?;
+        rounds::cold(&options, language, &ours, &deployed, &mut table).await?;
+    }
+    let faults = ours.stop().await?;
+    println!("\n{table}");
+    println!("Measured with isolation, authentication, logs and metrics on, by: {}", command_line());
+    println!(
+        "{}, {}; {} rounds of {:?} in turns, medians of ratios.",
+        host::name(),
+        host::kernel(),
+        options.rounds(),
+        options.time()
+    );
+    if let Some(faults) = faults {
+        println!("The server did not end well: {faults}");
+    }
+    Ok(())
+}
+
+/// What a person typed: xtask hands its own words on.
+fn command_line() -> String {
+    let words: Vec<String> = std::env::args().skip(2).collect();
+    ["cargo xtask bench".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
+}

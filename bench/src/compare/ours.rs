@@ -1,0 +1,182 @@
+//! The real server, as shipped: started with defaults, given functions over its API, called with signatures.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::host;
+use super::process::Server;
+use super::table::{Budget, Row, Table};
+use crate::bare::{Language, app};
+use crate::http1::{Answer, Connection, Request};
+use crate::load::Target;
+use crate::sign::Credentials;
+
+/// A running server with its first key.
+pub(crate) struct Ours {
+    server: Server,
+    credentials: Credentials,
+    // Dropped last: the server writes into it until it ends.
+    _folder: TempDir,
+}
+
+/// The measured function, twice, and the interpreter it runs on.
+pub(crate) struct Deployed {
+    /// At most two instances.
+    pub(crate) capped: Function,
+    /// As many as there are calls at once.
+    pub(crate) free: Function,
+    pub(crate) program: std::path::PathBuf,
+    pub(crate) runtime: String,
+}
+
+/// A function to call.
+#[derive(Clone, Debug)]
+pub(crate) struct Function {
+    path: String,
+}
+
+/// Milliseconds from the start of the process to its ready line, each time in a fresh folder: the median.
+pub(crate) async fn starts(program: &Path, times: usize) -> Result<f64> {
+    let mut all = Vec::new();
+    for _ in 0..times {
+        let folder = open_folder()?;
+        let start = Instant::now();
+        let server = Server::start(serve(program, folder.path())).await?;
+        all.push(start.elapsed().as_secs_f64() * 1000.0);
+        server.stop().await?;
+    }
+    Ok(super::rounds::median(&mut all))
+}
+
+/// A folder that the user whom the server becomes may enter.
+fn open_folder() -> Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
+    Ok(folder)
+}
+
+fn serve(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.join("data"));
+    command.env("RUST_LOG", "warn");
+    command
+}
+
+impl Ours {
+    pub(crate) async fn start(program: &Path) -> Result<Self> {
+        let folder = open_folder()?;
+        let server = Server::start(serve(program, folder.path())).await?;
+        let text = std::fs::read_to_string(folder.path().join("data/credentials.json")).context("credentials.json")?;
+        Ok(Self { server, credentials: Credentials::parse(&text)?, _folder: folder })
+    }
+
+    /// How it ended, if not well.
+    pub(crate) async fn stop(self) -> Result<Option<String>> {
+        let status = self.server.stop().await?;
+        Ok((!status.success()).then(|| status.to_string()))
+    }
+
+    /// Memory before the first call.
+    pub(crate) fn idle(&self, table: &mut Table) -> Result<()> {
+        let spawner: f64 = host::descendants(self.server.pid()).iter().map(|(pid, _)| host::resident_mb(*pid)).sum();
+        table.push(Row::alone(
+            "idle server, resident memory",
+            host::resident_mb(self.server.pid()),
+            "MB",
+            Some(Budget::AtMost(20.0)),
+        ));
+        table.push(Row::alone("idle spawner beside it", spawner, "MB", None));
+        Ok(())
+    }
+
+    /// What each idle instance has of its own, on average.
+    pub(crate) fn instances(&self, language: Language, table: &mut Table) -> Result<()> {
+        let (name, budget) = match language {
+            Language::Python => ("python", 6.0),
+            Language::Node => ("node", 15.0),
+        };
+        let all: Vec<f64> = host::descendants(self.server.pid())
+            .into_iter()
+            .filter(|(_, program)| program.starts_with(name))
+            .map(|(pid, _)| host::own_mb(pid))
+            .collect();
+        if all.is_empty() {
+            table.push(Row::missing(format!("{}: idle instance, own memory", language.name()), "no instance found"));
+            return Ok(());
+        }
+        let mean = all.iter().sum::<f64>() / all.len() as f64;
+        let what = format!("{}: idle instance, own memory (of {})", language.name(), all.len());
+        table.push(Row::alone(what, mean, "MB", Some(Budget::AtMost(budget))));
+        Ok(())
+    }
+
+    /// Puts the measured function there.
+    pub(crate) async fn deploy(&self, language: Language, runtime: &str) -> Result<Deployed> {
+        let handler = std::fs::read_to_string(app(match language {
+            Language::Python => "handler/index.py",
+            Language::Node => "handler/index.js",
+        }))?;
+        let probe = match language {
+            Language::Python => "import os\ndef handler(event, context):\n    return os.readlink('/proc/self/exe')\n",
+            Language::Node => "exports.handler = async (event, context) => process.execPath;\n",
+        };
+        let probe = self.create("probe", runtime, probe, -1).await?;
+        let program = String::from_utf8(self.call(&probe).await?.body.to_vec())?.into();
+        self.delete(&probe).await?;
+        let name = |kind: &str| format!("{}-{kind}", language.name().replace('.', ""));
+        Ok(Deployed {
+            capped: self.create(&name("capped"), runtime, &handler, 2).await?,
+            free: self.create(&name("free"), runtime, &handler, -1).await?,
+            program,
+            runtime: runtime.to_owned(),
+        })
+    }
+
+    /// A new function with this code.
+    pub(crate) async fn create(&self, name: &str, runtime: &str, code: &str, instances: i32) -> Result<Function> {
+        let body = json!({
+            "func_name": name, "package": "default", "runtime": runtime, "handler": "index.handler", "timeout": 30,
+            "memory_size": 128, "code_type": "inline", "func_code": { "file": BASE64_STANDARD.encode(code) },
+            "strategy_config": { "concurrency": instances, "concurrent_num": 1 },
+        });
+        let request = Request::post(self.credentials.path(""), body.to_string().into_bytes());
+        let created: Value = self.send(request).await?.json().with_context(|| format!("cannot create {name}"))?;
+        let urn = created["func_urn"].as_str().context("no func_urn in the answer")?;
+        let urn = urn.trim_end_matches(":latest").replace(':', "%3A");
+        Ok(Function { path: self.credentials.path(&format!("/{urn}")) })
+    }
+
+    pub(crate) async fn delete(&self, function: &Function) -> Result<()> {
+        let answer = self.send(Request::new("DELETE", &*function.path, Vec::new())).await?;
+        ensure!(answer.status == 204, "cannot delete: {}", answer.status);
+        Ok(())
+    }
+
+    /// The call to measure, signed now.
+    pub(crate) fn target(&self, function: &Function) -> Target {
+        let request = Request::post(format!("{}/invocations", function.path), super::EVENT.into());
+        let request = self.credentials.sign(request).render(&self.credentials.address);
+        Target { address: self.server.address.clone(), request }
+    }
+
+    /// One call.
+    pub(crate) async fn call(&self, function: &Function) -> Result<Answer> {
+        let target = self.target(function);
+        let answer = Connection::open(&target.address).await?.call(&target.request).await?;
+        ensure!(answer.status == 200, "answered {}: {}", answer.status, String::from_utf8_lossy(&answer.body));
+        Ok(answer)
+    }
+
+    async fn send(&self, request: Request) -> Result<Answer> {
+        let bytes = self.credentials.sign(request).render(&self.credentials.address);
+        Connection::open(&self.server.address).await?.call(&bytes).await
+    }
+}

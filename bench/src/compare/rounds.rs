@@ -1,0 +1,213 @@
+//! Measurements in turns: in each round everything is measured once, and the next round goes the other way round, so that
+//! a machine that slows down or speeds up does so for all.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use tokio::process::Command;
+
+use super::ours::{Deployed, Ours};
+use super::peers;
+use super::process::Server;
+use super::table::{Budget, Row, Table};
+use super::{EVENT, Options};
+use crate::bare::{Language, Worker};
+use crate::load::{self, Measured, Target};
+
+const MANY: usize = 16;
+/// Until every instance that a load wants is there: the slowest takes a few hundred milliseconds of processor time.
+const FIRST_WARM_UP: Duration = Duration::from_secs(4);
+const WARM_UP: Duration = Duration::from_millis(300);
+
+/// One thing measured again and again.
+struct Subject {
+    target: Target,
+    connections: usize,
+    /// Milliseconds at the median, and calls per second, of each round.
+    p50: Vec<f64>,
+    rate: Vec<f64>,
+}
+
+impl Subject {
+    fn new(target: &Target, connections: usize) -> Self {
+        Self { target: target.clone(), connections, p50: Vec::new(), rate: Vec::new() }
+    }
+
+    async fn warm_up(&self, time: Duration) -> Result<()> {
+        let measured = load::run(&self.target, self.connections, time).await?;
+        ensure!(measured.requests() > 0, "no call succeeded: {}", measured.last_error);
+        Ok(())
+    }
+
+    async fn measure(&mut self, time: Duration) -> Result<()> {
+        self.warm_up(WARM_UP).await?;
+        let measured: Measured = load::run(&self.target, self.connections, time).await?;
+        ensure!(measured.errors == 0, "{} calls failed, the last with {}", measured.errors, measured.last_error);
+        self.p50.push(measured.percentile(50.0));
+        self.rate.push(measured.per_second());
+        Ok(())
+    }
+}
+
+/// Median of ours, median of theirs, median of the ratios.
+fn three(ours: &[f64], theirs: &[f64]) -> [f64; 3] {
+    let mut ratios: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
+    [median(&mut ours.to_vec()), median(&mut theirs.to_vec()), median(&mut ratios)]
+}
+
+pub(crate) fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => f64::NAN,
+        length if length % 2 == 1 => values[middle],
+        _ => f64::midpoint(values[middle - 1], values[middle]),
+    }
+}
+
+/// Warm calls beside the bare limit, the floor, and the peers.
+pub(crate) async fn warm(
+    options: &Options,
+    language: Language,
+    deployed: &Deployed,
+    ours: &Ours,
+    table: &mut Table,
+) -> Result<()> {
+    let bare = Server::start(bare_command(language, deployed)?).await?;
+    let echo = Server::start(bench_command(&["echo"])?).await?;
+    let same_bytes =
+        |address: &str, like: &Target| Target { address: address.to_owned(), request: like.request.clone() };
+    let (capped, free) = (ours.target(&deployed.capped), ours.target(&deployed.free));
+    let mut subjects = vec![
+        Subject::new(&capped, 1),
+        Subject::new(&same_bytes(&bare.address, &capped), 1),
+        Subject::new(&capped, MANY),
+        Subject::new(&same_bytes(&bare.address, &capped), MANY),
+        Subject::new(&free, MANY),
+        Subject::new(&same_bytes(&echo.address, &capped), 1),
+    ];
+    in_turns(options, options.rounds(), &mut subjects).await?;
+    let name = language.name();
+    let [one, bare_one, capped, bare_many, free, floor] = &subjects[..] else { unreachable!("six were made") };
+    let bare = "bare";
+    table.push(Row::beside(
+        format!("{name}: warm, c=1, p50"),
+        three(&one.p50, &bare_one.p50),
+        "ms",
+        bare,
+        Some(Budget::AtMost(1.1)),
+    ));
+    let what = format!("{name}: warm, c=16, two instances");
+    table.push(Row::beside(what, three(&capped.rate, &bare_many.rate), "/s", bare, Some(Budget::AtLeast(0.9))));
+    let what = format!("{name}: warm, c=16, no cap");
+    table.push(Row::beside(what, three(&free.rate, &bare_many.rate), "/s", bare, Some(Budget::AtLeast(0.8))));
+    table.push(Row::beside(
+        format!("{name}: floor of HTTP, c=1, p50"),
+        three(&one.p50, &floor.p50),
+        "ms",
+        "echo",
+        None,
+    ));
+    if options.no_peers {
+        return Ok(());
+    }
+    peers(options, language, &deployed.runtime, (&ours.target(&deployed.capped), &ours.target(&deployed.free)), table)
+        .await
+}
+
+/// Peers one by one, each in turns with us: some of them would take the processors from the others even when idle.
+async fn peers(
+    options: &Options,
+    language: Language,
+    runtime: &str,
+    ours: (&Target, &Target),
+    table: &mut Table,
+) -> Result<()> {
+    for peer in peers::all(language) {
+        let what = format!("{}: {}", language.name(), peer.name);
+        let started = match peer.start(runtime).await {
+            Ok(Some(started)) => started,
+            Ok(None) => {
+                table.push(Row::missing(what, "not installed (bench/peers installs it)"));
+                continue;
+            }
+            Err(error) => {
+                table.push(Row::missing(what, &format!("did not start: {error:#}")));
+                continue;
+            }
+        };
+        let mut subjects = [
+            Subject::new(ours.0, 1),
+            Subject::new(&started.target, 1),
+            Subject::new(ours.1, MANY),
+            Subject::new(&started.target, MANY),
+        ];
+        if let Err(error) = in_turns(options, options.rounds().min(3), &mut subjects).await {
+            table.push(Row::missing(what, &format!("could not be measured: {error:#}")));
+            continue;
+        }
+        let [one, their_one, many, their_many] = &subjects;
+        table.push(Row::beside(format!("{what}, c=1, p50"), three(&one.p50, &their_one.p50), "ms", "theirs", None));
+        let figures = three(&many.rate, &their_many.rate);
+        table.push(Row::beside(format!("{what}, c=16"), figures, "/s", "theirs", peer.budget.map(Budget::AtLeast)));
+    }
+    Ok(())
+}
+
+async fn in_turns(options: &Options, rounds: usize, subjects: &mut [Subject]) -> Result<()> {
+    for subject in &*subjects {
+        subject.warm_up(FIRST_WARM_UP).await?;
+    }
+    for round in 0..rounds {
+        if round % 2 == 0 {
+            for subject in subjects.iter_mut() {
+                subject.measure(options.time()).await?;
+            }
+        } else {
+            for subject in subjects.iter_mut().rev() {
+                subject.measure(options.time()).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// First calls of functions never called, beside a bare interpreter that answers one frame.
+pub(crate) async fn cold(
+    options: &Options,
+    language: Language,
+    ours: &Ours,
+    deployed: &Deployed,
+    table: &mut Table,
+) -> Result<()> {
+    let code = match language {
+        Language::Python => "def handler(event, context):\n    return {}\n",
+        Language::Node => "exports.handler = async (event, context) => ({});\n",
+    };
+    let (mut cold, mut bare) = (Vec::new(), Vec::new());
+    for number in 0..options.repeats() {
+        let function = ours.create(&format!("cold-{number}-x"), &deployed.runtime, code, -1).await?;
+        let start = Instant::now();
+        ours.call(&function).await?;
+        cold.push(start.elapsed().as_secs_f64() * 1000.0);
+        ours.delete(&function).await?;
+        let start = Instant::now();
+        Worker::start(language, &deployed.program)?.call(EVENT.as_bytes()).await?;
+        bare.push(start.elapsed().as_secs_f64() * 1000.0);
+    }
+    let figures = three(&cold, &bare);
+    table.push(Row::beside(format!("{}: cold, p50", language.name()), figures, "ms", "bare start", None));
+    Ok(())
+}
+
+fn bare_command(language: Language, deployed: &Deployed) -> Result<Command> {
+    let mut command = bench_command(&["bare", if language == Language::Python { "python" } else { "node" }])?;
+    command.arg(&deployed.program).args(["--workers", "2"]);
+    Ok(command)
+}
+
+fn bench_command(words: &[&str]) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(words);
+    Ok(command)
+}

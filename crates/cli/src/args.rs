@@ -1,0 +1,182 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+const ABOUT: &str = "A self-hosted serverless platform that speaks the FunctionGraph v2 API";
+
+const LONG_ABOUT: &str = "\
+A self-hosted serverless platform that speaks the FunctionGraph v2 API.
+
+The official SDKs work against it unchanged, and so does the code of your functions. Each function runs in a
+sandbox of its own, on the Python and Node.js of this host.";
+
+const EXAMPLES: &str = "\
+Examples:
+  fungraph doctor                                      what this host can run, and what is missing
+  fungraph invoke examples/hello-python --data '{}'    run a folder once, here and now, without a server
+  fungraph serve                                       the platform on 127.0.0.1:3470
+  fungraph invoke hello --data '{\"name\": \"Ada\"}'       call a function of that server
+  fungraph logs hello --last 3                         what its last calls logged
+
+Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration, 3 port or folder in use, 4 spawner lost.";
+
+const SERVE_HELP: &str = "\
+When it is ready, one line on standard output says where: listening on http://HOST:PORT. Everything else goes to
+standard error. The first start of a data folder makes a project and an access key; each start writes them with the
+endpoint to DATA_DIR/credentials.json. SIGTERM and SIGINT finish what runs; a second signal does not wait.
+
+Examples:
+  sudo fungraph serve
+  sudo fungraph serve --listen 127.0.0.1:0 --data-dir /tmp/try --auth off
+  fungraph serve --print-config > fungraph.toml";
+
+const INVOKE_HELP: &str = "\
+A TARGET with a slash, or '.', is a folder: its code runs once, with no server and no set-up, and nothing of it stays.
+Anything else is the name or URN of a function on a server; where and who comes from --data-dir/credentials.json, or
+from FUNGRAPH_ENDPOINT, HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK and HUAWEICLOUD_SDK_PROJECT_ID.
+
+The result goes to standard output, log and summary to standard error. The exit code is 1 if the function failed.
+
+Examples:
+  sudo fungraph invoke . --data '{\"name\": \"Ada\"}'
+  sudo fungraph invoke ./report --runtime Node.js18.15 --handler src/main.run --memory 512 --data @event.json
+  echo '{}' | fungraph invoke hello --tail --data -";
+
+/// What was asked for.
+#[derive(Debug, Parser)]
+#[command(
+    name = "fungraph",
+    version,
+    about = ABOUT,
+    long_about = LONG_ABOUT,
+    after_help = EXAMPLES,
+    disable_help_subcommand = true,
+    max_term_width = 120
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the platform
+    #[command(after_help = SERVE_HELP)]
+    Serve(ServeArgs),
+    /// Call a function: a folder here and now, or a function of a server by its name
+    #[command(after_help = INVOKE_HELP)]
+    Invoke(InvokeArgs),
+    /// Show what the calls of a function logged, from the data folder; no server is needed
+    Logs(LogsArgs),
+    /// Show what this host can give: walls, interpreters, data folder, port
+    Doctor(DoctorArgs),
+    /// Print the variables that point an SDK at this server (eval "$(fungraph env)")
+    Env(EnvArgs),
+    #[command(name = RUN_COMMAND, hide = true)]
+    Run(RunArgs),
+}
+
+/// The hidden command behind `invoke FOLDER`.
+pub(crate) const RUN_COMMAND: &str = "__run";
+
+/// One run of a folder, in a place that is there and empty.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    pub(crate) place: PathBuf,
+    #[command(flatten)]
+    pub(crate) invoke: InvokeArgs,
+}
+
+/// Where settings and data are.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Locate {
+    /// Folder of all that survives a restart [default: /var/lib/fungraph for root, else ~/.local/share/fungraph]
+    #[arg(long, value_name = "DIR", env = "FUNGRAPH_DATA_DIR", hide_env_values = true)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// File of settings that differ from the defaults
+    #[arg(long, value_name = "FILE", env = "FUNGRAPH_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// Address and port; port 0 takes a free one [default: 127.0.0.1:3470]
+    #[arg(long, value_name = "ADDRESS", env = "FUNGRAPH_LISTEN", hide_env_values = true)]
+    pub(crate) listen: Option<String>,
+    #[command(flatten)]
+    pub(crate) locate: Locate,
+    /// Whether requests must be signed; off is for loopback only [default: on]
+    #[arg(long, value_enum, env = "FUNGRAPH_AUTH", hide_env_values = true)]
+    pub(crate) auth: Option<Switch>,
+    /// Print the settings that would be in effect, and end
+    #[arg(long)]
+    pub(crate) print_config: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct InvokeArgs {
+    /// A folder with code, or the name or URN of a function
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: String,
+    /// The event: JSON, @FILE, or - for standard input
+    #[arg(long, short, value_name = "EVENT", default_value = "{}", hide_default_value = true)]
+    pub(crate) data: String,
+    /// Show the last 4 KB of the log and a summary; always on for folders
+    #[arg(long)]
+    pub(crate) tail: bool,
+    /// Folder only: the runtime [default: the newest that this host has, by index.py or index.js]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) runtime: Option<String>,
+    /// Folder only: the handler [default: index.handler]
+    #[arg(long, value_name = "FILE.FUNCTION")]
+    pub(crate) handler: Option<String>,
+    /// Folder only: memory in MB [default: 128]
+    #[arg(long, value_name = "MB")]
+    pub(crate) memory: Option<u32>,
+    /// Folder only: seconds the handler may take [default: 3]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<u32>,
+    /// Not built yet: asynchronous calls come with their queue
+    #[arg(long = "async", action = ArgAction::SetTrue, hide = true)]
+    pub(crate) asynchronous: bool,
+    #[command(flatten)]
+    pub(crate) locate: Locate,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LogsArgs {
+    /// Name of the function, or package:name, or its URN
+    #[arg(value_name = "NAME")]
+    pub(crate) function: String,
+    /// Only the call with this id (X-Cff-Request-Id of its answer)
+    #[arg(long, value_name = "ID")]
+    pub(crate) request: Option<String>,
+    /// Only the last so many calls
+    #[arg(long, value_name = "N")]
+    pub(crate) last: Option<usize>,
+    #[command(flatten)]
+    pub(crate) locate: Locate,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// Address that would be listened on [default: 127.0.0.1:3470]
+    #[arg(long, value_name = "ADDRESS", env = "FUNGRAPH_LISTEN", hide_env_values = true)]
+    pub(crate) listen: Option<String>,
+    #[command(flatten)]
+    pub(crate) locate: Locate,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct EnvArgs {
+    #[command(flatten)]
+    pub(crate) locate: Locate,
+}

@@ -1,0 +1,116 @@
+//! Calls a server over its API: where it is, who we are, one signed request at a time.
+
+mod sign;
+
+pub(crate) use sign::encode;
+
+use bytes::Bytes;
+use fungraph_model::Secret;
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+use tokio::net::TcpStream;
+
+use crate::args::Locate;
+use crate::credentials::Credentials;
+use crate::environment::{client_folders, variable};
+use crate::exit::Stop;
+
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// Who we are, and where the server is: variables first where they say all, then `credentials.json`.
+///
+/// # Errors
+/// Neither is there, with what to do.
+pub(crate) fn credentials(locate: &Locate) -> anyhow::Result<Credentials> {
+    if locate.data_dir.is_none()
+        && let Some(found) = from_variables()
+    {
+        return Ok(found);
+    }
+    let folders = client_folders(locate)?;
+    for folder in &folders {
+        if let Some(found) = Credentials::read(folder)? {
+            return Ok(found);
+        }
+    }
+    let looked: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    Err(Stop::usage(format!(
+        "no server was found: there is no credentials.json in {}. Start one with `fungraph serve`, name its data folder \
+         with --data-dir, or set FUNGRAPH_ENDPOINT, HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK and HUAWEICLOUD_SDK_PROJECT_ID",
+        looked.join(" or ")
+    )))
+}
+
+fn from_variables() -> Option<Credentials> {
+    Some(Credentials {
+        endpoint: variable("FUNGRAPH_ENDPOINT")?,
+        region: variable("FUNGRAPH_REGION").unwrap_or_else(|| "local".to_owned()),
+        domain_id: variable("HUAWEICLOUD_SDK_DOMAIN_ID").unwrap_or_default(),
+        project_id: variable("HUAWEICLOUD_SDK_PROJECT_ID")?,
+        access_key: variable("HUAWEICLOUD_SDK_AK")?,
+        secret_key: Secret::new(variable("HUAWEICLOUD_SDK_SK")?),
+    })
+}
+
+/// Sends one signed POST and reads the whole answer.
+///
+/// # Errors
+/// The endpoint cannot be used or reached.
+pub(crate) async fn post(
+    who: &Credentials,
+    path: &str,
+    extra: &[(&'static str, &'static str)],
+    body: Bytes,
+) -> anyhow::Result<Answer> {
+    let host = host(&who.endpoint)?;
+    let date = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    let mut headers =
+        vec![("content-type", "application/json"), ("host", host.as_str()), ("x-sdk-date", date.as_str())];
+    headers.extend(extra);
+    let authorization = sign::authorization(who, Method::POST.as_str(), path, &headers, &body);
+    let mut request = Request::builder().method(Method::POST).uri(path);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let mut authorization = HeaderValue::from_str(&authorization)?;
+    authorization.set_sensitive(true);
+    let request = request.header(header::AUTHORIZATION, authorization).body(Full::new(body))?;
+    exchange(&host, request).await
+}
+
+async fn exchange(host: &str, request: Request<Full<Bytes>>) -> anyhow::Result<Answer> {
+    let stream = TcpStream::connect(host).await.map_err(|error| {
+        Stop::failed(format!("no server answers at http://{host} ({error}); start it with `fungraph serve`"))
+    })?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let answer = sender.send_request(request).await?;
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await?.to_bytes();
+    connection.abort();
+    Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
+}
+
+/// `host:port` of an endpoint.
+fn host(endpoint: &str) -> anyhow::Result<String> {
+    let uri: Uri = endpoint.parse().map_err(|_| bad_endpoint(endpoint))?;
+    match (uri.scheme_str(), uri.host()) {
+        (Some("http"), Some(host)) => Ok(format!("{host}:{}", uri.port_u16().unwrap_or(80))),
+        (Some("https"), _) => Err(Stop::usage(format!(
+            "{endpoint}: this client speaks plain HTTP only for now, so it reaches servers of your own and not the cloud"
+        ))),
+        _ => Err(bad_endpoint(endpoint)),
+    }
+}
+
+fn bad_endpoint(endpoint: &str) -> anyhow::Error {
+    Stop::usage(format!("the endpoint {endpoint:?} is no address such as http://127.0.0.1:3470"))
+}

@@ -1,0 +1,7 @@
+//! One file per command.
+
+pub(crate) mod doctor;
+pub(crate) mod env;
+pub(crate) mod invoke;
+pub(crate) mod logs;
+pub(crate) mod serve;

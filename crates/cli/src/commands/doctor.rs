@@ -1,0 +1,150 @@
+//! `fungraph doctor`: what this host can give, in a table for people. It changes nothing and starts nothing.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+
+use fungraph_instance::{Interpreter, Interpreters};
+use fungraph_model::{Language, Runtime};
+use fungraph_sandbox::WallState;
+
+use crate::args::DoctorArgs;
+use crate::config::Settings;
+use crate::exit::Exit;
+use crate::{data_folder, environment, host, say};
+
+pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
+    let settings = Settings::of(&environment::document(&args.locate, args.listen.as_deref(), None)?)?;
+    let mut report = Report::default();
+    report.section("Host");
+    let memory = host::memory_bytes() >> 20;
+    report.line("ok", "kernel", &format!("{}, {} processors, {memory} MB", host::kernel(), host::processors()));
+    report.line("ok", "cgroups", host::cgroup_mode());
+    walls(&mut report, &settings);
+    let plan = environment::search_plan(settings.runtimes.search.clone());
+    interpreters(&mut report, &Interpreters::discover(&plan, None), settings.runtimes.strict);
+    places(&mut report, &settings);
+    say::raw(report.text.as_bytes());
+    if report.bad == 0 {
+        say::out("\nAll is well: `fungraph serve` can start.");
+        return Ok(Exit::Clean);
+    }
+    say::out(format!("\n{} of these {} to be looked at.", report.bad, if report.bad == 1 { "has" } else { "have" }));
+    Ok(Exit::Failed)
+}
+
+#[derive(Default)]
+struct Report {
+    text: String,
+    bad: usize,
+}
+
+impl Report {
+    fn section(&mut self, title: &str) {
+        let gap = if self.text.is_empty() { "" } else { "\n" };
+        self.text += &format!("{gap}{title}\n");
+    }
+
+    fn line(&mut self, state: &str, name: &str, text: &str) {
+        self.text += &format!("  {state:<8} {name:<18} {text}\n");
+    }
+
+    fn bad(&mut self, state: &str, name: &str, text: &str) {
+        self.bad += 1;
+        self.line(state, name, text);
+    }
+}
+
+fn walls(report: &mut Report, settings: &Settings) {
+    report.section("Walls around each function");
+    for found in fungraph_sandbox::inspect() {
+        let name = found.wall.name();
+        match found.state {
+            WallState::Available => report.line("ok", name, "available"),
+            WallState::Missing { why, remedy } if settings.sandbox.accept_missing.contains(&found.wall) => {
+                report.line("accepted", name, &format!("missing: {why}; {remedy}"));
+            }
+            WallState::Missing { why, remedy } => report.bad("MISSING", name, &format!("{why}; {remedy}")),
+        }
+    }
+}
+
+fn interpreters(report: &mut Report, found: &Interpreters, strict: bool) {
+    report.section("Interpreters");
+    for interpreter in found.all() {
+        let names: Vec<&str> =
+            names(found, strict).filter(|(_, chosen)| Arc::ptr_eq(chosen, interpreter)).map(|(name, _)| name).collect();
+        let runs = if names.is_empty() { "-".to_owned() } else { names.join(", ") };
+        report.line(
+            "ok",
+            &title(interpreter),
+            &format!("{} ({})", interpreter.program.display(), interpreter.origin.name()),
+        );
+        report.line("", "", &format!("runs {runs}"));
+    }
+    for note in found.notes() {
+        report.line("note", "", note);
+    }
+    for language in [Language::Python, Language::NodeJs] {
+        let first = Runtime::all().filter(|runtime| runtime.language() == language).last();
+        let missing = first.and_then(|runtime| found.choose(runtime, false).err());
+        if let Some(missing) = missing {
+            report.bad("MISSING", &format!("{language:?}"), &missing.message());
+        }
+    }
+    if strict {
+        for missing in served().filter_map(|runtime| found.choose(runtime, true).err()) {
+            report.line("refused", "", &missing.message());
+        }
+    }
+}
+
+fn places(report: &mut Report, settings: &Settings) {
+    report.section("Places");
+    match environment::data_folder(settings) {
+        None => report.bad("MISSING", "data folder", "there is no home folder; choose one with --data-dir"),
+        Some(folder) => folder_line(report, &folder),
+    }
+    let listen = settings.server.listen;
+    match TcpListener::bind(listen) {
+        Ok(_) => report.line("ok", "address", &format!("{listen} is free")),
+        Err(error) => report.bad("BUSY", "address", &format!("{listen}: {error}; choose another with --listen")),
+    }
+}
+
+fn folder_line(report: &mut Report, folder: &Path) {
+    let shown = folder.display();
+    match data_folder::holder(folder) {
+        Some(pid) => report.bad("BUSY", "data folder", &format!("{shown} is in use by process {pid}")),
+        None if folder.is_dir() => report.line("ok", "data folder", &format!("{shown} is there")),
+        None => report.line("ok", "data folder", &format!("{shown} will be made at the first start")),
+    }
+}
+
+/// Which runtimes each interpreter runs, for people.
+pub(crate) fn runtimes(found: &Interpreters, strict: bool) -> Vec<(String, Vec<&'static str>)> {
+    let mut lines: Vec<(String, Vec<&'static str>)> = Vec::new();
+    for (name, interpreter) in names(found, strict) {
+        let shown = format!("{} ({})", title(&interpreter), interpreter.program.display());
+        match lines.iter_mut().find(|(line, _)| *line == shown) {
+            Some((_, names)) => names.push(name),
+            None => lines.push((shown, vec![name])),
+        }
+    }
+    lines
+}
+
+fn names(found: &Interpreters, strict: bool) -> impl Iterator<Item = (&'static str, Arc<Interpreter>)> {
+    served().filter_map(move |runtime| Some((runtime.name(), found.choose(runtime, strict).ok()?.interpreter)))
+}
+
+/// Runtimes that have a bootstrap and that this platform will not refuse for their age.
+fn served() -> impl Iterator<Item = Runtime> {
+    Runtime::all().filter(|runtime| matches!(runtime.language(), Language::Python | Language::NodeJs))
+}
+
+fn title(interpreter: &Interpreter) -> String {
+    let (major, minor, patch) = interpreter.version;
+    let name = if interpreter.language == Language::NodeJs { "Node.js" } else { "Python" };
+    format!("{name} {major}.{minor}.{patch}")
+}

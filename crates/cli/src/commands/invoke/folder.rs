@@ -1,0 +1,222 @@
+//! Runs a folder as a function, here and now: the same engine and sandbox as a server's, on a data folder of one call.
+
+use std::cmp::Reverse;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use fungraph_engine::{CodeDraft, Error, FunctionDraft, Invocation, InvokeRequest, SpecDraft};
+use fungraph_instance::Interpreters;
+use fungraph_model::{Caller, FunctionRef, Language, Outcome, RequestId, Runtime, Value, limits};
+use rustix::fs::Mode;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::report::{End, Numbers, Report};
+use super::{event, pack};
+use crate::args::InvokeArgs;
+use crate::config::Settings;
+use crate::environment;
+use crate::exit::{Exit, Stop};
+use crate::platform::{self, Ground, Platform};
+use crate::telemetry;
+
+/// Runs the folder in `place`, an empty folder that the caller removes afterwards.
+pub(super) fn run(args: &InvokeArgs, place: &Path) -> anyhow::Result<Exit> {
+    let folder = Path::new(&args.target);
+    let chosen = language(folder, args.runtime.as_deref())?;
+    let event = event::read(&args.data)?;
+    event::check_json(&event)?;
+    let settings = settings(args)?;
+    telemetry::start_log(&settings.log_filter);
+    let package = pack::pack(folder)?;
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    let ground = Ground::lay(&settings, place)?;
+    let runtime = match chosen {
+        Chosen::Runtime(runtime) => runtime,
+        Chosen::Language(language) => newest(&ground.interpreters, language)?,
+    };
+    let draft = draft(args, runtime, &package);
+    ground.give_up_root(&settings)?;
+    let threads = platform::runtime(&settings)?;
+    let called = threads.block_on(start_and_call(&settings, ground, draft, event));
+    threads.shutdown_background();
+    let report = called?;
+    report.show();
+    Ok(if report.failed() { Exit::Failed } else { Exit::Clean })
+}
+
+async fn start_and_call(
+    settings: &Settings,
+    ground: Ground,
+    draft: FunctionDraft,
+    event: Bytes,
+) -> anyhow::Result<Report> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let platform = Platform::start(settings, ground).await?;
+    let called = tokio::select! {
+        called = call(&platform, draft, event) => called,
+        _ = interrupt.recv() => Err(Stop::failed("interrupted")),
+        _ = terminate.recv() => Err(Stop::failed("interrupted")),
+    };
+    // The one call has ended or is not wanted any more: nothing is waited for.
+    platform.stop(Duration::ZERO).await;
+    called
+}
+
+/// The settings of a server on loopback; where it would listen and keep its data does not matter here.
+fn settings(args: &InvokeArgs) -> anyhow::Result<Settings> {
+    let mut settings = Settings::of(&environment::document(&args.locate, Some("127.0.0.1:0"), None)?)?;
+    if environment::variable("RUST_LOG").is_none() && settings.log_filter == "info" {
+        // The server's remarks about itself would stand between the person and the function's log.
+        settings.log_filter = "error".to_owned();
+    }
+    Ok(settings)
+}
+
+async fn call(platform: &Platform, draft: FunctionDraft, event: Bytes) -> anyhow::Result<Report> {
+    let engine = &platform.engine;
+    let first = engine.first_credentials().await?;
+    let caller = Caller { domain: first.domain_id, project: first.project_id };
+    let name = draft.name.clone().unwrap_or_default();
+    engine.create_function(&caller, draft).await.map_err(told)?;
+    let arrived = Instant::now();
+    let request = InvokeRequest {
+        request: RequestId::random(),
+        function: FunctionRef::parse(&name).map_err(|fault| Stop::usage(fault.message))?,
+        event,
+        tail: true,
+        memory: None,
+        arrived,
+        authenticated: arrived,
+    };
+    let invocation = engine.invoke(&caller, request).await.map_err(told)?;
+    Ok(report(invocation, arrived))
+}
+
+/// A refusal is for the person; a failure of the platform keeps its cause.
+fn told(error: Error) -> anyhow::Error {
+    match error {
+        Error::Refused(fault) => Stop::usage(fault.message),
+        error => anyhow::Error::from(error),
+    }
+}
+
+fn report(invocation: Invocation, begun: Instant) -> Report {
+    let summary = invocation.summary;
+    let duration = Duration::from_micros(summary.duration_us);
+    let end = match invocation.outcome {
+        Outcome::Returned(Value::Nothing) => End::Returned { value: Vec::new(), is_line: false },
+        Outcome::Returned(Value::Text(value) | Value::Json(value)) => {
+            End::Returned { value: value.to_vec(), is_line: true }
+        }
+        Outcome::Returned(Value::Bytes(value)) => End::Returned { value: value.to_vec(), is_line: false },
+        Outcome::Failed(failure) => End::Failed { number: failure.code.number(), object: failure.object.to_vec() },
+    };
+    let numbers = Numbers {
+        duration_ms: summary.duration_us as f64 / 1000.0,
+        billed_ms: summary.billing_ms,
+        memory_mb: summary.memory_mb.into(),
+        used_mb: summary.memory_used as f64 / f64::from(1 << 20),
+    };
+    let beside = begun.elapsed().saturating_sub(duration);
+    Report { end, log: invocation.tail.as_str().to_owned(), numbers: Some(numbers), beside: Some(beside) }
+}
+
+fn draft(args: &InvokeArgs, runtime: Runtime, package: &[u8]) -> FunctionDraft {
+    FunctionDraft {
+        name: Some(name(Path::new(&args.target))),
+        package: None,
+        spec: SpecDraft {
+            runtime: Some(runtime.name().to_owned()),
+            handler: Some(args.handler.clone().unwrap_or_else(|| "index.handler".to_owned())),
+            timeout: Some(args.timeout.unwrap_or(3).into()),
+            memory_size: Some(args.memory.unwrap_or(128).into()),
+            ..SpecDraft::default()
+        },
+        code: CodeDraft {
+            code_type: Some("zip".to_owned()),
+            filename: Some("folder.zip".to_owned()),
+            file: Some(STANDARD.encode(package)),
+        },
+    }
+}
+
+/// The folder's name as far as a function may be called so.
+fn name(folder: &Path) -> String {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(limits::NAME_CHARS).collect();
+    let name = name.trim_matches('-');
+    if name.starts_with(|c: char| c.is_ascii_alphabetic()) { name.to_owned() } else { "function".to_owned() }
+}
+
+/// What is known of the runtime before interpreters are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chosen {
+    /// Named by the person.
+    Runtime(Runtime),
+    /// Told by the folder's main file.
+    Language(Language),
+}
+
+/// What a folder holds.
+///
+/// # Errors
+/// It is not there, or does not tell.
+pub(super) fn language(folder: &Path, runtime: Option<&str>) -> anyhow::Result<Chosen> {
+    let shown = folder.display();
+    if !folder.exists() {
+        return Err(Stop::usage(format!(
+            "there is no folder {shown}; to call a function of a server, give its name without a slash"
+        )));
+    }
+    if !folder.is_dir() {
+        return Err(Stop::usage(format!("{shown} is a file; give the folder that holds it")));
+    }
+    if let Some(name) = runtime {
+        return Runtime::parse(name).map(Chosen::Runtime).ok_or_else(|| unknown_runtime(name));
+    }
+    let there = |file: &str| folder.join(file).is_file();
+    match (there("index.py"), there("index.js")) {
+        (true, false) => Ok(Chosen::Language(Language::Python)),
+        (false, true) => Ok(Chosen::Language(Language::NodeJs)),
+        (true, true) => Err(Stop::usage(format!(
+            "{shown} has both index.py and index.js; say which with --runtime Python3.12 or --runtime Node.js20.15"
+        ))),
+        (false, false) => Err(Stop::usage(format!(
+            "{shown} has neither index.py nor index.js; say what it is, such as --runtime Python3.12 --handler main.handler"
+        ))),
+    }
+}
+
+fn unknown_runtime(name: &str) -> anyhow::Error {
+    let names: Vec<&str> = Runtime::all()
+        .filter(|runtime| matches!(runtime.language(), Language::Python | Language::NodeJs))
+        .map(Runtime::name)
+        .collect();
+    Stop::usage(format!("there is no runtime {name:?}; those that run here are {}", names.join(", ")))
+}
+
+/// The newest runtime name that this host has an interpreter for that is no older; else the oldest that runs at all.
+fn newest(found: &Interpreters, language: Language) -> anyhow::Result<Runtime> {
+    let mut all: Vec<Runtime> = Runtime::all().filter(|runtime| runtime.language() == language).collect();
+    all.sort_by_key(|runtime| Reverse(runtime.version()));
+    let chosen = |runtime: &Runtime| found.choose(*runtime, false);
+    let covered = all.iter().find(|runtime| {
+        chosen(runtime).is_ok_and(|choice| {
+            let (major, minor, _) = choice.interpreter.version;
+            (major, minor) >= runtime.version()
+        })
+    });
+    let any = covered.or_else(|| all.iter().rev().find(|runtime| chosen(runtime).is_ok()));
+    let newest = all.first().copied().context("every language has a runtime")?;
+    any.copied().ok_or_else(|| match chosen(&newest) {
+        Err(unavailable) => Stop::usage(unavailable.message()),
+        Ok(_) => Stop::failed("no runtime fits"),
+    })
+}

@@ -1,0 +1,75 @@
+//! Calls a function of a server by its name or URN.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
+use serde_json::Value;
+
+use super::event;
+use super::report::{End, Numbers, Report};
+use crate::args::InvokeArgs;
+use crate::client::{self, Answer};
+use crate::exit::{Exit, Stop};
+
+/// A synchronous run ends after 15 minutes at the latest; what is silent for longer is gone.
+const LONGEST: Duration = Duration::from_secs(960);
+
+pub(super) fn run(args: &InvokeArgs) -> anyhow::Result<Exit> {
+    let who = client::credentials(&args.locate)?;
+    let event = event::read(&args.data)?;
+    let (project, function) = (client::encode(&who.project_id), client::encode(&args.target));
+    let path = format!("/v2/{project}/fgs/functions/{function}/invocations");
+    let headers: &[_] = if args.tail { &[("x-cff-log-type", "tail")] } else { &[] };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = runtime.block_on(async {
+        let answer = tokio::time::timeout(LONGEST, client::post(&who, &path, headers, event));
+        answer.await.map_err(|_| Stop::failed("the server did not answer within 16 minutes"))?
+    })?;
+    let report = report(answer, args.tail)?;
+    report.show();
+    Ok(if report.failed() { Exit::Failed } else { Exit::Clean })
+}
+
+fn report(answer: Answer, tail: bool) -> anyhow::Result<Report> {
+    let Answer { status, headers, body } = answer;
+    let number = text(&headers, "x-func-err-code").parse().unwrap_or(0);
+    let end = match (number, status) {
+        (0, 200) => {
+            let is_line = !text(&headers, "content-type").is_empty() && std::str::from_utf8(&body).is_ok();
+            End::Returned { value: body.to_vec(), is_line }
+        }
+        (0, _) => return Err(refusal(status, &body)),
+        _ => End::Failed { number, object: body.to_vec() },
+    };
+    let log = STANDARD.decode(text(&headers, "x-cff-function-log")).unwrap_or_default();
+    let numbers = if tail { numbers(text(&headers, "x-cff-invoke-summary")) } else { None };
+    Ok(Report { end, log: String::from_utf8_lossy(&log).into_owned(), numbers, beside: None })
+}
+
+/// The envelope of a refused request, as one sentence.
+fn refusal(status: u16, body: &[u8]) -> anyhow::Error {
+    let envelope: Value = serde_json::from_slice(body).unwrap_or_default();
+    let field = |name: &str| envelope.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    match (field("error_code"), field("error_msg")) {
+        (code, message) if !message.is_empty() => {
+            Stop::failed(format!("the server refused the call: {message} ({status} {code})"))
+        }
+        _ => Stop::failed(format!("the server refused the call with status {status}")),
+    }
+}
+
+fn numbers(summary: &str) -> Option<Numbers> {
+    let summary: Value = serde_json::from_str(summary).ok()?;
+    Some(Numbers {
+        duration_ms: summary.get("duration")?.as_f64()?,
+        billed_ms: summary.get("billingDuration")?.as_u64()?,
+        memory_mb: summary.get("memorySize")?.as_u64()?,
+        used_mb: summary.get("memoryUsed")?.as_f64()?,
+    })
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}

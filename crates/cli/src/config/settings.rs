@@ -1,0 +1,300 @@
+//! Every setting, read and checked, in the sections of `default.toml`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fungraph_sandbox::Wall;
+
+use super::Error;
+use super::document::Document;
+use super::reader::Section;
+
+/// What is in effect.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) server: Server,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) pool: Pool,
+    pub(crate) billing_step_ms: u64,
+    pub(crate) answers: Answers,
+    pub(crate) runtimes: Runtimes,
+    pub(crate) logs: Logs,
+    pub(crate) limits: Limits,
+    pub(crate) log_filter: String,
+}
+
+/// `[server]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) listen: SocketAddr,
+    /// `None`: the default place.
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) auth: bool,
+    pub(crate) region: String,
+    pub(crate) drain: Duration,
+    /// `None`: chosen at the start.
+    pub(crate) user: Option<String>,
+    /// 0: one for each processor.
+    pub(crate) workers: usize,
+    pub(crate) database_readers: u32,
+    pub(crate) management_body: u64,
+    pub(crate) clock_skew: Duration,
+    pub(crate) header: Duration,
+    pub(crate) body_pause: Duration,
+    pub(crate) body: Duration,
+    pub(crate) link: Duration,
+}
+
+/// `[sandbox]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Sandbox {
+    #[expect(dead_code, reason = "there is one engine; the setting is checked and the next one will read it")]
+    pub(crate) engine: Engine,
+    pub(crate) network: Network,
+    pub(crate) cpu_quota: bool,
+    pub(crate) accept_missing: Vec<Wall>,
+}
+
+/// What makes sandboxes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// libcontainer, compiled in.
+    Embedded,
+}
+
+/// What functions reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Network {
+    /// Themselves.
+    None,
+    /// Whatever the host reaches.
+    Host,
+}
+
+/// `[pool]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Pool {
+    pub(crate) idle: Duration,
+    pub(crate) wait: Duration,
+    pub(crate) queue_per_function: usize,
+    pub(crate) most_instances: usize,
+    /// `None`: a share of the host's memory.
+    pub(crate) memory: Option<u64>,
+    pub(crate) start: Duration,
+}
+
+/// `[answers]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answers {
+    pub(crate) v0_user_failure: u16,
+    pub(crate) v1_user_failure: u16,
+}
+
+/// `[runtimes]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Runtimes {
+    pub(crate) strict: bool,
+    pub(crate) search: Vec<PathBuf>,
+}
+
+/// `[logs]`, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Logs {
+    pub(crate) per_function: u64,
+    pub(crate) total: u64,
+    pub(crate) per_call: usize,
+}
+
+/// `[limits]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) functions_per_project: u64,
+    pub(crate) code_per_project: u64,
+    pub(crate) sync: Duration,
+}
+
+impl Settings {
+    /// Reads every setting.
+    ///
+    /// # Errors
+    /// The first value that is not possible, with its place and what is.
+    pub(crate) fn of(document: &Document) -> Result<Self, Error> {
+        #[cfg(test)]
+        let read = std::cell::RefCell::default();
+        #[cfg(test)]
+        let section = |name| Section::new(document, name, &read);
+        #[cfg(not(test))]
+        let section = |name| Section::new(document, name);
+        let settings = read_all(section)?;
+        #[cfg(test)]
+        super::tests::every_setting_is_read(document, read.into_inner());
+        settings.check_together(document)?;
+        Ok(settings)
+    }
+
+    /// What no single value shows.
+    fn check_together(&self, document: &Document) -> Result<(), Error> {
+        let (listen, auth) = (self.server.listen, self.server.auth);
+        if !auth && !listen.ip().is_loopback() {
+            let (value, place) = document.get("server", "auth");
+            let allowed = format!(
+                "without signatures everybody who reaches {listen} could run code here; keep it on, or listen on a \
+                 loopback address such as 127.0.0.1:{}",
+                listen.port()
+            );
+            return Err(super::document::value_error(&place, "server.auth", value, &allowed));
+        }
+        if self.logs.per_function > self.logs.total {
+            let (value, place) = document.get("logs", "per_function_mb");
+            return Err(super::document::value_error(
+                &place,
+                "logs.per_function_mb",
+                value,
+                "it must not be more than logs.total_mb",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn read_all<'a>(section: impl Fn(&'static str) -> Section<'a>) -> Result<Settings, Error> {
+    Ok(Settings {
+        server: server(&section("server"))?,
+        sandbox: sandbox(&section("sandbox"))?,
+        pool: pool(&section("pool"))?,
+        billing_step_ms: section("billing").either("step_ms", [100, 1])?.into(),
+        answers: answers(&section("answers"))?,
+        runtimes: runtimes(&section("runtimes"))?,
+        logs: logs(&section("logs"))?,
+        limits: limits(&section("limits"))?,
+        log_filter: section("log").text("filter", filter)?,
+    })
+}
+
+fn server(section: &Section<'_>) -> Result<Server, Error> {
+    Ok(Server {
+        listen: section.text("listen", address)?,
+        data_dir: section.text("data_dir", |text| Ok((!text.is_empty()).then(|| PathBuf::from(text))))?,
+        auth: section.truth("auth")?,
+        region: section.text("region", region)?,
+        drain: section.seconds("drain_seconds", 0..=3600)?,
+        user: section.text("user", |text| Ok((!text.is_empty()).then(|| text.to_owned())))?,
+        workers: section.number("workers", 0..=256)? as usize,
+        database_readers: section.number("database_readers", 1..=64)?,
+        management_body: section.megabytes("management_body_mb", 1..=1024)?,
+        clock_skew: section.seconds("clock_skew_seconds", 1..=86_400)?,
+        header: section.seconds("header_seconds", 1..=3600)?,
+        body_pause: section.seconds("body_pause_seconds", 1..=3600)?,
+        body: section.seconds("body_seconds", 1..=3600)?,
+        link: section.seconds("link_seconds", 1..=86_400)?,
+    })
+}
+
+fn sandbox(section: &Section<'_>) -> Result<Sandbox, Error> {
+    Ok(Sandbox {
+        engine: section.text("engine", engine)?,
+        network: section.text("network", network)?,
+        cpu_quota: section.truth("cpu_quota")?,
+        accept_missing: section.texts("accept_missing", wall)?,
+    })
+}
+
+fn pool(section: &Section<'_>) -> Result<Pool, Error> {
+    Ok(Pool {
+        idle: section.seconds("idle_seconds", 1..=86_400)?,
+        wait: section.seconds("wait_seconds", 0..=900)?,
+        queue_per_function: section.number("queue_per_function", 0..=1_000_000)? as usize,
+        most_instances: section.number("most_instances", 1..=100_000)? as usize,
+        memory: Some(section.megabytes("memory_mb", 0..=u32::MAX)?).filter(|bytes| *bytes > 0),
+        start: section.seconds("start_seconds", 1..=600)?,
+    })
+}
+
+fn answers(section: &Section<'_>) -> Result<Answers, Error> {
+    let status = |key| section.either(key, [500, 200]).map(|status| if status == 200 { 200 } else { 500 });
+    Ok(Answers { v0_user_failure: status("v0_user_failure")?, v1_user_failure: status("v1_user_failure")? })
+}
+
+fn runtimes(section: &Section<'_>) -> Result<Runtimes, Error> {
+    Ok(Runtimes { strict: section.truth("strict")?, search: section.texts("search", folder)? })
+}
+
+fn logs(section: &Section<'_>) -> Result<Logs, Error> {
+    Ok(Logs {
+        per_function: section.megabytes("per_function_mb", 1..=1_048_576)?,
+        total: section.megabytes("total_mb", 1..=1_048_576)?,
+        per_call: section.number("per_call_kb", 4..=65_536)? as usize * 1024,
+    })
+}
+
+fn limits(section: &Section<'_>) -> Result<Limits, Error> {
+    Ok(Limits {
+        functions_per_project: section.number("functions_per_project", 1..=1_000_000)?.into(),
+        code_per_project: section.megabytes("code_mb_per_project", 1..=1_048_576)?,
+        sync: section.seconds("sync_seconds", 1..=86_400)?,
+    })
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let numeric = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let allowed = "it must be an address and a port, such as 127.0.0.1:3470, 0.0.0.0:3470 or [::1]:0";
+    numeric.as_deref().unwrap_or(text).parse().map_err(|_| allowed.to_owned())
+}
+
+fn region(text: &str) -> Result<String, String> {
+    let good = !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    good.then(|| text.to_owned()).ok_or_else(|| "it must be 1 to 64 letters, digits and dashes".to_owned())
+}
+
+fn engine(text: &str) -> Result<Engine, String> {
+    match text {
+        "embedded" => Ok(Engine::Embedded),
+        "crun" | "runc" => Err("it is planned and not built yet; use \"embedded\"".to_owned()),
+        "runsc" => Err("gVisor is planned and not built yet; use \"embedded\"".to_owned()),
+        "kata" => {
+            Err("Kata Containers has had no OCI command line since version 2, so it cannot be driven; use \"embedded\""
+                .to_owned())
+        }
+        _ => Err("it must be \"embedded\"".to_owned()),
+    }
+}
+
+fn network(text: &str) -> Result<Network, String> {
+    match text {
+        "none" => Ok(Network::None),
+        "host" => Ok(Network::Host),
+        "egress" => Err("outgoing traffic through a filter comes with the next release; use \"none\", or \"host\" to \
+                         accept that functions reach all that the host reaches"
+            .to_owned()),
+        _ => Err("it must be \"none\" or \"host\"".to_owned()),
+    }
+}
+
+fn wall(text: &str) -> Result<Wall, String> {
+    let optional = || Wall::ALL.into_iter().filter(|wall| wall.can_be_missing());
+    optional().find(|wall| wall.name() == text).ok_or_else(|| {
+        let names: Vec<&str> = optional().map(Wall::name).collect();
+        match Wall::from_name(text) {
+            Some(_) => {
+                format!("no process can be started without the wall {text}; only {} may be missing", names.join(", "))
+            }
+            None => format!("{text:?} is no wall that may be missing; those are {}", names.join(", ")),
+        }
+    })
+}
+
+fn folder(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_absolute() { Ok(path) } else { Err(format!("{text:?} must be an absolute path")) }
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    match text.parse::<tracing_subscriber::filter::Targets>() {
+        Ok(_) if !text.trim().is_empty() => Ok(text.to_owned()),
+        _ => {
+            Err("it must be error, warn, info, debug, trace, or directives such as \"info,fungraph_pool=debug\""
+                .to_owned())
+        }
+    }
+}

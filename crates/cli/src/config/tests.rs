@@ -1,0 +1,116 @@
+//! Settings: the manual is complete, and what is wrong is told with place, key and what is allowed.
+
+use super::*;
+
+/// Called by [`Settings::of`] in tests: the manual holds what is read, and what is read stands in the manual.
+pub(super) fn every_setting_is_read(document: &Document, mut read: Vec<String>) {
+    let mut known = document.names();
+    known.sort();
+    read.sort();
+    assert_eq!(read, known);
+}
+
+fn load(text: &str) -> Result<Settings, Error> {
+    let mut document = Document::defaults();
+    document.overlay("fungraph.toml", text)?;
+    Settings::of(&document)
+}
+
+fn check(text: &str, expected: &str) {
+    let error = load(text).expect_err(text);
+    assert_eq!(error.to_string(), expected, "{text}");
+}
+
+#[test]
+fn defaults_are_possible() {
+    let settings = load("").expect("the defaults are good");
+    assert_eq!(settings.server.listen.to_string(), "127.0.0.1:3470");
+    assert_eq!(settings.pool.memory, None);
+    assert_eq!(settings.sandbox.network, Network::None);
+}
+
+#[test]
+fn a_file_changes_what_it_names() {
+    let settings = load("[pool]\nidle_seconds = 5\nmemory_mb = 512\n[server]\nlisten = 'localhost:0'").expect("good");
+    assert_eq!((settings.pool.idle.as_secs(), settings.pool.memory), (5, Some(512 << 20)));
+    assert_eq!(settings.server.listen.to_string(), "127.0.0.1:0");
+    assert_eq!(settings.pool.wait.as_secs(), 10);
+}
+
+#[test]
+fn unknown_names_are_refused_with_the_nearest() {
+    check(
+        "[pool]\n\nidle_secs = 5",
+        "fungraph.toml:3: there is no setting pool.idle_secs; did you mean pool.idle_seconds?",
+    );
+    check("[poool]\nidle_seconds = 5", "fungraph.toml:1: there is no setting poool; did you mean [pool]?");
+    check("listen = '127.0.0.1:1'", "fungraph.toml:1: there is no setting listen; it belongs below [server]");
+    check("[billing]\ncolour = 'red'", "fungraph.toml:2: there is no setting billing.colour; [billing] has step_ms");
+}
+
+#[test]
+fn impossible_values_are_refused_with_what_is_possible() {
+    for (text, expected) in [
+        (
+            "[pool]\nidle_seconds = 0",
+            "pool.idle_seconds = 0 is not possible: it must be a whole number from 1 to 86400",
+        ),
+        (
+            "[pool]\nidle_seconds = -9",
+            "pool.idle_seconds = -9 is not possible: it must be a whole number from 1 to 86400",
+        ),
+        ("[pool]\nidle_seconds = '5'", "pool.idle_seconds = \"5\" is not possible: it must be a whole number"),
+        ("[server]\nauth = 'off'", "server.auth = \"off\" is not possible: it must be true or false"),
+        ("[billing]\nstep_ms = 10", "billing.step_ms = 10 is not possible: it must be 100 or 1"),
+        (
+            "[runtimes]\nsearch = ['tools']",
+            "runtimes.search = [\"tools\"] is not possible: \"tools\" must be an absolute path",
+        ),
+        ("[sandbox]\nnetwork = 'open'", "sandbox.network = \"open\" is not possible: it must be \"none\" or \"host\""),
+        (
+            "[sandbox]\nengine = 'crun'",
+            "sandbox.engine = \"crun\" is not possible: it is planned and not built yet; use \"embedded\"",
+        ),
+        (
+            "[sandbox]\naccept_missing = ['seccomp']",
+            "sandbox.accept_missing = [\"seccomp\"] is not possible: no process can be started without the wall seccomp; \
+             only memory, swap, cpu, pids, tmp-limit may be missing",
+        ),
+        (
+            "[log]\nfilter = 'loud=very'",
+            "log.filter = \"loud=very\" is not possible: it must be error, warn, info, debug, trace, or directives such \
+             as \"info,fungraph_pool=debug\"",
+        ),
+        (
+            "[server]\nlisten = '3470'",
+            "server.listen = \"3470\" is not possible: it must be an address and a port, such as 127.0.0.1:3470, \
+             0.0.0.0:3470 or [::1]:0",
+        ),
+    ] {
+        check(text, &format!("fungraph.toml:2: {expected}"));
+    }
+}
+
+#[test]
+fn no_signatures_beyond_loopback() {
+    let text = "[server]\nlisten = '0.0.0.0:80'\nauth = false";
+    let error = load(text).expect_err(text).to_string();
+    assert!(error.starts_with("fungraph.toml:3: server.auth = false is not possible: without signatures"), "{error}");
+    assert!(load("[server]\nlisten = '[::1]:80'\nauth = false").is_ok());
+}
+
+#[test]
+fn broken_toml_is_told_with_its_line() {
+    let error = load("[pool]\nidle_seconds = ").expect_err("broken").to_string();
+    assert!(error.starts_with("fungraph.toml:2: not valid TOML: "), "{error}");
+}
+
+#[test]
+fn the_printed_settings_read_back_the_same() {
+    let mut document = Document::defaults();
+    document.overlay("a.toml", "[runtimes]\nstrict = true\nsearch = ['/opt/x']").expect("good");
+    let printed = document.to_string();
+    let mut again = Document::defaults();
+    again.overlay("b.toml", &printed).expect("what is printed can be read");
+    assert_eq!(again.to_string(), printed);
+}

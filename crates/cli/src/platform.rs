@@ -1,0 +1,203 @@
+//! Builds the parts of the platform in their order, and stops them in the opposite one.
+//!
+//! There are two halves, because privilege can only be given up before threads exist. [`Ground`] is laid by one thread,
+//! as root: folder, interpreters, spawner. [`Platform`] stands on it inside the runtime, as nobody.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use fungraph_engine::{Engine, Parts};
+use fungraph_instance::{Interpreters, SandboxLauncher};
+use fungraph_pool::Pool;
+use fungraph_sandbox::{Spawner, SpawnerProcess, Wall, WallState};
+use fungraph_store::{LogLimits, Logs, PackageLimits, Packages, Store};
+
+use crate::config::{Network, Settings};
+use crate::data_folder::DataFolder;
+use crate::environment;
+use crate::exit::Stop;
+use crate::host;
+use crate::privileges::Identity;
+
+/// Part of the host's memory that instances may have where no setting says otherwise.
+const MEMORY_SHARE: f64 = 0.8;
+/// Largest segment of a log; an eighth of what a function may keep where that is less.
+const LOG_SEGMENT: u64 = 8 << 20;
+/// File of the data folder that keeps the versions of interpreters.
+const INTERPRETERS: &str = "interpreters.json";
+
+/// What is there before the first thread is.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    pub(crate) folder: DataFolder,
+    pub(crate) interpreters: Interpreters,
+    process: SpawnerProcess,
+}
+
+impl Ground {
+    /// Locks the folder, finds interpreters, looks at the walls, and starts the spawner.
+    ///
+    /// # Errors
+    /// The folder is in use, or this host cannot give what a sandbox needs.
+    pub(crate) fn lay(settings: &Settings, folder: &Path) -> anyhow::Result<Self> {
+        require_root()?;
+        let folder = DataFolder::open(folder)?;
+        let plan = environment::search_plan(settings.runtimes.search.clone());
+        let interpreters = Interpreters::discover(&plan, Some(&folder.path().join(INTERPRETERS)));
+        let config = fungraph_sandbox::Config {
+            folder: folder.path().join("sandbox"),
+            name: folder.short_name(),
+            accept_missing: walls(settings)?,
+        };
+        let process = fungraph_sandbox::start(&config)?;
+        Ok(Self { folder, interpreters, process })
+    }
+
+    /// Goes into the data folder and becomes somebody who is not root. From here on paths are relative to it.
+    ///
+    /// # Errors
+    /// The new user cannot reach the folder, or the kernel refuses.
+    pub(crate) fn give_up_root(&self, settings: &Settings) -> anyhow::Result<()> {
+        let identity = Identity::of_server(settings.server.user.as_deref(), self.folder.path())?;
+        self.folder.hand_over(identity)?;
+        std::env::set_current_dir(self.folder.path()).context("cannot enter the data folder")?;
+        fungraph_sandbox::drop_privileges(identity.uid, identity.gid).context("cannot give up root")?;
+        tracing::debug!(uid = identity.uid, gid = identity.gid, "gave up root");
+        Ok(())
+    }
+}
+
+/// The sandbox takes root for now: rootless hosts need a delegated cgroup tree and come later.
+///
+/// # Errors
+/// We are not root.
+pub(crate) fn require_root() -> anyhow::Result<()> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    Err(Stop::usage(
+        "functions run in sandboxes, and making them takes root: run this again with sudo. One small process stays root; \
+         the server gives it up before it takes the first call",
+    ))
+}
+
+/// The walls to be without: those named in the settings, and on loopback those this host lacks.
+fn walls(settings: &Settings) -> anyhow::Result<Vec<Wall>> {
+    let loopback = settings.server.listen.ip().is_loopback();
+    let mut accepted = settings.sandbox.accept_missing.clone();
+    for report in fungraph_sandbox::inspect() {
+        let WallState::Missing { why, remedy } = report.state else { continue };
+        let wall = report.wall;
+        if !wall.can_be_missing() {
+            return Err(Stop::usage(format!(
+                "this host cannot give the wall {wall}, which no sandbox is without: {why}; {remedy}"
+            )));
+        }
+        if !accepted.contains(&wall) {
+            if !loopback {
+                return Err(Stop::usage(format!(
+                    "this host cannot give the wall {wall}: {why}; {remedy}. Functions of others could do harm without \
+                     it: either do that, or listen on 127.0.0.1, or accept it with sandbox.accept_missing = [\"{wall}\"]"
+                )));
+            }
+            accepted.push(wall);
+        }
+        tracing::warn!("running WITHOUT THE WALL {wall}: {why}; {remedy}");
+    }
+    Ok(accepted)
+}
+
+/// A runtime with the threads that the settings say.
+///
+/// # Errors
+/// The system has no threads to give.
+pub(crate) fn runtime(settings: &Settings) -> anyhow::Result<tokio::runtime::Runtime> {
+    let workers = if settings.server.workers == 0 { host::processors() } else { settings.server.workers };
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(workers).thread_name("worker").enable_all().build().context("cannot start threads")
+}
+
+/// The running parts.
+pub(crate) struct Platform {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) spawner: Spawner,
+    /// Absolute path of the data folder, which we stand in; its lock goes last.
+    folder: DataFolder,
+}
+
+impl Platform {
+    /// Starts every part. The metrics recorder is installed before.
+    ///
+    /// # Errors
+    /// The first part that does not start.
+    pub(crate) async fn start(settings: &Settings, ground: Ground) -> anyhow::Result<Self> {
+        let Ground { folder, interpreters, process } = ground;
+        let here = PathBuf::from(".");
+        let spawner = Spawner::connect(process)?;
+        let store = fungraph_store::Config { folder: here.clone(), readers: settings.server.database_readers };
+        let engine = Engine::start(Parts {
+            config: engine(settings),
+            store: Store::open(&store).await.context("cannot open the database")?,
+            packages: Packages::open(&here, PackageLimits::default()).context("cannot open the code packages")?,
+            logs: Logs::open(&here, logs(settings)).context("cannot open the logs")?,
+            pool: Pool::new(pool(settings), Arc::new(launcher(settings, &folder, spawner.clone())?)),
+            interpreters,
+        });
+        Ok(Self { engine: engine.await?, spawner, folder })
+    }
+
+    /// Stops every part; what is not done within `limit` is given up.
+    pub(crate) async fn stop(self, limit: Duration) {
+        self.engine.shutdown(limit).await;
+        self.spawner.shutdown().await;
+        drop(self.folder);
+    }
+}
+
+fn launcher(settings: &Settings, folder: &DataFolder, spawner: Spawner) -> anyhow::Result<SandboxLauncher> {
+    let config = fungraph_instance::Config {
+        data_folder: folder.path().to_path_buf(),
+        bootstraps: "bootstraps".into(),
+        network: match settings.sandbox.network {
+            Network::None => fungraph_sandbox::Network::None,
+            Network::Host => fungraph_sandbox::Network::Host,
+        },
+        cpu_quota: settings.sandbox.cpu_quota,
+    };
+    SandboxLauncher::new(spawner, config).context("cannot write the bootstraps")
+}
+
+fn engine(settings: &Settings) -> fungraph_engine::Config {
+    fungraph_engine::Config {
+        region: settings.server.region.clone(),
+        billing_step_ms: settings.billing_step_ms,
+        sync_ceiling: settings.limits.sync,
+        functions_per_project: settings.limits.functions_per_project,
+        code_bytes_per_project: settings.limits.code_per_project,
+        strict_runtimes: settings.runtimes.strict,
+    }
+}
+
+fn pool(settings: &Settings) -> fungraph_pool::Config {
+    let pool = &settings.pool;
+    fungraph_pool::Config {
+        idle: pool.idle,
+        wait: pool.wait,
+        queue_per_function: pool.queue_per_function,
+        most_instances: pool.most_instances,
+        memory_bytes: pool.memory.unwrap_or_else(|| (host::memory_bytes() as f64 * MEMORY_SHARE) as u64),
+        start: pool.start,
+        log_bytes_per_call: settings.logs.per_call,
+    }
+}
+
+fn logs(settings: &Settings) -> LogLimits {
+    LogLimits {
+        segment_bytes: LOG_SEGMENT.min(settings.logs.per_function / 8),
+        function_bytes: settings.logs.per_function,
+        total_bytes: settings.logs.total,
+        ..LogLimits::default()
+    }
+}

@@ -1,0 +1,53 @@
+//! The help is the first documentation anybody reads: a change to it is a change to look at.
+
+use crate::harness::fungraph;
+
+#[track_caller]
+fn shows(name: &str, args: &[&str]) {
+    let run = fungraph(args);
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    insta::assert_snapshot!(name, run.out);
+}
+
+#[test]
+fn help_of_the_program() {
+    shows("help", &["--help"]);
+}
+
+#[test]
+fn help_of_serve() {
+    shows("serve", &["serve", "--help"]);
+}
+
+#[test]
+fn help_of_invoke() {
+    shows("invoke", &["invoke", "--help"]);
+}
+
+#[test]
+fn help_of_logs() {
+    shows("logs", &["logs", "--help"]);
+}
+
+#[test]
+fn version_is_the_package_s() {
+    let run = fungraph(&["--version"]);
+    assert_eq!((run.code, run.out), (0, format!("fungraph {}\n", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_names_the_near_word() {
+    let run = fungraph(&["doctr"]);
+    assert_eq!(run.code, 2);
+    assert!(run.err.contains("a similar subcommand exists: 'doctor'"), "{}", run.err);
+    assert_eq!(fungraph(&["serve", "--auth", "maybe"]).code, 2);
+    assert_eq!(fungraph(&[]).code, 2);
+}
+
+#[test]
+fn commands_that_are_not_built_are_not_listed() {
+    let help = fungraph(&["--help"]).out;
+    let commands = help.split("Commands:").nth(1).and_then(|rest| rest.split("Options:").next()).expect("two headings");
+    let names: Vec<&str> = commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names, ["serve", "invoke", "logs", "doctor", "env"]);
+}

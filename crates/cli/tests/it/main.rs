@@ -1,0 +1,13 @@
+//! Tests that drive the real binary: fresh folder, free port, whole output compared.
+//!
+//! Those that run functions need root, as the server does.
+
+mod harness;
+
+mod config;
+mod doctor;
+mod drain;
+mod folder;
+mod help;
+mod remote;
+mod serve;

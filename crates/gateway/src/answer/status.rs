@@ -1,0 +1,67 @@
+//! The HTTP status of each error code (contract: errors.md).
+
+use fungraph_model::ErrorCode;
+use http::StatusCode;
+
+/// The one table. A new code does not compile until it has a status.
+pub(super) fn status(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::BadParameter
+        | ErrorCode::BadQuery
+        | ErrorCode::BadName
+        | ErrorCode::BadHandler
+        | ErrorCode::BadPackage
+        | ErrorCode::BadRuntime
+        | ErrorCode::BadCodeType
+        | ErrorCode::BadMemorySize
+        | ErrorCode::BadTimeout
+        | ErrorCode::BadUserData
+        | ErrorCode::BadCode
+        | ErrorCode::CodeMissing
+        | ErrorCode::BadFilename
+        | ErrorCode::BadVersion
+        | ErrorCode::TooManyUserData
+        | ErrorCode::UserDataTooBig
+        | ErrorCode::DescriptionTooLong
+        | ErrorCode::BadConcurrency
+        | ErrorCode::BadUrn
+        | ErrorCode::BadInitializer
+        | ErrorCode::BadInitializerTimeout => StatusCode::BAD_REQUEST,
+        ErrorCode::BadCredentials => StatusCode::UNAUTHORIZED,
+        ErrorCode::Forbidden | ErrorCode::TooManyFunctions | ErrorCode::CodeQuota => StatusCode::FORBIDDEN,
+        ErrorCode::NotFound | ErrorCode::FunctionNotFound | ErrorCode::VersionNotFound | ErrorCode::AliasNotFound => {
+            StatusCode::NOT_FOUND
+        }
+        ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        ErrorCode::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+        ErrorCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        ErrorCode::FunctionExists => StatusCode::CONFLICT,
+        ErrorCode::BodyTooLarge | ErrorCode::PackageTooLarge | ErrorCode::InlineTooLarge | ErrorCode::EventTooLarge => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
+        ErrorCode::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::NotSupported => StatusCode::NOT_IMPLEMENTED,
+        ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn general_codes_say_their_status() {
+        for code in ErrorCode::ALL {
+            let status = status(*code).as_u16();
+            assert!((400..600).contains(&status), "{code}");
+            let general = code.text().strip_prefix("FSS.0").and_then(|number| number.parse::<u16>().ok());
+            match code {
+                // These two have no code of their own (errors.md, "Envelope").
+                ErrorCode::MethodNotAllowed => assert_eq!(status, 405),
+                ErrorCode::NotSupported => assert_eq!(status, 501),
+                _ => assert!(general.is_none_or(|number| number == status), "{code} is {status}"),
+            }
+        }
+    }
+}

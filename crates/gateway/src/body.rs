@@ -1,0 +1,210 @@
+//! Bodies of requests: counted and hashed while they arrive, within a size and a time.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use fungraph_model::{ErrorCode, Fault};
+use http_body_util::BodyExt;
+use hyper::body::Body;
+use sha2::{Digest, Sha256};
+use tokio::time::{Instant, timeout_at};
+
+/// How fast a sender must be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Longest pause.
+    pub(crate) pause: Duration,
+    /// Longest time altogether.
+    pub(crate) whole: Duration,
+}
+
+/// Most bytes a body may have, and the code for more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    pub(crate) bytes: usize,
+    pub(crate) code: ErrorCode,
+}
+
+/// A body that arrived whole.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) bytes: Bytes,
+    /// SHA-256 of the bytes.
+    pub(crate) hash: [u8; 32],
+}
+
+/// Reads a body to its end.
+///
+/// # Errors
+/// The limit's code where there is too much, at once where the length is announced; FSS.0408 where the sender is too slow;
+/// FSS.0400 where it broke off.
+pub(crate) async fn read<B>(body: &mut B, limit: Limit, pace: Pace) -> Result<Received, Fault>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > limit.bytes {
+        return Err(too_large(limit));
+    }
+    let mut hasher = Sha256::new();
+    let mut whole = Gathered::Nothing;
+    let mut length = 0;
+    if !body.is_end_stream() {
+        let end = Instant::now() + pace.whole;
+        while let Some(data) = next(body, end.min(Instant::now() + pace.pause)).await? {
+            length += data.len();
+            if length > limit.bytes {
+                return Err(too_large(limit));
+            }
+            hasher.update(&data);
+            whole.push(data, announced);
+        }
+    }
+    Ok(Received { bytes: whole.into_bytes(), hash: hasher.finalize().into() })
+}
+
+/// Lets a refused sender finish, within bounds, so that it gets to read the answer: most clients send everything before they look.
+///
+/// Nothing is kept. A sender that waits for `100 Continue` must not be brought here, since reading would invite the body.
+pub(crate) async fn drain<B>(body: &mut B, most: usize, pace: Pace)
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let end = Instant::now() + pace.whole;
+    let mut length = 0;
+    while !body.is_end_stream() && length <= most {
+        match next(body, end.min(Instant::now() + pace.pause)).await {
+            Ok(Some(data)) => length += data.len(),
+            Ok(None) | Err(_) => return,
+        }
+    }
+}
+
+async fn next<B>(body: &mut B, deadline: Instant) -> Result<Option<Bytes>, Fault>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    loop {
+        match timeout_at(deadline, body.frame()).await {
+            Err(_) => {
+                return Err(Fault::new(
+                    ErrorCode::RequestTimeout,
+                    "The body did not arrive in time: send it again, faster",
+                ));
+            }
+            Ok(None) => return Ok(None),
+            Ok(Some(Err(_))) => {
+                return Err(Fault::new(
+                    ErrorCode::BadParameter,
+                    "The body broke off or its chunks are malformed: send it again",
+                ));
+            }
+            Ok(Some(Ok(frame))) => {
+                // Trailers are no part of the body.
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}
+
+fn too_large(limit: Limit) -> Fault {
+    let what = if limit.code == ErrorCode::EventTooLarge { "The event" } else { "The body of the request" };
+    Fault::new(limit.code, format!("{what} is larger than {} bytes: send less", limit.bytes))
+}
+
+/// The pieces of a body. One piece, which is what a small body comes in, is never copied.
+enum Gathered {
+    Nothing,
+    One(Bytes),
+    Many(BytesMut),
+}
+
+impl Gathered {
+    fn push(&mut self, data: Bytes, announced: usize) {
+        *self = match std::mem::replace(self, Self::Nothing) {
+            Self::Nothing => Self::One(data),
+            Self::One(first) => {
+                // An announcement is not trusted with more than this before the bytes are there.
+                let mut all = BytesMut::with_capacity(announced.min(1 << 20).max(first.len() + data.len()));
+                all.extend_from_slice(&first);
+                all.extend_from_slice(&data);
+                Self::Many(all)
+            }
+            Self::Many(mut all) => {
+                all.extend_from_slice(&data);
+                Self::Many(all)
+            }
+        };
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Nothing => Bytes::new(),
+            Self::One(data) => data,
+            Self::Many(all) => all.freeze(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use http_body_util::Full;
+    use hyper::body::Frame;
+
+    use super::*;
+
+    const PACE: Pace = Pace { pause: Duration::from_secs(30), whole: Duration::from_secs(900) };
+    const LIMIT: Limit = Limit { bytes: 8, code: ErrorCode::EventTooLarge };
+
+    /// A body of unannounced length: the chunks, then its end or silence.
+    struct Chunks {
+        left: Vec<&'static [u8]>,
+        stalls: bool,
+    }
+
+    impl Body for Chunks {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            match self.left.pop() {
+                Some(chunk) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(chunk))))),
+                None if self.stalls => Poll::Pending,
+                None => Poll::Ready(None),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn pieces_are_joined_and_hashed() {
+        let mut body = Chunks { left: vec![b"gh", b"ef", b"abcd"], stalls: false };
+        let received = read(&mut body, LIMIT, PACE).await.expect("eight bytes");
+        assert_eq!(&received.bytes[..], b"abcdefgh");
+        assert_eq!(received.hash, <[u8; 32]>::from(Sha256::digest(b"abcdefgh")));
+        let nothing = read(&mut Full::new(Bytes::new()), LIMIT, PACE).await.expect("nothing");
+        assert_eq!(nothing.hash, <[u8; 32]>::from(Sha256::digest(b"")));
+    }
+
+    #[tokio::test]
+    async fn too_much_is_refused_announced_or_not() {
+        let announced = read(&mut Full::new(Bytes::from_static(b"123456789")), LIMIT, PACE).await;
+        assert_eq!(announced.expect_err("too much").code, ErrorCode::EventTooLarge);
+        let mut chunked = Chunks { left: vec![b"6789", b"12345"], stalls: false };
+        assert_eq!(read(&mut chunked, LIMIT, PACE).await.expect_err("too much").code, ErrorCode::EventTooLarge);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sender_that_stops_is_not_waited_for() {
+        let mut body = Chunks { left: vec![b"12"], stalls: true };
+        assert_eq!(read(&mut body, LIMIT, PACE).await.expect_err("too slow").code, ErrorCode::RequestTimeout);
+        drain(&mut Chunks { left: vec![], stalls: true }, 100, PACE).await;
+    }
+}

@@ -1,0 +1,41 @@
+//! A panic in a handler becomes a value, so that it ends as an answer and never as a torn connection.
+
+use std::{
+    any::Any,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+};
+
+/// Awaits `future`; a panic inside gives its message.
+///
+/// What the handler touched lives behind the engine, whose locks are never held over a poll of ours; hence the assertion.
+pub(crate) async fn panics<T>(future: impl Future<Output = T>) -> Result<T, String> {
+    let mut future = pin!(future);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(message(&*panic))),
+    })
+    .await
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a panic without a text").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_becomes_its_message() {
+        assert_eq!(panics(async { 3 }).await, Ok(3));
+        let failed = panics(async {
+            tokio::task::yield_now().await;
+            assert_eq!(1, 2, "numbers differ");
+        });
+        assert!(failed.await.expect_err("it panics").contains("numbers differ"));
+    }
+}

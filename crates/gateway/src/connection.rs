@@ -1,0 +1,135 @@
+//! Sockets: accepting, HTTP/1 or HTTP/2 on each, and an orderly end.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use http::Request;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    select,
+    time::sleep,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::service::{Peer, Service};
+
+/// Pause after the system ran out of descriptors or memory, so that accepting does not spin.
+const OUT_OF_RESOURCES_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a silent HTTP/2 client is asked whether it is still there.
+const HTTP2_PING: Duration = Duration::from_secs(60);
+
+/// Accepts until `shutdown`, then waits for every connection to finish what it is doing.
+pub(crate) async fn accept(
+    service: Arc<Service>,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let builder = Arc::new(builder(&service));
+    let connections = TaskTracker::new();
+    let outcome = loop {
+        let accepted = select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.cancelled() => break Ok(()),
+        };
+        match accepted {
+            Ok((stream, remote)) => {
+                connections.spawn(serve(service.clone(), builder.clone(), stream, remote, shutdown.clone()));
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) if is_shortage(&error) => {
+                tracing::warn!(error = %error, "cannot accept connections; raise the limit of open files");
+                sleep(OUT_OF_RESOURCES_PAUSE).await;
+            }
+            Err(error) => break Err(error),
+        }
+    };
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+    outcome
+}
+
+fn builder(service: &Service) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new()).title_case_headers(true);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(service.config.header_read_timeout)
+        // A client may close its sending side and still wait for the answer.
+        .half_close(true);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(HTTP2_PING);
+    builder
+}
+
+async fn serve(
+    service: Arc<Service>,
+    builder: Arc<Builder<TokioExecutor>>,
+    stream: TcpStream,
+    remote: SocketAddr,
+    shutdown: CancellationToken,
+) {
+    let Ok(local) = stream.local_addr() else { return };
+    // Answers are small and whole: waiting for more to send only costs time. Failing to say so is no reason to refuse service.
+    let _ = stream.set_nodelay(true);
+    let peer = Peer { remote, local };
+    let silence = service.config.header_read_timeout;
+    let has_asked = AtomicBool::new(false);
+    let requests = service_fn(|request: Request<Incoming>| {
+        has_asked.store(true, Ordering::Relaxed);
+        let service = service.clone();
+        async move { Ok::<_, Infallible>(service.serve(peer, request).await) }
+    });
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), requests));
+    let mut first_request = pin!(sleep(silence));
+    let mut is_first_due = true;
+    let outcome = loop {
+        select! {
+            outcome = connection.as_mut() => break outcome,
+            () = shutdown.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                break connection.await;
+            }
+            // The server cannot time the headers before it knows which HTTP it is; this bounds that wait as well.
+            () = first_request.as_mut(), if is_first_due => {
+                if !has_asked.load(Ordering::Relaxed) {
+                    return;
+                }
+                is_first_due = false;
+            }
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(peer = %remote, error, "connection ended early");
+    }
+}
+
+/// The other side gave up before we took the connection.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// ENFILE, EMFILE, ENOMEM and ENOBUFS: no connection can be taken now, one can be later.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(23 | 24 | 12 | 105))
+}

@@ -1,0 +1,186 @@
+//! From method and path to an operation. Paths are split before anything is decoded, so that `%2F` never makes a segment.
+
+pub(crate) mod code;
+pub(crate) mod download;
+pub(crate) mod functions;
+pub(crate) mod health;
+pub(crate) mod invocations;
+mod unsupported;
+
+use fungraph_model::{Fault, FunctionRef};
+use http::Method;
+
+use crate::{answer::Refusal, percent};
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    CreateFunction,
+    ListFunctions,
+    ShowFunctionConfig,
+    UpdateFunctionConfig,
+    ShowFunctionCode,
+    UpdateFunctionCode,
+    DeleteFunction,
+    InvokeFunction,
+    /// In the contract, not in this server.
+    NotBuilt(&'static str),
+}
+
+impl Operation {
+    /// The contract's name.
+    #[cfg(test)]
+    fn name(self) -> &'static str {
+        match self {
+            Self::CreateFunction => "CreateFunction",
+            Self::ListFunctions => "ListFunctions",
+            Self::ShowFunctionConfig => "ShowFunctionConfig",
+            Self::UpdateFunctionConfig => "UpdateFunctionConfig",
+            Self::ShowFunctionCode => "ShowFunctionCode",
+            Self::UpdateFunctionCode => "UpdateFunctionCode",
+            Self::DeleteFunction => "DeleteFunction",
+            Self::InvokeFunction => "InvokeFunction",
+            Self::NotBuilt(name) => name,
+        }
+    }
+
+    /// The refusal of an operation that is not built.
+    pub(crate) fn not_built(name: &str) -> Fault {
+        unsupported::refuse(name)
+    }
+}
+
+/// An operation with the parameters of its path, as sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Route<'a> {
+    pub(crate) operation: Operation,
+    pub(crate) project: &'a str,
+    function: &'a str,
+}
+
+impl Route<'_> {
+    /// The function that the path names.
+    ///
+    /// # Errors
+    /// FSS.1309 where it cannot be read.
+    pub(crate) fn function(&self) -> Result<FunctionRef, Fault> {
+        let urn = percent::decode_text(self.function).map_err(|_| {
+            Fault::new(fungraph_model::ErrorCode::BadUrn, "The function URN in the path is not percent-encoded UTF-8")
+        })?;
+        FunctionRef::parse(&urn)
+    }
+}
+
+/// Whether a path is one of a call, whose answers carry the id of the run (errors.md, "Envelope").
+pub(crate) fn is_invocation(path: &str) -> bool {
+    let path = without_slash(path);
+    path.ends_with("/invocations") || path.ends_with("/invocations-async")
+}
+
+/// Whether a path belongs to the function service, where a body must be signed (SETTLED.md, "Signatures").
+pub(crate) fn needs_signed_payload(path: &str) -> bool {
+    path.split('/').nth(3) == Some("fgs")
+}
+
+/// Finds the operation of a request.
+///
+/// # Errors
+/// FSS.0404 for a path that no operation has; 405 for another method than its operations have.
+pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Refusal> {
+    let path = without_slash(path);
+    let mut known: Option<&'static str> = None;
+    let mut allow = Vec::new();
+    for row in &unsupported::ROWS {
+        if known.is_some_and(|known| known != row.path) {
+            continue;
+        }
+        let Some((project, function)) = parameters(row.path, path) else { continue };
+        if row.method == method.as_str() {
+            return Ok(Route { operation: row.operation, project, function });
+        }
+        known = Some(row.path);
+        allow.push(row.method);
+    }
+    if allow.is_empty() { Err(Refusal::unknown_path()) } else { Err(Refusal::method_not_allowed(&allow.join(", "))) }
+}
+
+fn without_slash(path: &str) -> &str {
+    path.strip_suffix('/').unwrap_or(path)
+}
+
+/// Project and function of a path that has the form of `pattern`.
+fn parameters<'a>(pattern: &str, path: &'a str) -> Option<(&'a str, &'a str)> {
+    let (mut project, mut function) = ("", "");
+    let mut given = path.split('/');
+    for part in pattern.split('/') {
+        let segment = given.next()?;
+        match part {
+            "{project_id}" => project = segment,
+            "{function_urn}" | "{func_urn}" => function = segment,
+            // Only functions can be tagged here, and any other word would swallow paths of the function service.
+            "{resource_type}" if segment != "functions" => return None,
+            _ if part.starts_with('{') => {}
+            _ if part == segment => continue,
+            _ => return None,
+        }
+        if segment.is_empty() {
+            return None;
+        }
+    }
+    given.next().is_none().then_some((project, function))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(method: &str, path: &str, expected: &str) {
+        let method = method.parse().expect("a method");
+        let found = match find(&method, path) {
+            Ok(route) => route.operation.name().to_owned(),
+            Err(refusal) => match refusal.allow() {
+                Some(allow) => format!("405 {allow}"),
+                None => "404".to_owned(),
+            },
+        };
+        assert_eq!(found, expected, "{method} {path}");
+    }
+
+    #[test]
+    fn every_operation_is_found_at_its_path() {
+        for row in &unsupported::ROWS {
+            let path = row.path.replace("{resource_type}", "functions").replace("{project_id}", "%7Bproject_id%7D");
+            check(row.method, &path.replace("_urn}", "_urn%2F:!x}"), row.operation.name());
+            check(row.method, &format!("{path}/"), row.operation.name());
+        }
+    }
+
+    #[test]
+    fn fixed_words_come_before_functions() {
+        check("POST", "/v2/p/fgs/functions/import", "ImportFunction");
+        check("DELETE", "/v2/p/fgs/functions/import", "405 POST");
+        check("DELETE", "/v2/p/fgs/functions/statistics", "405 GET");
+        check("DELETE", "/v2/p/fgs/functions/imports", "DeleteFunction");
+    }
+
+    #[test]
+    fn unknown_paths_and_methods_are_told_apart() {
+        for path in ["/", "", "/v2", "/v2/p", "/v2//fgs/functions", "/v2/p/fgs/functions//config", "/v2/p/fgs/tags"] {
+            check("GET", path, "404");
+        }
+        for path in ["/v2/p/fgs/functions/f/invocations/x", "/v3/p/fgs/functions", "/v2/p/fgs/functions/a/b"] {
+            check("POST", path, "404");
+        }
+        check("PATCH", "/v2/p/fgs/functions", "405 GET, POST");
+        check("GET", "/v2/p/fgs/functions/f/invocations", "405 POST");
+        check("GET", "/v2/p/fgs/functions/f", "405 DELETE");
+    }
+
+    #[test]
+    fn parameters_are_taken_as_sent() {
+        let route = find(&Method::POST, "/v2/p/fgs/functions/urn%3Ax/invocations").expect("a route");
+        assert_eq!((route.project, route.function), ("p", "urn%3Ax"));
+        let bad = find(&Method::POST, "/v2/p/fgs/functions/%ff/invocations").expect("a route");
+        assert_eq!(bad.function().expect_err("no UTF-8").code, fungraph_model::ErrorCode::BadUrn);
+    }
+}

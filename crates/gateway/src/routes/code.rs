@@ -1,0 +1,31 @@
+//! The code of a function.
+
+use fungraph_engine::{Engine, FunctionCode};
+use jiff::Timestamp;
+
+use super::download::Links;
+use crate::{
+    answer::{self, Refusal, Response},
+    service::Call,
+    shape::{self, Fields},
+};
+
+/// ShowFunctionCode.
+pub(crate) async fn show(engine: &Engine, links: &Links, call: Call<'_>) -> Result<Response, Refusal> {
+    let code = engine.function_code(&call.caller, &call.route.function()?).await?;
+    Ok(answer(engine, links, &call, &code))
+}
+
+/// UpdateFunctionCode.
+pub(crate) async fn update(engine: &Engine, links: &Links, mut call: Call<'_>) -> Result<Response, Refusal> {
+    let function = call.route.function()?;
+    let draft = shape::code_update(Fields::read(std::mem::take(&mut call.body)).await?)?;
+    let version = engine.update_code(&call.caller, &function, draft).await?;
+    // The client has the source, it just sent it.
+    Ok(answer(engine, links, &call, &FunctionCode { version, inline: None }))
+}
+
+fn answer(engine: &Engine, links: &Links, call: &Call<'_>, code: &FunctionCode) -> Response {
+    let link = links.make(&code.version, Timestamp::now(), &call.base());
+    answer::json(&shape::code(code, &link, engine.region()))
+}

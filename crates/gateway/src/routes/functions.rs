@@ -1,0 +1,44 @@
+//! Functions and their configuration.
+
+use fungraph_engine::Engine;
+use fungraph_model::Fault;
+
+use crate::{
+    answer::{self, Refusal, Response},
+    service::Call,
+    shape::{self, Fields},
+};
+
+/// CreateFunction.
+pub(crate) async fn create(engine: &Engine, call: Call<'_>) -> Result<Response, Refusal> {
+    let draft = shape::create(Fields::read(call.body).await?)?;
+    let version = engine.create_function(&call.caller, draft).await?;
+    Ok(answer::json(&shape::config(&version, engine.region())))
+}
+
+/// ListFunctions.
+pub(crate) async fn list(engine: &Engine, call: Call<'_>) -> Result<Response, Refusal> {
+    let query: Result<_, Fault> = shape::query(call.head.uri.query().unwrap_or(""));
+    let list = engine.functions(&call.caller, query?).await?;
+    Ok(answer::json(&shape::list_page(&list, engine.region())))
+}
+
+/// ShowFunctionConfig.
+pub(crate) async fn show(engine: &Engine, call: Call<'_>) -> Result<Response, Refusal> {
+    let version = engine.function(&call.caller, &call.route.function()?).await?;
+    Ok(answer::json(&shape::config(&version, engine.region())))
+}
+
+/// UpdateFunctionConfig.
+pub(crate) async fn update(engine: &Engine, call: Call<'_>) -> Result<Response, Refusal> {
+    let function = call.route.function()?;
+    let (name, draft) = shape::spec_update(Fields::read(call.body).await?)?;
+    let version = engine.update_spec(&call.caller, &function, name, draft).await?;
+    Ok(answer::json(&shape::config(&version, engine.region())))
+}
+
+/// DeleteFunction.
+pub(crate) async fn delete(engine: &Engine, call: Call<'_>) -> Result<Response, Refusal> {
+    engine.delete_function(&call.caller, &call.route.function()?).await?;
+    Ok(answer::no_content())
+}

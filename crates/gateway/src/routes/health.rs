@@ -1,0 +1,53 @@
+//! What operators ask: is it alive, is it ready, what are its numbers. The first two need no credentials.
+
+use http::{HeaderMap, HeaderName, StatusCode, header::FORWARDED};
+
+use crate::{
+    answer::{self, Response},
+    service::Peer,
+};
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// `/healthz`: the process answers.
+pub(crate) fn alive() -> Response {
+    answer::text(StatusCode::OK, "ok")
+}
+
+/// `/readyz`: calls can be served.
+pub(crate) fn ready(is_ready: bool) -> Response {
+    if is_ready {
+        answer::text(StatusCode::OK, "ok")
+    } else {
+        answer::text(StatusCode::SERVICE_UNAVAILABLE, "not ready: the server is starting or stopping")
+    }
+}
+
+/// Whether the numbers are shown without a signature: to this machine, unless a proxy speaks for someone else.
+pub(crate) fn may_read_metrics(peer: Peer, headers: &HeaderMap) -> bool {
+    let is_proxied = headers.contains_key(FORWARDED) || headers.contains_key(FORWARDED_FOR);
+    peer.remote.ip().to_canonical().is_loopback() && !is_proxied
+}
+
+/// `/metrics`: the text of the Prometheus exposition format.
+pub(crate) fn metrics(text: String) -> Response {
+    answer::text(StatusCode::OK, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_for_this_machine() {
+        for (remote, expected) in
+            [("127.0.0.1:1", true), ("[::1]:1", true), ("[::ffff:127.0.0.1]:1", true), ("10.0.0.1:1", false)]
+        {
+            let remote = remote.parse().expect("an address");
+            let peer = Peer { remote, local: remote };
+            assert_eq!(may_read_metrics(peer, &HeaderMap::new()), expected, "{remote}");
+            let proxied = HeaderMap::from_iter([(FORWARDED_FOR, "10.0.0.1".parse().expect("a value"))]);
+            assert!(!may_read_metrics(peer, &proxied));
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Calls.
+
+use std::sync::Arc;
+
+use fungraph_engine::{Engine, InvokeRequest};
+use http::{HeaderMap, HeaderName};
+
+use crate::{
+    answer::{self, Form, Refusal, Response, Statuses},
+    service::Call,
+};
+
+const LOG_TYPE: HeaderName = HeaderName::from_static("x-cff-log-type");
+const VERSION: HeaderName = HeaderName::from_static("x-cff-request-version");
+const MEMORY: HeaderName = HeaderName::from_static("x-cff-instance-memory");
+
+/// InvokeFunction.
+pub(crate) async fn invoke(engine: &Arc<Engine>, statuses: Statuses, call: Call<'_>) -> Result<Response, Refusal> {
+    let headers = &call.head.headers;
+    let form = if says(headers, &VERSION, "v1") { Form::V1 } else { Form::V0 };
+    let tail = says(headers, &LOG_TYPE, "tail");
+    let memory = headers.get(MEMORY).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let request = InvokeRequest {
+        request: call.id,
+        function: call.route.function()?,
+        event: call.body,
+        tail,
+        memory,
+        arrived: call.arrived,
+        authenticated: call.authenticated,
+    };
+    let invocation = engine.invoke(&call.caller, request).await?;
+    Ok(answer::run(call.id, form, tail, invocation, statuses))
+}
+
+/// Whether a header has this word. Any other value acts as the default (invocation.md, "Request").
+fn says(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+    headers.get(name).is_some_and(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_words_are_the_default() {
+        let mut headers = HeaderMap::new();
+        assert!(!says(&headers, &LOG_TYPE, "tail"));
+        for (value, expected) in [("tail", true), ("Tail", true), ("", false), ("all", false), ("tails", false)] {
+            headers.insert(LOG_TYPE, value.parse().expect("a value"));
+            assert_eq!(says(&headers, &LOG_TYPE, "tail"), expected, "{value}");
+        }
+    }
+}

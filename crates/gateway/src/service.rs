@@ -1,0 +1,249 @@
+//! One request, from its arrival to its answer, in the order the contract asks for: route, key and date, body, signature, project,
+//! handler.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use fungraph_engine::Engine;
+use fungraph_model::{AccessKey, Caller, ErrorCode, Fault, RequestId, limits};
+use http::{
+    HeaderMap, HeaderName, Method, Version,
+    header::{EXPECT, HOST},
+    request::Parts,
+};
+use hyper::body::{Body, Incoming};
+use jiff::Timestamp;
+
+use crate::{
+    answer::{self, Refusal, Response, Statuses},
+    auth::{self, Claim, Message, Payload},
+    body::{self, Limit, Pace, Received},
+    catch,
+    config::{Auth, Config},
+    percent, project,
+    routes::{self, Operation, Route, code, download, functions, health, invocations},
+};
+
+/// A body up to here is read even for an unknown key, so that time does not tell which keys exist; a larger one is not worth it.
+const SMALL: u64 = 64 * 1024;
+
+/// How long a refused sender may go on sending, and pause, before it must listen.
+const HEARING: Pace = Pace { pause: Duration::from_secs(1), whole: Duration::from_secs(5) };
+
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Both ends of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub(crate) remote: SocketAddr,
+    pub(crate) local: SocketAddr,
+}
+
+/// A request whose caller is proven.
+pub(crate) struct Call<'a> {
+    pub(crate) id: RequestId,
+    pub(crate) head: &'a Parts,
+    pub(crate) route: Route<'a>,
+    pub(crate) caller: Caller,
+    pub(crate) body: Bytes,
+    pub(crate) arrived: Instant,
+    pub(crate) authenticated: Instant,
+    peer: Peer,
+}
+
+/// Everything a request may need.
+pub(crate) struct Service {
+    pub(crate) config: Config,
+    engine: Arc<Engine>,
+    metrics: Box<dyn Fn() -> String + Send + Sync>,
+    links: download::Links,
+    statuses: Statuses,
+}
+
+impl Service {
+    pub(crate) fn new(config: Config, engine: Arc<Engine>, metrics: Box<dyn Fn() -> String + Send + Sync>) -> Self {
+        let links = download::Links::new(config.link_lifetime);
+        let statuses = config.user_failure_status.into();
+        Self { config, engine, metrics, links, statuses }
+    }
+
+    /// Answers a request, whatever it is.
+    pub(crate) async fn serve(&self, peer: Peer, request: http::Request<Incoming>) -> Response {
+        let arrived = Instant::now();
+        let id = RequestId::random();
+        let (head, mut body) = request.into_parts();
+        let response = match catch::panics(self.answer(id, peer, arrived, &head, &mut body)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(refusal)) => {
+                if !refusal.is_of_slow_sender() {
+                    self.hear_out(&head, &mut body).await;
+                }
+                refusal.into_response(id)
+            }
+            Err(message) => Refusal::Panic { message }.into_response(id),
+        };
+        let path = head.uri.path();
+        let response = answer::finish(response, id, routes::is_invocation(path));
+        let (status, us) = (response.status().as_u16(), arrived.elapsed().as_micros());
+        tracing::debug!(request = %id, peer = %peer.remote, method = %head.method, path, status, us, "answered");
+        response
+    }
+
+    async fn answer(
+        &self,
+        id: RequestId,
+        peer: Peer,
+        arrived: Instant,
+        head: &Parts,
+        body: &mut Incoming,
+    ) -> Result<Response, Refusal> {
+        let path = head.uri.path();
+        if !percent::is_well_formed(path) || head.uri.query().is_some_and(|query| !percent::is_well_formed(query)) {
+            return Err(auth::Error::Encoding.into());
+        }
+        if !path.starts_with("/v2/") {
+            return self.answer_beside_the_api(peer, head, body).await;
+        }
+        let route = routes::find(&head.method, path)?;
+        let (key, received) = self.authenticate(head, body, self.limit(route.operation)).await?;
+        let caller = project::caller(&key, route.project, &head.headers)?;
+        let authenticated = Instant::now();
+        let call = Call { id, head, route, caller, body: received.bytes, arrived, authenticated, peer };
+        self.dispatch(call).await
+    }
+
+    async fn dispatch(&self, call: Call<'_>) -> Result<Response, Refusal> {
+        let engine = &self.engine;
+        match call.route.operation {
+            Operation::InvokeFunction => invocations::invoke(engine, self.statuses, call).await,
+            Operation::CreateFunction => functions::create(engine, call).await,
+            Operation::ListFunctions => functions::list(engine, call).await,
+            Operation::ShowFunctionConfig => functions::show(engine, call).await,
+            Operation::UpdateFunctionConfig => functions::update(engine, call).await,
+            Operation::DeleteFunction => functions::delete(engine, call).await,
+            Operation::ShowFunctionCode => code::show(engine, &self.links, call).await,
+            Operation::UpdateFunctionCode => code::update(engine, &self.links, call).await,
+            Operation::NotBuilt(name) => Err(Operation::not_built(name).into()),
+        }
+    }
+
+    /// The few paths that are no operation of the API.
+    async fn answer_beside_the_api(&self, peer: Peer, head: &Parts, body: &mut Incoming) -> Result<Response, Refusal> {
+        let path = head.uri.path();
+        let token = path.strip_prefix(download::PREFIX);
+        if token.is_none() && !matches!(path, "/healthz" | "/readyz" | "/metrics") {
+            return Err(Refusal::unknown_path());
+        }
+        if head.method != Method::GET && head.method != Method::HEAD {
+            return Err(Refusal::method_not_allowed("GET, HEAD"));
+        }
+        match (path, token) {
+            (_, Some(token)) => download::download(&self.engine, &self.links, token).await,
+            ("/healthz", _) => Ok(health::alive()),
+            ("/readyz", _) => Ok(health::ready(self.engine.ready())),
+            _ => {
+                if !health::may_read_metrics(peer, &head.headers) {
+                    self.authenticate(head, body, self.limit(Operation::ListFunctions)).await?;
+                }
+                Ok(health::metrics((self.metrics)()))
+            }
+        }
+    }
+
+    fn limit(&self, operation: Operation) -> Limit {
+        match operation {
+            Operation::InvokeFunction => Limit { bytes: limits::EVENT_BYTES, code: ErrorCode::EventTooLarge },
+            _ => Limit { bytes: self.config.management_body_bytes, code: ErrorCode::BodyTooLarge },
+        }
+    }
+
+    /// Proves the caller and reads the body, which the proof covers. Key and date are looked at before anything large is read.
+    async fn authenticate(
+        &self,
+        head: &Parts,
+        body: &mut Incoming,
+        limit: Limit,
+    ) -> Result<(Arc<AccessKey>, Received), Refusal> {
+        let pace = Pace { pause: self.config.body_pause_timeout, whole: self.config.body_read_timeout };
+        if self.config.auth == Auth::Off {
+            let received = body::read(body, limit, pace).await?;
+            return Ok((self.engine.administrator().ok_or_else(no_administrator)?, received));
+        }
+        let claim = Claim::read(&head.headers, Timestamp::now(), self.config.clock_skew)?;
+        let key = self.engine.access_key(claim.access());
+        if key.is_none() && body.size_hint().upper().is_none_or(|length| length > SMALL) {
+            return Err(auth::Error::Signature.into());
+        }
+        let received = body::read(body, limit, pace).await?;
+        let message = Message {
+            method: &head.method,
+            path: head.uri.path(),
+            query: head.uri.query(),
+            headers: &head.headers,
+            authority: head.uri.authority().map(http::uri::Authority::as_str),
+        };
+        let payload = Payload {
+            hash: received.hash,
+            is_empty: received.bytes.is_empty(),
+            may_be_unsigned: !routes::needs_signed_payload(head.uri.path()),
+        };
+        let secret = key.as_ref().map_or_else(|| auth::stranger(), |key| &key.secret);
+        claim.verify(&message, &payload, secret)?;
+        Ok((key.ok_or(auth::Error::Signature)?, received))
+    }
+
+    /// Reads what a refused HTTP/1 client still sends, so that it does not lose the answer to a reset connection. HTTP/2 has its own
+    /// means, and who asked to continue has not begun.
+    async fn hear_out(&self, head: &Parts, body: &mut Incoming) {
+        if head.version <= Version::HTTP_11 && !head.headers.contains_key(EXPECT) && !body.is_end_stream() {
+            let most = self.config.management_body_bytes.max(limits::EVENT_BYTES).saturating_mul(2);
+            body::drain(body, most, HEARING).await;
+        }
+    }
+}
+
+fn no_administrator() -> Fault {
+    Fault::new(ErrorCode::Unavailable, "The server has no project yet: send the request again when it is ready")
+}
+
+impl Call<'_> {
+    /// Where the client reached us, without a slash at the end.
+    pub(crate) fn base(&self) -> String {
+        base(&self.head.headers, self.head.uri.authority().map(http::uri::Authority::as_str), self.peer.local)
+    }
+}
+
+fn base(headers: &HeaderMap, authority: Option<&str>, local: SocketAddr) -> String {
+    let is_host = |text: &&str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte))
+    };
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).or(authority).filter(is_host);
+    let is_https = headers.get(FORWARDED_PROTO).is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
+    let scheme = if is_https { "https" } else { "http" };
+    host.map_or_else(|| format!("{scheme}://{local}"), |host| format!("{scheme}://{host}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_point_to_where_the_client_reached_us() {
+        let local = "127.0.0.1:3470".parse().expect("an address");
+        let check = |host: Option<&'static str>, proto: Option<&'static str>, authority, expected: &str| {
+            let mut headers = HeaderMap::new();
+            host.map(|host| headers.insert(HOST, host.parse().expect("a value")));
+            proto.map(|proto| headers.insert(FORWARDED_PROTO, proto.parse().expect("a value")));
+            assert_eq!(base(&headers, authority, local), expected);
+        };
+        check(Some("fg.example:8443"), None, None, "http://fg.example:8443");
+        check(Some("fg.example"), Some("https"), None, "https://fg.example");
+        check(None, None, Some("[::1]:1"), "http://[::1]:1");
+        check(None, None, None, "http://127.0.0.1:3470");
+        check(Some("evil/\"><x"), None, None, "http://127.0.0.1:3470");
+    }
+}

@@ -1,0 +1,13 @@
+//! JSON shapes of the API, in and out. Requests become drafts here; nothing is checked beyond its type, which is the engine's work.
+
+mod draft;
+mod fields;
+mod function;
+mod list;
+mod not_built;
+mod passive;
+
+pub(crate) use draft::{code_update, create, spec_update};
+pub(crate) use fields::Fields;
+pub(crate) use function::{code, config, list_page};
+pub(crate) use list::query;

@@ -1,0 +1,204 @@
+//! A JSON object of a request, read field by field with errors that name the field.
+
+mod bounded;
+
+use bytes::Bytes;
+use fungraph_model::{ErrorCode, Fault};
+use serde_json::{Map, Value, error::Category};
+
+/// Bodies above this are parsed off the thread that serves requests: a package of 50 MB takes tens of milliseconds.
+const BIG: usize = 1 << 20;
+
+/// The fields of a request. Unknown ones are ignored; of doubled ones the last counts.
+#[derive(Debug, Default)]
+pub(crate) struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// Parses a body. An empty one has no fields, since most requests may leave theirs out.
+    ///
+    /// # Errors
+    /// FSS.0400 naming line and column where it is not a JSON object.
+    pub(crate) async fn read(body: Bytes) -> Result<Self, Fault> {
+        if body.len() <= BIG {
+            return Self::parse(&body);
+        }
+        let parsed = tokio::task::spawn_blocking(move || Self::parse(&body)).await;
+        parsed.unwrap_or_else(|_| {
+            Err(Fault::new(ErrorCode::Unavailable, "The server is stopping: send the request again"))
+        })
+    }
+
+    pub(super) fn parse(body: &[u8]) -> Result<Self, Fault> {
+        if body.trim_ascii().is_empty() {
+            return Ok(Self::default());
+        }
+        match bounded::parse(body) {
+            Ok(Value::Object(fields)) => Ok(Self(fields)),
+            Ok(other) => Err(bad(format!("The body must be a JSON object, not {}", kind(&other)))),
+            Err(error) => Err(bad(not_json(&error))),
+        }
+    }
+
+    /// A field's value; `None` where it is absent or null.
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.get_mut(name).map(Value::take).filter(|value| !value.is_null())
+    }
+
+    /// A text.
+    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Fault> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(wrong(name, "a text", &other)),
+        }
+    }
+
+    /// A whole number; the text of one counts, as old clients send it.
+    pub(super) fn integer(&mut self, name: &str) -> Result<Option<i64>, Fault> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let number = match &value {
+            Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        number.map(Some).ok_or_else(|| wrong(name, "a whole number", &value))
+    }
+
+    /// True or false; the texts of them count.
+    pub(super) fn boolean(&mut self, name: &str) -> Result<Option<bool>, Fault> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
+            Some(Value::String(text)) if text == "true" || text == "false" => Ok(Some(text == "true")),
+            Some(other) => Err(wrong(name, "true or false", &other)),
+        }
+    }
+
+    /// An object.
+    pub(super) fn object(&mut self, name: &str) -> Result<Option<Self>, Fault> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Object(fields)) => Ok(Some(Self(fields))),
+            Some(other) => Err(wrong(name, "an object", &other)),
+        }
+    }
+
+    /// The object itself.
+    pub(super) fn into_value(self) -> Value {
+        Value::Object(self.0)
+    }
+
+    /// Runs `read` on the fields of an object, whose own errors then name it: `strategy_config.concurrency`.
+    pub(super) fn inside<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<Option<T>, Fault> {
+        let Some(mut object) = self.object(name)? else { return Ok(None) };
+        read(&mut object)
+            .map(Some)
+            .map_err(|fault| Fault::new(fault.code, fault.message.replacen('\'', &format!("'{name}."), 1)))
+    }
+}
+
+fn whole(number: f64) -> Option<i64> {
+    #[expect(clippy::cast_possible_truncation, reason = "the range is checked, and a fraction is refused")]
+    (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
+}
+
+fn wrong(name: &str, expected: &str, found: &Value) -> Fault {
+    bad(format!("The field '{name}' must be {expected}, not {}", kind(found)))
+}
+
+fn bad(message: String) -> Fault {
+    Fault::new(ErrorCode::BadParameter, message)
+}
+
+/// What a value is, in words; numbers and flags are shown, texts are not, since they may be secrets.
+fn kind(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(_) => "a text".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> String {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    match error.classify() {
+        Category::Eof => format!("The body is not JSON: it ends too early, at {place}"),
+        Category::Data => format!("The body cannot be taken: {} ({place})", bounded::MESSAGE),
+        Category::Syntax | Category::Io => format!("The body is not JSON: see {place}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fields(text: &str) -> Fields {
+        Fields::parse(text.as_bytes()).expect(text)
+    }
+
+    fn message<T: std::fmt::Debug>(result: Result<T, Fault>) -> String {
+        let fault = result.expect_err("a fault");
+        assert_eq!(fault.code, ErrorCode::BadParameter);
+        fault.message
+    }
+
+    #[test]
+    fn bodies_that_are_no_objects_are_refused_with_the_place() {
+        assert_eq!(message(Fields::parse(b"{\n  \"a\": x}")), "The body is not JSON: see line 2, column 8");
+        assert_eq!(message(Fields::parse(b"{\"a\":")), "The body is not JSON: it ends too early, at line 1, column 5");
+        assert_eq!(message(Fields::parse(b"[1]")), "The body must be a JSON object, not a list");
+        assert_eq!(message(Fields::parse(b"7")), "The body must be a JSON object, not the number 7");
+        assert!(message(Fields::parse(b"{} {}")).contains("column 4"));
+        assert!(message(Fields::parse(&b"[".repeat(100_000))).contains("not JSON"));
+        assert!(Fields::parse(b" ").expect("empty is allowed").get("a").is_none());
+    }
+
+    #[test]
+    fn numbers_come_as_text_too() {
+        for (text, expected) in [("3", 3), ("\"128\"", 128), ("-1", -1), ("5.0", 5), ("\" 7 \"", 7)] {
+            assert_eq!(fields(&format!("{{\"n\":{text}}}")).integer("n"), Ok(Some(expected)), "{text}");
+        }
+        for text in ["1.5", "\"x\"", "true", "[]", "1e300", "99999999999999999999"] {
+            assert!(
+                message(fields(&format!("{{\"n\":{text}}}")).integer("n"))
+                    .starts_with("The field 'n' must be a whole number")
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_types_name_the_field() {
+        let mut all = fields(r#"{"t":5,"b":1,"o":"x","s":{"n":"y"},"null":null,"d":1,"d":2}"#);
+        assert_eq!(message(all.text("t")), "The field 't' must be a text, not the number 5");
+        assert_eq!(message(all.boolean("b")), "The field 'b' must be true or false, not the number 1");
+        assert_eq!(message(all.object("o")), "The field 'o' must be an object, not a text");
+        assert_eq!(
+            message(all.inside("s", |inner| inner.integer("n"))),
+            "The field 's.n' must be a whole number, not a text"
+        );
+        assert_eq!(all.text("null"), Ok(None));
+        assert_eq!(all.text("absent"), Ok(None));
+        assert_eq!(all.integer("d"), Ok(Some(2)));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(body in proptest::collection::vec(any::<u8>(), 0..200), text in "[\\[\\]{}\":,a0 .eE+-]*") {
+            let _ = Fields::parse(&body);
+            let _ = Fields::parse(text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Settings whose feature this server does not have. Taking them would be a lie, so they are refused by name.
+
+use fungraph_model::{ErrorCode, Fault};
+use serde_json::Value;
+
+use super::fields::Fields;
+
+/// Field, whether its value asks for the feature, and what to do instead.
+type Feature = (&'static str, fn(&Value) -> bool, &'static str);
+
+const FEATURES: [Feature; 12] = [
+    ("code_type", is_other_code_type, "send the code itself with code_type inline, zip or jar"),
+    ("custom_image", is_image, "use a runtime of the list with code_type inline, zip or jar"),
+    ("depend_version_list", is_something, "put the dependency into the code package"),
+    ("depend_list", is_something, "put the dependency into the code package"),
+    ("mount_config", has_mounts, "leave the mounts out"),
+    ("gpu_memory", is_something, "leave the field out"),
+    ("gpu_type", is_something, "leave the field out"),
+    ("is_stateful_function", is_something, "leave the field out, or set it to false"),
+    ("enable_class_isolation", is_something, "leave the field out, or set it to false"),
+    ("heartbeat_handler", is_something, "leave the field out"),
+    ("restore_hook_handler", is_something, "leave the field out"),
+    ("is_return_stream", is_something, "leave the field out, or set it to false"),
+];
+
+/// Refuses a request that asks for what is not built.
+///
+/// # Errors
+/// FSS.0426 naming the field and what to do instead.
+pub(super) fn refuse(fields: &Fields) -> Result<(), Fault> {
+    let asked = FEATURES.iter().find(|(name, asks, _)| fields.get(name).is_some_and(asks));
+    asked.map_or(Ok(()), |(name, _, instead)| {
+        let value = match fields.get(name) {
+            Some(Value::String(text)) if *name == "code_type" => format!(" '{text}'"),
+            _ => String::new(),
+        };
+        Err(Fault::new(
+            ErrorCode::NotSupported,
+            format!("The setting {name}{value} is not built into this server yet: {instead}"),
+        ))
+    })
+}
+
+/// Only the words of the contract: another one is a mistake, which the engine names.
+fn is_other_code_type(value: &Value) -> bool {
+    matches!(value.as_str(), Some("obs" | "Custom-Image-Swr"))
+}
+
+fn is_image(value: &Value) -> bool {
+    is_something(value) && value.get("enabled") != Some(&Value::Bool(false))
+}
+
+fn has_mounts(value: &Value) -> bool {
+    value.get("func_mounts").is_some_and(is_something)
+}
+
+/// Clients send empty values for what they do not use.
+fn is_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(flag) => *flag,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !matches!(text.as_str(), "" | "0" | "false"),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(body: &str, expected: Option<&str>) {
+        let refused = refuse(&Fields::parse(body.as_bytes()).expect(body));
+        match expected {
+            None => assert_eq!(refused, Ok(()), "{body}"),
+            Some(word) => {
+                let fault = refused.expect_err(body);
+                assert_eq!(fault.code, ErrorCode::NotSupported);
+                assert!(fault.message.contains(word), "{}", fault.message);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_built_is_named() {
+        check(r#"{"code_type":"obs","code_url":"https://x"}"#, Some("code_type 'obs'"));
+        check(r#"{"code_type":"Custom-Image-Swr"}"#, Some("Custom-Image-Swr"));
+        check(r#"{"custom_image":{"enabled":true,"image":"i"}}"#, Some("custom_image"));
+        check(r#"{"depend_version_list":["a"]}"#, Some("depend_version_list"));
+        check(r#"{"mount_config":{"func_mounts":[{}]}}"#, Some("mount_config"));
+        check(r#"{"gpu_memory":1024}"#, Some("gpu_memory"));
+        check(r#"{"is_stateful_function":true}"#, Some("is_stateful_function"));
+        check(r#"{"heartbeat_handler":"a.b"}"#, Some("heartbeat_handler"));
+    }
+
+    #[test]
+    fn empty_values_ask_for_nothing() {
+        check(
+            r#"{"code_type":"zip","custom_image":{"enabled":false},"depend_version_list":[],"depend_list":null,
+                "mount_config":{"func_mounts":[],"mount_user":{}},"gpu_memory":0,"gpu_type":"","is_stateful_function":false,
+                "restore_hook_handler":"","code_url":"x"}"#,
+            None,
+        );
+        check(r#"{"code_type":"tar"}"#, None);
+    }
+}

@@ -1,0 +1,76 @@
+//! A gateway on a real engine, store and pool. Only sandboxes are missing: every start fails, as on a host that is broken.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use fungraph_engine::{Credentials, Engine, Parts};
+use fungraph_gateway::{Config, Gateway};
+use fungraph_instance::{BoxFuture, Interpreters, LaunchError, Launched, Launcher, Plan, interpreters::SearchPlan};
+use fungraph_pool::Pool;
+use fungraph_store::{LogLimits, Logs, PackageLimits, Packages, Store};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// A running server; its folder goes with it.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) credentials: Credentials,
+    shutdown: CancellationToken,
+    running: JoinHandle<Result<(), fungraph_gateway::Error>>,
+    _folder: TempDir,
+}
+
+impl Server {
+    pub(crate) async fn start(config: Config) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = engine(&folder).await;
+        let credentials = engine.first_credentials().await.expect("a first key");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let shutdown = CancellationToken::new();
+        let gateway = Gateway::new(config, engine, || "numbers 1\n".to_owned());
+        let running = tokio::spawn(gateway.run(listener, shutdown.clone()));
+        Self { address, credentials, shutdown, running, _folder: folder }
+    }
+
+    /// Stops accepting and waits for what is in flight.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.running.await.expect("no panic").expect("no error");
+    }
+
+    /// Asks it to stop and goes on.
+    pub(crate) fn begin_stop(&self) {
+        self.shutdown.cancel();
+    }
+}
+
+async fn engine(folder: &TempDir) -> Arc<Engine> {
+    let path = folder.path();
+    let plan = SearchPlan {
+        path: std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect(),
+        homes: std::env::home_dir().into_iter().collect(),
+        roots: vec!["/".into()],
+        managers: Vec::new(),
+        extra: Vec::new(),
+    };
+    let store = fungraph_store::Config { folder: path.to_owned(), readers: 1 };
+    let parts = Parts {
+        config: fungraph_engine::Config::default(),
+        store: Store::open(&store).await.expect("a store"),
+        packages: Packages::open(path, PackageLimits::default()).expect("packages"),
+        logs: Logs::open(path, LogLimits::default()).expect("logs"),
+        pool: Pool::new(fungraph_pool::Config::default(), Arc::new(NoSandbox)),
+        interpreters: Interpreters::discover(&plan, None),
+    };
+    Engine::start(parts).await.expect("an engine")
+}
+
+struct NoSandbox;
+
+impl Launcher for NoSandbox {
+    fn launch<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<Launched, LaunchError>> {
+        let function = plan.version.key.to_string();
+        Box::pin(async move { Err(LaunchError { function, source: "this host has no sandboxes".into() }) })
+    }
+}

@@ -1,0 +1,85 @@
+//! Who waits for which answer.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{oneshot, watch};
+
+use super::sandbox::Sandbox;
+use crate::error::Error;
+use crate::exit::{Exit, ExitStatus};
+
+/// What the sandboxes of a lost spawner ended with: it takes them along by SIGKILL.
+pub(super) const LOST: Exit = Exit { status: ExitStatus::Signal(9), out_of_memory: false, tmp_full: false };
+
+pub(super) type Answer = oneshot::Sender<Result<Sandbox, Error>>;
+
+/// Launches without an answer and sandboxes without an end.
+#[derive(Debug, Default)]
+pub(super) struct Board {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    last_number: u64,
+    launching: HashMap<u64, (String, Answer)>,
+    running: HashMap<u64, watch::Sender<Option<Exit>>>,
+    lost: bool,
+}
+
+impl Board {
+    /// Notes a launch and gives its number; none if the spawner is lost.
+    pub(super) fn expect(&self, id: String, answer: Answer) -> Option<u64> {
+        let mut state = self.lock();
+        if state.lost {
+            return None;
+        }
+        state.last_number += 1;
+        let number = state.last_number;
+        state.launching.insert(number, (id, answer));
+        Some(number)
+    }
+
+    pub(super) fn forget(&self, number: u64) {
+        self.lock().launching.remove(&number);
+    }
+
+    pub(super) fn take(&self, number: u64) -> Option<(String, Answer)> {
+        self.lock().launching.remove(&number)
+    }
+
+    /// Notes a running sandbox; what comes back resolves with its end.
+    pub(super) fn running(&self, number: u64) -> watch::Receiver<Option<Exit>> {
+        let (sender, receiver) = watch::channel(None);
+        self.lock().running.insert(number, sender);
+        receiver
+    }
+
+    pub(super) fn ended(&self, number: u64, exit: Exit) {
+        if let Some(sender) = self.lock().running.remove(&number) {
+            sender.send_replace(Some(exit));
+        }
+    }
+
+    /// Answers everyone, now and later, that the spawner is gone.
+    pub(super) fn lost(&self) {
+        let (launching, running) = {
+            let mut state = self.lock();
+            state.lost = true;
+            (std::mem::take(&mut state.launching), std::mem::take(&mut state.running))
+        };
+        for (_, answer) in launching.into_values() {
+            // Whoever stopped waiting needs no answer.
+            let _unheard = answer.send(Err(Error::Lost));
+        }
+        for sender in running.into_values() {
+            sender.send_replace(Some(LOST));
+        }
+    }
+
+    /// A panic elsewhere leaves the maps whole: each change is one insertion or removal.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,56 @@
+//! One running instance, as the server holds it.
+
+use tokio::sync::{mpsc, watch};
+
+use super::send_kill;
+use super::tasks::Parcel;
+use crate::exit::Exit;
+use crate::gauge::MemoryGauge;
+
+/// One running sandbox. Dropping it kills everything in it.
+#[derive(Debug)]
+pub struct Sandbox {
+    pub(super) id: String,
+    pub(super) number: u64,
+    pub(super) pid: u32,
+    pub(super) gauge: MemoryGauge,
+    pub(super) exit: watch::Receiver<Option<Exit>>,
+    pub(super) outgoing: mpsc::UnboundedSender<Parcel>,
+}
+
+impl Sandbox {
+    /// The id it was launched with.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The host's process id of its first process.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Kills everything in it, at once and without waiting; more than once is no harm.
+    pub fn kill(&self) {
+        if self.exit.borrow().is_none() {
+            send_kill(&self.outgoing, self.number);
+        }
+    }
+
+    /// Resolves when it is dead and its cgroup was read; may be awaited again and by several tasks.
+    pub async fn exited(&self) -> Exit {
+        let mut exit = self.exit.clone();
+        let ended = exit.wait_for(Option::is_some).await.ok().and_then(|exit| *exit);
+        ended.unwrap_or(super::board::LOST)
+    }
+
+    /// The gauge of its memory.
+    pub fn memory(&self) -> &MemoryGauge {
+        &self.gauge
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

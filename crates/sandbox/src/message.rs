@@ -1,0 +1,56 @@
+//! What crosses the socket between server and spawner: JSON, one message per packet, descriptors beside it.
+//!
+//! Order: `Setup` first, answered by `Ready` or `Failed`. Then any number of `Launch`, each answered by `Launched` or
+//! `LaunchFailed` with the same number, a `Launched` in the end by `Exited`. `Kill` of an unknown or ended number is nothing.
+//! `Shutdown`, or the end of the socket, ends everything.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::gauge::GaugeKind;
+use crate::launch::Launch;
+
+/// The largest message: a launch with its environment (4 KB) and arguments stays far below.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 128 * 1024;
+/// The most descriptors that travel with one message.
+pub(crate) const MAX_DESCRIPTORS: usize = 4;
+
+/// From the server.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Request {
+    /// Always first.
+    Setup(Config),
+    /// Carries two descriptors: the socket that becomes 3, the output that becomes 1 and 2.
+    Launch {
+        number: u64,
+        launch: Box<Launch>,
+    },
+    Kill {
+        number: u64,
+    },
+    Shutdown,
+}
+
+/// From the spawner.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Reply {
+    Ready,
+    Failed {
+        reason: String,
+    },
+    /// Carries one descriptor, the gauge's file, if `gauge` is some.
+    Launched {
+        number: u64,
+        pid: u32,
+        gauge: Option<GaugeKind>,
+    },
+    LaunchFailed {
+        number: u64,
+        reason: String,
+    },
+    Exited {
+        number: u64,
+        exit: Exit,
+    },
+}

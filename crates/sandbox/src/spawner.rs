@@ -1,0 +1,274 @@
+//! The spawner process: one thread, one loop, root.
+
+mod bundle;
+mod descriptors;
+mod disk;
+mod executor;
+mod instance;
+mod launcher;
+mod loopback;
+mod mounts;
+mod seccomp;
+mod setup;
+mod skeleton;
+mod slots;
+mod staging;
+mod third;
+
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use rustix::event::{Timespec, epoll};
+use rustix::process::{Pid, WaitOptions, wait};
+
+use self::instance::{Instance, exit_status};
+use self::launcher::Launcher;
+use self::third::Third;
+use crate::channel;
+use crate::exit::Exit;
+use crate::launch::Launch;
+use crate::message::{Reply, Request};
+
+/// How long an empty cgroup may take to become removable before it is looked at again.
+const RETRY: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+/// How long the end may take before the rest is left to the next start.
+const END_WITHIN: Duration = Duration::from_secs(5);
+
+/// The spawner's own main. The program calls it, before anything else, when its first argument is
+/// [`SPAWNER_COMMAND`](crate::SPAWNER_COMMAND); its standard input is the socket to the server. A subscriber for its log lines, on
+/// standard error, may be installed before.
+pub fn spawner_main() -> ExitCode {
+    match setup::enter().and_then(|(third, control)| run(third, control)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the spawner ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(third: Third, control: OwnedFd) -> io::Result<()> {
+    let mut buffer = Vec::new();
+    let config = match channel::receive(&control, &mut buffer).map_err(io::Error::other)? {
+        Some((Request::Setup(config), _)) => config,
+        Some(_) => return Err(io::Error::other("the first message was not the set-up")),
+        None => return Ok(()),
+    };
+    let reply = |reply: &Reply| channel::send(&control, reply, &[]).map_err(io::Error::other);
+    let launcher = match setup::prepare(&config, third) {
+        Ok(launcher) => launcher,
+        Err(error) => return reply(&Reply::Failed { reason: chain(&error) }),
+    };
+    reply(&Reply::Ready)?;
+    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    epoll::add(&epoll, &control, epoll::EventData::new_u64(CONTROL), epoll::EventFlags::IN)?;
+    let mut spawner = Host {
+        launcher,
+        control,
+        epoll,
+        instances: HashMap::new(),
+        numbers: HashMap::new(),
+        leftovers: Vec::new(),
+        buffer,
+    };
+    let result = spawner.serve();
+    spawner.end();
+    result
+}
+
+/// What an event is about; sandboxes have twice their number, plus one for the report of their exec.
+const CONTROL: u64 = 0;
+
+fn process_token(number: u64) -> epoll::EventData {
+    epoll::EventData::new_u64(number * 2)
+}
+
+fn report_token(number: u64) -> epoll::EventData {
+    epoll::EventData::new_u64(number * 2 + 1)
+}
+
+struct Host {
+    launcher: Launcher,
+    control: OwnedFd,
+    epoll: OwnedFd,
+    /// By the number of their launch, which is never 0.
+    instances: HashMap<u64, Instance>,
+    numbers: HashMap<Pid, u64>,
+    /// Ids of dead sandboxes whose cgroups could not be removed yet.
+    leftovers: Vec<String>,
+    buffer: Vec<u8>,
+}
+
+impl Host {
+    /// Until the server asks for the end, or is gone.
+    fn serve(&mut self) -> io::Result<()> {
+        loop {
+            let mut events =
+                [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; 32];
+            let timeout = (!self.leftovers.is_empty()).then_some(&RETRY);
+            let count = match epoll::wait(&self.epoll, &mut events, timeout) {
+                Ok(count) => count,
+                Err(rustix::io::Errno::INTR) => 0,
+                Err(errno) => return Err(errno.into()),
+            };
+            for event in &events[..count] {
+                match event.data.u64() {
+                    CONTROL if !self.receive()? => return Ok(()),
+                    CONTROL => {}
+                    token if token % 2 == 1 => self.started(token / 2)?,
+                    // The process itself is collected below, with every other.
+                    _ => {}
+                }
+            }
+            self.reap()?;
+            self.leftovers.retain(|id| !self.launcher.clean_up(id));
+        }
+    }
+
+    /// Handles one request. False at the end.
+    fn receive(&mut self) -> io::Result<bool> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let received = channel::receive(&self.control, &mut buffer);
+        self.buffer = buffer;
+        match received.map_err(io::Error::other)? {
+            Some((Request::Launch { number, launch }, descriptors)) => self.launch(number, &launch, descriptors)?,
+            Some((Request::Kill { number }, _)) => {
+                if let Some(instance) = self.instances.get(&number) {
+                    instance.kill();
+                }
+            }
+            Some((Request::Shutdown, _)) | None => return Ok(false),
+            Some((Request::Setup(_), _)) => return Err(io::Error::other("a second set-up")),
+        }
+        Ok(true)
+    }
+
+    fn launch(&mut self, number: u64, launch: &Launch, descriptors: Vec<OwnedFd>) -> io::Result<()> {
+        let Ok([socket, output]) = <[OwnedFd; 2]>::try_from(descriptors) else {
+            return self.refuse(number, "a launch brings two descriptors".into());
+        };
+        if self.instances.values().any(|instance| instance.id == launch.id) || self.leftovers.contains(&launch.id) {
+            return self.refuse(number, "a sandbox of that id is still there".into());
+        }
+        match self.launcher.launch(launch, &socket, output) {
+            Ok(instance) => self.watch(number, instance),
+            Err(error) => {
+                if !self.launcher.clean_up(&launch.id) {
+                    self.leftovers.push(launch.id.clone());
+                }
+                self.refuse(number, chain(&error))
+            }
+        }
+    }
+
+    fn watch(&mut self, number: u64, instance: Instance) -> io::Result<()> {
+        epoll::add(&self.epoll, &instance.pidfd, process_token(number), epoll::EventFlags::IN)?;
+        if let Some(report) = &instance.report {
+            epoll::add(&self.epoll, report, report_token(number), epoll::EventFlags::IN)?;
+        }
+        self.numbers.insert(instance.pid, number);
+        self.instances.insert(number, instance);
+        Ok(())
+    }
+
+    /// The report of an exec can be read: tells the server, or ends the attempt.
+    fn started(&mut self, number: u64) -> io::Result<()> {
+        let Some(instance) = self.instances.get_mut(&number) else { return Ok(()) };
+        if let Some(report) = &instance.report {
+            // By hand: processes being made hold copies, and closing ours would not remove it.
+            epoll::delete(&self.epoll, report)?;
+        }
+        if !instance.read_report() {
+            instance.kill();
+            return Ok(());
+        }
+        let gauge = instance.gauge.take();
+        let reply = Reply::Launched {
+            number,
+            pid: instance.pid.as_raw_nonzero().get().cast_unsigned(),
+            gauge: gauge.as_ref().map(|(kind, _)| *kind),
+        };
+        let descriptors: Vec<_> = gauge.iter().map(|(_, file)| file.as_fd()).collect();
+        channel::send(&self.control, &reply, &descriptors).map_err(io::Error::other)
+    }
+
+    /// Collects every dead child: sandboxes, and the helpers of launches that failed half-way.
+    fn reap(&mut self) -> io::Result<()> {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            let Some(number) = self.numbers.remove(&pid) else { continue };
+            if self.instances.get(&number).is_some_and(|instance| instance.report.is_some()) {
+                self.started(number)?;
+            }
+            let Some(instance) = self.instances.remove(&number) else { continue };
+            epoll::delete(&self.epoll, &instance.pidfd)?;
+            if let Some(reason) = instance.failure.clone() {
+                self.release(instance);
+                self.refuse(number, reason)?;
+                continue;
+            }
+            let exit = Exit {
+                status: exit_status(status),
+                out_of_memory: self.launcher.cgroups.ran_out_of_memory(&instance.id),
+                tmp_full: instance.disk.as_ref().is_some_and(disk::Disk::is_full),
+            };
+            // Told first: the rest takes a millisecond or two, and nobody needs to wait for it.
+            let told = self.tell(&Reply::Exited { number, exit });
+            self.release(instance);
+            told?;
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, instance: Instance) {
+        let Instance { id, slot, disk, .. } = instance;
+        drop(disk);
+        self.launcher.slots.give_back(slot);
+        if !self.launcher.clean_up(&id) {
+            self.leftovers.push(id);
+        }
+    }
+
+    fn refuse(&self, number: u64, reason: String) -> io::Result<()> {
+        self.tell(&Reply::LaunchFailed { number, reason })
+    }
+
+    fn tell(&self, reply: &Reply) -> io::Result<()> {
+        channel::send(&self.control, reply, &[]).map_err(io::Error::other)
+    }
+
+    /// Kills everything and leaves the host as it was.
+    fn end(mut self) {
+        let deadline = Instant::now() + END_WITHIN;
+        self.instances.values().for_each(Instance::kill);
+        while !self.instances.is_empty() && Instant::now() < deadline {
+            let mut events =
+                [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; 32];
+            // A server that is gone makes its own socket ready all the time.
+            let _not_watched = epoll::delete(&self.epoll, &self.control);
+            let _interrupted = epoll::wait(&self.epoll, &mut events, Some(&RETRY));
+            // A server that is gone cannot be told; what matters is that each call goes on with the rest.
+            while self.reap().is_err() {}
+        }
+        setup::sweep(&self.launcher.cgroups, deadline);
+    }
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        // Some of libcontainer's errors repeat their cause.
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}

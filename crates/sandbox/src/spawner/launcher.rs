@@ -1,0 +1,285 @@
+//! One launch, from a request to a process that is about to exec.
+//!
+//! Launches follow one another: the place where a root is put together exists once. What takes long, an interpreter's own start,
+//! comes after and beside the next launch.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use libcontainer::container::Container;
+use libcontainer::container::builder::ContainerBuilder;
+use libcontainer::error::LibcontainerError;
+use libcontainer::syscall::syscall::SyscallType;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use tracing::subscriber::{NoSubscriber, with_default};
+
+use super::bundle::{self, Controllers};
+use super::descriptors::Descriptors;
+use super::disk::{Disk, Disks};
+use super::executor::Payload;
+use super::instance::Instance;
+use super::loopback::HomeNetwork;
+use super::mounts;
+use super::seccomp::Filters;
+use super::skeleton::{Skeletons, inside};
+use super::slots::Slots;
+use super::staging::{Staging, USER_ID};
+use super::third::Third;
+use crate::cgroup::Cgroups;
+use crate::launch::{InvalidLaunch, Launch, Network};
+
+/// Everything launches share.
+pub(super) struct Launcher {
+    pub(super) staging: Staging,
+    pub(super) cgroups: Cgroups,
+    pub(super) controllers: Controllers,
+    /// None: `/tmp` is memory, by the operator's word.
+    pub(super) disks: Option<Disks>,
+    pub(super) skeletons: Skeletons,
+    pub(super) slots: Slots,
+    pub(super) filters: Rc<Filters>,
+    pub(super) home_network: HomeNetwork,
+    /// A pidfd of this process.
+    pub(super) this: Rc<OwnedFd>,
+    pub(super) third: Third,
+}
+
+/// Why a launch did not work; told to the server as text.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LaunchError {
+    #[error("the request is not valid")]
+    Invalid(#[source] InvalidLaunch),
+    #[error("as many sandboxes run as one server can have")]
+    NoSlot,
+    #[error("cannot {step}")]
+    Step { step: &'static str, source: io::Error },
+    #[error("cannot make /tmp")]
+    Disk(#[source] super::disk::DiskError),
+    #[error("cannot make the container")]
+    Container(#[source] LibcontainerError),
+}
+
+fn step<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> LaunchError {
+    move |source| LaunchError::Step { step, source: source.into() }
+}
+
+impl Launcher {
+    /// Starts one sandbox. On failure nothing of it is left but what [`Launcher::clean_up`] removes.
+    pub(super) fn launch(
+        &mut self,
+        launch: &Launch,
+        socket: &OwnedFd,
+        output: OwnedFd,
+    ) -> Result<Instance, LaunchError> {
+        launch.check().map_err(LaunchError::Invalid)?;
+        let slot = self.slots.take().ok_or(LaunchError::NoSlot)?;
+        let first_id = self.slots.first_id(&slot);
+        match self.create(launch, first_id, socket, output) {
+            Ok((pid, pidfd, report, disk)) => {
+                let gauge = self.cgroups.open_gauge(&launch.id);
+                Ok(Instance {
+                    id: launch.id.clone(),
+                    slot,
+                    pid,
+                    pidfd,
+                    disk,
+                    gauge,
+                    report: Some(report),
+                    failure: None,
+                })
+            }
+            Err(error) => {
+                self.slots.give_back(slot);
+                Err(error)
+            }
+        }
+    }
+
+    fn create(
+        &mut self,
+        launch: &Launch,
+        first_id: u32,
+        socket: &OwnedFd,
+        output: OwnedFd,
+    ) -> Result<(Pid, OwnedFd, OwnedFd, Option<Disk>), LaunchError> {
+        let mut phases = Phases::start();
+        let assembly = self.assemble(launch)?;
+        phases.mark("root");
+        let disk = self.mount_tmp(launch, &assembly, first_id + USER_ID)?;
+        phases.mark("tmp");
+        let bundle = self.write_bundle(launch, &assembly, first_id)?;
+        let (report, reporter) = pipe_with(PipeFlags::CLOEXEC).map_err(step("make a pipe"))?;
+        self.third.lend(socket).map_err(step("place descriptor 3"))?;
+        let built = self.build(launch, &bundle, reporter, output);
+        self.third.take_back();
+        let mut container = built?;
+        phases.mark("create");
+        let (pid, pidfd) = self.start(launch, &mut container)?;
+        phases.mark("start");
+        phases.report(&launch.id);
+        Ok((pid, pidfd, report, disk))
+    }
+
+    /// The root as this sandbox will see it, at a place that is taken down when the sandbox has its own copy.
+    fn assemble(&mut self, launch: &Launch) -> Result<Assembly, LaunchError> {
+        let skeleton = self.skeletons.get(&self.staging, launch).map_err(step("prepare the root file system"))?;
+        let root = self.staging.path("launch");
+        mounts::bind(&skeleton, &root).map_err(step("mount the root file system"))?;
+        let assembly = Assembly { root };
+        for bind in launch.binds.iter().filter(|bind| !bind.is_below_usr()) {
+            mounts::bind_read_only(&bind.source, &inside(&assembly.root, &bind.target))
+                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", bind.source.display())))
+                .map_err(step("bind a source"))?;
+        }
+        if launch.network == Network::Host {
+            for file in ["etc/resolv.conf", "etc/hosts"] {
+                mounts::bind_read_only(&Path::new("/").join(file), &assembly.root.join(file))
+                    .map_err(step("bind the host's resolver files"))?;
+            }
+        }
+        Ok(assembly)
+    }
+
+    fn mount_tmp(&self, launch: &Launch, assembly: &Assembly, owner: u32) -> Result<Option<Disk>, LaunchError> {
+        let (tmp, bytes) = (assembly.root.join("tmp"), launch.limits.tmp_bytes);
+        match &self.disks {
+            Some(disks) => disks.mount_new(bytes, owner, &tmp).map(Some).map_err(LaunchError::Disk),
+            None => mounts::memory_tmp(&tmp, bytes, owner).map(|()| None).map_err(step("mount /tmp")),
+        }
+    }
+
+    fn write_bundle(&self, launch: &Launch, assembly: &Assembly, first_id: u32) -> Result<Bundle, LaunchError> {
+        let folder = self.staging.path("bundles").join(&launch.id);
+        fs::create_dir(&folder).map_err(step("make the bundle"))?;
+        let bundle = Bundle { folder };
+        let root = assembly.root.to_string_lossy();
+        let config = bundle::config(launch, &root, &self.cgroups.path_of(&launch.id), first_id, self.controllers);
+        fs::write(bundle.folder.join("config.json"), config.to_string()).map_err(step("write the bundle"))?;
+        Ok(bundle)
+    }
+
+    fn build(
+        &self,
+        launch: &Launch,
+        bundle: &Bundle,
+        reporter: OwnedFd,
+        output: OwnedFd,
+    ) -> Result<Container, LaunchError> {
+        let payload = Payload { filters: self.filters.clone(), report: Rc::new(reporter), spawner: self.this.clone() };
+        let null = File::open("/dev/null").map_err(step("open /dev/null"))?;
+        let errors = output.try_clone().map_err(step("duplicate the output"))?;
+        let open = Descriptors::of_this_process();
+        // What libcontainer logs is either in the error it returns or said at every start.
+        with_default(NoSubscriber::default(), || {
+            ContainerBuilder::new(launch.id.clone(), SyscallType::default())
+                .with_root_path(self.staging.path("state"))?
+                .with_executor(payload)
+                .with_preserved_fds(1)
+                .with_stdin(null)
+                .with_stdout(output)
+                .with_stderr(errors)
+                .as_init(&bundle.folder)
+                .with_systemd(false)
+                .with_detach(true)
+                .build()
+        })
+        .inspect_err(|_| open.close_newer())
+        .map_err(LaunchError::Container)
+    }
+
+    fn start(&self, launch: &Launch, container: &mut Container) -> Result<(Pid, OwnedFd), LaunchError> {
+        let pid = container.pid().and_then(|pid| Pid::from_raw(pid.as_raw()));
+        let pid = pid.ok_or_else(|| step("find the new process")(io::Error::from(io::ErrorKind::NotFound)))?;
+        let mut started = || {
+            let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(step("watch the new process"))?;
+            let number = pid.as_raw_nonzero().get().cast_unsigned();
+            if launch.network == Network::None {
+                self.home_network.raise_loopback_of(number).map_err(step("raise the loopback interface"))?;
+            }
+            prefer_as_victim(number);
+            with_default(NoSubscriber::default(), || container.start()).map_err(LaunchError::Container)?;
+            Ok((pid, pidfd))
+        };
+        started().inspect_err(|_| {
+            // It waits for a start that will not come. Already dead is as good.
+            let _gone = kill_process(pid, Signal::KILL);
+        })
+    }
+
+    /// Removes what a dead sandbox leaves outside itself. False while its cgroups cannot be removed yet.
+    pub(super) fn clean_up(&self, id: &str) -> bool {
+        let state = self.staging.path("state").join(id);
+        match fs::remove_dir_all(&state) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, id, "cannot remove a sandbox's notes");
+            }
+            _ => {}
+        }
+        self.cgroups.remove(id)
+    }
+}
+
+/// When the whole host is out of memory, a sandbox goes before the server does.
+fn prefer_as_victim(pid: u32) {
+    if let Err(error) = fs::write(format!("/proc/{pid}/oom_score_adj"), "500") {
+        tracing::debug!(%error, "cannot make a sandbox the preferred victim");
+    }
+}
+
+/// A root put together; taken down when dropped.
+struct Assembly {
+    root: PathBuf,
+}
+
+impl Drop for Assembly {
+    fn drop(&mut self) {
+        mounts::detach(&self.root);
+    }
+}
+
+/// A bundle on disk, with the environment in it; gone when dropped.
+struct Bundle {
+    folder: PathBuf,
+}
+
+impl Drop for Bundle {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.folder) {
+            tracing::warn!(%error, folder = %self.folder.display(), "cannot remove a bundle");
+        }
+    }
+}
+
+/// Where the time of a launch goes.
+struct Phases {
+    last: Instant,
+    spent: Vec<(&'static str, Duration)>,
+}
+
+impl Phases {
+    fn start() -> Phases {
+        Phases { last: Instant::now(), spent: Vec::with_capacity(4) }
+    }
+
+    fn mark(&mut self, name: &'static str) {
+        let now = Instant::now();
+        self.spent.push((name, now - self.last));
+        self.last = now;
+    }
+
+    fn report(&self, id: &str) {
+        tracing::debug!(id, phases = ?self.spent, "launched");
+    }
+}
+
+impl Third {
+    /// Keeps the borrow in one place: the descriptor is the caller's again after the launch.
+    fn lend(&mut self, socket: &OwnedFd) -> io::Result<()> {
+        self.place(socket.as_fd())
+    }
+}

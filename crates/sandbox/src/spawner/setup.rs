@@ -1,0 +1,189 @@
+//! What the spawner does before its first launch.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rustix::fs::Mode;
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::process::{PidfdFlags, Resource, Rlimit, getpid, getrlimit, pidfd_open, setrlimit, umask};
+
+use super::bundle::Controllers;
+use super::disk::Disks;
+use super::launcher::Launcher;
+use super::loopback::HomeNetwork;
+use super::mounts;
+use super::seccomp::{FilterError, Filters};
+use super::skeleton::Skeletons;
+use super::slots::Slots;
+use super::staging::{Staging, USER_ID};
+use super::third::Third;
+use crate::cgroup::{CGROUP_ROOT, Cgroups, Controller};
+use crate::config::Config;
+use crate::wall::{Wall, WallReport, WallState, inspect, mkfs};
+
+/// How long what a killed spawner left may take to die.
+const SWEEP_WITHIN: Duration = Duration::from_secs(5);
+/// The usual size of `/tmp`; its template is made at the start, as the proof that disks work here.
+const USUAL_TMP_BYTES: u64 = 512 << 20;
+
+/// Why the spawner cannot work here.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SetupError {
+    #[error("the wall {wall} cannot be had: {why}; {remedy}{}", acceptable(*.wall))]
+    Wall { wall: Wall, why: String, remedy: String },
+    #[error("the name {name:?} must match [a-z0-9]{{1,16}}")]
+    Name { name: String },
+    #[error("cannot {step}")]
+    Step { step: &'static str, source: io::Error },
+    #[error(
+        "what an earlier spawner of this data folder left cannot be removed from below {CGROUP_ROOT}; is another one running?"
+    )]
+    Sweep,
+    #[error("cannot filter system calls")]
+    Filters(#[source] FilterError),
+}
+
+fn acceptable(wall: Wall) -> String {
+    if wall.can_be_missing() {
+        format!("; or accept that by name: accept_missing = [\"{wall}\"]")
+    } else {
+        String::new()
+    }
+}
+
+fn step<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> SetupError {
+    move |source| SetupError::Step { step, source: source.into() }
+}
+
+/// Brings descriptors and signals in order: gives descriptor 3, reserved, and the socket to the server.
+pub(super) fn enter() -> io::Result<(Third, OwnedFd)> {
+    let third = Third::reserve()?;
+    // Out of the way of the numbers that sandboxed processes get.
+    let control = fcntl_dupfd_cloexec(rustix::stdio::stdin(), 10)?;
+    rustix::net::sockopt::socket_type(&control)
+        .map_err(|_| io::Error::other("this command is not for people: the server starts it by itself"))?;
+    rustix::stdio::dup2_stdin(fs::File::open("/dev/null")?)?;
+    outlive_interrupts();
+    umask(Mode::from_raw_mode(0o022));
+    rustix::thread::set_name(c"fungraph-spawn")?;
+    Ok((third, control))
+}
+
+/// Control-C, and a service manager's SIGTERM, reach server and spawner alike. The server drains; the spawner must still be there
+/// then, and ends when the server's socket does.
+#[allow(unsafe_code)]
+fn outlive_interrupts() {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        // SAFETY: to ignore a signal calls no function of ours, and this process has one thread.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
+/// Checks the walls, sweeps, and prepares all that launches share.
+pub(super) fn prepare(config: &Config, third: Third) -> Result<Launcher, SetupError> {
+    check_name(&config.name)?;
+    check_walls(config)?;
+    raise_open_files();
+    let folder = &config.folder;
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(step("make the spawner's folder"))?;
+    let cgroups = Cgroups::new(Path::new(CGROUP_ROOT), &config.name);
+    if !sweep(&cgroups, Instant::now() + SWEEP_WITHIN) {
+        return Err(SetupError::Sweep);
+    }
+    cgroups.prepare().map_err(step("make the cgroup of this data folder"))?;
+    let home_network = HomeNetwork::new().map_err(step("open the network namespace"))?;
+    let this = pidfd_open(getpid(), PidfdFlags::empty()).map_err(step("open a pidfd"))?;
+    mounts::leave_host_namespace().map_err(step("make a mount namespace"))?;
+    for hierarchy in cgroups.unneeded() {
+        mounts::detach(&hierarchy);
+    }
+    let staging = Staging::prepare().map_err(step("prepare the staging folder"))?;
+    let disks = disks(config, &staging)?;
+    Ok(Launcher {
+        staging,
+        controllers: controllers(&cgroups),
+        cgroups,
+        disks,
+        skeletons: Skeletons::default(),
+        slots: Slots::new(&config.name),
+        filters: Rc::new(Filters::compile().map_err(SetupError::Filters)?),
+        home_network,
+        this: Rc::new(this),
+        third,
+    })
+}
+
+fn check_name(name: &str) -> Result<(), SetupError> {
+    let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    if plain && (1..=16).contains(&name.len()) { Ok(()) } else { Err(SetupError::Name { name: name.to_owned() }) }
+}
+
+fn check_walls(config: &Config) -> Result<(), SetupError> {
+    for WallReport { wall, state } in inspect() {
+        let WallState::Missing { why, remedy } = state else { continue };
+        if !wall.can_be_missing() || !config.accept_missing.contains(&wall) {
+            return Err(SetupError::Wall { wall, why, remedy });
+        }
+        tracing::warn!(%wall, why, remedy, "sandboxes go without a wall, as accepted");
+    }
+    Ok(())
+}
+
+/// Every sandbox costs this process a few descriptors, and the limit inherited may be a shell's.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(errno) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!(%errno, "cannot raise the limit on open files");
+    }
+}
+
+/// Removes what bears the name, until it is gone or the deadline is over.
+pub(super) fn sweep(cgroups: &Cgroups, deadline: Instant) -> bool {
+    while !cgroups.sweep() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        // Killed processes take a moment to leave their cgroup, and nothing tells when the last one has.
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
+}
+
+fn controllers(cgroups: &Cgroups) -> Controllers {
+    Controllers {
+        memory: cgroups.has(Controller::Memory),
+        swap: cgroups.counts_swap(),
+        cpu: cgroups.has(Controller::Cpu),
+        pids: cgroups.has(Controller::Pids),
+    }
+}
+
+/// Makes one disk in earnest: that a program and a device file exist proves little.
+fn disks(config: &Config, staging: &Staging) -> Result<Option<Disks>, SetupError> {
+    let made = (|| {
+        let mkfs = mkfs(Path::new("/")).ok_or_else(|| "there is no mkfs.ext4".to_owned())?;
+        let disks = Disks::new(&config.folder.join("tmp"), mkfs).map_err(|error| super::chain(&error))?;
+        let target = staging.path("launch");
+        let probe = disks.mount_new(USUAL_TMP_BYTES, USER_ID, &target).map_err(|error| super::chain(&error))?;
+        mounts::detach(&target);
+        drop(probe);
+        Ok(disks)
+    })();
+    match made {
+        Ok(disks) => Ok(Some(disks)),
+        Err(why) if config.accept_missing.contains(&Wall::TmpLimit) => {
+            tracing::warn!(why, "/tmp is charged to memory, as accepted");
+            Ok(None)
+        }
+        Err(why) => {
+            let remedy = "make loop devices and ext4 work here (modprobe loop ext4)".to_owned();
+            Err(SetupError::Wall { wall: Wall::TmpLimit, why, remedy })
+        }
+    }
+}

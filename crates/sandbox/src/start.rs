@@ -1,0 +1,80 @@
+//! Starting the spawner process from the server, before the server has threads.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+use crate::channel;
+use crate::config::Config;
+use crate::error::Error;
+use crate::message::{Reply, Request};
+
+/// The hidden command that makes the program a spawner: cli calls [`spawner_main`](crate::spawner_main) when `argv[1]` is this.
+pub const SPAWNER_COMMAND: &str = "__spawner";
+
+/// What is kept of the server's environment: where tools are, and how to log.
+const KEPT_VARIABLES: [&str; 3] = ["PATH", "RUST_LOG", "NO_COLOR"];
+
+/// A host so slow that this is not enough could not serve.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+
+/// A spawner that said it is ready, not yet used. Dropping it ends it.
+#[derive(Debug)]
+pub struct SpawnerProcess {
+    pub(crate) child: Child,
+    pub(crate) socket: OwnedFd,
+}
+
+impl SpawnerProcess {
+    /// The spawner's process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+/// Starts the same program again as the spawner and waits until it is ready.
+///
+/// Called as root, before threads exist and before anything is open that the spawner must not have.
+///
+/// # Errors
+/// [`Error::Start`] with the spawner's own words if this host cannot give a wall that `accept_missing` does not name.
+pub fn start(config: &Config) -> Result<SpawnerProcess, Error> {
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        .map_err(Error::system("make the spawner's socket"))?;
+    let mut command = Command::new("/proc/self/exe");
+    command.arg(SPAWNER_COMMAND).env_clear().stdin(Stdio::from(theirs)).stdout(Stdio::null());
+    command.envs(KEPT_VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    let mut child = command.spawn().map_err(|source| Error::System { step: "start the spawner", source })?;
+    // The command holds the other end of the socket, and only without it does the spawner's end show.
+    drop(command);
+    match wait_until_ready(&ours, config) {
+        Ok(()) => Ok(SpawnerProcess { child, socket: ours }),
+        Err(error) => {
+            // It ends by itself when its socket closes; the kill is for one that hangs.
+            drop(ours);
+            let _ended = child.kill();
+            let _reaped = child.wait();
+            Err(error)
+        }
+    }
+}
+
+fn wait_until_ready(socket: &OwnedFd, config: &Config) -> Result<(), Error> {
+    let failed = |reason: String| Error::Start { reason };
+    channel::send(socket, &Request::Setup(config.clone()), &[]).map_err(|error| failed(error.to_string()))?;
+    let timeout = READY_WITHIN.try_into().expect("seconds fit");
+    let ready = poll(&mut [PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN)], Some(&timeout));
+    if ready.map_err(Error::system("wait for the spawner"))? == 0 {
+        return Err(failed(format!("it was not ready within {} s", READY_WITHIN.as_secs())));
+    }
+    match channel::receive::<Reply>(socket, &mut Vec::new()) {
+        Ok(Some((Reply::Ready, _))) => Ok(()),
+        Ok(Some((Reply::Failed { reason }, _))) => Err(failed(reason)),
+        Ok(Some(_)) => Err(failed("it spoke out of turn".into())),
+        Ok(None) => Err(failed("it ended at once; its last words are on standard error".into())),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}

@@ -1,0 +1,43 @@
+//! Tries to get out of a real sandbox, as root, on this host.
+//!
+//! It brings its own main, since the spawner is the same program started again, and that must not be a test runner. `cargo test -p
+//! fungraph-sandbox --test walls NAME` runs the tests whose name contains NAME, one after another: they look at what the whole
+//! host has of mounts, loop devices and cgroups.
+
+mod files;
+mod harness;
+mod kernel;
+mod life;
+mod limits;
+mod network;
+mod server;
+
+use std::process::ExitCode;
+
+use harness::Test;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        Some(fungraph_sandbox::SPAWNER_COMMAND) => {
+            if std::env::var_os("RUST_LOG").is_some() {
+                harness::log_to_stderr();
+            }
+            return fungraph_sandbox::spawner_main();
+        }
+        Some(server::ROLE) => return server::main(),
+        Some(server::DOOMED_ROLE) => return server::doomed_main(),
+        Some("--list") => return ExitCode::SUCCESS,
+        _ => {}
+    }
+    if !harness::is_root() {
+        harness::say(
+            "these tests make namespaces, mounts and cgroups: run them as root (sudo -E cargo test -p fungraph-sandbox)",
+        );
+        return ExitCode::FAILURE;
+    }
+    let filter = arguments.iter().find(|argument| !argument.starts_with('-')).cloned().unwrap_or_default();
+    let tests = [files::TESTS, kernel::TESTS, limits::TESTS, network::TESTS, life::TESTS, server::TESTS].concat();
+    let chosen: Vec<Test> = tests.into_iter().filter(|(name, _)| name.contains(&filter)).collect();
+    harness::run_all(&chosen)
+}
