@@ -190,6 +190,7 @@ fn pool(settings: &Settings) -> fungraph_pool::Config {
         memory_bytes: pool.memory.unwrap_or_else(|| (host::memory_bytes() as f64 * MEMORY_SHARE) as u64),
         start: pool.start,
         log_bytes_per_call: settings.logs.per_call,
+        ..fungraph_pool::Config::default()
     }
 }
 

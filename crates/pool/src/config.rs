@@ -15,6 +15,8 @@ pub struct Config {
     pub most_instances: usize,
     /// Memory limits of all instances together, in bytes.
     pub memory_bytes: u64,
+    /// Processors of the host.
+    pub processors: usize,
     /// From launch to loaded function.
     pub start: Duration,
     /// Bytes of log that one call may keep.
@@ -29,6 +31,7 @@ impl Default for Config {
             queue_per_function: 1000,
             most_instances: 1000,
             memory_bytes: 4 << 30,
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
             start: Duration::from_secs(30),
             log_bytes_per_call: 1 << 20,
         }

@@ -15,7 +15,7 @@ use tokio::{
 use crate::{
     Lease, Refusal,
     capacity::Permit,
-    decide::{Decision, View, decide, decide_overdue},
+    decide::{Decision, Overdue, View, decide, decide_overdue},
     lease::Member,
     pool::Shared,
 };
@@ -43,6 +43,7 @@ struct State {
     /// No instance is kept idle any more: the function changed or is gone.
     retired: bool,
     run: Average,
+    quick: Low,
     start: Average,
 }
 
@@ -79,6 +80,7 @@ impl Group {
             waiting: VecDeque::new(),
             retired: false,
             run: Average::default(),
+            quick: Low::default(),
             start: Average::default(),
         };
         Self { pool, plan, state: Mutex::new(state) }
@@ -107,7 +109,7 @@ impl Group {
                 Ok(Ok(lease)) => return Ok(lease?),
                 Ok(Err(_)) => return Err(AcquireError::Refused(Refusal::Stopping)),
                 Err(_) if self.waited_enough(deadline) => return Err(AcquireError::Refused(Refusal::WaitedTooLong)),
-                Err(_) => self.grow_for_overdue(),
+                Err(_) => self.help_overdue(),
             }
         }
     }
@@ -164,6 +166,9 @@ impl Group {
             ready: state.seats.len(),
             starting: state.starting,
             free: state.seats.iter().any(|seat| seat.taken < slots_each),
+            running: state.seats.iter().map(|seat| seat.taken).sum(),
+            processors: self.pool.config.processors,
+            quick_us: state.quick.get(),
             waiting: state.waiting.len(),
             queue_limit: self.pool.config.queue_per_function,
             run_us: state.run.get(),
@@ -175,15 +180,28 @@ impl Group {
         self.plan.version.spec.strategy.concurrent_num as usize
     }
 
+    /// How long the line is trusted to move: as long as a start takes, or not long at all while instances are free.
     fn patience(&self) -> Duration {
-        self.lock().start.get().map_or(FIRST_START, Duration::from_micros).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE)
+        let state = self.lock();
+        if self.view(&state).free {
+            return SHORTEST_PATIENCE;
+        }
+        state.start.get().map_or(FIRST_START, Duration::from_micros).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE)
     }
 
-    fn grow_for_overdue(self: &Arc<Self>) {
+    fn help_overdue(self: &Arc<Self>) {
         let mut state = self.lock();
         state.drop_left();
-        if decide_overdue(&self.view(&state)) {
-            self.launch(&mut state);
+        match decide_overdue(&self.view(&state)) {
+            Overdue::Launch => self.launch(&mut state),
+            Overdue::Wait => {}
+            Overdue::Use => {
+                // Runs are not as short as they were.
+                state.quick.forget();
+                let member = state.take_slot(self.slots()).expect("decide saw a free slot under the same lock");
+                drop(state);
+                self.pass_on(&member, false);
+            }
         }
     }
 
@@ -299,7 +317,9 @@ impl Group {
     }
 
     pub(crate) fn ran(&self, took: Duration) {
-        self.lock().run.add(took);
+        let mut state = self.lock();
+        state.run.add(took);
+        state.quick.add(took);
     }
 
     /// Lets idle instances go, now and from now on; busy ones go when their calls end.
@@ -393,7 +413,7 @@ struct Average(Option<u64>);
 
 impl Average {
     fn add(&mut self, value: Duration) {
-        let value = u64::try_from(value.as_micros()).unwrap_or(u64::MAX / 16);
+        let value = micros(value);
         self.0 = Some(match self.0 {
             None => value,
             Some(old) => old - old / 8 + value / 8,
@@ -403,4 +423,32 @@ impl Average {
     fn get(self) -> Option<u64> {
         self.0
     }
+}
+
+/// A low value of a series: it falls at once to half the difference and rises by a 64th, so that runs held up by others
+/// hardly count. The first run of an instance, with everything still cold, is forgotten as soon.
+#[derive(Clone, Copy, Debug, Default)]
+struct Low(Option<u64>);
+
+impl Low {
+    fn add(&mut self, value: Duration) {
+        let value = micros(value);
+        self.0 = Some(match self.0 {
+            None => value,
+            Some(old) if value < old => old - (old - value) / 2,
+            Some(old) => old + (value - old) / 64,
+        });
+    }
+
+    fn forget(&mut self) {
+        self.0 = None;
+    }
+
+    fn get(self) -> Option<u64> {
+        self.0
+    }
+}
+
+fn micros(value: Duration) -> u64 {
+    u64::try_from(value.as_micros()).unwrap_or(u64::MAX / 16)
 }

@@ -3,11 +3,15 @@
 //! Those that run functions need root, as the server does.
 
 mod harness;
+mod signed;
 
 mod config;
 mod doctor;
 mod drain;
 mod folder;
 mod help;
+mod raw;
 mod remote;
+mod samples;
+mod sdk;
 mod serve;

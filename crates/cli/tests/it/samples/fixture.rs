@@ -1,0 +1,156 @@
+//! A sample: its `fixture.json` and its files.
+
+use std::fs;
+use std::io::{Cursor, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use crate::harness::repository;
+use crate::raw::base64;
+
+/// Keys of a fixture that are read somewhere. Others would be expectations that nobody checks.
+const KEYS: [&str; 19] = [
+    "title",
+    "runtime",
+    "also_on",
+    "handler",
+    "initializer_handler",
+    "initializer_timeout",
+    "code_type",
+    "files",
+    "memory_size",
+    "timeout",
+    "concurrent_num",
+    "max_instances",
+    "user_data",
+    // The shape of the event only: who sends it makes no difference to the function.
+    "trigger",
+    "event",
+    "event_raw",
+    "expect",
+    "then",
+    "parallel",
+];
+
+/// One sample.
+pub(super) struct Fixture {
+    pub(super) name: String,
+    folder: PathBuf,
+    pub(super) json: Value,
+}
+
+/// One call of it.
+pub(super) struct Step<'a> {
+    /// The bytes to send.
+    pub(super) event: String,
+    /// Events to send at the same time.
+    pub(super) parallel: Vec<String>,
+    pub(super) expect: &'a Value,
+}
+
+impl Fixture {
+    pub(super) fn read(name: &str) -> Self {
+        let folder = repository("tests/contract/samples").join(name);
+        let text = fs::read(folder.join("fixture.json")).expect("the sample has a fixture");
+        let json: Value = serde_json::from_slice(&text).expect("a fixture is JSON");
+        for key in json.as_object().expect("a fixture is an object").keys() {
+            assert!(KEYS.contains(&key.as_str()), "{name}: this harness does not know {key:?}");
+        }
+        Self { name: name.to_owned(), folder, json }
+    }
+
+    /// The runtime, and the others that must behave the same.
+    pub(super) fn runtimes(&self) -> Vec<String> {
+        let others = self.json["also_on"].as_array().into_iter().flatten();
+        let mut all: Vec<String> =
+            std::iter::once(&self.json["runtime"]).chain(others).filter_map(|name| name.as_str().map(str::to_owned)).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    pub(super) fn has_http(&self) -> bool {
+        self.steps().iter().any(|step| step.expect.get("http").is_some())
+    }
+
+    /// All calls, in order.
+    pub(super) fn steps(&self) -> Vec<Step<'_>> {
+        let first = Step {
+            event: event(&self.json),
+            parallel: self.json["parallel"].as_array().into_iter().flatten().map(Value::to_string).collect(),
+            expect: &self.json["expect"],
+        };
+        let then = self.json["then"].as_array().into_iter().flatten();
+        let then = then.map(|step| Step { event: event(step), parallel: Vec::new(), expect: &step["expect"] });
+        std::iter::once(first).chain(then).collect()
+    }
+
+    /// Body of the request that creates the function.
+    pub(super) fn create(&self, function: &str, runtime: &str) -> Value {
+        let fixture = &self.json;
+        let number = |key: &str, default: i64| fixture[key].as_i64().unwrap_or(default);
+        let mut body = json!({
+            "func_name": function, "package": "default", "runtime": runtime, "handler": fixture["handler"],
+            "timeout": number("timeout", 3), "memory_size": number("memory_size", 128), "code_type": fixture["code_type"],
+            "func_code": { "file": base64(&self.package()) },
+            "strategy_config": { "concurrency": number("max_instances", -1), "concurrent_num": number("concurrent_num", 1) },
+        });
+        if let Some(handler) = fixture.get("initializer_handler") {
+            body["initializer_handler"] = handler.clone();
+            body["initializer_timeout"] = fixture["initializer_timeout"].clone();
+        }
+        if let Some(variables) = fixture.get("user_data") {
+            body["user_data"] = json!(variables.to_string());
+        }
+        body
+    }
+
+    fn package(&self) -> Vec<u8> {
+        let mut files = Vec::new();
+        walk(&self.folder, &mut files);
+        files.retain(|file| !file.ends_with("fixture.json"));
+        if let Some(only) = self.json["files"].as_array() {
+            files.retain(|file| only.iter().any(|name| name.as_str().is_some_and(|name| self.folder.join(name) == *file)));
+        }
+        match self.json["code_type"].as_str() {
+            Some("inline") => {
+                assert_eq!(files.len(), 1, "{}: inline means one file", self.name);
+                fs::read(&files[0]).expect("it was listed")
+            }
+            Some("zip") => self.zip(&files),
+            other => panic!("{}: code_type {other:?}", self.name),
+        }
+    }
+
+    fn zip(&self, files: &[PathBuf]) -> Vec<u8> {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        for file in files {
+            let name = file.strip_prefix(&self.folder).expect("it lies in the folder").to_string_lossy();
+            writer.start_file(name, SimpleFileOptions::default()).expect("in memory");
+            writer.write_all(&fs::read(file).expect("it was listed")).expect("in memory");
+        }
+        writer.finish().expect("in memory").into_inner()
+    }
+}
+
+fn event(step: &Value) -> String {
+    match step["event_raw"].as_str() {
+        Some(raw) => raw.to_owned(),
+        None => step["event"].to_string(),
+    }
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+    let mut entries: Vec<_> = fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            walk(&path, files);
+        } else {
+            files.push(path);
+        }
+    }
+}

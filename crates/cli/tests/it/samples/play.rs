@@ -1,0 +1,84 @@
+//! One sample on one runtime: create, call, compare, delete.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::expect::{Seen, compare, distinct};
+use super::fixture::{Fixture, Step};
+use super::instances::interpreters;
+use crate::harness::{Answer, Server, fungraph, wait_for};
+use crate::signed::Client;
+
+/// What to play.
+pub(super) struct Play<'a> {
+    pub(super) server: &'a Server,
+    pub(super) client: &'a Client,
+    pub(super) fixture: &'a Fixture,
+    pub(super) runtime: &'a str,
+}
+
+impl Play<'_> {
+    /// Everything that was not as expected.
+    pub(super) fn run(&self) -> Vec<String> {
+        let body = self.fixture.create(self.function(), self.runtime);
+        let answer = self.client.call("POST", &self.client.functions(""), &body.to_string());
+        if answer.status != 200 {
+            return vec![format!("cannot be created: {} {}", answer.status, answer.text())];
+        }
+        let mut faults = Vec::new();
+        for (number, step) in self.fixture.steps().iter().enumerate() {
+            faults.extend(self.step(step).into_iter().map(|fault| format!("call {}: {fault}", number + 1)));
+        }
+        self.client.done("DELETE", &format!("/{}", self.function()), &Value::Null);
+        faults
+    }
+
+    fn function(&self) -> &str {
+        &self.fixture.name
+    }
+
+    fn step(&self, step: &Step<'_>) -> Vec<String> {
+        let before = interpreters(self.server);
+        let events = std::iter::once(&step.event).chain(&step.parallel);
+        let answers: Vec<(Answer, Duration)> = thread::scope(|scope| {
+            let calls: Vec<_> = events.map(|event| scope.spawn(move || self.call(event))).collect();
+            calls.into_iter().map(|call| call.join().expect("the call was answered")).collect()
+        });
+        // A new interpreter that is still there, or one that came and went: the old ones did not serve the call.
+        let same = answers.len() == 1 && !before.is_empty() && interpreters(self.server).is_subset(&before);
+        let mut faults = Vec::new();
+        let mut all = Vec::new();
+        for (answer, wall) in answers {
+            let id = answer.header("x-cff-request-id").unwrap_or_default().to_owned();
+            let log = if wants_log(step.expect) { self.log(&id) } else { String::new() };
+            let seen = Seen { answer, wall, log, same_instance: same, function: self.function() };
+            faults.extend(compare(step.expect, &seen));
+            all.push(seen);
+        }
+        faults.extend(distinct(step.expect, &all));
+        faults
+    }
+
+    fn call(&self, event: &str) -> (Answer, Duration) {
+        let path = self.client.functions(&format!("/{}/invocations", self.function()));
+        let request = self.client.request("POST", &path, event).with("X-Cff-Log-Type", "tail");
+        let request = self.client.sign(request);
+        let begun = Instant::now();
+        (request.send(), begun.elapsed())
+    }
+
+    /// The whole log of a call. It is written behind the answer, so it may come a moment later.
+    fn log(&self, id: &str) -> String {
+        let data = self.server.data().display().to_string();
+        wait_for(&format!("the log of {id}"), || {
+            let run = fungraph(&["logs", self.function(), "--request", id, "--data-dir", &data]);
+            (run.code == 0 && run.out.contains("Finish invoke request")).then_some(run.out)
+        })
+    }
+}
+
+fn wants_log(expect: &Value) -> bool {
+    ["logs", "logs_absent", "attempts"].iter().any(|key| expect.get(key).is_some())
+}

@@ -1,0 +1,41 @@
+//! The official Python SDK, as anyone installs it, against the real binary: `tests/sdk/` holds the scenarios.
+
+mod environment;
+
+use std::process::Command;
+
+use crate::harness::{Server, repository};
+
+/// Runs one file of scenarios against a server of its own.
+fn scenarios(file: &str) {
+    let server = Server::start(&[]);
+    let mut command = Command::new(environment::python());
+    command.args(["-B", "-m", "unittest", "--verbose", file]).current_dir(repository("tests/sdk"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("HUAWEICLOUD_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("FUNGRAPH_CREDENTIALS", server.data().join("credentials.json"));
+    let output = command.output().expect("the interpreter of the virtual environment starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stdout));
+    assert!(said.contains("\nOK"), "{said}");
+    assert!(!server.log().contains("panicked"), "{}", server.log());
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn functions_are_managed() {
+    scenarios("test_functions");
+}
+
+#[test]
+fn functions_are_called() {
+    scenarios("test_calls");
+}
+
+#[test]
+fn refusals_arrive_as_exceptions() {
+    scenarios("test_refusals");
+}
