@@ -14,6 +14,6 @@ pub struct Config {
     /// Short name made from the data folder's path, `[a-z0-9]{1,16}`: names cgroups, so that two servers on one host do not meet,
     /// and the next start finds what a killed one left.
     pub name: String,
-    /// Walls that may be absent. Any other wall this host cannot give makes [`start`](crate::start) fail.
+    /// Walls that may be absent. Any other wall this host cannot give makes [`start`](crate::start()) fail.
     pub accept_missing: Vec<Wall>,
 }

@@ -2,7 +2,7 @@
 //!
 //! `serve` is two processes. The **server** talks to the network, reads code and has no privilege. The **spawner** is the same binary
 //! started again, single-threaded and root, and the only part that makes namespaces, cgroups and mounts; it never reads what a
-//! sandboxed process reads or writes. Between them runs one `SOCK_SEQPACKET` socket with the messages of [`message`], and
+//! sandboxed process reads or writes. Between them runs one `SOCK_SEQPACKET` socket with the messages of `message.rs`, and
 //! descriptors travel with them.
 //!
 //! ```text

@@ -181,10 +181,11 @@ fn copy_data(from: &File, to: &File) -> io::Result<()> {
 }
 
 // From linux/loop.h and linux/fs.h; libc has neither the requests nor the structures.
-const LOOP_CTL_GET_FREE: libc::c_ulong = 0x4C82;
-const LOOP_CONFIGURE: libc::c_ulong = 0x4C0A;
+const LOOP_CTL_GET_FREE: libc::Ioctl = 0x4C82;
+const LOOP_CONFIGURE: libc::Ioctl = 0x4C0A;
 const LO_FLAGS_AUTOCLEAR: u32 = 4;
-const FS_IOC_SHUTDOWN: libc::c_ulong = 0x8004_587D;
+// The type of a request differs between C libraries.
+const FS_IOC_SHUTDOWN: libc::Ioctl = 0x8004_587D_u32 as libc::Ioctl;
 const SHUTDOWN_WITHOUT_FLUSH: u32 = 2;
 
 #[repr(C)]

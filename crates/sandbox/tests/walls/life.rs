@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("fifty_launches_leave_nothing", fifty_launches),
     ("many_at_once_run_side_by_side", many_at_once),
     ("a_killed_spawner_takes_all_along_and_is_swept", killed_spawner),
+    ("a_spawner_killed_while_launching_leaves_nothing_to_the_next", killed_while_launching),
     ("a_spawner_without_a_server_ends_everything", lost_server),
     ("a_dropped_client_ends_the_spawner", dropped_client),
 ];
@@ -219,6 +220,49 @@ fn killed_spawner() {
         assert!(!cgroups(&host.config.name).iter().any(|group| below(group)));
         Spawner::connect(process).expect("it is connected").shutdown().await;
         assert!(cgroups(&host.config.name).is_empty());
+    });
+}
+
+/// What it was in the middle of making may wait for it for ever; the next start must not.
+fn killed_while_launching() {
+    block_on(async {
+        let host = Host::new("wlife10");
+        let launches: Vec<_> = (0..20)
+            .map(|number| {
+                let spawner = host.spawner.clone();
+                tokio::spawn(async move { try_launch(&spawner, sh(&format!("n{number}"), "sleep 1000")).await })
+            })
+            .collect();
+        let made = || {
+            host.cgroups()
+                .iter()
+                .flat_map(std::fs::read_dir)
+                .flatten()
+                .flatten()
+                .filter(|entry| entry.path().is_dir())
+                .count()
+        };
+        eventually("some are made", || made() > 8).await;
+        assert!(
+            Command::new("kill")
+                .args(["-9", &host.spawner_pid.to_string()])
+                .status()
+                .expect("it is installed")
+                .success()
+        );
+        host.spawner.lost().await;
+        for launch in launches {
+            // Those that were answered before are dead as well.
+            match launch.await.expect("it ran") {
+                Ok(running) => assert_eq!(running.sandbox.exited().await.status, ExitStatus::Signal(9)),
+                Err(error) => assert!(matches!(error, Error::Lost), "{error}"),
+            }
+        }
+        let processes =
+            || (0..20).flat_map(|number| pids_of(&host, &format!("n{number}"))).filter(|pid| is_alive(*pid)).count();
+        eventually("the started ones are dead", || processes() <= 2).await;
+        Spawner::connect(start(&host.config).expect("the next one starts")).expect("it is connected").shutdown().await;
+        assert!(processes() == 0 && cgroups(&host.config.name).is_empty());
     });
 }
 
