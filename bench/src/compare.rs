@@ -31,7 +31,7 @@ pub(crate) struct Options {
     /// Seconds of each measurement [default: 3, quick 1]
     #[arg(long, value_name = "SECONDS")]
     duration: Option<f64>,
-    /// Rounds, of which the median ratio counts [default: 7, quick 3]
+    /// Rounds, of which the median ratio counts [default: 5, quick 3]
     #[arg(long)]
     rounds: Option<usize>,
     /// Leave the peers out
@@ -65,7 +65,7 @@ impl Options {
     }
 
     fn rounds(&self) -> usize {
-        self.rounds.unwrap_or(if self.quick { 3 } else { 7 }).max(1)
+        self.rounds.unwrap_or(if self.quick { 3 } else { 5 }).max(1)
     }
 
     fn repeats(&self) -> usize {

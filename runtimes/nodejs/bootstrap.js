@@ -26,6 +26,8 @@ const NOTHING = 0;
 const TEXT = 1;
 const JSON_TEXT = 2;
 const BYTES = 3;
+/** Form of a FAILED after which the process ends. */
+const LEAVING = 1;
 
 const ENTRY = 'function entry exception, error: ';
 const INVOCATION = 'function invocation exception, error: ';
@@ -482,11 +484,11 @@ function isForeign(line) {
 }
 
 /** Sends FAILED; the error object stands in the log of the call too, as it does in the service. */
-function fail(call, failure) {
+function fail(call, failure, leaving = 0) {
   const text = stringify(failure.fields, null, 4);
   endLines(call);
   sendLines(call, text + '\n');
-  send(FAILED, call, text, 0, failure.code);
+  send(FAILED, call, text, leaving, failure.code);
 }
 
 // --- loading ---------------------------------------------------------------------------------------------------------
@@ -623,7 +625,7 @@ function invoke(call, requestID, text) {
     if (storage === null) enter(context, event);
     else storage.run(context, enter, context, event);
   } catch (error) {
-    answerFailure(context, thrown(4002, INVOCATION, error));
+    answerFailure(context, rejected(error));
   }
 }
 
@@ -656,7 +658,12 @@ function isThenable(value) {
 }
 
 function rejected(error) {
-  return thrown(4002, INVOCATION, error);
+  return thrown(isDiskFull(error) ? 4207 : 4002, INVOCATION, error);
+}
+
+/** Watching files runs out of something else under the same name. */
+function isDiskFull(error) {
+  return isError(error) && error.code === 'ENOSPC' && error.syscall !== 'watch';
 }
 
 function handedBack(error) {
@@ -720,10 +727,10 @@ function isTooLarge(payload) {
   return payload.length * 3 > most && Buffer.byteLength(payload) > most;
 }
 
-function answerFailure(context, failure) {
+function answerFailure(context, failure, leaving = 0) {
   const call = context[NUMBER];
   if (active.get(call) !== context) return;
-  fail(call, failure);
+  fail(call, failure, leaving);
   active.delete(call);
 }
 
@@ -786,7 +793,7 @@ function takeUncaught() {
       if (active.size === 0) {
         sendLines(0, [typeOf(error) + ': ' + messageOf(error), ...(order ? stackOf(error) : [])].join('\n') + '\n');
       }
-      for (const context of Array.from(active.values())) answerFailure(context, rejected(error));
+      for (const context of Array.from(active.values())) answerFailure(context, rejected(error), LEAVING);
       process.exit(1);
     });
   }

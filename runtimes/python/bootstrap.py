@@ -18,6 +18,8 @@ PROTOCOL = 1
 LOAD, INITIALIZE, INVOKE, STOP = 1, 2, 3, 4
 HELLO, LOADED, INITIALIZED, RESULT, FAILED, LOG, STOPPED = 65, 66, 67, 68, 69, 70, 71
 NOTHING, TEXT, JSON = 0, 1, 2
+# Form of a FAILED after which the process ends.
+LEAVING = 1
 ENTRY = "function entry exception, error: "
 INVOCATION = "function invocation exception, error: "
 INITIALIZATION = "function initialization exception, error: "
@@ -768,16 +770,17 @@ class Function:
             self.wire.send(INITIALIZED, call, b"")
             return
         if not isinstance(error, Failure):
-            error, cause = thrown(4009, INITIALIZATION, error, self.loaded.code_root), error
-            self.fail(call, error)
-            leave_if_exit(cause)
+            failure = thrown(4009, INITIALIZATION, error, self.loaded.code_root)
+            self.fail(call, failure, isinstance(error, SystemExit))
+            leave_if_exit(error)
             return
         self.fail(call, error)
 
     def raised(self, call, error):
         """Answers a call whose handler has thrown."""
         leave_if_forked(error)
-        self.fail(call, thrown(4002, INVOCATION, error, self.loaded.code_root))
+        code = 4207 if is_disk_full(error) else 4002
+        self.fail(call, thrown(code, INVOCATION, error, self.loaded.code_root), isinstance(error, SystemExit))
         leave_if_exit(error)
 
     def stopped(self, error=None):
@@ -788,13 +791,13 @@ class Function:
         self.wire.send(STOPPED, 0, b"")
         os._exit(0)
 
-    def fail(self, call, failure):
+    def fail(self, call, failure, leaving=False):
         """Sends FAILED; the error object stands in the log of the call too, as it does in the service."""
         payload = failure.payload()
         self.end_lines(call)
         for part in frames_of(payload.decode() + "\n"):
             self.wire.send(LOG, call, part.encode())
-        self.wire.send(FAILED, call, payload, failure.code)
+        self.wire.send(FAILED, call, payload, failure.code, LEAVING if leaving else 0)
 
     def tell(self, error):
         """Logs what no call can be blamed for."""
@@ -815,6 +818,11 @@ class Function:
     def _unlock_output(self):
         self.stdout.unlock()
         self.stderr.unlock()
+
+
+def is_disk_full(error):
+    from errno import EDQUOT, ENOSPC
+    return isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT)
 
 
 def leave_if_exit(error):

@@ -1,6 +1,6 @@
 //! `cargo xtask check`: everything that must hold, in the order in which it fails soonest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail, ensure};
@@ -35,7 +35,8 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
             steps.take(name, *work)?;
         }
     }
-    println!("\nAll checks passed:\n{}", steps.summary());
+    let what = if names.is_empty() { "All checks passed" } else { "Passed" };
+    println!("\n{what}:\n{}", steps.summary());
     Ok(())
 }
 
@@ -60,8 +61,9 @@ fn node_tests() -> Result<Vec<PathBuf>> {
     let root = workspace::root();
     let folder = root.join("runtimes/nodejs/tests");
     let mut tests = workspace::files()?;
-    tests.retain(|file| file.starts_with(&folder) && file.to_string_lossy().ends_with(".test.js"));
-    ensure!(!tests.is_empty(), "there is no *.test.js below runtimes/nodejs/tests");
+    let is_test = |file: &Path| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("test_"));
+    tests.retain(|file| file.starts_with(&folder) && is_test(file));
+    ensure!(!tests.is_empty(), "there is no test_*.js below runtimes/nodejs/tests");
     Ok(tests.into_iter().map(|file| file.strip_prefix(&root).map(PathBuf::from).unwrap_or(file)).collect())
 }
 

@@ -37,6 +37,15 @@ pub(crate) fn descendants(of: u32) -> Vec<(u32, String)> {
     found.into_iter().skip(1).map(|pid| (pid, program(pid))).collect()
 }
 
+/// Seconds of processor time that a process has had.
+pub(crate) fn processor_seconds(pid: u32) -> f64 {
+    /// `CLK_TCK` of every Linux we run on.
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields = text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().skip(11).take(2)).into_iter().flatten();
+    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
+}
+
 /// The fourth field of `stat`; the second may hold blanks and ends in the last bracket.
 fn parent(pid: u32) -> Option<u32> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

@@ -78,6 +78,11 @@ impl Ours {
         Ok(Self { server, credentials: Credentials::parse(&text)?, _folder: folder })
     }
 
+    /// The server's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
     /// How it ended, if not well.
     pub(crate) async fn stop(self) -> Result<Option<String>> {
         let status = self.server.stop().await?;

@@ -36,8 +36,14 @@ enum Kind {
 /// A peer that runs.
 pub(crate) struct Started {
     pub(crate) target: Target,
-    _server: Server,
+    server: Server,
     _folder: Option<TempDir>,
+}
+
+impl Started {
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.pid()
+    }
 }
 
 /// Those of a language.
@@ -104,7 +110,7 @@ impl Peer {
             _ => probe,
         };
         let target = Target { address: server.address.clone(), request: request.render(&server.address) };
-        Ok(Some(Started { target, _server: server, _folder: folder }))
+        Ok(Some(Started { target, server, _folder: folder }))
     }
 }
 

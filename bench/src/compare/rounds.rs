@@ -4,19 +4,21 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use serde_json::Value;
 use tokio::process::Command;
 
 use super::ours::{Deployed, Ours};
-use super::peers;
 use super::process::Server;
 use super::table::{Budget, Row, Table};
 use super::{EVENT, Options};
+use super::{host, peers};
 use crate::bare::{Language, Worker};
+use crate::http1::Connection;
 use crate::load::{self, Measured, Target};
 
 const MANY: usize = 16;
 /// Until every instance that a load wants is there: the slowest takes a few hundred milliseconds of processor time.
-const FIRST_WARM_UP: Duration = Duration::from_secs(4);
+const FIRST_WARM_UP: Duration = Duration::from_secs(3);
 const WARM_UP: Duration = Duration::from_millis(300);
 
 /// One thing measured again and again.
@@ -26,11 +28,37 @@ struct Subject {
     /// Milliseconds at the median, and calls per second, of each round.
     p50: Vec<f64>,
     rate: Vec<f64>,
+    /// The server's process, and microseconds of processor time per call: its own, and its interpreters'. A busy machine
+    /// stretches times and not these.
+    process: u32,
+    own: Vec<f64>,
+    interpreters: Vec<f64>,
 }
 
 impl Subject {
-    fn new(target: &Target, connections: usize) -> Self {
-        Self { target: target.clone(), connections, p50: Vec::new(), rate: Vec::new() }
+    fn new(target: &Target, connections: usize, process: u32) -> Self {
+        let none = Vec::new;
+        Self {
+            target: target.clone(),
+            connections,
+            p50: none(),
+            rate: none(),
+            process,
+            own: none(),
+            interpreters: none(),
+        }
+    }
+
+    /// One answer.
+    async fn answer(&self) -> Result<Value> {
+        Connection::open(&self.target.address).await?.call(&self.target.request).await?.json()
+    }
+
+    /// Seconds of processor time so far, own and of interpreters.
+    fn processor(&self) -> [f64; 2] {
+        let below = host::descendants(self.process).into_iter();
+        let interpreters = below.filter(|(_, program)| program.starts_with("python") || program.starts_with("node"));
+        [host::processor_seconds(self.process), interpreters.map(|(pid, _)| host::processor_seconds(pid)).sum()]
     }
 
     async fn warm_up(&self, time: Duration) -> Result<()> {
@@ -41,10 +69,15 @@ impl Subject {
 
     async fn measure(&mut self, time: Duration) -> Result<()> {
         self.warm_up(WARM_UP).await?;
+        let before = self.processor();
         let measured: Measured = load::run(&self.target, self.connections, time).await?;
+        let after = self.processor();
         ensure!(measured.errors == 0, "{} calls failed, the last with {}", measured.errors, measured.last_error);
         self.p50.push(measured.percentile(50.0));
         self.rate.push(measured.per_second());
+        let per_call = |which: usize| (after[which] - before[which]) * 1e6 / measured.requests() as f64;
+        self.own.push(per_call(0));
+        self.interpreters.push(per_call(1));
         Ok(())
     }
 }
@@ -73,59 +106,62 @@ pub(crate) async fn warm(
     ours: &Ours,
     table: &mut Table,
 ) -> Result<()> {
-    let bare = Server::start(bare_command(language, deployed)?).await?;
-    let echo = Server::start(bench_command(&["echo"])?).await?;
+    let bare = Server::start(bare_command(language, deployed)).await?;
+    let echo = Server::start(bench_command(&["echo"])).await?;
     let same_bytes =
         |address: &str, like: &Target| Target { address: address.to_owned(), request: like.request.clone() };
     let (capped, free) = (ours.target(&deployed.capped), ours.target(&deployed.free));
     let mut subjects = vec![
-        Subject::new(&capped, 1),
-        Subject::new(&same_bytes(&bare.address, &capped), 1),
-        Subject::new(&capped, MANY),
-        Subject::new(&same_bytes(&bare.address, &capped), MANY),
-        Subject::new(&free, MANY),
-        Subject::new(&same_bytes(&echo.address, &capped), 1),
+        Subject::new(&capped, 1, ours.pid()),
+        Subject::new(&same_bytes(&bare.address, &capped), 1, bare.pid()),
+        Subject::new(&capped, MANY, ours.pid()),
+        Subject::new(&same_bytes(&bare.address, &capped), MANY, bare.pid()),
+        Subject::new(&free, MANY, ours.pid()),
+        Subject::new(&same_bytes(&echo.address, &capped), 1, echo.pid()),
     ];
+    same_answers(&subjects[..5]).await?;
     in_turns(options, options.rounds(), &mut subjects).await?;
-    let name = language.name();
-    let [one, bare_one, capped, bare_many, free, floor] = &subjects[..] else { unreachable!("six were made") };
-    let bare = "bare";
-    table.push(Row::beside(
-        format!("{name}: warm, c=1, p50"),
-        three(&one.p50, &bare_one.p50),
-        "ms",
-        bare,
-        Some(Budget::AtMost(1.1)),
-    ));
-    let what = format!("{name}: warm, c=16, two instances");
-    table.push(Row::beside(what, three(&capped.rate, &bare_many.rate), "/s", bare, Some(Budget::AtLeast(0.9))));
-    let what = format!("{name}: warm, c=16, no cap");
-    table.push(Row::beside(what, three(&free.rate, &bare_many.rate), "/s", bare, Some(Budget::AtLeast(0.8))));
-    table.push(Row::beside(
-        format!("{name}: floor of HTTP, c=1, p50"),
-        three(&one.p50, &floor.p50),
-        "ms",
-        "echo",
-        None,
-    ));
-    if options.no_peers {
-        return Ok(());
+    warm_rows(language.name(), &subjects, table);
+    if options.no_peers { Ok(()) } else { peers(options, language, deployed, ours, table).await }
+}
+
+/// What the six subjects of [`warm`] came to.
+fn warm_rows(name: &str, subjects: &[Subject], table: &mut Table) {
+    let [one, bare_one, many, bare_many, unlimited, floor] = subjects else { unreachable!("six were made") };
+    let mut row = |what: &str, figures: [f64; 3], unit: &str, whose: &str, budget: Option<Budget>| {
+        table.push(Row::beside(format!("{name}: {what}"), figures, unit, whose, budget));
+    };
+    row("warm, c=1, p50", three(&one.p50, &bare_one.p50), "ms", "bare", Some(Budget::AtMost(1.1)));
+    row("warm, c=16, two instances", three(&many.rate, &bare_many.rate), "/s", "bare", Some(Budget::AtLeast(0.9)));
+    row("warm, c=16, no cap", three(&unlimited.rate, &bare_many.rate), "/s", "bare", Some(Budget::AtLeast(0.8)));
+    row("floor of HTTP, c=1, p50", three(&one.p50, &floor.p50), "ms", "echo", None);
+    row("processor per call, c=16, two: server", three(&many.own, &bare_many.own), "us", "bare", None);
+    let interpreters = three(&many.interpreters, &bare_many.interpreters);
+    row("processor per call, c=16, two: instances", interpreters, "us", "bare", None);
+}
+
+/// All of them do the same work, or nothing can be compared.
+async fn same_answers(subjects: &[Subject]) -> Result<()> {
+    let first = subjects[0].answer().await?;
+    for subject in subjects {
+        let other = subject.answer().await?;
+        ensure!(first == other, "{} answers {other}, and not {first}", subject.target.address);
     }
-    peers(options, language, &deployed.runtime, (&ours.target(&deployed.capped), &ours.target(&deployed.free)), table)
-        .await
+    Ok(())
 }
 
 /// Peers one by one, each in turns with us: some of them would take the processors from the others even when idle.
 async fn peers(
     options: &Options,
     language: Language,
-    runtime: &str,
-    ours: (&Target, &Target),
+    deployed: &Deployed,
+    ours: &Ours,
     table: &mut Table,
 ) -> Result<()> {
+    let (capped, free) = (ours.target(&deployed.capped), ours.target(&deployed.free));
     for peer in peers::all(language) {
         let what = format!("{}: {}", language.name(), peer.name);
-        let started = match peer.start(runtime).await {
+        let started = match peer.start(&deployed.runtime).await {
             Ok(Some(started)) => started,
             Ok(None) => {
                 table.push(Row::missing(what, "not installed (bench/peers installs it)"));
@@ -137,12 +173,16 @@ async fn peers(
             }
         };
         let mut subjects = [
-            Subject::new(ours.0, 1),
-            Subject::new(&started.target, 1),
-            Subject::new(ours.1, MANY),
-            Subject::new(&started.target, MANY),
+            Subject::new(&capped, 1, ours.pid()),
+            Subject::new(&started.target, 1, started.pid()),
+            Subject::new(&free, MANY, ours.pid()),
+            Subject::new(&started.target, MANY, started.pid()),
         ];
-        if let Err(error) = in_turns(options, options.rounds().min(3), &mut subjects).await {
+        let measured = match same_answers(&subjects).await {
+            Ok(()) => in_turns(options, options.rounds().min(2), &mut subjects).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = measured {
             table.push(Row::missing(what, &format!("could not be measured: {error:#}")));
             continue;
         }
@@ -200,14 +240,15 @@ pub(crate) async fn cold(
     Ok(())
 }
 
-fn bare_command(language: Language, deployed: &Deployed) -> Result<Command> {
-    let mut command = bench_command(&["bare", if language == Language::Python { "python" } else { "node" }])?;
+fn bare_command(language: Language, deployed: &Deployed) -> Command {
+    let mut command = bench_command(&["bare", if language == Language::Python { "python" } else { "node" }]);
     command.arg(&deployed.program).args(["--workers", "2"]);
-    Ok(command)
+    command
 }
 
-fn bench_command(words: &[&str]) -> Result<Command> {
-    let mut command = Command::new(std::env::current_exe()?);
+fn bench_command(words: &[&str]) -> Command {
+    // The program that runs now, also when a build has put another one in its place.
+    let mut command = Command::new("/proc/self/exe");
     command.args(words);
-    Ok(command)
+    command
 }

@@ -7,11 +7,11 @@ use fungraph_instance::Plan;
 use fungraph_model::{
     Caller, ErrorCode, Fault, FunctionKey, FunctionRef, FunctionVersion, Language, Qualifier, Runtime, limits,
 };
-use fungraph_store::{Error as StoreError, FunctionQuery};
+use fungraph_store::{Error as StoreError, FunctionQuery, Store};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::{CodeDraft, Engine, Error, FunctionDraft, SpecDraft, resolve::Resolved, validate};
+use crate::{CodeDraft, Engine, Error, FunctionDraft, SpecDraft, resolve::Resolved, to_end::to_end, validate};
 
 /// How often an update that lost against another one is tried again before the caller is asked to.
 const UPDATE_TRIES: usize = 10;
@@ -54,7 +54,11 @@ impl Engine {
     ///
     /// # Errors
     /// The code of the field that is wrong; FSS.1061 where the name is taken; FSS.1041 and FSS.1042 over quota.
-    pub async fn create_function(&self, caller: &Caller, draft: FunctionDraft) -> Result<Arc<FunctionVersion>, Error> {
+    pub async fn create_function(
+        self: &Arc<Self>,
+        caller: &Caller,
+        draft: FunctionDraft,
+    ) -> Result<Arc<FunctionVersion>, Error> {
         let name = validate::function_name(draft.name)?;
         let package = validate::package(draft.package)?;
         let runtime = validate::runtime(draft.spec.runtime.as_deref())?;
@@ -67,7 +71,7 @@ impl Engine {
         let _upload = self.uploads.read().await;
         let code = self.keep_code(draft.code, runtime).await?;
         self.check_quota(caller, code.size, true).await?;
-        let version = FunctionVersion {
+        let version = Arc::new(FunctionVersion {
             key,
             domain: caller.domain.clone(),
             version: limits::LATEST.to_owned(),
@@ -76,15 +80,16 @@ impl Engine {
             code,
             revision: 1,
             last_modified: Timestamp::now(),
-        };
-        match self.store.create_function(&version).await {
+        });
+        let new = Arc::clone(&version);
+        let stored = self.change(version.key.clone(), |store| async move { store.create_function(&new).await }).await;
+        match stored {
             Ok(()) => {}
             Err(StoreError::Exists { .. }) => return Err(exists(&version.key)),
             Err(source) => return Err(Error::internal("store a new function", source)),
         }
-        self.resolver.forget(&version.key);
         tracing::info!(function = %version.key, runtime = runtime.name(), "function created");
-        Ok(Arc::new(version))
+        Ok(version)
     }
 
     /// One page of a project's functions.
@@ -145,7 +150,7 @@ impl Engine {
     /// # Errors
     /// FSS.1015 for a version or alias; the code of the field that is wrong.
     pub async fn update_spec(
-        &self,
+        self: &Arc<Self>,
         caller: &Caller,
         function: &FunctionRef,
         name: Option<String>,
@@ -174,7 +179,7 @@ impl Engine {
     /// # Errors
     /// FSS.1015 for a version or alias; the code of what is wrong with the package.
     pub async fn update_code(
-        &self,
+        self: &Arc<Self>,
         caller: &Caller,
         function: &FunctionRef,
         draft: CodeDraft,
@@ -195,7 +200,7 @@ impl Engine {
     ///
     /// # Errors
     /// FSS.0403 for `latest` alone, FSS.1052 and FSS.1053 for a version or alias that is missing, FSS.1051.
-    pub async fn delete_function(&self, caller: &Caller, function: &FunctionRef) -> Result<(), Error> {
+    pub async fn delete_function(self: &Arc<Self>, caller: &Caller, function: &FunctionRef) -> Result<(), Error> {
         let key = key(caller, function)?;
         match &function.qualifier {
             None => {}
@@ -209,11 +214,11 @@ impl Engine {
             }
             Some(_) => return self.function(caller, function).await.map(|_| ()),
         }
-        let deleted = self.store.delete_function(&key).await;
+        let gone = key.clone();
+        let deleted = self.change(key.clone(), |store| async move { store.delete_function(&gone).await }).await;
         if !deleted.map_err(|source| Error::internal("delete a function", source))? {
             return Err(missing(&key).into());
         }
-        self.resolver.forget(&key);
         self.logs.remove(&key).await;
         self.nudge_cleaner();
         tracing::info!(function = %key, "function deleted");
@@ -256,7 +261,7 @@ impl Engine {
 
     /// Applies a change to what is stored; whoever changed it meanwhile is not lost, the change is applied to that.
     async fn update(
-        &self,
+        self: &Arc<Self>,
         key: &FunctionKey,
         change: impl Fn(FunctionVersion) -> Result<FunctionVersion, Fault>,
     ) -> Result<Arc<FunctionVersion>, Error> {
@@ -264,11 +269,12 @@ impl Engine {
             let old = self.read(key).await?.ok_or_else(|| missing(key))?;
             let revision = old.revision;
             let new = FunctionVersion { revision: revision + 1, last_modified: Timestamp::now(), ..change(old)? };
-            match self.store.update_function(&new, revision).await {
-                Ok(()) => {
-                    self.resolver.forget(key);
-                    return Ok(Arc::new(new));
-                }
+            let new = Arc::new(new);
+            let updated = Arc::clone(&new);
+            let stored =
+                self.change(key.clone(), |store| async move { store.update_function(&updated, revision).await }).await;
+            match stored {
+                Ok(()) => return Ok(new),
                 Err(StoreError::Changed { .. }) => {}
                 Err(StoreError::Missing { .. }) => return Err(missing(key).into()),
                 Err(source) => return Err(Error::internal("update a function", source)),
@@ -279,6 +285,30 @@ impl Engine {
             "The function was changed by others again and again meanwhile. Nothing was changed by this request; send it again",
         )
         .into())
+    }
+
+    /// Changes what is stored of a function, then forgets what is remembered of it. Both happen even if the client leaves in
+    /// between: calls would go on with the old one for ever.
+    async fn change<T, F>(self: &Arc<Self>, key: FunctionKey, write: impl FnOnce(Store) -> F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let engine = Arc::clone(self);
+        let written = write(self.store.clone());
+        let whole = async move {
+            let written = written.await;
+            // After any other failure nobody knows what is stored.
+            let refused = matches!(
+                written,
+                Err(StoreError::Exists { .. } | StoreError::Changed { .. } | StoreError::Missing { .. })
+            );
+            if !refused {
+                engine.resolver.forget(&key);
+            }
+            written
+        };
+        to_end(whole, self.orphans.clone()).await
     }
 
     fn check_runtime(&self, runtime: Runtime) -> Result<(), Fault> {

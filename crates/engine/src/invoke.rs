@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_instance::StartError;
+use fungraph_instance::{StartError, failure};
 use fungraph_model::{
     Caller, ErrorCode, Failure, FailureCode, Fault, FunctionRef, FunctionVersion, LogTail, Outcome, Qualifier,
     RequestId, Runtime, Summary, Value, limits,
@@ -187,10 +187,6 @@ impl Engine {
         ran.outcome = end.outcome;
         if let Outcome::Failed(failure) = &ran.outcome {
             log_failure(&mut ran.log, failure, &end.log);
-            if failure.code == FailureCode::LoadFailed {
-                // `sys.exit` in a handler: the process is about to end, and must not be leased meanwhile.
-                lease.instance().kill();
-            }
         }
     }
 
@@ -211,26 +207,27 @@ impl Engine {
             let Some(hook) = call.version.spec.initializer.as_ref().filter(|_| leased.needs_initializer()) else {
                 return Ok(Ok(leased));
             };
+            let begun = Timestamp::now();
             let end = leased.instance().initialize(call.request, Duration::from_secs(hook.timeout_s.into())).await;
             let took_us = u64::try_from(end.took.as_micros()).unwrap_or(u64::MAX);
             ran.duration += end.took;
             ran.memory_used = ran.memory_used.max(end.memory_peak);
-            match end.outcome {
-                Outcome::Returned(_) => {
-                    ran.log.initializer(&end.log, took_us, false);
-                    leased.initialized();
-                    return Ok(Ok(leased));
-                }
-                Outcome::Failed(failure) => {
-                    ran.log.initializer(&end.log, took_us, true);
-                    leased.destroy();
-                    if attempt == INITIALIZER_TRIES {
-                        log_failure(&mut ran.log, &failure, &end.log);
-                        return Ok(Err(initializer_failure(failure)));
-                    }
-                }
+            let failed = matches!(end.outcome, Outcome::Failed(_));
+            ran.log.initializer(&end.log, begun, took_us, failed);
+            let Outcome::Failed(failure) = end.outcome else {
+                leased.initialized();
+                return Ok(Ok(leased));
+            };
+            log_failure(&mut ran.log, &failure, &end.log);
+            leased.destroy();
+            if attempt == INITIALIZER_TRIES {
+                return Ok(Err(initializer_failure(failure)));
             }
             lease = call.group.acquire(Instant::now()).await;
+            if matches!(lease, Err(AcquireError::Refused(_))) {
+                // There is no room for another try; what went wrong is the initializer all the same.
+                return Ok(Err(initializer_failure(failure)));
+            }
         }
         unreachable!("the last try returns")
     }
@@ -273,8 +270,7 @@ fn start_failure(error: StartError, call: &Admitted, ran: &mut Ran) -> Failure<B
 }
 
 fn executor_failure(message: &str) -> Failure<Bytes> {
-    let object = serde_json::json!({ "errorMessage": message, "errorType": "ExecutorStartFailed" });
-    Failure { code: FailureCode::ExecutorFailed, object: format!("{object:#}").into() }
+    failure(FailureCode::ExecutorFailed, "ExecutorStartFailed", message)
 }
 
 /// The interpreter was there when the function was created and is gone now (SETTLED.md, "Management").
@@ -308,14 +304,20 @@ fn event(event: Bytes, runtime: Runtime) -> Result<Bytes, Fault> {
         return Ok(Bytes::from_static(b"{}"));
     }
     if runtime.parses_event()
-        && let Err(error) = serde_json::from_slice::<IgnoredAny>(&event)
+        && let Err(why) = check_json(&event)
     {
         return Err(Fault::new(
             ErrorCode::NotAcceptable,
-            format!("The body is not JSON ({error}). {} functions take any JSON value; quote a text", runtime.name()),
+            format!("The body is not JSON ({why}). {} functions take any JSON value; quote a text", runtime.name()),
         ));
     }
     Ok(event)
+}
+
+/// Whether a parser of any language takes it. Text that is passed over is not looked at by serde, hence the first check.
+fn check_json(event: &[u8]) -> Result<(), String> {
+    let text = std::str::from_utf8(event).map_err(|error| error.to_string())?;
+    serde_json::from_str::<IgnoredAny>(text).map(|_| ()).map_err(|error| error.to_string())
 }
 
 fn refused(why: Refusal) -> Fault {
@@ -327,6 +329,11 @@ fn refused(why: Refusal) -> Fault {
         Refusal::QueueFull | Refusal::WaitedTooLong => {
             (ErrorCode::TooManyRequests, "Your request has been controlled by overload sdk, please retry later")
         }
+        Refusal::NeverFits => (
+            ErrorCode::Unavailable,
+            "The function needs more memory than this server gives to all functions together. \
+             Lower memory_size, or raise pool.memory_mb in the server's settings",
+        ),
         Refusal::Stopping => (ErrorCode::Unavailable, "The server is stopping. Send the request again"),
     };
     Fault::new(code, message)
@@ -359,6 +366,8 @@ mod tests {
             let got = event(Bytes::from_static(body.as_bytes()), runtime);
             assert_eq!(got.map_err(|fault| fault.code), expected.map(Bytes::from), "{body} for {}", runtime.name());
         }
+        let no_text = event(Bytes::from_static(b"\"\xff\""), python);
+        assert_eq!(no_text.expect_err("JSON is UTF-8").code, ErrorCode::NotAcceptable);
         let large = Bytes::from(vec![b' '; limits::EVENT_BYTES + 1]);
         assert_eq!(event(large, python).expect_err("too large").code, ErrorCode::EventTooLarge);
     }

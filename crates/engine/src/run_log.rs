@@ -35,15 +35,15 @@ impl RunLog {
         self.text.extend_from_slice(lines);
     }
 
-    /// The initializer's own lines between its two.
-    pub(crate) fn initializer(&mut self, lines: &[u8], took_us: u64, failed: bool) {
-        let (now, request) = (Timestamp::now(), self.request);
-        self.line(format_args!("{} Start initialize request '{request}'", Second(now)));
+    /// The initializer's own lines between its two; it has ended just now.
+    pub(crate) fn initializer(&mut self, lines: &[u8], begun: Timestamp, took_us: u64, failed: bool) {
+        let request = self.request;
+        self.line(format_args!("{} Start initialize request '{request}'", Second(begun)));
         self.add(lines);
         let mark = if failed { "(initialize Failed)" } else { "" };
         self.line(format_args!(
             "{} Finish initialize request '{request}'{mark}, duration: {}ms",
-            Second(now),
+            Second(Timestamp::now()),
             Thousandths(took_us)
         ));
     }
@@ -58,7 +58,8 @@ impl RunLog {
     pub(crate) fn finish(mut self, summary: &Summary, failed: bool, now: Timestamp) -> Bytes {
         let request = self.request;
         let mark = if failed { "(invoke Failed)" } else { "" };
-        let memory_thousandths = u64::try_from((u128::from(summary.memory_used) * 1000) >> 20).unwrap_or(u64::MAX);
+        let memory_thousandths =
+            u64::try_from((u128::from(summary.memory_used) * 1000 + (1 << 19)) >> 20).unwrap_or(u64::MAX);
         self.line(format_args!(
             "{} Finish invoke request '{request}'{mark}, duration: {}ms, billing duration: {}ms, memory used: {}MB, billing memory: {}MB",
             Second(now),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use fungraph_model::{Failure, FailureCode};
-use serde_json::json;
+use serde_json::Value;
 
 use crate::Ended;
 
@@ -71,9 +71,12 @@ impl Death {
 }
 
 /// A failure the bootstrap could not tell itself, in the shape of runtimes.md 5.3.
-pub(crate) fn failure(code: FailureCode, error_type: &str, message: &str) -> Failure<Bytes> {
-    let object = json!({ "errorMessage": message, "errorType": error_type });
-    Failure { code, object: Bytes::from(format!("{object:#}")) }
+#[must_use]
+pub fn failure(code: FailureCode, error_type: &str, message: &str) -> Failure<Bytes> {
+    let (message, error_type) = (Value::from(message), Value::from(error_type));
+    // Four blanks, as the bootstraps write theirs (contract: SETTLED.md, "Own failure of a function").
+    let object = format!("{{\n    \"errorMessage\": {message},\n    \"errorType\": {error_type}\n}}");
+    Failure { code, object: object.into() }
 }
 
 fn crashed(ended: Ended) -> String {
@@ -104,5 +107,11 @@ mod tests {
             assert_eq!(death.failure().code.number(), number, "{death:?}");
         }
         assert_eq!(Death::Ended(exit).start_failure().code.number(), 4201);
+    }
+
+    #[test]
+    fn our_error_objects_look_like_those_of_the_bootstraps() {
+        let object = failure(FailureCode::TimedOut, "FunctionTimeout", "a \"b\"").object;
+        assert_eq!(object, "{\n    \"errorMessage\": \"a \\\"b\\\"\",\n    \"errorType\": \"FunctionTimeout\"\n}");
     }
 }

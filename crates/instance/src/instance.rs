@@ -19,7 +19,7 @@ use crate::{
     Death, FrameHeader, Kind, LaunchError, Launched, Launcher, Plan,
     death::failure,
     load, protocol,
-    reader::{Answer, Reader, Reply, Shared},
+    reader::{Answer, CONTROL_FRAMES, Reader, Reply, Shared},
 };
 
 /// The serialised result may be this much over its limit (contract: limits.md, "plus or minus 100 bytes").
@@ -31,7 +31,7 @@ const LAST_WORDS: Duration = Duration::from_secs(6);
 pub struct Instance {
     shared: Arc<Shared>,
     writer: Mutex<OwnedWriteHalf>,
-    control: Mutex<mpsc::UnboundedReceiver<(FrameHeader, Bytes)>>,
+    control: Mutex<mpsc::Receiver<(FrameHeader, Bytes)>>,
     death: watch::Receiver<Option<Death>>,
 }
 
@@ -100,7 +100,7 @@ impl Instance {
     fn attach(launched: Launched, log_bytes: usize) -> Self {
         let (socket, writer) = launched.socket.into_split();
         let shared = Arc::new(Shared::new(launched.process, log_bytes));
-        let (control_in, control) = mpsc::unbounded_channel();
+        let (control_in, control) = mpsc::channel(CONTROL_FRAMES);
         let (death_in, death) = watch::channel(None);
         let reader = Reader {
             socket,

@@ -14,7 +14,7 @@ mod protocol;
 mod reader;
 mod sandboxed;
 
-pub use death::Death;
+pub use death::{Death, failure};
 pub use instance::{CallEnd, Instance, StartError, StartLimits};
 pub use interpreters::{Interpreter, Interpreters};
 pub use launcher::{BoxFuture, Ended, LaunchError, Launched, Launcher, Plan, Process};

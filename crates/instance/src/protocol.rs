@@ -4,6 +4,8 @@
 pub(crate) const HEADER_BYTES: usize = 12;
 /// Most bytes of a payload; more is garbage on the socket.
 pub(crate) const PAYLOAD_BYTES: usize = 16 << 20;
+/// Form of a FAILED after which the process ends by itself.
+pub(crate) const LEAVING: u8 = 1;
 /// Version of the protocol that HELLO must name.
 pub(crate) const VERSION: u64 = 1;
 
@@ -66,7 +68,7 @@ pub struct FrameHeader {
     pub code: u16,
     /// What the frame is.
     pub kind: Kind,
-    /// How a result was written.
+    /// How a result was written; of a failure, 1 where the process is leaving, else 0.
     pub form: u8,
 }
 

@@ -14,20 +14,25 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::{
     io::AsyncReadExt,
     net::unix::{OwnedReadHalf, pipe},
-    sync::{mpsc, oneshot, watch},
+    sync::{
+        mpsc::{self, error::TrySendError},
+        oneshot, watch,
+    },
     time::timeout,
 };
 
 use crate::{
     Death, Ended, FrameHeader, Kind, Process,
     call_log::CallLog,
-    protocol::{BadFrame, HEADER_BYTES},
+    protocol::{BadFrame, HEADER_BYTES, LEAVING},
 };
 
 /// Room for frames; most fit many times over.
 const BUFFER_BYTES: usize = 16 << 10;
 /// How long a killed process may take to be gone before its calls are answered without its exit status.
 const REAP_LIMIT: Duration = Duration::from_secs(5);
+/// Frames outside any call that may wait to be looked at: HELLO, LOADED or FAILED, and STOPPED.
+pub(crate) const CONTROL_FRAMES: usize = 3;
 /// Most output taken in one go, so that endless output cannot keep the reader from its frames.
 const OUTPUT_READS: usize = 64;
 
@@ -120,7 +125,8 @@ impl Shared {
         let Some(index) = calls.running.iter().position(|running| running.call == header.call) else {
             return Err(format!("an answer to call {}, which is not running", header.call));
         };
-        let running = calls.running.swap_remove(index);
+        // In order, because raw output goes to the one that began last.
+        let running = calls.running.remove(index);
         drop(calls);
         let reply = Reply { answer: Answer::Frame { header, payload }, log: running.log.finish(), at };
         // The caller may be gone; then nobody wants the reply.
@@ -165,7 +171,7 @@ pub(crate) struct Reader {
     pub(crate) output: pipe::Receiver,
     pub(crate) shared: Arc<Shared>,
     /// HELLO, LOADED, STOPPED and failures outside any call.
-    pub(crate) control: mpsc::UnboundedSender<(FrameHeader, Bytes)>,
+    pub(crate) control: mpsc::Sender<(FrameHeader, Bytes)>,
     /// Told the end of the instance.
     pub(crate) death: watch::Sender<Option<Death>>,
 }
@@ -225,11 +231,18 @@ impl Reader {
             Kind::Result | Kind::Failed | Kind::Initialized if header.call != 0 => {
                 // What was printed before the answer belongs to it.
                 self.drain_output();
+                if header.kind == Kind::Failed && header.form == LEAVING {
+                    // Before its caller gives it back: the next call must not meet a process on its way out.
+                    self.shared.dead.store(true, Ordering::Release);
+                }
                 self.shared.finish(header, payload)?;
             }
             Kind::Hello | Kind::Loaded | Kind::Stopped | Kind::Failed if header.call == 0 => {
-                // Nobody listens any more once the instance was given up.
-                let _ = self.control.send((header, payload));
+                // The function can write to the socket too: what nobody asked for must not fill our memory. Nobody listens any
+                // more once the instance was given up.
+                if let Err(TrySendError::Full(_)) = self.control.try_send((header, payload)) {
+                    return Err(format!("a frame {:?} that nobody waits for", header.kind));
+                }
             }
             kind => return Err(format!("a frame {kind:?} for call {}, out of order", header.call)),
         }

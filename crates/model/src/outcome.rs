@@ -72,7 +72,15 @@ impl FailureCode {
     /// The code a bootstrap sent; `None` for a number it may not send.
     #[must_use]
     pub fn from_bootstrap(number: u16) -> Option<Self> {
-        Self::ALL[..5].iter().copied().find(|code| code.number() == u32::from(number))
+        let sent = [
+            Self::LoadFailed,
+            Self::HandlerFailed,
+            Self::ResultTooLarge,
+            Self::ResultNotSerialisable,
+            Self::InitializerFailed,
+            Self::DiskFull,
+        ];
+        sent.into_iter().find(|code| code.number() == u32::from(number))
     }
 
     /// Whether the user's code is to blame, and billed (errors.md, column "User error").

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 #[derive(Debug)]
 pub(crate) struct Capacity {
     left: Mutex<Left>,
+    /// All of the memory, in use or not.
+    memory_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -23,7 +25,12 @@ pub(crate) struct Permit {
 
 impl Capacity {
     pub(crate) fn new(instances: usize, memory_bytes: u64) -> Arc<Self> {
-        Arc::new(Self { left: Mutex::new(Left { instances, memory_bytes }) })
+        Arc::new(Self { left: Mutex::new(Left { instances, memory_bytes }), memory_bytes })
+    }
+
+    /// Whether an instance of this size would have room on an empty host.
+    pub(crate) fn fits(&self, memory_bytes: u64) -> bool {
+        memory_bytes <= self.memory_bytes
     }
 
     pub(crate) fn take(self: &Arc<Self>, memory_bytes: u64) -> Option<Permit> {

@@ -52,6 +52,8 @@ pub enum Refusal {
     QueueFull,
     /// No instance was free in time.
     WaitedTooLong,
+    /// One instance needs more memory than all together may have.
+    NeverFits,
     /// The server is stopping.
     Stopping,
 }

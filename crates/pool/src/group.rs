@@ -127,6 +127,9 @@ impl Group {
         if self.pool.stopping() {
             return Err(AcquireError::Refused(Refusal::Stopping));
         }
+        if !self.pool.capacity.fits(self.memory_bytes()) {
+            return Err(AcquireError::Refused(Refusal::NeverFits));
+        }
         let mut state = self.lock();
         loop {
             match decide(&self.view(&state)) {
@@ -176,6 +179,10 @@ impl Group {
         }
     }
 
+    fn memory_bytes(&self) -> u64 {
+        u64::from(self.plan.version.spec.memory_mb) << 20
+    }
+
     fn slots(&self) -> usize {
         self.plan.version.spec.strategy.concurrent_num as usize
     }
@@ -208,8 +215,7 @@ impl Group {
     /// Starts an instance in the background, if the host has room or can make some. Without room the line stays, and asks
     /// again when it is overdue.
     fn launch(self: &Arc<Self>, state: &mut State) {
-        let memory_bytes = u64::from(self.plan.version.spec.memory_mb) << 20;
-        let Some(permit) = self.pool.capacity.take(memory_bytes) else {
+        let Some(permit) = self.pool.capacity.take(self.memory_bytes()) else {
             self.pool.want_room();
             return;
         };
@@ -272,6 +278,11 @@ impl Group {
 
     /// Calls in line must have an instance to wait for.
     fn serve_line(self: &Arc<Self>, state: &mut State) {
+        if self.pool.stopping() {
+            // Whoever stands in line learns it from the end of his channel.
+            state.waiting.clear();
+            return;
+        }
         state.drop_left();
         if !state.waiting.is_empty() && state.seats.is_empty() && state.starting == 0 {
             self.launch(state);

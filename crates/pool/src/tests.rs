@@ -88,6 +88,15 @@ async fn crash_during_a_call_fails_that_call_only() {
 }
 
 #[tokio::test]
+async fn instance_that_said_it_leaves_is_not_leased_again() {
+    let host = host(quick());
+    let group = host.pool.group(plan("f", ONE, None));
+    assert!(matches!(say(&lease(&group).await, "leave").await, Outcome::Failed(_)));
+    assert_eq!(say(&lease(&group).await, "next").await, text("next"));
+    assert_eq!(host.launcher.launched(), 2);
+}
+
+#[tokio::test]
 async fn garbage_ends_the_instance() {
     let host = host(Config::default());
     let group = host.pool.group(plan("f", ONE, None));
@@ -95,6 +104,16 @@ async fn garbage_ends_the_instance() {
     assert!(matches!(broken, Outcome::Failed(failure) if failure.code.number() == 4002));
     assert_eq!(say(&lease(&group).await, "next").await, text("next"));
     assert_eq!(host.launcher.launched(), 2);
+}
+
+#[tokio::test]
+async fn frames_that_nobody_waits_for_end_the_instance() {
+    let host = host(quick());
+    let group = host.pool.group(plan("f", ONE, None));
+    let Outcome::Failed(failure) = say(&lease(&group).await, "chatter").await else {
+        panic!("the call is not answered")
+    };
+    assert_eq!(failure.code.number(), 4002);
 }
 
 #[tokio::test]
@@ -134,6 +153,13 @@ async fn disabled_function_is_refused() {
     let host = host(quick());
     let group = host.pool.group(plan("f", Strategy { concurrency: 0, concurrent_num: 1 }, None));
     assert_eq!(refusal(&group).await, Refusal::Disabled);
+    assert_eq!(host.launcher.launched(), 0);
+}
+
+#[tokio::test]
+async fn function_larger_than_the_host_is_refused_at_once() {
+    let host = host(Config { memory_bytes: 127 << 20, ..Config::default() });
+    assert_eq!(refusal(&host.pool.group(plan("f", ONE, None))).await, Refusal::NeverFits);
     assert_eq!(host.launcher.launched(), 0);
 }
 
@@ -221,6 +247,20 @@ async fn idle_instance_makes_room_for_another_function() {
     let new = host.pool.group(plan("new", ONE, None));
     assert_eq!(say(&lease(&new).await, "room").await, text("room"));
     assert_eq!((old.size(), new.size()), (0, 1));
+}
+
+#[tokio::test]
+async fn shutdown_turns_the_line_away_and_starts_nothing_for_it() {
+    let host = host(quick());
+    let group = host.pool.group(plan("f", ONE, None));
+    let waiting = tokio::spawn({
+        let group = Arc::clone(&group);
+        async move { refusal(&group).await }
+    });
+    until("an instance is being started for the call", || group.size() == 1).await;
+    host.pool.shutdown(LIMIT).await;
+    assert_eq!(waiting.await.expect("it is answered"), Refusal::Stopping);
+    assert_eq!((host.launcher.launched(), group.size()), (1, 0));
 }
 
 #[tokio::test]

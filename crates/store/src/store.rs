@@ -98,7 +98,8 @@ impl Store {
     }
 
     /// Replaces configuration and code of `function.version` if its stored revision still is `expected_revision`;
-    /// `function.revision` becomes the stored one and must be higher. Domain and `func_id` stay as they were.
+    /// `function.revision` becomes the stored one and must be higher. The domain stays as it was. A function that
+    /// was deleted and made again under its name is another one: its `func_id` differs.
     ///
     /// # Errors
     /// [`Error::Changed`] where somebody was faster, [`Error::Missing`] where the function is gone.

@@ -127,6 +127,17 @@ async fn one_of_two_updates_of_the_same_revision_wins() {
 }
 
 #[tokio::test]
+async fn update_never_reaches_a_function_made_again_under_the_name() {
+    let (_folder, store) = fresh().await;
+    store.create_function(&function("f")).await.expect("creates");
+    assert!(store.delete_function(&key("f")).await.expect("deletes"));
+    let again = FunctionVersion { func_id: "another".to_owned(), ..function("f") };
+    store.create_function(&again).await.expect("the name is free again");
+    let late = FunctionVersion { revision: 2, ..function("f") };
+    assert!(matches!(store.update_function(&late, 1).await, Err(Error::Missing { .. })));
+}
+
+#[tokio::test]
 async fn usage_follows_every_change() {
     let (_folder, store) = fresh().await;
     let used = async |functions, code_bytes| {

@@ -390,7 +390,9 @@ tests['what nobody catches'] = async (scene) => {
     };`;
   for (const event of ['timer', 'promise']) {
     const instance = await scene.loaded(source);
-    failed(await instance.call(event), 4002, 'RangeError', `${INVOCATION}in a ${event}`);
+    const answer = await instance.call(event);
+    failed(answer, 4002, 'RangeError', `${INVOCATION}in a ${event}`);
+    assert.strictEqual(answer.form, 1, 'the platform is told that no call may follow');
     assert.strictEqual(await instance.receive(), undefined);
     assert.strictEqual(await instance.exit, 1);
   }
@@ -405,6 +407,16 @@ tests['what nobody catches'] = async (scene) => {
   await between.call({});
   assert.strictEqual(await between.receive().then((frame) => frame.call), 0);
   assert.strictEqual(await between.exit, 1);
+};
+
+tests['a full disk has a number of its own'] = async (scene) => {
+  const instance = await scene.loaded(`
+    exports.handler = async (event, context) => { throw Object.assign(new Error('no room'), event); };`);
+  for (const [event, code] of [[{ code: 'ENOSPC', syscall: 'write' }, 4207], [{ code: 'ENOSPC', syscall: 'watch' }, 4002], [{}, 4002]]) {
+    const answer = await instance.call(event);
+    failed(answer, code, 'Error', `${INVOCATION}no room`);
+    assert.strictEqual(answer.form, 0);
+  }
 };
 
 tests['process.exit says nothing but brings out what was printed'] = async (scene) => {

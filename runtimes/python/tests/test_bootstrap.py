@@ -325,8 +325,17 @@ class Failures(Case):
 
     def test_sys_exit_fails_the_call_and_ends_the_process(self):
         instance = self.loaded("import sys\ndef handler(event, context):\n    sys.exit(3)\n")
-        self.failed(instance.call({}), 4001, "SystemExit", "function invocation exception, error: ")
+        answer = instance.call({})
+        self.failed(answer, 4001, "SystemExit", "function invocation exception, error: ")
+        self.assertEqual(answer.form, 1, "the platform is told that no call may follow")
         self.assertEqual(instance.end(), 3)
+
+    def test_full_disk_has_a_number_of_its_own(self):
+        instance = self.loaded("import errno\ndef handler(event, context):\n    raise OSError(getattr(errno, event), 'no')\n")
+        for name, code in (("ENOSPC", 4207), ("EDQUOT", 4207), ("EIO", 4002)):
+            answer = instance.call(name)
+            self.failed(answer, code, "OSError", "function invocation exception, error: ")
+            self.assertEqual(answer.form, 0)
 
     def test_os_exit_closes_the_socket(self):
         instance = self.loaded("import os\ndef handler(event, context):\n    print('last words')\n    os._exit(5)\n")

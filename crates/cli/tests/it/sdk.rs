@@ -6,16 +6,23 @@ use std::process::Command;
 
 use crate::harness::{Server, repository};
 
-/// Runs one file of scenarios against a server of its own.
-fn scenarios(file: &str) {
-    let server = Server::start(&[]);
+/// An interpreter with the SDK, and without settings that the SDK would read.
+fn python() -> Command {
     let mut command = Command::new(environment::python());
-    command.args(["-B", "-m", "unittest", "--verbose", file]).current_dir(repository("tests/sdk"));
+    command.args(["-B", "-W", "ignore::ImportWarning"]);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("HUAWEICLOUD_") {
             command.env_remove(name);
         }
     }
+    command
+}
+
+/// Runs one file of scenarios against a server of its own.
+fn scenarios(file: &str) {
+    let server = Server::start(&[]);
+    let mut command = python();
+    command.args(["-m", "unittest", "--verbose", file]).current_dir(repository("tests/sdk"));
     command.env("FUNGRAPH_CREDENTIALS", server.data().join("credentials.json"));
     let output = command.output().expect("the interpreter of the virtual environment starts");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -38,4 +45,17 @@ fn functions_are_called() {
 #[test]
 fn refusals_arrive_as_exceptions() {
     scenarios("test_refusals");
+}
+
+#[test]
+fn the_program_that_readme_shows_runs() {
+    let server = Server::start(&[]);
+    let credentials = server.data().join("credentials.json");
+    let output = python().arg(repository("examples/sdk.py")).arg(credentials).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    for line in ["created urn:fss:local:", "Hello, Ada!", "INFO asked by Ada", "deleted"] {
+        assert!(said.contains(line), "{line:?} is missing in:\n{said}");
+    }
+    assert_eq!(server.stop(), Some(0));
 }

@@ -158,7 +158,12 @@ impl Signable {
     fn lines(&self, name: &str) -> String {
         let mut values: Vec<&str> = match name {
             "host" => vec![&self.host],
-            _ => self.headers.iter().filter(|found| found.0.eq_ignore_ascii_case(name)).map(|found| found.1.trim()).collect(),
+            _ => self
+                .headers
+                .iter()
+                .filter(|found| found.0.eq_ignore_ascii_case(name))
+                .map(|found| found.1.trim())
+                .collect(),
         };
         values.sort_unstable();
         values.iter().map(|value| format!("{name}:{value}\n")).collect()

@@ -1,5 +1,7 @@
 //! The code of a function.
 
+use std::sync::Arc;
+
 use fungraph_engine::{Engine, FunctionCode};
 use jiff::Timestamp;
 
@@ -17,7 +19,7 @@ pub(crate) async fn show(engine: &Engine, links: &Links, call: Call<'_>) -> Resu
 }
 
 /// UpdateFunctionCode.
-pub(crate) async fn update(engine: &Engine, links: &Links, mut call: Call<'_>) -> Result<Response, Refusal> {
+pub(crate) async fn update(engine: &Arc<Engine>, links: &Links, mut call: Call<'_>) -> Result<Response, Refusal> {
     let function = call.route.function()?;
     let draft = shape::code_update(Fields::read(std::mem::take(&mut call.body)).await?)?;
     let version = engine.update_code(&call.caller, &function, draft).await?;

@@ -1,5 +1,7 @@
 //! Functions and their configuration.
 
+use std::sync::Arc;
+
 use fungraph_engine::Engine;
 use fungraph_model::Fault;
 
@@ -10,7 +12,7 @@ use crate::{
 };
 
 /// CreateFunction.
-pub(crate) async fn create(engine: &Engine, call: Call<'_>) -> Result<Response, Refusal> {
+pub(crate) async fn create(engine: &Arc<Engine>, call: Call<'_>) -> Result<Response, Refusal> {
     let draft = shape::create(Fields::read(call.body).await?)?;
     let version = engine.create_function(&call.caller, draft).await?;
     Ok(answer::json(&shape::config(&version, engine.region())))
@@ -30,7 +32,7 @@ pub(crate) async fn show(engine: &Engine, call: Call<'_>) -> Result<Response, Re
 }
 
 /// UpdateFunctionConfig.
-pub(crate) async fn update(engine: &Engine, call: Call<'_>) -> Result<Response, Refusal> {
+pub(crate) async fn update(engine: &Arc<Engine>, call: Call<'_>) -> Result<Response, Refusal> {
     let function = call.route.function()?;
     let (name, draft) = shape::spec_update(Fields::read(call.body).await?)?;
     let version = engine.update_spec(&call.caller, &function, name, draft).await?;
@@ -38,7 +40,7 @@ pub(crate) async fn update(engine: &Engine, call: Call<'_>) -> Result<Response, 
 }
 
 /// DeleteFunction.
-pub(crate) async fn delete(engine: &Engine, call: Call<'_>) -> Result<Response, Refusal> {
+pub(crate) async fn delete(engine: &Arc<Engine>, call: Call<'_>) -> Result<Response, Refusal> {
     engine.delete_function(&call.caller, &call.route.function()?).await?;
     Ok(answer::no_content())
 }

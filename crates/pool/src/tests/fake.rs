@@ -172,12 +172,23 @@ async fn serve(mut socket: UnixStream) -> std::io::Result<()> {
             3 => match &payload[36..] {
                 b"die" => return Ok(()),
                 b"hang" => {}
+                b"chatter" => loop {
+                    send(&mut socket, Kind::Hello, 0, b"again").await?;
+                },
+                b"leave" => fail_and_linger(&mut socket, call).await?,
                 b"garbage" => socket.write_all(b"HTTP/1.1 200 OK\r\n").await?,
                 event => send(&mut socket, Kind::Result, call, event).await?,
             },
             _ => return Ok(()),
         }
     }
+}
+
+/// Says that it ends, and is slow at it.
+async fn fail_and_linger(socket: &mut UnixStream, call: u32) -> std::io::Result<()> {
+    let header = FrameHeader { code: 4001, form: 1, ..FrameHeader::new(Kind::Failed, call, 2) };
+    socket.write_all(&header.encode()).await?;
+    socket.write_all(b"{}").await
 }
 
 async fn send(socket: &mut UnixStream, kind: Kind, call: u32, payload: &[u8]) -> std::io::Result<()> {

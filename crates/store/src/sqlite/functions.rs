@@ -97,11 +97,12 @@ impl Sqlite {
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
         let stored = sqlx::query(
             "SELECT f.id, v.revision, v.code_size FROM functions f JOIN function_versions v ON v.function = f.id
-             WHERE f.project = ? AND f.package = ? AND f.name = ? AND v.version = ?",
+             WHERE f.project = ? AND f.package = ? AND f.name = ? AND f.func_id = ? AND v.version = ?",
         )
         .bind(&key.project.0)
         .bind(&key.package)
         .bind(&key.name)
+        .bind(&function.func_id)
         .bind(&function.version)
         .fetch_optional(&mut *change)
         .await

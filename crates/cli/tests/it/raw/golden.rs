@@ -47,12 +47,16 @@ impl Album {
         self.signed(name, self.client.request(method, &self.client.functions(rest), &body))
     }
 
-    /// Request and answer as text.
+    /// Request and answer as text. What every request has is left out.
     fn masked(&self, request: &Signable, answer: &Answer) -> String {
         let sent = request.headers.iter().filter(|(name, _)| name.to_lowercase().starts_with("x-cff-"));
         let sent: String = sent.map(|(name, value)| format!("{name}: {value}\n")).collect();
-        let body = if request.body.len() > 2000 { format!("({} bytes)", request.body.len()) } else { request.body.clone() };
-        let mut headers: Vec<String> = answer.headers.iter().map(|(name, value)| format!("{name}: {}\n", shown(name, value))).collect();
+        let body =
+            if request.body.len() > 2000 { format!("({} bytes)", request.body.len()) } else { request.body.clone() };
+        // Each of our requests has a connection of its own, and the answer says so.
+        let headers = answer.headers.iter().filter(|(name, _)| name != "connection");
+        let mut headers: Vec<String> =
+            headers.map(|(name, value)| format!("{name}: {}\n", shown(name, value))).collect();
         headers.sort();
         let text = format!(
             "{} {}\n{sent}\n{body}\n\n--- {}\n{}\n{}\n",
@@ -65,7 +69,8 @@ impl Album {
         let domain = self.server.credentials()["domain_id"].as_str().expect("a text").to_owned();
         let same = [(&self.client.project, "<project>"), (&domain, "<domain>"), (&self.client.endpoint, "<endpoint>")];
         let text = same.iter().fold(text, |text, (value, name)| text.replace(*value, name));
-        mask(&text)
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        format!("{}\n", mask(lines.join("\n").trim_end()))
     }
 
     fn compare(&mut self, name: &str, seen: &str) {
@@ -161,9 +166,15 @@ fn functions() {
         "description": "says it louder", "strategy_config": { "concurrency": 5, "concurrent_num": 1 },
     });
     album.manage("update-config", "PUT", "/greeting/config", &update);
-    let code = json!({ "code_type": "inline", "func_code": { "file": base64(b"def handler(event, context):\n    pass\n") } });
+    let code =
+        json!({ "code_type": "inline", "func_code": { "file": base64(b"def handler(event, context):\n    pass\n") } });
     album.manage("update-code", "PUT", "/greeting/code", &code);
-    album.manage("delete-latest", "DELETE", "/default%3Agreeting%3Alatest", &Value::Null);
+    album.manage(
+        "delete-latest",
+        "DELETE",
+        &format!("/{}%3Adefault%3Agreeting%3Alatest", album.client.project),
+        &Value::Null,
+    );
     album.manage("delete", "DELETE", "/greeting", &Value::Null);
     album.manage("delete-again", "DELETE", "/greeting", &Value::Null);
     album.manage("not-built", "GET", "/second/versions", &Value::Null);

@@ -18,7 +18,13 @@ pub(super) fn mask(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let known = [(uuid as Form, "<id>"), (time, "<time>"), (http_date, "<date>"), (random_text, "<random>")];
+        let known = [
+            (uuid as Form, "<id>"),
+            (plain_id, "\"<id>\""),
+            (time, "<time>"),
+            (http_date, "<date>"),
+            (link, "/code/<link>\""),
+        ];
         if let Some((length, name)) = known.iter().find_map(|(form, name)| Some((form(rest)?, name))) {
             out.push_str(name);
             rest = &rest[length..];
@@ -56,10 +62,15 @@ fn http_date(text: &str) -> Option<usize> {
     matches(text, "aaa, dd aaa dddd dd:dd:dd GMT")
 }
 
-/// What follows `token=` and the like in a link of ours.
-fn random_text(text: &str) -> Option<usize> {
-    matches(text, "hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh")
-        .filter(|length| !text[*length..].starts_with(|c: char| c.is_ascii_hexdigit()))
+/// `/code/MTc5NTM2…"`: the signed part of a link to code
+fn link(text: &str) -> Option<usize> {
+    let signed = text.strip_prefix("/code/").filter(|signed| !signed.starts_with(['"', ' ', '\n']))?;
+    Some("/code/".len() + signed.find('"')? + 1)
+}
+
+/// `9e6a0ab574e946d882c10a1103b5d62f`, in quotes
+fn plain_id(text: &str) -> Option<usize> {
+    matches(text, "\"hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh\"")
 }
 
 /// `d` is a digit, `h` one of hex, `a` a letter; the rest is itself.
@@ -78,7 +89,13 @@ fn matches(text: &str, form: &str) -> Option<usize> {
 
 #[test]
 fn only_what_differs_is_replaced() {
-    let text = "id 6f2c0c1e-0b1d-4c55-9d63-2f0e7c1f1f10 at 2026-01-02T03:04:05.678Z, {\"duration\":1.913,\"memorySize\":128}";
+    let text =
+        "id 6f2c0c1e-0b1d-4c55-9d63-2f0e7c1f1f10 at 2026-01-02T03:04:05.678Z, {\"duration\":1.913,\"memorySize\":128}";
     assert_eq!(mask(text), "id <id> at <time>, {\"duration\":<number>,\"memorySize\":128}");
+    assert_eq!(
+        mask(r#"{"link":"<endpoint>/code/abc","id":"9e6a0ab574e946d882c10a1103b5d62f"}"#),
+        r#"{"link":"<endpoint>/code/<link>","id":"<id>"}"#
+    );
+    assert_eq!(mask("/code"), "/code");
     assert_eq!(mask("date: Mon, 23 Nov 2026 09:10:11 GMT\nä 2026"), "date: <date>\nä 2026");
 }

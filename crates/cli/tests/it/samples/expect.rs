@@ -76,9 +76,9 @@ fn one(key: &str, wanted: &Value, seen: &Seen<'_>) -> Result<(), String> {
         "error" => error(wanted, &seen.json()),
         "error_text_contains" => contains(&seen.text(), wanted),
         "logs" => list(wanted).iter().try_for_each(|line| contains(&seen.log, line)),
-        "logs_absent" => list(wanted).iter().try_for_each(|line| {
-            truth(!seen.log.contains(text(line)), &format!("the log has {line}: {}", seen.log))
-        }),
+        "logs_absent" => list(wanted)
+            .iter()
+            .try_for_each(|line| truth(!seen.log.contains(text(line)), &format!("the log has {line}: {}", seen.log))),
         "same_instance" => truth(wanted.as_bool() == Some(seen.same_instance), "another instance than expected"),
         "wall_ms" => matches(wanted, &json!(seen.wall.as_secs_f64() * 1000.0)),
         "attempts" => matches(wanted, &json!(seen.log.matches("Start initialize request").count())),
@@ -106,7 +106,10 @@ fn error(wanted: &Value, seen: &Value) -> Result<(), String> {
         match key.as_str() {
             "errorType" | "errorMessage" => matches(wanted, &seen[key])?,
             "errorMessage_contains" => contains(seen["errorMessage"].as_str().unwrap_or_default(), wanted)?,
-            "stackTrace" => truth(wanted.as_bool() == Some(stack.is_some()), "the stack trace is there or not, and should not be so")?,
+            "stackTrace" => truth(
+                wanted.as_bool() == Some(stack.is_some()),
+                "the stack trace is there or not, and should not be so",
+            )?,
             "stackTrace_contains" => list(wanted).iter().try_for_each(|line| contains(&lines, line))?,
             "stackTrace_absent" => list(wanted)
                 .iter()

@@ -65,8 +65,10 @@ impl Fixture {
     /// The runtime, and the others that must behave the same.
     pub(super) fn runtimes(&self) -> Vec<String> {
         let others = self.json["also_on"].as_array().into_iter().flatten();
-        let mut all: Vec<String> =
-            std::iter::once(&self.json["runtime"]).chain(others).filter_map(|name| name.as_str().map(str::to_owned)).collect();
+        let mut all: Vec<String> = std::iter::once(&self.json["runtime"])
+            .chain(others)
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect();
         all.sort();
         all.dedup();
         all
@@ -113,7 +115,9 @@ impl Fixture {
         walk(&self.folder, &mut files);
         files.retain(|file| !file.ends_with("fixture.json"));
         if let Some(only) = self.json["files"].as_array() {
-            files.retain(|file| only.iter().any(|name| name.as_str().is_some_and(|name| self.folder.join(name) == *file)));
+            files.retain(|file| {
+                only.iter().any(|name| name.as_str().is_some_and(|name| self.folder.join(name) == *file))
+            });
         }
         match self.json["code_type"].as_str() {
             Some("inline") => {

@@ -7,10 +7,15 @@ pub(super) fn matches(wanted: &Value, seen: &Value) -> Result<(), String> {
     match matcher(wanted) {
         Some(("$regex", pattern)) => {
             let text = seen.as_str().ok_or_else(|| format!("{seen} is no text"))?;
-            pattern.as_str().is_some_and(|pattern| regex(pattern, text)).then_some(()).ok_or_else(|| differs(wanted, seen))
+            pattern
+                .as_str()
+                .is_some_and(|pattern| regex(pattern, text))
+                .then_some(())
+                .ok_or_else(|| differs(wanted, seen))
         }
         Some(("$between", limits)) => {
-            let inside = seen.as_f64().is_some_and(|seen| limits[0].as_f64() <= Some(seen) && Some(seen) <= limits[1].as_f64());
+            let inside =
+                seen.as_f64().is_some_and(|seen| limits[0].as_f64() <= Some(seen) && Some(seen) <= limits[1].as_f64());
             inside.then_some(()).ok_or_else(|| differs(wanted, seen))
         }
         Some(("$one_of", choices)) => {
@@ -38,13 +43,19 @@ pub(super) fn like(wanted: &Value, seen: &Value) -> Result<(), String> {
 fn equal(wanted: &Value, seen: &Value) -> Result<(), String> {
     match (wanted, seen) {
         // 3 and 3.0 are one number to JSON.
-        (Value::Number(wanted_number), Value::Number(seen_number)) if wanted_number.as_f64() == seen_number.as_f64() => Ok(()),
+        (Value::Number(wanted_number), Value::Number(seen_number))
+            if wanted_number.as_f64() == seen_number.as_f64() =>
+        {
+            Ok(())
+        }
         (Value::Array(wanted_items), Value::Array(seen_items)) if wanted_items.len() == seen_items.len() => {
             wanted_items.iter().zip(seen_items).try_for_each(|(wanted, seen)| matches(wanted, seen))
         }
         (Value::Object(wanted_fields), Value::Object(seen_fields)) if wanted_fields.len() == seen_fields.len() => {
             let fields = wanted_fields.iter();
-            fields.into_iter().try_for_each(|(key, wanted)| matches(wanted, seen_fields.get(key).unwrap_or(&Value::Null)))
+            fields
+                .into_iter()
+                .try_for_each(|(key, wanted)| matches(wanted, seen_fields.get(key).unwrap_or(&Value::Null)))
         }
         _ if wanted == seen => Ok(()),
         _ => Err(differs(wanted, seen)),

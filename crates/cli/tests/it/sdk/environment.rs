@@ -24,7 +24,10 @@ pub(super) fn python() -> PathBuf {
     let python = home.join("bin/python");
     if fs::read_to_string(&ready).ok().as_ref() != Some(&wanted) || !works(&python) {
         let _ = fs::remove_file(&ready);
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home), "on Debian: apt-get install python3-venv");
+        run(
+            Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home),
+            "on Debian: apt-get install python3-venv",
+        );
         let mut pip = Command::new(&python);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&requirements);
         run(&mut pip, "it needs PyPI, or a mirror that pip is configured for");
@@ -34,7 +37,10 @@ pub(super) fn python() -> PathBuf {
 }
 
 fn works(python: &Path) -> bool {
-    Command::new(python).args(["-c", "import huaweicloudsdkfunctiongraph"]).status().is_ok_and(|status| status.success())
+    Command::new(python)
+        .args(["-c", "import huaweicloudsdkfunctiongraph"])
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 fn run(command: &mut Command, hint: &str) {
