@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use fungraph_model::{CodePackage, CodeType, ErrorCode, Fault, FunctionVersion, Language, Runtime, limits};
-use fungraph_store::{PackageError, Packages};
+use fungraph_store::PackageError;
 
 use crate::{CodeDraft, Engine, Error};
 
@@ -135,11 +135,4 @@ async fn decode(text: String) -> Result<Bytes, Error> {
     .await
     .map_err(|source| Error::internal("decode a code package", source))?
     .map_err(Error::Refused)
-}
-
-impl Engine {
-    /// Where a function's code is unpacked; unused settings of the store stay its own.
-    pub(crate) fn packages(&self) -> &Packages {
-        &self.packages
-    }
 }

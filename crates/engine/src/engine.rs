@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use fungraph_instance::Interpreters;
 use fungraph_pool::Pool;
 use fungraph_store::{Packages, Store, logs::Logs};
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock};
 use tokio_util::task::TaskTracker;
 
 use crate::{Config, Error, identity::Identity, jobs::Jobs, resolve::Resolver, telemetry::Telemetry};
@@ -41,6 +41,8 @@ pub struct Engine {
     pub(crate) orphans: TaskTracker,
     /// Read while a package is stored and its function is not yet; written while unused packages are removed.
     pub(crate) uploads: RwLock<()>,
+    /// Held from the look at a project's quota to the new function that counts against it.
+    pub(crate) creations: Mutex<()>,
     jobs: Jobs,
 }
 
@@ -64,6 +66,7 @@ impl Engine {
             telemetry: Telemetry::register(),
             orphans: TaskTracker::new(),
             uploads: RwLock::new(()),
+            creations: Mutex::new(()),
             jobs: Jobs::default(),
         };
         let engine = Arc::new(engine);
@@ -77,10 +80,9 @@ impl Engine {
         &self.config.region
     }
 
-    /// The settings.
-    #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.config
+    /// Brings gauges up to date; called before metrics are read.
+    pub fn publish_gauges(&self) {
+        self.telemetry.instances(self.pool.size());
     }
 
     /// Code was replaced or deleted: what nobody uses any more is removed soon.
@@ -92,12 +94,6 @@ impl Engine {
     #[must_use]
     pub fn ready(&self) -> bool {
         !self.orphans.is_closed()
-    }
-
-    /// Instances there are now.
-    #[must_use]
-    pub fn instances(&self) -> usize {
-        self.pool.size()
     }
 
     /// Stops in order, once no request comes in any more: calls without a client, instances, logs, store. Everything

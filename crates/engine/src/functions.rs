@@ -70,6 +70,7 @@ impl Engine {
         }
         let _upload = self.uploads.read().await;
         let code = self.keep_code(draft.code, runtime).await?;
+        let _alone = self.creations.lock().await;
         self.check_quota(caller, code.size, true).await?;
         let version = Arc::new(FunctionVersion {
             key,
@@ -251,7 +252,7 @@ impl Engine {
         Ok(Plan {
             version: Arc::clone(version),
             interpreter: choice.interpreter,
-            code: self.packages().tree(&version.code),
+            code: self.packages.tree(&version.code),
         })
     }
 

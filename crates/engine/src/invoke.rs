@@ -81,6 +81,7 @@ impl Engine {
     /// A refusal: FSS.0404, FSS.0406, FSS.1201, FSS.0429; or a failure of the platform. A failure of the function is no
     /// error but an [`Outcome`].
     pub async fn invoke(self: &Arc<Self>, caller: &Caller, request: InvokeRequest) -> Result<Invocation, Error> {
+        self.telemetry.authenticated(request.authenticated.saturating_duration_since(request.arrived));
         let admitted = match self.admit(caller, request).await {
             Ok(admitted) => admitted,
             Err(Error::ExecutorMissing { message, version }) => return Ok(executor_missing(&message, &version)),
@@ -171,16 +172,16 @@ impl Engine {
             wait: call.arrived.elapsed(),
         };
         match self.ready_instance(call, first, &mut ran).await? {
-            Ok(lease) => self.call_handler(call, &lease, &mut ran).await,
+            Ok(lease) => self.call_handler(call, lease, &mut ran).await,
             Err(failure) => ran.outcome = Outcome::Failed(failure),
         }
         Ok(ran)
     }
 
-    async fn call_handler(&self, call: &Admitted, lease: &Lease, ran: &mut Ran) {
+    async fn call_handler(&self, call: &Admitted, lease: Lease, ran: &mut Ran) {
         let limit = Duration::from_secs(call.version.spec.timeout_s.into()).min(self.config.sync_ceiling);
         let end = lease.instance().call(call.request, &call.event, limit).await;
-        lease.ran(end.took);
+        lease.give_back(end.took);
         ran.log.add(&end.log);
         ran.duration += end.took;
         ran.memory_used = ran.memory_used.max(end.memory_peak);
@@ -251,16 +252,14 @@ fn log_failure(log: &mut RunLog, failure: &Failure<Bytes>, lines: &[u8]) {
 
 fn start_failure(error: StartError, call: &Admitted, ran: &mut Ran) -> Failure<Bytes> {
     match error {
-        StartError::Failed { failure, log } => {
+        StartError::Failed { failure, log, memory_peak } => {
+            ran.memory_used = ran.memory_used.max(memory_peak);
             ran.log.add(&log);
             log_failure(&mut ran.log, &failure, &log);
             failure
         }
         StartError::Launch(error) => {
-            let cause: &dyn std::error::Error = &error;
-            let chain = std::iter::successors(Some(cause), |error| error.source());
-            let chain: Vec<String> = chain.map(ToString::to_string).collect();
-            tracing::error!(request = %call.request, cause = chain.join(": "), "an instance could not be started");
+            tracing::error!(request = %call.request, cause = crate::error::chain(&error), "an instance could not be started");
             executor_failure(
                 "the platform could not start the runtime of this function; \
                  the operator finds the cause in the server's log under the request id",

@@ -51,8 +51,10 @@ async fn clean(engine: Weak<Engine>, nudge: Arc<Notify>, stop: CancellationToken
         }
         let Some(engine) = engine.upgrade() else { return };
         if let Err(error) = engine.remove_unused_packages().await {
-            let cause: &dyn std::error::Error = &error;
-            tracing::warn!(cause, "unused code packages could not be removed; tried again later");
+            tracing::warn!(
+                cause = crate::error::chain(&error),
+                "unused code packages could not be removed; tried again later"
+            );
         }
     }
 }

@@ -20,7 +20,7 @@ mod validate;
 pub use config::Config;
 pub use draft::{CodeDraft, FunctionDraft, SpecDraft, StrategyDraft};
 pub use engine::{Engine, Parts};
-pub use error::Error;
+pub use error::{Error, chain};
 pub use functions::{FunctionCode, FunctionList, ListQuery};
 pub use identity::Credentials;
 pub use invoke::{Invocation, InvokeRequest};

@@ -130,6 +130,9 @@ fn hook_form(text: &str, runtime: Runtime) -> Result<(), String> {
     if text.chars().any(char::is_control) {
         return Err("has control characters".to_owned());
     }
+    if runtime.handler_needs_dot() && (text.starts_with('/') || text.split('/').any(|part| part == "..")) {
+        return Err(format!("'{}' leaves the code folder; name the file relative to it", clip(text)));
+    }
     let dotted = text.rsplit_once('.').is_some_and(|(file, function)| !file.is_empty() && !function.is_empty());
     if runtime.handler_needs_dot() && !dotted {
         return Err(format!("'{}' is not file.function, as {} needs it", clip(text), runtime.name()));
@@ -356,6 +359,8 @@ mod tests {
         check(|d| d.handler = Some("handler".into()), Err(ErrorCode::BadHandler));
         check(|d| d.handler = Some(".handler".into()), Err(ErrorCode::BadHandler));
         check(|d| d.handler = Some(format!("{}.h", "x".repeat(127))), Err(ErrorCode::BadHandler));
+        check(|d| d.handler = Some("../x.handler".into()), Err(ErrorCode::BadHandler));
+        check(|d| d.handler = Some("/etc/x.handler".into()), Err(ErrorCode::BadHandler));
         check(|d| d.handler = Some("src/app.main.entry".into()), Ok(()));
         check(|d| d.memory_size = None, Err(ErrorCode::BadMemorySize));
         check(|d| d.memory_size = Some(129), Err(ErrorCode::BadMemorySize));

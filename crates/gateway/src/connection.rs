@@ -66,12 +66,9 @@ pub(crate) async fn accept(
 
 fn builder(service: &Service) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new()).title_case_headers(true);
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(service.config.header_read_timeout)
-        // A client may close its sending side and still wait for the answer.
-        .half_close(true);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(service.config.header_read_timeout);
+    // A client that closes its sending side has left, as far as the protocol tells: its place in line is given to others. A call that
+    // has reached an instance runs to its end all the same (engine).
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(HTTP2_PING);
     builder
 }

@@ -57,6 +57,8 @@ pub enum StartError {
         failure: Failure<Bytes>,
         /// What was printed until then.
         log: Bytes,
+        /// Memory it had used, in bytes.
+        memory_peak: u64,
     },
 }
 
@@ -80,7 +82,8 @@ impl Instance {
     /// [`StartError`]; nothing is left running then.
     pub async fn start(launcher: &dyn Launcher, plan: &Plan, limits: StartLimits) -> Result<Self, StartError> {
         let begun = Instant::now();
-        let launched = launcher.launch(plan).await?;
+        let launched = timeout(limits.start, launcher.launch(plan)).await;
+        let launched = launched.unwrap_or_else(|_| Err(LaunchError::too_slow(plan, limits.start)))?;
         let instance = Self::attach(launched, limits.log_bytes);
         let left = limits.start.saturating_sub(begun.elapsed());
         let loaded = match timeout(left, instance.load(&plan.version)).await {
@@ -90,9 +93,10 @@ impl Instance {
         match loaded {
             Ok(()) => Ok(instance),
             Err(failure) => {
+                let memory_peak = instance.shared.process.take_peak();
                 instance.shared.kill(Death::Retired);
                 instance.dead().await;
-                Err(StartError::Failed { failure, log: instance.shared.take_stray() })
+                Err(StartError::Failed { failure, log: instance.shared.take_stray(), memory_peak })
             }
         }
     }
@@ -176,8 +180,7 @@ impl Instance {
         });
         match answered.await {
             Ok(reply) => {
-                let memory_peak = self.shared.process.peak_bytes();
-                self.shared.process.reset_peak();
+                let memory_peak = self.shared.process.take_peak();
                 Exchange {
                     reply: reply.unwrap_or_else(|_| died(Death::Retired)),
                     timed_out: false,
@@ -186,7 +189,7 @@ impl Instance {
                 }
             }
             Err(_) => {
-                let memory_peak = self.shared.process.peak_bytes();
+                let memory_peak = self.shared.process.take_peak();
                 self.shared.kill(Death::SiblingTimedOut);
                 let last = timeout(LAST_WORDS, reply).await;
                 let reply = last.ok().and_then(Result::ok).unwrap_or_else(|| died(Death::SiblingTimedOut));

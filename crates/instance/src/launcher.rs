@@ -1,6 +1,6 @@
 //! The one seam below the pool: how a process comes to be. Sandboxed in the product, a plain task in tests.
 
-use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc};
+use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use fungraph_model::FunctionVersion;
 use tokio::net::{UnixStream, unix::pipe};
@@ -43,10 +43,8 @@ pub trait Process: Send + Sync {
     fn kill(&self);
     /// Resolves when it has ended.
     fn exited(&self) -> BoxFuture<'_, Ended>;
-    /// Most memory used since the last reset, in bytes.
-    fn peak_bytes(&self) -> u64;
-    /// Starts a new measurement.
-    fn reset_peak(&self);
+    /// Most memory used since it was last asked, in bytes.
+    fn take_peak(&self) -> u64;
 }
 
 /// How a process ended.
@@ -69,4 +67,11 @@ pub struct LaunchError {
     /// The cause.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl LaunchError {
+    pub(crate) fn too_slow(plan: &Plan, limit: Duration) -> Self {
+        let source = format!("the spawner did not answer within {} seconds", limit.as_secs());
+        Self { function: plan.version.key.to_string(), source: source.into() }
+    }
 }

@@ -33,6 +33,8 @@ const BUFFER_BYTES: usize = 16 << 10;
 const REAP_LIMIT: Duration = Duration::from_secs(5);
 /// Frames outside any call that may wait to be looked at: HELLO, LOADED or FAILED, and STOPPED.
 pub(crate) const CONTROL_FRAMES: usize = 3;
+/// How long a process that closed its socket may take to exit by itself.
+const EXIT_GRACE: Duration = Duration::from_millis(500);
 /// Most output taken in one go, so that endless output cannot keep the reader from its frames.
 const OUTPUT_READS: usize = 64;
 
@@ -181,14 +183,20 @@ impl Reader {
     pub(crate) async fn run(mut self) {
         let broken = self.read_frames().await.err();
         self.shared.dead.store(true, Ordering::Release);
-        if broken.is_some() {
-            self.shared.process.kill();
-        }
-        let ended = timeout(REAP_LIMIT, self.shared.process.exited()).await.ok();
+        let ended = self.end(broken.is_some()).await;
         self.drain_output();
         let death = self.cause(broken, ended);
         self.shared.die(&death);
         self.death.send_replace(Some(death));
+    }
+
+    /// A process that closed its socket is usually exiting, and how it does so tells why; one that goes on regardless is ended.
+    async fn end(&self, broken: bool) -> Option<Ended> {
+        if !broken && let Ok(ended) = timeout(EXIT_GRACE, self.shared.process.exited()).await {
+            return Some(ended);
+        }
+        self.shared.process.kill();
+        timeout(REAP_LIMIT, self.shared.process.exited()).await.ok()
     }
 
     fn cause(&self, broken: Option<String>, ended: Option<Ended>) -> Death {

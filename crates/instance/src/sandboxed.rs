@@ -144,11 +144,7 @@ impl Process for Sandboxed {
         })
     }
 
-    fn peak_bytes(&self) -> u64 {
-        self.0.memory().peak_bytes()
-    }
-
-    fn reset_peak(&self) {
-        self.0.memory().reset();
+    fn take_peak(&self) -> u64 {
+        self.0.memory().take_peak()
     }
 }

@@ -1,7 +1,9 @@
 //! The instances of one revision of one function, and the line of calls that wait for them.
 
+mod average;
+mod state;
+
 use std::{
-    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
@@ -20,6 +22,8 @@ use crate::{
     pool::Shared,
 };
 
+use self::state::{Seat, State, Waiter};
+
 /// A start is taken to last this long before one was measured.
 const FIRST_START: Duration = Duration::from_millis(100);
 /// How often a call in line asks again whether another instance should be started for it.
@@ -33,28 +37,6 @@ pub struct Group {
     plan: Plan,
     state: Mutex<State>,
 }
-
-struct State {
-    /// Loaded instances, with the slots each has in use.
-    seats: Vec<Seat>,
-    /// Instances being started.
-    starting: usize,
-    waiting: VecDeque<Waiter>,
-    /// No instance is kept idle any more: the function changed or is gone.
-    retired: bool,
-    run: Average,
-    quick: Low,
-    start: Average,
-}
-
-struct Seat {
-    member: Arc<Member>,
-    taken: usize,
-    last_used: Instant,
-}
-
-/// Somebody in line.
-type Waiter = oneshot::Sender<Result<Lease, StartError>>;
 
 /// Why there is no lease.
 #[derive(Debug, thiserror::Error)]
@@ -74,16 +56,7 @@ enum Seated {
 
 impl Group {
     pub(crate) fn new(pool: Arc<Shared>, plan: Plan) -> Self {
-        let state = State {
-            seats: Vec::new(),
-            starting: 0,
-            waiting: VecDeque::new(),
-            retired: false,
-            run: Average::default(),
-            quick: Low::default(),
-            start: Average::default(),
-        };
-        Self { pool, plan, state: Mutex::new(state) }
+        Self { pool, plan, state: Mutex::default() }
     }
 
     /// What its instances are made of.
@@ -293,16 +266,17 @@ impl Group {
         self.pass_on(member, false);
     }
 
-    /// Gives a slot that is not in use to the first in line, or keeps it.
-    fn pass_on(self: &Arc<Self>, member: &Arc<Member>, uninitialized: bool) {
+    /// Gives a slot that is not in use to the first in line, or keeps it; `true` where somebody got it.
+    fn pass_on(self: &Arc<Self>, member: &Arc<Member>, uninitialized: bool) -> bool {
         while let Some(waiter) = self.next_in_line(member, uninitialized) {
             let lease = Lease::new(Arc::clone(self), Arc::clone(member), uninitialized);
             match waiter.send(Ok(lease)) {
                 // He left this very moment: the next one gets the slot.
                 Err(Ok(lease)) => lease.forget(),
-                _ => return,
+                _ => return true,
             }
         }
+        false
     }
 
     /// Who gets the slot; `None` once it was kept, or its instance left.
@@ -327,10 +301,13 @@ impl Group {
         None
     }
 
-    pub(crate) fn ran(&self, took: Duration) {
-        let mut state = self.lock();
-        state.run.add(took);
-        state.quick.add(took);
+    pub(crate) fn ran(self: &Arc<Self>, member: &Arc<Member>, took: Duration) -> bool {
+        {
+            let mut state = self.lock();
+            state.run.add(took);
+            state.quick.add(took);
+        }
+        self.pass_on(member, false)
     }
 
     /// Lets idle instances go, now and from now on; busy ones go when their calls end.
@@ -365,101 +342,4 @@ impl Group {
         let limit = self.plan.version.spec.pre_stop.as_ref().map(|hook| Duration::from_secs(hook.timeout_s.into()));
         self.pool.tasks.spawn(async move { member.instance.stop(limit).await });
     }
-}
-
-impl State {
-    /// The slot used last is taken first: the others grow old and leave.
-    fn take_slot(&mut self, slots: usize) -> Option<Arc<Member>> {
-        let free = self.seats.iter_mut().filter(|seat| seat.taken < slots);
-        let seat = free.max_by_key(|seat| seat.last_used)?;
-        seat.taken += 1;
-        Some(Arc::clone(&seat.member))
-    }
-
-    /// Marks a slot free; `true` where the instance is to leave, having left the list already.
-    fn release(&mut self, member: &Arc<Member>, slots: usize) -> bool {
-        let Some(index) = self.seats.iter().position(|seat| Arc::ptr_eq(&seat.member, member)) else { return false };
-        let seat = &mut self.seats[index];
-        debug_assert!((1..=slots).contains(&seat.taken), "a slot is given back once");
-        seat.taken -= 1;
-        seat.last_used = Instant::now();
-        let leaves = self.retired && seat.taken == 0;
-        if leaves {
-            self.seats.swap_remove(index);
-        }
-        leaves
-    }
-
-    fn remove(&mut self, member: &Arc<Member>) {
-        self.seats.retain(|seat| !Arc::ptr_eq(&seat.member, member));
-    }
-
-    /// Forgets who left the line; `true` where somebody had.
-    fn drop_left(&mut self) -> bool {
-        let before = self.waiting.len();
-        self.waiting.retain(|waiter| !waiter.is_closed());
-        self.waiting.len() < before
-    }
-
-    fn next_waiter(&mut self) -> Option<Waiter> {
-        std::iter::from_fn(|| self.waiting.pop_front()).find(|waiter| !waiter.is_closed())
-    }
-
-    fn take_idle(&mut self, leaves: impl Fn(Instant) -> bool) -> Vec<Arc<Member>> {
-        let mut leaving = Vec::new();
-        self.seats.retain(|seat| {
-            let goes = seat.taken == 0 && leaves(seat.last_used);
-            if goes {
-                leaving.push(Arc::clone(&seat.member));
-            }
-            !goes
-        });
-        leaving
-    }
-}
-
-/// A moving average that follows changes within a few values (exponential, weight 1/8).
-#[derive(Clone, Copy, Debug, Default)]
-struct Average(Option<u64>);
-
-impl Average {
-    fn add(&mut self, value: Duration) {
-        let value = micros(value);
-        self.0 = Some(match self.0 {
-            None => value,
-            Some(old) => old - old / 8 + value / 8,
-        });
-    }
-
-    fn get(self) -> Option<u64> {
-        self.0
-    }
-}
-
-/// A low value of a series: it falls at once to half the difference and rises by a 64th, so that runs held up by others
-/// hardly count. The first run of an instance, with everything still cold, is forgotten as soon.
-#[derive(Clone, Copy, Debug, Default)]
-struct Low(Option<u64>);
-
-impl Low {
-    fn add(&mut self, value: Duration) {
-        let value = micros(value);
-        self.0 = Some(match self.0 {
-            None => value,
-            Some(old) if value < old => old - (old - value) / 2,
-            Some(old) => old + (value - old) / 64,
-        });
-    }
-
-    fn forget(&mut self) {
-        self.0 = None;
-    }
-
-    fn get(self) -> Option<u64> {
-        self.0
-    }
-}
-
-fn micros(value: Duration) -> u64 {
-    u64::try_from(value.as_micros()).unwrap_or(u64::MAX / 16)
 }

@@ -1,6 +1,6 @@
 //! The right to one call in one instance: it gives itself back when dropped.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use fungraph_instance::Instance;
 
@@ -25,7 +25,7 @@ pub struct Lease {
     member: Arc<Member>,
     /// Set by the group on the first lease of an instance whose initializer has not run.
     uninitialized: bool,
-    /// Set where the slot was never handed over.
+    /// Set where the slot is not this lease's to give back: it never got it, or gave it back already.
     forgotten: bool,
 }
 
@@ -63,9 +63,10 @@ impl Lease {
         self.forgotten = true;
     }
 
-    /// Tells how long a run took, which decides how long the line is expected to last.
-    pub fn ran(&self, took: std::time::Duration) {
-        self.group.ran(took);
+    /// Gives the slot back after a run, whose time tells how long the line will last; `true` where the next in line got it.
+    pub fn give_back(mut self, took: Duration) -> bool {
+        self.forgotten = true;
+        self.group.ran(&self.member, took)
     }
 }
 

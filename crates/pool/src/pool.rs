@@ -73,12 +73,6 @@ impl Pool {
         Self { shared, sweeper }
     }
 
-    /// The settings.
-    #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.shared.config
-    }
-
     /// A group for one revision of a function. It keeps its instances until it is retired and dropped.
     #[must_use]
     pub fn group(&self, plan: Plan) -> Arc<Group> {

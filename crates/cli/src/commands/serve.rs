@@ -57,7 +57,11 @@ async fn serve(settings: &Settings, ground: Ground, listener: TcpListener) -> an
     credentials(&engine, address).await?.write(Path::new("."))?;
     tokio::spawn(telemetry::upkeep(metrics.clone()));
     let stop = CancellationToken::new();
-    let gateway = Gateway::new(gateway(settings), engine, move || metrics.render());
+    let counted = engine.clone();
+    let gateway = Gateway::new(gateway(settings), engine, move || {
+        counted.publish_gauges();
+        metrics.render()
+    });
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let mut serving = tokio::spawn(gateway.run(listener, stop.clone()));
     warn_of_plain_http(address);

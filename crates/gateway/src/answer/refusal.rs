@@ -1,7 +1,5 @@
 //! A request that is not served, and its envelope.
 
-use std::error::Error;
-
 use fungraph_model::{ErrorCode, Fault, RequestId};
 use http::{HeaderValue, header::ALLOW};
 use serde::Serialize;
@@ -59,7 +57,7 @@ impl Refusal {
         let fault = self.fault();
         match &self {
             Self::Engine(error @ fungraph_engine::Error::Internal { .. }) => {
-                tracing::error!(request = %id, error = chain(error), "request failed");
+                tracing::error!(request = %id, error = fungraph_engine::chain(error), "request failed");
             }
             Self::Panic { message } => tracing::error!(request = %id, error = message, "handler panicked"),
             _ => {}
@@ -126,17 +124,6 @@ fn envelope(fault: &Fault, id: RequestId) -> Response {
 }
 
 /// An error and its causes in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use http::StatusCode;
@@ -170,7 +157,7 @@ mod tests {
     #[test]
     fn a_failure_of_the_platform_hides_its_cause() {
         let error = fungraph_engine::Error::internal("reading the function", std::io::Error::other("disk /dev/secret"));
-        assert_eq!(chain(&error), "reading the function: disk /dev/secret");
+        assert_eq!(fungraph_engine::chain(&error), "reading the function: disk /dev/secret");
         let response = Refusal::Engine(error).into_response(RequestId::random());
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert!(!String::from_utf8_lossy(response.body().bytes()).contains("secret"));

@@ -139,11 +139,9 @@ impl Process for Fake {
         })
     }
 
-    fn peak_bytes(&self) -> u64 {
+    fn take_peak(&self) -> u64 {
         1 << 20
     }
-
-    fn reset_peak(&self) {}
 }
 
 /// A bootstrap in a task: it answers until it is killed or told to end itself.

@@ -1,0 +1,85 @@
+//! Who sits where and who stands in line: plain and synchronous, under the group's lock.
+
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+
+use fungraph_instance::StartError;
+use tokio::sync::oneshot;
+
+use super::average::{Average, Low};
+use crate::{Lease, lease::Member};
+
+/// Somebody in line.
+pub(super) type Waiter = oneshot::Sender<Result<Lease, StartError>>;
+
+/// Everything a group knows of its instances.
+#[derive(Default)]
+pub(super) struct State {
+    /// Loaded instances, with the slots each has in use.
+    pub(super) seats: Vec<Seat>,
+    /// Instances being started.
+    pub(super) starting: usize,
+    pub(super) waiting: VecDeque<Waiter>,
+    /// No instance is kept idle any more: the function changed or is gone.
+    pub(super) retired: bool,
+    pub(super) run: Average,
+    pub(super) quick: Low,
+    pub(super) start: Average,
+}
+
+/// A loaded instance.
+pub(super) struct Seat {
+    pub(super) member: Arc<Member>,
+    pub(super) taken: usize,
+    pub(super) last_used: Instant,
+}
+
+impl State {
+    /// The slot used last is taken first: the others grow old and leave.
+    pub(super) fn take_slot(&mut self, slots: usize) -> Option<Arc<Member>> {
+        let free = self.seats.iter_mut().filter(|seat| seat.taken < slots);
+        let seat = free.max_by_key(|seat| seat.last_used)?;
+        seat.taken += 1;
+        Some(Arc::clone(&seat.member))
+    }
+
+    /// Marks a slot free; `true` where the instance is to leave, having left the list already.
+    pub(super) fn release(&mut self, member: &Arc<Member>, slots: usize) -> bool {
+        let Some(index) = self.seats.iter().position(|seat| Arc::ptr_eq(&seat.member, member)) else { return false };
+        let seat = &mut self.seats[index];
+        debug_assert!((1..=slots).contains(&seat.taken), "a slot is given back once");
+        seat.taken -= 1;
+        seat.last_used = Instant::now();
+        let leaves = self.retired && seat.taken == 0;
+        if leaves {
+            self.seats.swap_remove(index);
+        }
+        leaves
+    }
+
+    pub(super) fn remove(&mut self, member: &Arc<Member>) {
+        self.seats.retain(|seat| !Arc::ptr_eq(&seat.member, member));
+    }
+
+    /// Forgets who left the line; `true` where somebody had.
+    pub(super) fn drop_left(&mut self) -> bool {
+        let before = self.waiting.len();
+        self.waiting.retain(|waiter| !waiter.is_closed());
+        self.waiting.len() < before
+    }
+
+    pub(super) fn next_waiter(&mut self) -> Option<Waiter> {
+        std::iter::from_fn(|| self.waiting.pop_front()).find(|waiter| !waiter.is_closed())
+    }
+
+    pub(super) fn take_idle(&mut self, leaves: impl Fn(Instant) -> bool) -> Vec<Arc<Member>> {
+        let mut leaving = Vec::new();
+        self.seats.retain(|seat| {
+            let goes = seat.taken == 0 && leaves(seat.last_used);
+            if goes {
+                leaving.push(Arc::clone(&seat.member));
+            }
+            !goes
+        });
+        leaving
+    }
+}
