@@ -114,8 +114,12 @@ fn covered(view: &View, waiting: usize) -> bool {
     waiting <= view.starting * view.slots_each
 }
 
-/// Whether the busy instances will be through with the line before a new one would be up. Without numbers: no.
+/// Whether the busy instances will be through with the line before a new one would be up. Without numbers: no. While there are
+/// fewer instances than processors, a line always means that one more would help, however short the runs.
 fn soon_free(view: &View) -> bool {
+    if view.ready + view.starting < view.processors {
+        return false;
+    }
     let (Some(run_us), Some(start_us)) = (view.run_us, view.start_us) else { return false };
     let slots = (view.ready * view.slots_each) as u64;
     slots > 0 && run_us.saturating_mul(view.waiting as u64 + 1) / slots < start_us
@@ -196,6 +200,14 @@ mod tests {
         check(View { processors: 4, ..busy }, Decision::Use);
         check(View { quick_us: Some(500), ..busy }, Decision::Use);
         check(View { quick_us: None, ..busy }, Decision::Use);
+    }
+
+    #[test]
+    fn line_grows_the_function_to_as_many_instances_as_processors() {
+        let busy = View { run_us: Some(200), start_us: Some(40_000), waiting: 3, ..NEW };
+        check(View { ready: 1, ..busy }, Decision::Wait { launch: true });
+        check(View { ready: 1, starting: 1, ..busy }, Decision::Wait { launch: false });
+        check(View { ready: 1, processors: 1, ..busy }, Decision::Wait { launch: false });
     }
 
     #[test]
