@@ -47,7 +47,7 @@ impl MemoryGauge {
 
     /// The peak since the last look, and a new start for what runs next.
     ///
-    /// A peak within [`GRAIN`] of where it started is left standing: the kernel charges memory in batches that large, so it could
+    /// A peak within 256 KB of where it started is left standing: the kernel charges memory in batches that large, so it could
     /// not tell a lower one from it, and a write into a cgroup costs as much as the reading.
     pub fn take_peak(&self) -> u64 {
         let peak = self.peak_bytes();
