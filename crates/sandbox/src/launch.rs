@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn a_good_launch_passes() {
         check(|_| (), &Ok(()));
-        check(|l| l.binds.push(bind("/root/.pyenv/versions/3.9.18", "/root/.pyenv/versions/3.9.18")), &Ok(()));
+        check(|l| l.binds.push(bind("/home/ada/.pyenv/versions/3.9.18", "/home/ada/.pyenv/versions/3.9.18")), &Ok(()));
         check(|l| l.binds.push(bind("/usr/local", "/usr/local")), &Ok(()));
     }
 
