@@ -66,6 +66,9 @@ impl Answer {
     }
 }
 
+/// More than any server we measure sends.
+const MOST_HEADERS: usize = 64;
+
 /// A connection that is kept.
 pub(crate) struct Connection {
     stream: TcpStream,
@@ -86,7 +89,7 @@ impl Connection {
         loop {
             self.buffer.reserve(4096);
             ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the server closed the connection");
-            if let Some(answer) = parse(&mut self.buffer)? {
+            if let Some(answer) = parse(&self.buffer)? {
                 return Ok(answer);
             }
         }
@@ -94,27 +97,32 @@ impl Connection {
 }
 
 /// The answer in a buffer, once it is whole. Closed loop: at most one is under way.
-fn parse(buffer: &mut BytesMut) -> Result<Option<Answer>> {
-    let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
-    let head = std::str::from_utf8(&buffer[..end]).context("a head that is not text")?;
-    let status = head.get(9..12).and_then(|digits| digits.parse().ok()).context("no status")?;
-    let field = |name: &str| {
-        head.split("\r\n")
-            .skip(1)
-            .filter_map(|line| line.split_once(':'))
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+fn parse(buffer: &[u8]) -> Result<Option<Answer>> {
+    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut head = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(start) = head.parse(buffer).context("an answer that is not HTTP")? else {
+        return Ok(None);
     };
-    let value = |name| field(name).map(|(_, value)| value.trim());
-    let keep = !value("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-    let start = end + 4;
-    let body = match (value("content-length"), value("transfer-encoding")) {
-        (Some(length), _) => {
-            let length: usize = length.parse().context("a length that is no number")?;
-            buffer.get(start..start + length).map(Bytes::copy_from_slice)
+    let status = head.code.context("no status")?;
+    let (mut keep, mut length, mut chunked) = (true, None, false);
+    for header in head.headers.iter() {
+        // Nearly all names differ in length already.
+        match header.name.len() {
+            10 if header.name.eq_ignore_ascii_case("connection") => keep = !header.value.eq_ignore_ascii_case(b"close"),
+            14 if header.name.eq_ignore_ascii_case("content-length") => {
+                length = Some(std::str::from_utf8(header.value)?.parse::<usize>().context("a length that is no number")?);
+            }
+            17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
+                chunked = header.value.eq_ignore_ascii_case(b"chunked");
+            }
+            _ => {}
         }
-        (None, Some("chunked")) => unchunk(&buffer[start..])?,
-        (None, None) if status == 204 => Some(Bytes::new()),
-        (None, _) => bail!("an answer without a length"),
+    }
+    let body = match length {
+        Some(length) => buffer.get(start..start + length).map(Bytes::copy_from_slice),
+        None if chunked => unchunk(&buffer[start..])?,
+        None if status == 204 => Some(Bytes::new()),
+        None => bail!("an answer without a length"),
     };
     Ok(body.map(|body| Answer { status, body, keep }))
 }
@@ -141,7 +149,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: Option<(u16, &str, bool)>) {
-        let answer = parse(&mut BytesMut::from(text)).expect("HTTP");
+        let answer = parse(text.as_bytes()).expect("HTTP");
         let seen = answer
             .as_ref()
             .map(|answer| (answer.status, std::str::from_utf8(&answer.body).expect("text"), answer.keep));

@@ -13,7 +13,7 @@ mod sign;
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, Subcommand};
 
 use crate::bare::Language;
@@ -54,6 +54,9 @@ enum Command {
         duration: f64,
         #[arg(long, default_value = compare::EVENT)]
         body: String,
+        /// A header of the request, as "Name: value"; may be given several times
+        #[arg(long = "header", value_name = "HEADER")]
+        headers: Vec<String>,
     },
 }
 
@@ -65,10 +68,10 @@ fn main() -> Result<()> {
         }
         Command::Bare { language, program, workers } => serve(bare::run(language, program, workers)),
         Command::Echo => serve(bare::echo()),
-        Command::Load { url, connections, duration, body } => tokio::runtime::Builder::new_current_thread()
+        Command::Load { url, connections, duration, body, headers } => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?
-            .block_on(one(&url, connections, duration, body)),
+            .block_on(one(&url, connections, duration, body, &headers)),
     }
 }
 
@@ -76,9 +79,14 @@ fn serve(server: impl Future<Output = Result<()>>) -> Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(server)
 }
 
-async fn one(url: &str, connections: usize, seconds: f64, body: String) -> Result<()> {
+async fn one(url: &str, connections: usize, seconds: f64, body: String, headers: &[String]) -> Result<()> {
     let (address, path) = http1::split_url(url)?;
-    let request = http1::Request::post(path, body.into_bytes()).render(&address);
+    let mut request = http1::Request::post(path, body.into_bytes());
+    for header in headers {
+        let (name, value) = header.split_once(':').with_context(|| format!("{header:?} is not \"Name: value\""))?;
+        request = request.header(name.trim(), value.trim());
+    }
+    let request = request.render(&address);
     let target = load::Target { address, request };
     let measured = load::run(&target, connections, Duration::from_secs_f64(seconds)).await?;
     ensure!(measured.requests() > 0, "nothing was answered with 200; errors: {}", measured.errors);
