@@ -110,7 +110,8 @@ fn parse(buffer: &[u8]) -> Result<Option<Answer>> {
         match header.name.len() {
             10 if header.name.eq_ignore_ascii_case("connection") => keep = !header.value.eq_ignore_ascii_case(b"close"),
             14 if header.name.eq_ignore_ascii_case("content-length") => {
-                length = Some(std::str::from_utf8(header.value)?.parse::<usize>().context("a length that is no number")?);
+                length =
+                    Some(std::str::from_utf8(header.value)?.parse::<usize>().context("a length that is no number")?);
             }
             17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
                 chunked = header.value.eq_ignore_ascii_case(b"chunked");

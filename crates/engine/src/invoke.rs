@@ -156,18 +156,18 @@ impl Engine {
             memory_mb: call.memory_mb,
             memory_used: ran.memory_used,
         };
-        let log = ran.log.finish(&summary, failure.is_some(), Timestamp::now());
-        let tail = if call.tail { LogTail::of(&log) } else { LogTail::of(b"") };
+        let log = ran.log.finish(summary, failure.is_some(), Timestamp::now());
+        let tail = if call.tail { LogTail::of(&log.to_bytes()) } else { LogTail::of(b"") };
         self.telemetry.ended(failure.is_none(), ran.wait, ran.duration, call.arrived.elapsed());
         let runtime = call.version.spec.runtime;
-        self.logs.append(LogEntry { function: call.version, request: call.request, started, text: log });
+        self.logs.append(LogEntry { function: call.version, request: call.request, started, text: Box::new(log) });
         Ok(Invocation { outcome: ran.outcome, summary, tail, runtime })
     }
 
     async fn run(&self, call: &Admitted, first: Result<Lease, AcquireError>, started: Timestamp) -> Result<Ran, Error> {
         let mut ran = Ran {
             outcome: Outcome::Returned(Value::Nothing),
-            log: RunLog::start(call.request, &call.version.version, started),
+            log: RunLog::start(call.request, Arc::clone(&call.version), started),
             duration: Duration::ZERO,
             memory_used: 0,
             wait: call.arrived.elapsed(),

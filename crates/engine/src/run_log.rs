@@ -1,15 +1,29 @@
 //! The log of one run: the platform's lines around the function's own (contract: runtimes.md section 10, invocation.md).
 
-use std::fmt::{self, Write as _};
+use std::{fmt, io::Write as _, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use fungraph_model::{Failure, RequestId, Summary};
+use fungraph_model::{Failure, FunctionVersion, RequestId, Summary};
+use fungraph_store::logs::LogText;
 use jiff::Timestamp;
 
-/// A log that is being put together.
+/// The log of a run under way.
+#[derive(Debug)]
 pub(crate) struct RunLog {
-    text: BytesMut,
+    function: Arc<FunctionVersion>,
     request: RequestId,
+    started: Timestamp,
+    /// Everything between the first line and the last.
+    lines: BytesMut,
+}
+
+/// The log of a run that has ended. Its lines are written when somebody wants them.
+#[derive(Debug)]
+pub(crate) struct FinishedLog {
+    log: RunLog,
+    summary: Summary,
+    failed: bool,
+    ended: Timestamp,
 }
 
 /// A time as the platform's lines have it: UTC, whole seconds.
@@ -24,28 +38,23 @@ impl fmt::Display for Second {
 
 impl RunLog {
     /// Begins with the Start line.
-    pub(crate) fn start(request: RequestId, version: &str, now: Timestamp) -> Self {
-        let mut log = Self { text: BytesMut::with_capacity(512), request };
-        log.line(format_args!("{} Start invoke request '{request}', version: {version}", Second(now)));
-        log
+    pub(crate) fn start(request: RequestId, function: Arc<FunctionVersion>, started: Timestamp) -> Self {
+        Self { function, request, started, lines: BytesMut::new() }
     }
 
     /// What the function printed.
     pub(crate) fn add(&mut self, lines: &[u8]) {
-        self.text.extend_from_slice(lines);
+        self.lines.extend_from_slice(lines);
     }
 
     /// The initializer's own lines between its two; it has ended just now.
     pub(crate) fn initializer(&mut self, lines: &[u8], begun: Timestamp, took_us: u64, failed: bool) {
         let request = self.request;
-        self.line(format_args!("{} Start initialize request '{request}'", Second(begun)));
+        self.add(format!("{} Start initialize request '{request}'\n", Second(begun)).as_bytes());
         self.add(lines);
-        let mark = if failed { "(initialize Failed)" } else { "" };
-        self.line(format_args!(
-            "{} Finish initialize request '{request}'{mark}, duration: {}ms",
-            Second(Timestamp::now()),
-            Thousandths(took_us)
-        ));
+        let (now, mark) = (Second(Timestamp::now()), if failed { "(initialize Failed)" } else { "" });
+        let took = Thousandths(took_us);
+        self.add(format!("{now} Finish initialize request '{request}'{mark}, duration: {took}ms\n").as_bytes());
     }
 
     /// A failure the function could not log itself.
@@ -55,26 +64,45 @@ impl RunLog {
     }
 
     /// Ends with the Finish line, whose numbers are those of the summary.
-    pub(crate) fn finish(mut self, summary: &Summary, failed: bool, now: Timestamp) -> Bytes {
-        let request = self.request;
-        let mark = if failed { "(invoke Failed)" } else { "" };
+    pub(crate) fn finish(self, summary: Summary, failed: bool, ended: Timestamp) -> FinishedLog {
+        FinishedLog { log: self, summary, failed, ended }
+    }
+}
+
+impl FinishedLog {
+    /// All of it.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut text = Vec::with_capacity(self.size());
+        self.write(&mut text);
+        text
+    }
+}
+
+/// What the platform's two lines take, about.
+const LINES_BYTES: usize = 300;
+
+impl LogText for FinishedLog {
+    fn size(&self) -> usize {
+        self.log.lines.len() + LINES_BYTES
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let Self { log: RunLog { function, request, started, lines }, summary, failed, ended } = self;
+        let mark = if *failed { "(invoke Failed)" } else { "" };
         let memory_thousandths =
             u64::try_from((u128::from(summary.memory_used) * 1000 + (1 << 19)) >> 20).unwrap_or(u64::MAX);
-        self.line(format_args!(
+        // Writing into memory cannot fail.
+        let _ = writeln!(out, "{} Start invoke request '{request}', version: {}", Second(*started), function.version);
+        out.extend_from_slice(lines);
+        let _ = writeln!(
+            out,
             "{} Finish invoke request '{request}'{mark}, duration: {}ms, billing duration: {}ms, memory used: {}MB, billing memory: {}MB",
-            Second(now),
+            Second(*ended),
             Thousandths(summary.duration_us),
             summary.billing_ms,
             Thousandths(memory_thousandths),
             summary.memory_mb
-        ));
-        self.text.freeze()
-    }
-
-    fn line(&mut self, line: fmt::Arguments<'_>) {
-        // Writing into memory cannot fail.
-        let _ = self.text.write_fmt(line);
-        self.text.extend_from_slice(b"\n");
+        );
     }
 }
 
@@ -95,11 +123,11 @@ mod tests {
     fn lines_have_the_documented_form() {
         let request = RequestId::parse("6f2c0c1e-0b1d-4c55-9d63-2f0e7c1f1f10").expect("a UUID");
         let now: Timestamp = "2026-01-02T03:04:05.678Z".parse().expect("a time");
-        let mut log = RunLog::start(request, "latest", now);
+        let mut log = RunLog::start(request, Arc::new(fungraph_model::sample::function("f")), now);
         log.add(b"hello\n");
         let summary = Summary { duration_us: 65_828, billing_ms: 100, memory_mb: 128, memory_used: 22_516_072 };
         assert_eq!(
-            log.finish(&summary, true, now),
+            String::from_utf8_lossy(&log.finish(summary, true, now).to_bytes()),
             "2026-01-02T03:04:05Z Start invoke request '6f2c0c1e-0b1d-4c55-9d63-2f0e7c1f1f10', version: latest\n\
              hello\n\
              2026-01-02T03:04:05Z Finish invoke request '6f2c0c1e-0b1d-4c55-9d63-2f0e7c1f1f10'(invoke Failed), duration: 65.828ms, \

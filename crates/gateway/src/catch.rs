@@ -4,15 +4,16 @@ use std::{
     any::Any,
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::Pin,
     task::Poll,
 };
 
 /// Awaits `future`; a panic inside gives its message.
 ///
 /// What the handler touched lives behind the engine, whose locks are never held over a poll of ours; hence the assertion.
-pub(crate) async fn panics<T>(future: impl Future<Output = T>) -> Result<T, String> {
-    let mut future = pin!(future);
+///
+/// Pinned by the caller: taken by value it would stand in our own future twice.
+pub(crate) async fn panics<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Result<T, String> {
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(poll) => poll.map(Ok),
         Err(panic) => Poll::Ready(Err(message(&*panic))),
@@ -27,15 +28,17 @@ fn message(panic: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     #[tokio::test]
     async fn a_panic_becomes_its_message() {
-        assert_eq!(panics(async { 3 }).await, Ok(3));
-        let failed = panics(async {
+        assert_eq!(panics(pin!(async { 3 })).await, Ok(3));
+        let failed = pin!(async {
             tokio::task::yield_now().await;
             assert_eq!(1, 2, "numbers differ");
         });
-        assert!(failed.await.expect_err("it panics").contains("numbers differ"));
+        assert!(panics(failed).await.expect_err("it panics").contains("numbers differ"));
     }
 }

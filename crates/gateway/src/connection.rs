@@ -1,16 +1,6 @@
 //! Sockets: accepting, HTTP/1 or HTTP/2 on each, and an orderly end.
 
-use std::{
-    convert::Infallible,
-    io,
-    net::SocketAddr,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use http::Request;
 use hyper::{body::Incoming, service::service_fn};
@@ -25,7 +15,10 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::service::{Peer, Service};
+use crate::{
+    activity::{Activity, Counted},
+    service::{Peer, Service},
+};
 
 /// Pause after the system ran out of descriptors or memory, so that accepting does not spin.
 const OUT_OF_RESOURCES_PAUSE: Duration = Duration::from_millis(100);
@@ -39,7 +32,7 @@ pub(crate) async fn accept(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let builder = Arc::new(builder(&service));
+    let builder = Arc::new(builder());
     let connections = TaskTracker::new();
     let outcome = loop {
         let accepted = select! {
@@ -64,9 +57,10 @@ pub(crate) async fn accept(
     outcome
 }
 
-fn builder(service: &Service) -> Builder<TokioExecutor> {
+fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new()).title_case_headers(true);
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(service.config.header_read_timeout);
+    // Idle connections are ours to close (`Activity`): hyper's own timer starts anew for each request.
+    builder.http1().header_read_timeout(None);
     // A client that closes its sending side has left, as far as the protocol tells: its place in line is given to others. A call that
     // has reached an instance runs to its end all the same (engine).
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(HTTP2_PING);
@@ -84,31 +78,25 @@ async fn serve(
     // Answers are small and whole: waiting for more to send only costs time. Failing to say so is no reason to refuse service.
     let _ = stream.set_nodelay(true);
     let peer = Peer { remote, local };
-    let silence = service.config.header_read_timeout;
-    let has_asked = AtomicBool::new(false);
+    let activity = Arc::new(Activity::default());
     let requests = service_fn(|request: Request<Incoming>| {
-        has_asked.store(true, Ordering::Relaxed);
-        let service = service.clone();
-        async move { Ok::<_, Infallible>(service.serve(peer, request).await) }
-    });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), requests));
-    let mut first_request = pin!(sleep(silence));
-    let mut is_first_due = true;
-    let outcome = loop {
-        select! {
-            outcome = connection.as_mut() => break outcome,
-            () = shutdown.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                break connection.await;
-            }
-            // The server cannot time the headers before it knows which HTTP it is; this bounds that wait as well.
-            () = first_request.as_mut(), if is_first_due => {
-                if !has_asked.load(Ordering::Relaxed) {
-                    return;
-                }
-                is_first_due = false;
-            }
+        let (service, serving) = (service.clone(), activity.serve());
+        async move {
+            let response = service.serve(peer, request).await;
+            drop(serving);
+            Ok::<_, Infallible>(response)
         }
+    });
+    let io = Counted { io: TokioIo::new(stream), activity: activity.clone() };
+    let mut connection = pin!(builder.serve_connection(io, requests));
+    let outcome = select! {
+        biased;
+        outcome = connection.as_mut() => outcome,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        () = activity.ceased(service.config.header_read_timeout) => return,
     };
     if let Err(error) = outcome {
         tracing::debug!(peer = %remote, error, "connection ended early");

@@ -3,6 +3,7 @@
 //! One request walks `connection` (sockets) > `service` (one request, in order: route, key and date, body, signature, handler) >
 //! `routes` (one file per noun) > the engine, and comes back through `answer`, the one place that knows statuses and headers.
 
+mod activity;
 mod answer;
 mod auth;
 mod body;

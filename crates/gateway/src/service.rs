@@ -3,6 +3,7 @@
 
 use std::{
     net::SocketAddr,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -76,11 +77,12 @@ impl Service {
         let arrived = Instant::now();
         let id = RequestId::random();
         let (head, mut body) = request.into_parts();
-        let response = match catch::panics(self.answer(id, peer, arrived, &head, &mut body)).await {
+        let answer = catch::panics(pin!(self.answer(id, peer, arrived, &head, &mut body))).await;
+        let response = match answer {
             Ok(Ok(response)) => response,
             Ok(Err(refusal)) => {
                 if !refusal.is_of_slow_sender() {
-                    self.hear_out(&head, &mut body).await;
+                    Box::pin(self.hear_out(&head, &mut body)).await;
                 }
                 refusal.into_response(id)
             }
@@ -106,7 +108,7 @@ impl Service {
             return Err(auth::Error::Encoding.into());
         }
         if !path.starts_with("/v2/") {
-            return self.answer_beside_the_api(peer, head, body).await;
+            return Box::pin(self.answer_beside_the_api(peer, head, body)).await;
         }
         let route = routes::find(&head.method, path)?;
         let (key, received) = self.authenticate(head, body, self.limit(route.operation)).await?;
@@ -118,15 +120,16 @@ impl Service {
 
     async fn dispatch(&self, call: Call<'_>) -> Result<Response, Refusal> {
         let engine = &self.engine;
+        // All but the call itself in boxes: the future of a call is moved about, and need not have room for the others.
         match call.route.operation {
             Operation::InvokeFunction => invocations::invoke(engine, self.statuses, call).await,
-            Operation::CreateFunction => functions::create(engine, call).await,
-            Operation::ListFunctions => functions::list(engine, call).await,
-            Operation::ShowFunctionConfig => functions::show(engine, call).await,
-            Operation::UpdateFunctionConfig => functions::update(engine, call).await,
-            Operation::DeleteFunction => functions::delete(engine, call).await,
-            Operation::ShowFunctionCode => code::show(engine, &self.links, call).await,
-            Operation::UpdateFunctionCode => code::update(engine, &self.links, call).await,
+            Operation::CreateFunction => Box::pin(functions::create(engine, call)).await,
+            Operation::ListFunctions => Box::pin(functions::list(engine, call)).await,
+            Operation::ShowFunctionConfig => Box::pin(functions::show(engine, call)).await,
+            Operation::UpdateFunctionConfig => Box::pin(functions::update(engine, call)).await,
+            Operation::DeleteFunction => Box::pin(functions::delete(engine, call)).await,
+            Operation::ShowFunctionCode => Box::pin(code::show(engine, &self.links, call)).await,
+            Operation::UpdateFunctionCode => Box::pin(code::update(engine, &self.links, call)).await,
             Operation::NotBuilt(name) => Err(Operation::not_built(name).into()),
         }
     }

@@ -1,10 +1,10 @@
 //! The receiving half of an instance: one task that reads frames and output, and hands each to the call it belongs to.
 
-use std::sync::Arc;
 use std::{
     io,
+    mem::MaybeUninit,
     sync::{
-        Mutex, MutexGuard, OnceLock,
+        Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -259,12 +259,13 @@ impl Reader {
 
     /// Takes what has been printed; `false` once the pipe is closed.
     fn drain_output(&self) -> bool {
-        let mut chunk = [0; 8192];
+        // Not cleared before it is read into, since mostly nothing was printed.
+        let mut chunk = [MaybeUninit::uninit(); 8192];
         for _ in 0..OUTPUT_READS {
             // Read directly: the readiness tokio remembers may be older than the answer just received.
             match rustix::io::read(&self.output, &mut chunk) {
-                Ok(0) => return false,
-                Ok(n) => self.shared.print(&chunk[..n]),
+                Ok(([], _)) => return false,
+                Ok((bytes, _)) => self.shared.print(bytes),
                 Err(rustix::io::Errno::AGAIN) => {
                     // Tells tokio to wait for new output.
                     let _ = self.output.try_io(|| Err::<(), _>(io::ErrorKind::WouldBlock.into()));

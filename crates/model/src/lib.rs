@@ -11,6 +11,8 @@ mod invocation;
 pub mod limits;
 mod outcome;
 mod runtime;
+#[cfg(feature = "sample")]
+pub mod sample;
 mod spec;
 mod urn;
 

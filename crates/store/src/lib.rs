@@ -17,6 +17,6 @@ mod suite;
 
 pub use error::Error;
 pub use listing::{FunctionPage, FunctionQuery, Usage};
-pub use logs::{LogEntry, LogError, LogFilter, LogLimits, LogReader, LogRecord, Logs};
+pub use logs::{LogEntry, LogError, LogFilter, LogLimits, LogReader, LogRecord, LogText, Logs};
 pub use packages::{PackageError, PackageLimits, Packages};
 pub use store::{Config, Store};

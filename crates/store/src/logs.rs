@@ -21,6 +21,7 @@ mod shelf;
 mod tests;
 mod writer;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -61,8 +62,26 @@ impl Default for LogLimits {
     }
 }
 
+/// What a call printed, put together by the thread that writes it: nothing is done before an answer that can be done behind it.
+pub trait LogText: fmt::Debug + Send + 'static {
+    /// About how many bytes it takes while it waits.
+    fn size(&self) -> usize;
+    /// Adds it to `out`, which may hold something already.
+    fn write(&self, out: &mut Vec<u8>);
+}
+
+impl LogText for Bytes {
+    fn size(&self) -> usize {
+        self.len()
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+}
+
 /// The log of one call.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct LogEntry {
     /// The version that ran.
     pub function: Arc<FunctionVersion>,
@@ -71,7 +90,7 @@ pub struct LogEntry {
     /// When it started.
     pub started: Timestamp,
     /// All it printed.
-    pub text: Bytes,
+    pub text: Box<dyn LogText>,
 }
 
 /// Logs that cannot be kept or read. Texts are for the operator.

@@ -102,42 +102,12 @@ fn disposition(name: &str) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use fungraph_model::{DomainId, FunctionKey, FunctionSpec, ProjectId, Runtime, Strategy};
-
     use super::*;
 
     fn version(filename: &str) -> FunctionVersion {
-        FunctionVersion {
-            key: FunctionKey { project: ProjectId("p".into()), package: "default".into(), name: "hello".into() },
-            domain: DomainId("d".into()),
-            version: "latest".into(),
-            func_id: "id".into(),
-            spec: FunctionSpec {
-                runtime: Runtime::parse("Python3.9").expect("a runtime"),
-                handler: "index.handler".into(),
-                timeout_s: 3,
-                memory_mb: 128,
-                tmp_mb: 512,
-                initializer: None,
-                pre_stop: None,
-                user_data: BTreeMap::new(),
-                encrypted_user_data: BTreeMap::new(),
-                strategy: Strategy::default(),
-                description: String::new(),
-                dynamic_memory: false,
-                passive: "{}".into(),
-            },
-            code: CodePackage {
-                code_type: CodeType::Zip,
-                filename: filename.into(),
-                size: 9,
-                digest: Digest("ab".repeat(64)),
-            },
-            revision: 1,
-            last_modified: Timestamp::UNIX_EPOCH,
-        }
+        let mut version = fungraph_model::sample::function("hello");
+        version.code.filename = filename.into();
+        version
     }
 
     fn at(second: i64) -> Timestamp {

@@ -184,6 +184,19 @@ async fn slow_senders_are_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_silent_connection_is_closed_whether_or_not_it_asked_before() {
+    let server = Server::start(Config { header_read_timeout: Duration::from_millis(80), ..Config::default() }).await;
+    for begun in ["", "GET /healthz HTTP/1.1\r\nHost: x\r\n", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"] {
+        let mut stream = TcpStream::connect(server.address).await.expect("it listens");
+        stream.write_all(begun.as_bytes()).await.expect("it reads");
+        let mut answered = Vec::new();
+        stream.read_to_end(&mut answered).await.expect("it ends in order");
+        assert_eq!(answered.starts_with(b"HTTP/1.1 200 OK"), begun.ends_with("\r\n\r\n"), "{begun:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn health_needs_no_credentials() {
     let server = Server::start(Config::default()).await;
     for (path, body) in [("/healthz", "ok"), ("/readyz", "ok"), ("/metrics", "numbers 1\n")] {

@@ -1,7 +1,6 @@
 //! A launcher whose processes are tasks.
 
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -13,10 +12,7 @@ use fungraph_instance::{
     BoxFuture, Ended, FrameHeader, Interpreter, Kind, LaunchError, Launched, Launcher, Plan, Process,
     interpreters::Origin,
 };
-use fungraph_model::{
-    CodePackage, CodeType, Digest, DomainId, FunctionKey, FunctionSpec, FunctionVersion, HookSpec, Language, ProjectId,
-    Runtime, Strategy,
-};
+use fungraph_model::{HookSpec, Language, Strategy};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixStream, unix::pipe},
@@ -26,37 +22,8 @@ use tokio::{
 
 /// What a function is made of, as far as the pool looks.
 pub(super) fn plan(name: &str, strategy: Strategy, initializer: Option<HookSpec>) -> Plan {
-    let runtime = Runtime::parse("Python3.9").expect("in the list");
-    let spec = FunctionSpec {
-        runtime,
-        handler: "index.handler".into(),
-        timeout_s: 3,
-        memory_mb: 128,
-        tmp_mb: 512,
-        initializer,
-        pre_stop: None,
-        user_data: BTreeMap::new(),
-        encrypted_user_data: BTreeMap::new(),
-        strategy,
-        description: String::new(),
-        dynamic_memory: false,
-        passive: "{}".into(),
-    };
-    let version = FunctionVersion {
-        key: FunctionKey { project: ProjectId("p".into()), package: "default".into(), name: name.into() },
-        domain: DomainId("d".into()),
-        version: "latest".into(),
-        func_id: name.into(),
-        spec,
-        code: CodePackage {
-            code_type: CodeType::Inline,
-            filename: "index.py".into(),
-            size: 1,
-            digest: Digest("0".repeat(128)),
-        },
-        revision: 1,
-        last_modified: jiff::Timestamp::UNIX_EPOCH,
-    };
+    let mut version = fungraph_model::sample::function(name);
+    (version.spec.strategy, version.spec.initializer) = (strategy, initializer);
     let interpreter = Interpreter {
         language: Language::Python,
         version: (3, 9, 0),

@@ -52,7 +52,7 @@ impl Queue {
     }
 
     pub(super) fn append(&self, entry: LogEntry) {
-        let cost = entry.text.len() + ENTRY_BYTES;
+        let cost = entry.text.size() + ENTRY_BYTES;
         let mut waiting = self.lock();
         let idle = waiting.is_empty();
         if waiting.closed || (waiting.bytes + cost > self.most_bytes && !waiting.entries.is_empty()) {

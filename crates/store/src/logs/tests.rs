@@ -1,16 +1,12 @@
 //! Logs on a real file system: limits, torn ends, readers beside the writer.
 
-use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fungraph_model::{
-    CodePackage, CodeType, Digest, DomainId, FunctionKey, FunctionSpec, FunctionVersion, ProjectId, RequestId, Runtime,
-    Strategy,
-};
+use fungraph_model::{FunctionKey, ProjectId, RequestId, sample};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -76,32 +72,13 @@ fn key(name: &str) -> FunctionKey {
 }
 
 fn entry(name: &str, text: impl Into<Bytes>) -> LogEntry {
-    let function = FunctionVersion {
-        key: key(name),
-        domain: DomainId("d".into()),
-        version: "latest".into(),
-        func_id: name.into(),
-        spec: FunctionSpec {
-            runtime: Runtime::parse("Python3.9").expect("a runtime"),
-            handler: "index.handler".into(),
-            timeout_s: 3,
-            memory_mb: 128,
-            tmp_mb: 512,
-            initializer: None,
-            pre_stop: None,
-            user_data: BTreeMap::new(),
-            encrypted_user_data: BTreeMap::new(),
-            strategy: Strategy::default(),
-            description: String::new(),
-            dynamic_memory: false,
-            passive: "{}".into(),
-        },
-        code: CodePackage { code_type: CodeType::Zip, filename: String::new(), size: 1, digest: Digest("0".into()) },
-        revision: 1,
-        last_modified: Timestamp::UNIX_EPOCH,
-    };
     let started = Timestamp::from_microsecond(1_700_000_000_000_001).expect("a time");
-    LogEntry { function: Arc::new(function), request: RequestId::random(), started, text: text.into() }
+    LogEntry {
+        function: Arc::new(sample::function(name)),
+        request: RequestId::random(),
+        started,
+        text: Box::new(text.into()),
+    }
 }
 
 #[tokio::test]

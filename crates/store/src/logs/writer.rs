@@ -12,7 +12,8 @@ use super::{LogEntry, LogLimits, segment};
 
 /// Runs until the queue is closed and empty.
 pub(super) fn run(queue: &Queue, done: &watch::Sender<u64>, root: &Path, limits: LogLimits) {
-    let mut writer = Writer { queue, shelf: Shelf::new(root, limits), buffer: Vec::new(), refused: false };
+    let mut writer =
+        Writer { queue, shelf: Shelf::new(root, limits), buffer: Vec::new(), text: Vec::new(), refused: false };
     loop {
         let batch = queue.take();
         writer.write(&batch);
@@ -27,6 +28,8 @@ struct Writer<'a> {
     queue: &'a Queue,
     shelf: Shelf,
     buffer: Vec<u8>,
+    /// One log's text; kept for its room.
+    text: Vec<u8>,
     /// The disk refused the last write; said once and not for each log.
     refused: bool,
 }
@@ -60,7 +63,9 @@ impl Writer<'_> {
         let mut held = 0;
         for entry in entries {
             let start = self.buffer.len();
-            segment::write(&mut self.buffer, entry.started, Some(entry.request), &entry.function.version, &entry.text);
+            self.text.clear();
+            entry.text.write(&mut self.text);
+            segment::write(&mut self.buffer, entry.started, Some(entry.request), &entry.function.version, &self.text);
             if start > 0 && self.buffer.len() as u64 > self.shelf.room(function) {
                 let last = self.buffer.split_off(start);
                 self.append(function, held);

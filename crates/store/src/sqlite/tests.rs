@@ -1,13 +1,9 @@
 //! What is particular to SQLite: the file, its schema, its plans.
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use fungraph_model::{
-    CodePackage, CodeType, Digest, DomainId, FunctionKey, FunctionSpec, FunctionVersion, ProjectId, Runtime, Strategy,
-};
-use jiff::Timestamp;
+use fungraph_model::{FunctionVersion, ProjectId, sample};
 use sqlx::Row;
 use tempfile::TempDir;
 
@@ -29,30 +25,9 @@ async fn execute(sqlite: &Sqlite, statement: &'static str) {
 }
 
 fn function(name: &str, description: String) -> FunctionVersion {
-    FunctionVersion {
-        key: FunctionKey { project: ProjectId("p".into()), package: "default".into(), name: name.into() },
-        domain: DomainId("d".into()),
-        version: "latest".into(),
-        func_id: name.into(),
-        spec: FunctionSpec {
-            runtime: Runtime::parse("Python3.9").expect("a runtime"),
-            handler: "index.handler".into(),
-            timeout_s: 3,
-            memory_mb: 128,
-            tmp_mb: 512,
-            initializer: None,
-            pre_stop: None,
-            user_data: BTreeMap::new(),
-            encrypted_user_data: BTreeMap::new(),
-            strategy: Strategy::default(),
-            description,
-            dynamic_memory: false,
-            passive: "{}".into(),
-        },
-        code: CodePackage { code_type: CodeType::Zip, filename: String::new(), size: 1, digest: Digest("00".into()) },
-        revision: 1,
-        last_modified: Timestamp::UNIX_EPOCH,
-    }
+    let mut function = sample::function(name);
+    function.spec.description = description;
+    function
 }
 
 #[tokio::test]

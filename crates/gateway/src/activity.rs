@@ -1,0 +1,175 @@
+//! Whether a connection still does something, noted in counters instead of timers: a timer for every request costs more than
+//! the rest of the waiting.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::time::sleep;
+
+/// Looks at the counters in the time after which a connection is idle; so much later than that it may be noticed.
+const LOOKS: u32 = 4;
+
+/// What a connection has done so far. One task counts, so the order between the counters does not matter.
+#[derive(Debug, Default)]
+pub(crate) struct Activity {
+    begun: AtomicU64,
+    ended: AtomicU64,
+    writes: AtomicU64,
+}
+
+/// A request that is being served; dropping it ends that.
+pub(crate) struct Serving(Arc<Activity>);
+
+impl Activity {
+    /// Notes that a request has arrived.
+    pub(crate) fn serve(self: &Arc<Self>) -> Serving {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        Serving(Arc::clone(self))
+    }
+
+    /// Resolves once the client has neither completed the head of a request nor taken a byte of an answer for `limit`, with no
+    /// request being served. Reading does not count: a client that sends a head byte by byte is as good as silent.
+    pub(crate) async fn ceased(&self, limit: Duration) {
+        let (mut last, mut quiet) = (None, 0);
+        while quiet < LOOKS {
+            sleep(limit / LOOKS).await;
+            let seen = self.look();
+            quiet = if seen.is_some() && seen == last { quiet + 1 } else { 0 };
+            last = seen;
+            if quiet == 0 && seen == Some((0, 0)) {
+                // Nothing since the connection was opened, which is when the wait began.
+                quiet = 1;
+            }
+        }
+    }
+
+    /// Requests and writes so far; `None` while a request is being served.
+    fn look(&self) -> Option<(u64, u64)> {
+        let (begun, ended) = (self.begun.load(Ordering::Relaxed), self.ended.load(Ordering::Relaxed));
+        // Before the first request there is nothing to answer: what is written then is HTTP/2's greeting.
+        let writes = if begun == 0 { 0 } else { self.writes.load(Ordering::Relaxed) };
+        (begun == ended).then_some((begun, writes))
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection whose writes are counted.
+pub(crate) struct Counted<T> {
+    pub(crate) io: T,
+    pub(crate) activity: Arc<Activity>,
+}
+
+impl<T> Counted<T> {
+    fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        let written = ready!(written);
+        if matches!(written, Ok(1..)) {
+            self.activity.writes.fetch_add(1, Ordering::Relaxed);
+        }
+        Poll::Ready(written)
+    }
+}
+
+impl<T: Read + Unpin> Read for Counted<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(context, buffer)
+    }
+}
+
+impl<T: Write + Unpin> Write for Counted<T> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.count(written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(context, slices);
+        self.count(written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    /// Seconds until the connection counts as idle.
+    async fn ceased(activity: &Activity) -> u64 {
+        let begun = Instant::now();
+        activity.ceased(LIMIT).await;
+        begun.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_client_is_idle_after_the_limit() {
+        let activity = Arc::new(Activity::default());
+        assert_eq!(ceased(&activity).await, 60, "it never asked");
+        drop(activity.serve());
+        assert_eq!(ceased(&activity).await, 75, "a look later than the limit, since the request came between two");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_served_is_no_idleness() {
+        let activity = Arc::new(Activity::default());
+        let serving = activity.serve();
+        assert!(timeout(LIMIT * 100, activity.ceased(LIMIT)).await.is_err());
+        drop(serving);
+        assert_eq!(ceased(&activity).await, 75);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_its_answer_is_not_idle() {
+        let activity = Arc::new(Activity::default());
+        let mut counted =
+            Counted { io: hyper_util::rt::TokioIo::new(tokio::io::sink()), activity: Arc::clone(&activity) };
+        drop(activity.serve());
+        let takes = async {
+            for _ in 0..100 {
+                sleep(LIMIT / 2).await;
+                let write = std::future::poll_fn(|context| Pin::new(&mut counted).poll_write(context, b"a piece"));
+                assert_eq!(write.await.expect("a sink takes all"), 7);
+            }
+        };
+        tokio::select! {
+            () = takes => {}
+            () = activity.ceased(LIMIT) => panic!("it took a piece every half minute"),
+        }
+        assert_eq!(ceased(&activity).await, 75);
+    }
+}
