@@ -93,13 +93,12 @@ impl Engine {
         };
         let started = Timestamp::now();
         let lease = admitted.group.acquire(admitted.arrived).await;
-        let engine = Arc::clone(self);
         match lease {
             Err(AcquireError::Refused(why)) => {
                 self.telemetry.refused();
                 Err(refused(why).into())
             }
-            lease => to_end(async move { engine.execute(admitted, lease, started).await }, self.orphans.clone()).await,
+            lease => to_end(Arc::clone(self).execute(admitted, lease, started), self.orphans.clone()).await,
         }
     }
 
@@ -196,6 +195,19 @@ impl Engine {
 
     /// An instance whose initializer has run: the leased one, or another where the initializer fails, up to three times.
     async fn ready_instance(
+        &self,
+        call: &Admitted,
+        first: Result<Lease, AcquireError>,
+        ran: &mut Ran,
+    ) -> Result<Result<Lease, Failure<Bytes>>, Error> {
+        match first {
+            Ok(lease) if !lease.needs_initializer() => Ok(Ok(lease)),
+            // In a box: hardly a call goes this way, and all would carry the room for it.
+            first => Box::pin(self.initialized_instance(call, first, ran)).await,
+        }
+    }
+
+    async fn initialized_instance(
         &self,
         call: &Admitted,
         first: Result<Lease, AcquireError>,

@@ -29,6 +29,10 @@ use crate::{
 
 /// Room for frames; most fit many times over.
 const BUFFER_BYTES: usize = 16 << 10;
+/// Output that is taken at first; the rest follows.
+const PRINTED_BYTES: usize = 1 << 10;
+/// Frames up to here are copied out, so that the buffer stays ours and is used again.
+const COPIED_BYTES: usize = 1 << 10;
 /// How long a killed process may take to be gone before its calls are answered without its exit status.
 const REAP_LIMIT: Duration = Duration::from_secs(5);
 /// Frames outside any call that may wait to be looked at: HELLO, LOADED or FAILED, and STOPPED.
@@ -214,6 +218,7 @@ impl Reader {
     /// `Ok` at the end of the stream, the text of what was wrong otherwise.
     async fn read_frames(&mut self) -> Result<(), String> {
         let mut buffer = BytesMut::with_capacity(BUFFER_BYTES);
+        let mut printed = Vec::with_capacity(PRINTED_BYTES);
         let mut output_open = true;
         loop {
             tokio::select! {
@@ -226,8 +231,10 @@ impl Reader {
                         self.take(header, payload)?;
                     }
                 }
-                ready = self.output.readable(), if output_open => {
-                    output_open = ready.is_ok() && self.drain_output();
+                read = self.output.read_buf(&mut printed), if output_open => {
+                    self.shared.print(&printed);
+                    printed.clear();
+                    output_open = matches!(read, Ok(1..)) && self.drain_output();
                 }
             }
         }
@@ -289,6 +296,11 @@ fn take_frame(buffer: &mut BytesMut) -> Result<Option<(FrameHeader, Bytes)>, Bad
     if buffer.len() < whole {
         buffer.reserve(whole - buffer.len());
         return Ok(None);
+    }
+    if whole <= COPIED_BYTES {
+        let payload = Bytes::copy_from_slice(&buffer[HEADER_BYTES..whole]);
+        buffer.advance(whole);
+        return Ok(Some((header, payload)));
     }
     let mut frame = buffer.split_to(whole);
     frame.advance(HEADER_BYTES);
