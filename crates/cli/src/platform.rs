@@ -114,9 +114,7 @@ fn walls(settings: &Settings) -> anyhow::Result<Vec<Wall>> {
 /// # Errors
 /// The system has no threads to give.
 pub(crate) fn runtime(settings: &Settings) -> anyhow::Result<tokio::runtime::Runtime> {
-    // Functions need processors too, and a call costs the server less than the function: a second thread that wakes up to find nothing
-    // to do costs more than it brings (docs/decisions/0004).
-    let workers = if settings.server.workers == 0 { host::processors().div_ceil(2) } else { settings.server.workers };
+    let workers = if settings.server.workers == 0 { host::processors() } else { settings.server.workers };
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(workers).thread_name("worker").enable_all().build().context("cannot start threads")
 }
