@@ -207,6 +207,7 @@ impl Engine {
         }
     }
 
+    /// The same, where the initializer has not run in the leased instance, or there is none.
     async fn initialized_instance(
         &self,
         call: &Admitted,

@@ -6,24 +6,28 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
+use http::Version;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::time::sleep;
 
 /// Looks at the counters in the time after which a connection is idle; so much later than that it may be noticed.
 const LOOKS: u32 = 4;
 
-/// What a connection has done so far. One task counts, so the order between the counters does not matter.
+/// What a connection has done so far. Requests are begun, and all of this is looked at, by the connection's own task.
 #[derive(Debug, Default)]
 pub(crate) struct Activity {
     begun: AtomicU64,
     ended: AtomicU64,
     writes: AtomicU64,
+    /// A write waits for the client to take what was sent.
+    blocked: AtomicBool,
+    is_http2: AtomicBool,
 }
 
 /// A request that is being served; dropping it ends that.
@@ -31,13 +35,18 @@ pub(crate) struct Serving(Arc<Activity>);
 
 impl Activity {
     /// Notes that a request has arrived.
-    pub(crate) fn serve(self: &Arc<Self>) -> Serving {
+    pub(crate) fn serve(self: &Arc<Self>, version: Version) -> Serving {
+        if version == Version::HTTP_2 {
+            self.is_http2.store(true, Ordering::Relaxed);
+        }
         self.begun.fetch_add(1, Ordering::Relaxed);
         Serving(Arc::clone(self))
     }
 
-    /// Resolves once the client has neither completed the head of a request nor taken a byte of an answer for `limit`, with no
-    /// request being served. Reading does not count: a client that sends a head byte by byte is as good as silent.
+    /// Resolves once the client has not completed the head of a request for `limit`, with no request being served and no answer
+    /// under way. Reading does not count: a client that sends a head byte by byte is as good as silent.
+    ///
+    /// After its first request an HTTP/2 connection is never idle: the protocol's own pings tell whether its client is there.
     pub(crate) async fn ceased(&self, limit: Duration) {
         let (mut last, mut quiet) = (None, 0);
         while quiet < LOOKS {
@@ -52,8 +61,11 @@ impl Activity {
         }
     }
 
-    /// Requests and writes so far; `None` while a request is being served.
+    /// Requests and writes so far; `None` while there is something to do.
     fn look(&self) -> Option<(u64, u64)> {
+        if self.blocked.load(Ordering::Relaxed) || self.is_http2.load(Ordering::Relaxed) {
+            return None;
+        }
         let (begun, ended) = (self.begun.load(Ordering::Relaxed), self.ended.load(Ordering::Relaxed));
         // Before the first request there is nothing to answer: what is written then is HTTP/2's greeting.
         let writes = if begun == 0 { 0 } else { self.writes.load(Ordering::Relaxed) };
@@ -75,11 +87,11 @@ pub(crate) struct Counted<T> {
 
 impl<T> Counted<T> {
     fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        let written = ready!(written);
-        if matches!(written, Ok(1..)) {
+        self.activity.blocked.store(written.is_pending(), Ordering::Relaxed);
+        if written.is_ready() {
             self.activity.writes.fetch_add(1, Ordering::Relaxed);
         }
-        Poll::Ready(written)
+        written
     }
 }
 
@@ -123,6 +135,8 @@ impl<T: Write + Unpin> Write for Counted<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use tokio::time::{Instant, timeout};
 
     use super::*;
@@ -140,17 +154,38 @@ mod tests {
     async fn a_silent_client_is_idle_after_the_limit() {
         let activity = Arc::new(Activity::default());
         assert_eq!(ceased(&activity).await, 60, "it never asked");
-        drop(activity.serve());
+        drop(activity.serve(Version::HTTP_11));
         assert_eq!(ceased(&activity).await, 75, "a look later than the limit, since the request came between two");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_request_that_is_served_is_no_idleness() {
         let activity = Arc::new(Activity::default());
-        let serving = activity.serve();
+        let serving = activity.serve(Version::HTTP_11);
         assert!(timeout(LIMIT * 100, activity.ceased(LIMIT)).await.is_err());
         drop(serving);
         assert_eq!(ceased(&activity).await, 75);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_the_client_takes_slowly_is_no_idleness() {
+        let activity = Arc::new(Activity::default());
+        let (near, mut far) = tokio::io::duplex(8);
+        let mut counted = Counted { io: hyper_util::rt::TokioIo::new(near), activity: Arc::clone(&activity) };
+        drop(activity.serve(Version::HTTP_11));
+        let mut write = |bytes| Pin::new(&mut counted).poll_write(&mut Context::from_waker(Waker::noop()), bytes);
+        assert!(write(b"all room").is_ready() && write(b"more").is_pending());
+        assert!(timeout(LIMIT * 100, activity.ceased(LIMIT)).await.is_err());
+        tokio::io::AsyncReadExt::read_exact(&mut far, &mut [0; 8]).await.expect("it was written");
+        assert!(write(b"more").is_ready());
+        assert_eq!(ceased(&activity).await, 75);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn http2_has_its_own_pings() {
+        let activity = Arc::new(Activity::default());
+        drop(activity.serve(Version::HTTP_2));
+        assert!(timeout(LIMIT * 100, activity.ceased(LIMIT)).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
@@ -158,7 +193,7 @@ mod tests {
         let activity = Arc::new(Activity::default());
         let mut counted =
             Counted { io: hyper_util::rt::TokioIo::new(tokio::io::sink()), activity: Arc::clone(&activity) };
-        drop(activity.serve());
+        drop(activity.serve(Version::HTTP_11));
         let takes = async {
             for _ in 0..100 {
                 sleep(LIMIT / 2).await;

@@ -80,7 +80,7 @@ async fn serve(
     let peer = Peer { remote, local };
     let activity = Arc::new(Activity::default());
     let requests = service_fn(|request: Request<Incoming>| {
-        let (service, serving) = (service.clone(), activity.serve());
+        let (service, serving) = (service.clone(), activity.serve(request.version()));
         async move {
             let response = service.serve(peer, request).await;
             drop(serving);
@@ -89,14 +89,22 @@ async fn serve(
     });
     let io = Counted { io: TokioIo::new(stream), activity: activity.clone() };
     let mut connection = pin!(builder.serve_connection(io, requests));
-    let outcome = select! {
-        biased;
-        outcome = connection.as_mut() => outcome,
-        () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let mut ceased = pin!(activity.ceased(service.config.header_read_timeout));
+    let mut leaving = false;
+    let outcome = loop {
+        select! {
+            // The connection first: a request that has just arrived is no silence.
+            biased;
+            outcome = connection.as_mut() => break outcome,
+            () = shutdown.cancelled(), if !leaving => {
+                connection.as_mut().graceful_shutdown();
+                leaving = true;
+            }
+            () = ceased.as_mut() => {
+                tracing::debug!(peer = %remote, "connection was silent for too long");
+                return;
+            }
         }
-        () = activity.ceased(service.config.header_read_timeout) => return,
     };
     if let Err(error) = outcome {
         tracing::debug!(peer = %remote, error, "connection ended early");

@@ -1,7 +1,6 @@
 //! The receiving half of an instance: one task that reads frames and output, and hands each to the call it belongs to.
 
 use std::{
-    io,
     mem::MaybeUninit,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock,
@@ -273,11 +272,8 @@ impl Reader {
             match rustix::io::read(&self.output, &mut chunk) {
                 Ok(([], _)) => return false,
                 Ok((bytes, _)) => self.shared.print(bytes),
-                Err(rustix::io::Errno::AGAIN) => {
-                    // Tells tokio to wait for new output.
-                    let _ = self.output.try_io(|| Err::<(), _>(io::ErrorKind::WouldBlock.into()));
-                    return true;
-                }
+                // Tokio is not told: it would forget output that arrived since, and finds out by itself.
+                Err(rustix::io::Errno::AGAIN) => return true,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(_) => return false,
             }

@@ -9,9 +9,6 @@ use crate::{
 };
 
 /// A Python function `name` of project `p`.
-///
-/// # Panics
-/// Never: its runtime is in the list.
 #[must_use]
 pub fn function(name: &str) -> FunctionVersion {
     FunctionVersion {

@@ -82,10 +82,7 @@ impl Cgroups {
     }
 
     /// Makes the group itself. On v2 the controllers are handed down to it, so that its files tell what the host can.
-    ///
-    /// All sandboxes together weigh as much as one process for each of `processors`: a group weighs as much as a single one
-    /// otherwise, and whatever else the host runs would crowd them out.
-    pub(crate) fn prepare(&self, processors: u64) -> io::Result<()> {
+    pub(crate) fn prepare(&self) -> io::Result<()> {
         if self.version == Version::V2 {
             fs::create_dir_all(self.root.join(&self.group))?;
             for controller in [Controller::Memory, Controller::Cpu, Controller::Pids] {
@@ -95,16 +92,6 @@ impl Cgroups {
                     write(&self.root.join(&self.group).join("cgroup.subtree_control"), &line)?;
                 }
             }
-        }
-        if self.has(Controller::Cpu) {
-            let (folder, file, weight) = match self.version {
-                Version::V1 => {
-                    (self.root.join("cpu").join(&self.group), "cpu.shares", (1024 * processors).min(1 << 18))
-                }
-                Version::V2 => (self.root.join(&self.group), "cpu.weight", (100 * processors).min(10_000)),
-            };
-            fs::create_dir_all(&folder)?;
-            write(&folder.join(file), &weight.to_string())?;
         }
         Ok(())
     }
@@ -242,27 +229,6 @@ mod tests {
         assert_eq!(groups.open_gauge("a").map(|(kind, _)| kind), Some(GaugeKind::Peak));
         assert!(groups.open_gauge("b").is_none());
         assert_eq!(groups.path_of("a"), "/fungraph-x/a");
-    }
-
-    #[test]
-    fn all_sandboxes_weigh_as_much_as_a_process_for_each_processor() {
-        let check = |files: &[(&str, &str)], processors, expected: &str| {
-            let root = tree(files);
-            Cgroups::new(root.path(), "x").prepare(processors).expect("it is prepared");
-            let (path, _) = files.last().expect("a file for the weight");
-            assert_eq!(fs::read_to_string(root.path().join(path)).expect("it is there"), expected, "{path}");
-        };
-        let v1 = [("cpu/cgroup.procs", ""), ("cpu/fungraph-x/cpu.shares", "")];
-        check(&v1, 2, "2048");
-        check(&v1, 4096, "262144");
-        let v2 = [
-            ("cgroup.controllers", "cpu"),
-            ("cgroup.subtree_control", ""),
-            ("fungraph-x/cgroup.subtree_control", ""),
-            ("fungraph-x/cpu.weight", ""),
-        ];
-        check(&v2, 2, "200");
-        check(&v2, 4096, "10000");
     }
 
     #[test]

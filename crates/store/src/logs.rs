@@ -26,7 +26,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use bytes::Bytes;
 use fungraph_model::{FunctionKey, FunctionVersion, RequestId};
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -62,7 +61,7 @@ impl Default for LogLimits {
     }
 }
 
-/// What a call printed, put together by the thread that writes it: nothing is done before an answer that can be done behind it.
+/// The log of one call, put together by the thread that writes it: nothing is done before an answer that can be done behind it.
 pub trait LogText: fmt::Debug + Send + 'static {
     /// About how many bytes it takes while it waits.
     fn size(&self) -> usize;
@@ -70,7 +69,8 @@ pub trait LogText: fmt::Debug + Send + 'static {
     fn write(&self, out: &mut Vec<u8>);
 }
 
-impl LogText for Bytes {
+#[cfg(test)]
+impl LogText for bytes::Bytes {
     fn size(&self) -> usize {
         self.len()
     }
@@ -89,7 +89,7 @@ pub struct LogEntry {
     pub request: RequestId,
     /// When it started.
     pub started: Timestamp,
-    /// All it printed.
+    /// All of its lines.
     pub text: Box<dyn LogText>,
 }
 

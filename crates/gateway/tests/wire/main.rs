@@ -197,6 +197,16 @@ async fn a_silent_connection_is_closed_whether_or_not_it_asked_before() {
 }
 
 #[tokio::test]
+async fn half_a_request_does_not_hold_up_a_stop() {
+    let server = Server::start(Config { header_read_timeout: Duration::from_millis(80), ..Config::default() }).await;
+    let mut stream = TcpStream::connect(server.address).await.expect("it listens");
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHo").await.expect("it reads");
+    server.begin_stop();
+    assert_eq!(stream.read_to_end(&mut Vec::new()).await.expect("it ends in order"), 0);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn health_needs_no_credentials() {
     let server = Server::start(Config::default()).await;
     for (path, body) in [("/healthz", "ok"), ("/readyz", "ok"), ("/metrics", "numbers 1\n")] {

@@ -95,8 +95,7 @@ pub(super) fn prepare(config: &Config, third: Third) -> Result<Launcher, SetupEr
     if !sweep(&cgroups, Instant::now() + SWEEP_WITHIN) {
         return Err(SetupError::Sweep);
     }
-    let processors = std::thread::available_parallelism().map_or(1, |number| number.get() as u64);
-    cgroups.prepare(processors).map_err(step("make the cgroup of this data folder"))?;
+    cgroups.prepare().map_err(step("make the cgroup of this data folder"))?;
     let home_network = HomeNetwork::new().map_err(step("open the network namespace"))?;
     let this = pidfd_open(getpid(), PidfdFlags::empty()).map_err(step("open a pidfd"))?;
     mounts::leave_host_namespace().map_err(step("make a mount namespace"))?;
