@@ -8,6 +8,8 @@ mod instance;
 mod launcher;
 mod loopback;
 mod mounts;
+mod namespace;
+mod network;
 mod seccomp;
 mod setup;
 mod skeleton;
@@ -28,6 +30,7 @@ use rustix::process::{Pid, WaitOptions, wait};
 use self::instance::{Instance, exit_status};
 use self::launcher::Launcher;
 use self::third::Third;
+pub(crate) use self::network::probe as probe_network;
 use crate::channel;
 use crate::exit::Exit;
 use crate::launch::Launch;
@@ -63,7 +66,7 @@ fn run(third: Third, control: OwnedFd) -> io::Result<()> {
         Ok(launcher) => launcher,
         Err(error) => return reply(&Reply::Failed { reason: chain(&error) }),
     };
-    reply(&Reply::Ready)?;
+    reply(&Reply::Ready { egress: launcher.egress.clone() })?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, &control, epoll::EventData::new_u64(CONTROL), epoll::EventFlags::IN)?;
     let mut spawner = Host {
@@ -186,13 +189,14 @@ impl Host {
             instance.kill();
             return Ok(());
         }
-        let gauge = instance.gauge.take();
+        let (gauge, counters) = (instance.gauge.take(), instance.counters.take());
         let reply = Reply::Launched {
             number,
             pid: instance.pid.as_raw_nonzero().get().cast_unsigned(),
             gauge: gauge.as_ref().map(|(kind, _)| *kind),
+            counters: counters.is_some(),
         };
-        let descriptors: Vec<_> = gauge.iter().map(|(_, file)| file.as_fd()).collect();
+        let descriptors: Vec<_> = gauge.iter().map(|(_, file)| file.as_fd()).chain(counters.iter().map(AsFd::as_fd)).collect();
         channel::send(&self.control, &reply, &descriptors).map_err(io::Error::other)
     }
 

@@ -1,0 +1,120 @@
+//! The two tables of filters: in the hub, which knows the sandboxes, and on the host, which knows only the hub.
+//!
+//! The hub decides what may leave. The host keeps the hub from itself, since only the host knows all its own addresses, lends it its
+//! address, and hands questions for names to its resolvers. Rules are tried in their order, and the first that decides is the last.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use super::filter::{Hook, Rule, Table, Transport};
+use super::plan::Plan;
+use crate::cidr::Cidr;
+use crate::egress::{Egress, NEVER, UNLESS_LISTED};
+
+/// The hub's end of the link to the host.
+pub(super) const UPLINK: &str = "up";
+/// The chain that follows the host's resolvers.
+pub(super) const NAMES: &str = "names";
+const DNS: u16 = 53;
+
+fn rule() -> Rule {
+    Rule::default()
+}
+
+/// The table of the hub.
+pub(super) fn of_hub(plan: &Plan, egress: &Egress) -> Table {
+    Table {
+        name: "fungraph".to_owned(),
+        chains: vec![
+            ("input", Hook::Input, hub_input()),
+            ("forward", Hook::Forward, hub_forward(plan, egress)),
+            ("leaving", Hook::TranslateLeaving, vec![rule().to_interface(UPLINK).masquerade()]),
+        ],
+    }
+}
+
+/// Nothing listens in the hub; to ask it is a mistake that is told at once.
+fn hub_input() -> Vec<Rule> {
+    vec![rule().known().accept(), rule().prohibit()]
+}
+
+fn hub_forward(plan: &Plan, egress: &Egress) -> Vec<Rule> {
+    let to = |range: &Cidr| rule().to(*range);
+    let mut rules = vec![
+        rule().known().accept(),
+        rule().invalid().discard(),
+        // Nothing begins outside.
+        rule().from_interface(UPLINK).discard(),
+        // What does not leave by the link to the host is for another sandbox.
+        rule().not_to_interface(UPLINK).prohibit(),
+    ];
+    for protocol in [Transport::Udp, Transport::Tcp] {
+        rules.push(rule().to(plan.names()).to_port(protocol, DNS).accept());
+    }
+    rules.extend(NEVER.iter().chain([&egress.subnet]).map(|range| to(range).prohibit()));
+    rules.extend(egress.allow.iter().map(|range| to(range).accept()));
+    rules.extend(UNLESS_LISTED.iter().map(|range| to(range).prohibit()));
+    rules
+}
+
+/// The table of the host, which only concerns itself with one interface.
+pub(super) fn of_host(name: &str, interface: &str, plan: &Plan, resolvers: &[Ipv4Addr]) -> Table {
+    Table {
+        name: name.to_owned(),
+        chains: vec![
+            (NAMES, Hook::TranslateArriving, names(interface, plan, resolvers)),
+            ("input", Hook::Input, host_input(interface, plan)),
+            ("forward", Hook::Forward, host_forward(interface, plan)),
+            ("resolver", Hook::TranslateInput, resolver(interface, plan)),
+            ("leaving", Hook::TranslateLeaving, vec![rule().from(Cidr::single(plan.hub)).masquerade()]),
+        ],
+    }
+}
+
+/// Each address for names is one of the host's resolvers.
+pub(super) fn names(interface: &str, plan: &Plan, resolvers: &[Ipv4Addr]) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for (address, resolver) in plan.name_servers().zip(resolvers) {
+        for protocol in [Transport::Udp, Transport::Tcp] {
+            let asked = rule().from_interface(interface).to(Cidr::single(address)).to_port(protocol, DNS);
+            rules.push(asked.redirect_to(SocketAddrV4::new(*resolver, DNS)));
+        }
+    }
+    rules
+}
+
+/// The host's own addresses, whichever they are: by their original destination, so that nothing that another program of this host
+/// translates (a published port of a container) is taken for a question for a name.
+fn host_input(interface: &str, plan: &Plan) -> Vec<Rule> {
+    let arriving = || rule().from_interface(interface);
+    vec![
+        arriving().originally_to(plan.names()).accept(),
+        arriving().tcp().reset(),
+        arriving().prohibit(),
+    ]
+}
+
+fn host_forward(interface: &str, plan: &Plan) -> Vec<Rule> {
+    let arriving = || rule().from_interface(interface);
+    vec![
+        rule().to_interface(interface).known().accept(),
+        rule().to_interface(interface).discard(),
+        arriving().known().accept(),
+        // A question for a name that no resolver was found for.
+        arriving().to(plan.names()).prohibit(),
+        arriving().originally_to(plan.names()).accept(),
+        arriving().translated().prohibit(),
+        arriving().accept(),
+    ]
+}
+
+/// Resolvers on loopback often answer nobody but loopback.
+fn resolver(interface: &str, plan: &Plan) -> Vec<Rule> {
+    let loopback = Cidr::around(Ipv4Addr::LOCALHOST, 8);
+    vec![
+        rule()
+            .from_interface(interface)
+            .originally_to(plan.names())
+            .to(loopback)
+            .disguise_as(Ipv4Addr::LOCALHOST),
+    ]
+}
