@@ -95,7 +95,7 @@ impl SandboxLauncher {
         let output = pipe::Receiver::from_owned_fd(nonblocking(read_end)?)?;
         let socket = UnixStream::from_std(ours)?;
         let sandbox = self.spawner.launch(self.launch_message(plan, bootstrap), theirs.into(), write_end).await?;
-        Ok(Launched { socket, output, process: Box::new(Sandboxed(sandbox)) })
+        Ok(Launched { socket, output, process: Box::new(Sandboxed { sandbox, network: self.config.network }) })
     }
 }
 
@@ -126,16 +126,33 @@ impl Launcher for SandboxLauncher {
     }
 }
 
-struct Sandboxed(Sandbox);
+struct Sandboxed {
+    sandbox: Sandbox,
+    network: Network,
+}
+
+/// What a refused connection means, by the network.
+fn explanation(network: Network) -> &'static str {
+    match network {
+        Network::Egress => {
+            "a connection was refused: functions of this server reach the public internet, but neither its host, nor each other, \
+             nor private or link-local networks; its operator opens ranges with sandbox.egress_allow"
+        }
+        Network::None | Network::Host => {
+            "a connection was refused: functions of this server have no network; its operator gives them one with \
+             sandbox.network, and `fungraph doctor` says what that takes"
+        }
+    }
+}
 
 impl Process for Sandboxed {
     fn kill(&self) {
-        self.0.kill();
+        self.sandbox.kill();
     }
 
     fn exited(&self) -> BoxFuture<'_, Ended> {
         Box::pin(async {
-            let exit = self.0.exited().await;
+            let exit = self.sandbox.exited().await;
             let (code, signal) = match exit.status {
                 ExitStatus::Code(code) => (Some(code), None),
                 ExitStatus::Signal(signal) => (None, Some(signal)),
@@ -145,6 +162,10 @@ impl Process for Sandboxed {
     }
 
     fn take_peak(&self) -> u64 {
-        self.0.memory().take_peak()
+        self.sandbox.memory().take_peak()
+    }
+
+    fn refused_connection(&self) -> Option<&'static str> {
+        (self.sandbox.refused_connections() > 0).then(|| explanation(self.network))
     }
 }

@@ -112,11 +112,7 @@ impl FromStr for Cidr {
         let digits = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
         let length = length.parse().ok().filter(|length| digits && *length <= 32).ok_or_else(form)?;
         let range = Cidr::around(address, length);
-        if range.first == address {
-            Ok(range)
-        } else {
-            Err(InvalidCidr::Start { text: text.to_owned(), meant: range })
-        }
+        if range.first == address { Ok(range) } else { Err(InvalidCidr::Start { text: text.to_owned(), meant: range }) }
     }
 }
 

@@ -163,7 +163,10 @@ mod tests {
     #[track_caller]
     fn check(subnet: &str, allow: &[&str], expected: &str) {
         let outcome = with(subnet, allow).check().map_or_else(|error| error.to_string(), |()| String::new());
-        assert!(outcome.contains(expected) && outcome.is_empty() == expected.is_empty(), "{subnet} {allow:?}: {outcome}");
+        assert!(
+            outcome.contains(expected) && outcome.is_empty() == expected.is_empty(),
+            "{subnet} {allow:?}: {outcome}"
+        );
     }
 
     #[test]

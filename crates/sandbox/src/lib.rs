@@ -56,6 +56,7 @@ pub use exit::{Exit, ExitStatus};
 pub use gauge::MemoryGauge;
 pub use launch::{Bind, InvalidLaunch, Launch, Limits, Network};
 pub use privileges::drop_privileges;
+pub use spawner::closed_ways;
 pub use spawner::spawner_main;
 pub use start::{SPAWNER_COMMAND, SpawnerProcess, start};
 pub use wall::{Wall, WallReport, WallState, inspect, inspect_egress};

@@ -29,8 +29,9 @@ use rustix::process::{Pid, WaitOptions, wait};
 
 use self::instance::{Instance, exit_status};
 use self::launcher::Launcher;
-use self::third::Third;
+pub use self::network::closed_ways;
 pub(crate) use self::network::probe as probe_network;
+use self::third::Third;
 use crate::channel;
 use crate::exit::Exit;
 use crate::launch::Launch;
@@ -196,7 +197,8 @@ impl Host {
             gauge: gauge.as_ref().map(|(kind, _)| *kind),
             counters: counters.is_some(),
         };
-        let descriptors: Vec<_> = gauge.iter().map(|(_, file)| file.as_fd()).chain(counters.iter().map(AsFd::as_fd)).collect();
+        let descriptors: Vec<_> =
+            gauge.iter().map(|(_, file)| file.as_fd()).chain(counters.iter().map(AsFd::as_fd)).collect();
         channel::send(&self.control, &reply, &descriptors).map_err(io::Error::other)
     }
 

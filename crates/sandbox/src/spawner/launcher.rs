@@ -89,7 +89,7 @@ impl Launcher {
         let slot = self.slots.take().ok_or(LaunchError::NoSlot)?;
         let first_id = self.slots.first_id(&slot);
         match self.create(launch, first_id, socket, output) {
-            Ok((pid, pidfd, address, report, disk)) => {
+            Ok((Started { pid, pidfd, address }, report, disk)) => {
                 let gauge = self.cgroups.open_gauge(&launch.id);
                 Ok(Instance {
                     id: launch.id.clone(),
@@ -117,7 +117,7 @@ impl Launcher {
         first_id: u32,
         socket: &OwnedFd,
         output: OwnedFd,
-    ) -> Result<(Pid, OwnedFd, Option<Lease>, OwnedFd, Option<Disk>), LaunchError> {
+    ) -> Result<(Started, OwnedFd, Option<Disk>), LaunchError> {
         let mut phases = Phases::start();
         let assembly = self.assemble(launch)?;
         phases.mark("root");
@@ -130,10 +130,10 @@ impl Launcher {
         self.third.take_back();
         let mut container = built?;
         phases.mark("create");
-        let (pid, pidfd, address) = self.start(launch, &mut container)?;
+        let started = self.start(launch, &mut container)?;
         phases.mark("start");
         phases.report(&launch.id);
-        Ok((pid, pidfd, address, report, disk))
+        Ok((started, report, disk))
     }
 
     /// The root as this sandbox will see it, at a place that is taken down when the sandbox has its own copy.
@@ -151,8 +151,11 @@ impl Launcher {
             Network::None => {}
             Network::Egress => {
                 let resolv_conf = self.hub.as_mut().ok_or(LaunchError::NoEgress)?.resolv_conf();
-                mounts::bind_read_only(resolv_conf.map_err(LaunchError::Network)?, &assembly.root.join("etc/resolv.conf"))
-                    .map_err(step("bind resolv.conf"))?;
+                mounts::bind_read_only(
+                    resolv_conf.map_err(LaunchError::Network)?,
+                    &assembly.root.join("etc/resolv.conf"),
+                )
+                .map_err(step("bind resolv.conf"))?;
             }
             Network::Host => {
                 for file in ["etc/resolv.conf", "etc/hosts"] {
@@ -211,11 +214,7 @@ impl Launcher {
         .map_err(LaunchError::Container)
     }
 
-    fn start(
-        &self,
-        launch: &Launch,
-        container: &mut Container,
-    ) -> Result<(Pid, OwnedFd, Option<Lease>), LaunchError> {
+    fn start(&self, launch: &Launch, container: &mut Container) -> Result<Started, LaunchError> {
         let pid = container.pid().and_then(|pid| Pid::from_raw(pid.as_raw()));
         let pid = pid.ok_or_else(|| step("find the new process")(io::Error::from(io::ErrorKind::NotFound)))?;
         let mut started = || {
@@ -224,7 +223,7 @@ impl Launcher {
             let address = self.connect(launch.network, number)?;
             prefer_as_victim(number);
             with_default(NoSubscriber::default(), || container.start()).map_err(LaunchError::Container)?;
-            Ok((pid, pidfd, address))
+            Ok(Started { pid, pidfd, address })
         };
         started().inspect_err(|_| {
             // It waits for a start that will not come. Already dead is as good.
@@ -257,6 +256,14 @@ impl Launcher {
         }
         self.cgroups.remove(id)
     }
+}
+
+/// A process that goes on to its program.
+struct Started {
+    pid: Pid,
+    pidfd: OwnedFd,
+    /// Its address, if it has a way out.
+    address: Option<Lease>,
 }
 
 /// The folder of the process's network counters.

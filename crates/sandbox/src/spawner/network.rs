@@ -16,6 +16,7 @@
 mod filter;
 mod link;
 mod netlink;
+mod others;
 mod plan;
 mod probe;
 mod resolver;
@@ -40,6 +41,7 @@ use super::namespace::{self, HomeNetwork};
 use crate::cidr::Cidr;
 use crate::egress::{Egress, InvalidEgress};
 
+pub use self::others::closed_ways;
 pub(super) use self::plan::Lease;
 pub(crate) use self::probe::probe;
 
@@ -148,6 +150,7 @@ impl Hub {
         let mut hub =
             Hub { links, host_filters, host_table, interface, plan, mtu, addresses, routes, watch, resolv_conf };
         hub.follow_resolvers()?;
+        closed_ways().iter().for_each(|sentence| tracing::warn!("{sentence}"));
         Ok(hub)
     }
 
@@ -258,13 +261,7 @@ fn open_inside() -> Result<Socket, NetworkError> {
 }
 
 /// On the host: addresses that nobody has, and the settings of one interface.
-fn join_host(
-    host: &Socket,
-    interface: &str,
-    egress: &Egress,
-    found: &Routes,
-    seed: u64,
-) -> Result<Plan, NetworkError> {
+fn join_host(host: &Socket, interface: &str, egress: &Egress, found: &Routes, seed: u64) -> Result<Plan, NetworkError> {
     let asking = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
         .map_err(step("open a socket"))?;
     let index = name_to_index(&asking, interface).map_err(step("find the link to the hub"))?;

@@ -78,15 +78,18 @@ fn address_of(running: &Running) -> Ipv4Addr {
     let table = std::fs::read_to_string(format!("/proc/{}/net/fib_trie", running.sandbox.pid())).expect("it runs");
     let lines: Vec<&str> = table.lines().collect();
     let mut own = lines.windows(2).filter(|pair| pair[1].contains("/32 host LOCAL"));
-    own.find_map(|pair| pair[0].trim().strip_prefix("|-- ")?.parse().ok().filter(|address: &Ipv4Addr| !address.is_loopback()))
-        .expect("it has an address")
+    own.find_map(|pair| {
+        pair[0].trim().strip_prefix("|-- ")?.parse().ok().filter(|address: &Ipv4Addr| !address.is_loopback())
+    })
+    .expect("it has an address")
 }
 
 fn gateway_of(running: &Running) -> Ipv4Addr {
     let table = std::fs::read_to_string(format!("/proc/{}/net/route", running.sandbox.pid())).expect("it runs");
-    let default = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find(|words| {
-        words[1] == "00000000" && words[2] != "00000000"
-    });
+    let default = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .find(|words| words[1] == "00000000" && words[2] != "00000000");
     let gateway = u32::from_str_radix(default.expect("it has a way out")[2], 16).expect("a number");
     Ipv4Addr::from(gateway.to_ne_bytes())
 }
@@ -215,14 +218,20 @@ fn listed() {
         // To list the host's own addresses opens none of them.
         allow.extend(own.iter().map(ToString::to_string).filter(|address| !address.starts_with("169.254.")));
         let host = Host::with("wegress5", Some(egress(&allow)));
-        assert_eq!(run(&host, "a", &attempts([first, second])).await, format!("reached {}\nENETUNREACH\n", internet.host));
+        assert_eq!(
+            run(&host, "a", &attempts([first, second])).await,
+            format!("reached {}\nENETUNREACH\n", internet.host)
+        );
         let listener = TcpListener::bind("0.0.0.0:0").expect("a port");
         let port = listener.local_addr().expect("it is bound").port();
         let output = run(&host, "b", &attempts(own.iter().map(|address| SocketAddr::from((*address, port))))).await;
         assert!(output.lines().all(|line| ["ECONNREFUSED", "ENETUNREACH"].contains(&line)), "{output}");
         host.spawner.shutdown().await;
         let host = Host::with("wegress5b", Some(egress(&["0.0.0.0/0".into()])));
-        assert_eq!(run(&host, "a", &attempts([first, second])).await, format!("reached {0}\nreached {0}\n", internet.host));
+        assert_eq!(
+            run(&host, "a", &attempts([first, second])).await,
+            format!("reached {0}\nreached {0}\n", internet.host)
+        );
         let output = run(&host, "b", &attempts(own.iter().map(|address| SocketAddr::from((*address, port))))).await;
         assert!(output.lines().all(|line| ["ECONNREFUSED", "ENETUNREACH"].contains(&line)), "{output}");
         host.spawner.shutdown().await;
@@ -245,7 +254,8 @@ fn hub_alone() {
     block_on(async {
         let internet = Internet::get();
         let host = Host::with("wegress6", Some(egress(&[])));
-        let (one, other) = (waiting(&host, "a", "").await, waiting(&host, "b", "s = socket.create_server(('', 9000))").await);
+        let (one, other) =
+            (waiting(&host, "a", "").await, waiting(&host, "b", "s = socket.create_server(('', 9000))").await);
         let network = open_routes(internet, &one);
         let connect = |address: SocketAddr| internet.home.visit(&network, || connect(address)).expect("root may");
         assert_eq!(connect(internet.public), format!("reached, {}", internet.host));
@@ -285,17 +295,26 @@ fn foreign_sender() {
         let to = listener.local_addr().expect("it is bound");
         let hub = gateway_of(&one);
         let foreign = [address_of(&other), Ipv4Addr::from_bits(hub.to_bits() - 1), Ipv4Addr::new(203, 0, 113, 250)];
-        for (number, address) in foreign.into_iter().enumerate() {
+        let send = |from: Ipv4Addr, text: &[u8]| {
+            let sent = internet.home.visit(&network, || UdpSocket::bind((from, 0))?.send_to(text, to));
+            assert_eq!(sent.expect("root may").expect("it leaves the sandbox"), text.len());
+        };
+        let receive = || {
+            let mut buffer = [0; 16];
+            let (length, from) = listener.recv_from(&mut buffer).expect("it arrives");
+            assert_eq!(from.ip(), IpAddr::from(internet.host));
+            String::from_utf8_lossy(&buffer[..length]).into_owned()
+        };
+        // First, so that the way is known: whoever has a foreign address is not even told who the next one is.
+        send(address_of(&one), b"first");
+        assert_eq!(receive(), "first");
+        for address in foreign {
             links.request(&[link::address(64, address)]).expect("root may");
-            let sent = internet.home.visit(&network, || UdpSocket::bind((address, 0))?.send_to(&[number as u8], to));
-            assert_eq!(sent.expect("root may").expect("it leaves the sandbox"), 1);
+            send(address, b"foreign");
         }
-        let own = internet.home.visit(&network, || UdpSocket::bind((address_of(&one), 0))?.send_to(b"own", to));
-        assert_eq!(own.expect("root may").expect("it leaves the sandbox"), 3);
-        // They were sent in this order, on one way.
-        let mut buffer = [0; 16];
-        let (length, from) = listener.recv_from(&mut buffer).expect("it arrives");
-        assert_eq!((&buffer[..length], from.ip()), (&b"own"[..], internet.host.into()));
+        // All are sent in this order, on one way.
+        send(address_of(&one), b"last");
+        assert_eq!(receive(), "last");
         host.spawner.shutdown().await;
     });
 }
@@ -323,7 +342,10 @@ except OSError as error: print(error.errno)
 
 fn interfaces() -> Vec<String> {
     let entries = std::fs::read_dir("/sys/class/net").expect("it is there").flatten();
-    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(|name| name.starts_with("fg-")).collect()
+    entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with("fg-"))
+        .collect()
 }
 
 fn nothing_left() {
@@ -352,7 +374,8 @@ fn nothing_left() {
         }
         let spawner = Spawner::connect(start(&config).expect("the last one starts")).expect("it is connected");
         spawner.shutdown().await;
-        eventually("nothing is left", || !has_table(&table) && !interfaces().iter().any(|name| mine.contains(name))).await;
+        eventually("nothing is left", || !has_table(&table) && !interfaces().iter().any(|name| mine.contains(name)))
+            .await;
     });
 }
 
@@ -419,6 +442,7 @@ peer.send(b'1'); peer.recv(1)
             (Network::Egress, format!("{public}, {closed}"), 2),
             (Network::None, format!("{public}, {closed}"), 3),
             (Network::None, "('127.0.0.1', 9)".to_owned(), 0),
+            (Network::None, "('localhost', 9)".to_owned(), 0),
             (Network::Host, "('127.0.0.1', 9)".to_owned(), 0),
         ];
         for (network, hosts, expected) in cases {
@@ -436,6 +460,15 @@ peer.send(b'1'); peer.recv(1)
             running.sandbox.exited().await;
             assert_eq!(running.sandbox.refused_connections(), 0);
         }
+        // Most connections begin with a name.
+        let mut launch = python("a", &script.replace("HOSTS", "[('service.example', 80)]"));
+        launch.network = Network::None;
+        let running = host.launch(launch).await;
+        running.hello().await;
+        use std::io::Write;
+        (&running.socket).write_all(b"g").expect("it listens");
+        running.hello().await;
+        assert!(running.sandbox.refused_connections() > 0);
         host.spawner.shutdown().await;
     });
 }

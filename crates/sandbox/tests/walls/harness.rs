@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use fungraph_sandbox::{Bind, Config, Egress, Error, Exit, ExitStatus, Launch, Limits, Network, Sandbox, Spawner, start};
+use fungraph_sandbox::{
+    Bind, Config, Egress, Error, Exit, ExitStatus, Launch, Limits, Network, Sandbox, Spawner, start,
+};
 use tokio::task::JoinHandle;
 
 /// Name and body; a body panics to fail.

@@ -137,17 +137,17 @@ impl Rule {
     }
 
     /// It came in here.
-    pub(crate) fn from_interface(self, name: &str) -> Rule {
+    pub(crate) fn arriving_by(self, name: &str) -> Rule {
         self.named(6, true, name)
     }
 
     /// It leaves here.
-    pub(crate) fn to_interface(self, name: &str) -> Rule {
+    pub(crate) fn leaving_by(self, name: &str) -> Rule {
         self.named(7, true, name)
     }
 
     /// It leaves anywhere but here.
-    pub(crate) fn not_to_interface(self, name: &str) -> Rule {
+    pub(crate) fn not_leaving_by(self, name: &str) -> Rule {
         self.named(7, false, name)
     }
 
@@ -171,7 +171,7 @@ impl Rule {
     }
 
     /// It is UDP, or TCP, to this port.
-    pub(crate) fn to_port(self, protocol: Transport, port: u16) -> Rule {
+    pub(crate) fn asking_port(self, protocol: Transport, port: u16) -> Rule {
         self.load("meta", 16).compare(true, &[protocol as u8]).load_bytes(2, 2, 2).compare(true, &port.to_be_bytes())
     }
 
@@ -389,15 +389,17 @@ mod tests {
     /// The names of a rule's expressions.
     fn names(rule: &Rule) -> Vec<String> {
         let elements = attributes(rule.0.as_slice());
-        let name = |element| attributes(element).find(|(kind, _)| *kind == EXPRESSION_NAME).map(|(_, name)| plain(name));
+        let name =
+            |element| attributes(element).find(|(kind, _)| *kind == EXPRESSION_NAME).map(|(_, name)| plain(name));
         elements.filter_map(|(_, element)| name(element)).collect()
     }
 
     #[test]
     fn rules_are_lists_of_expressions() {
-        let rule = Rule::default().from_interface("up").to("10.0.0.0/8".parse().expect("a range")).prohibit();
+        let rule = Rule::default().arriving_by("up").to("10.0.0.0/8".parse().expect("a range")).prohibit();
         assert_eq!(names(&rule), ["meta", "cmp", "payload", "bitwise", "cmp", "reject"]);
-        let rule = Rule::default().to_port(Transport::Udp, 53).redirect_to(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 53));
+        let rule =
+            Rule::default().asking_port(Transport::Udp, 53).redirect_to(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 53));
         assert_eq!(names(&rule), ["meta", "cmp", "payload", "cmp", "immediate", "immediate", "nat"]);
         assert_eq!(names(&Rule::default().known().accept()), ["ct", "bitwise", "cmp", "immediate"]);
     }
@@ -423,8 +425,7 @@ mod tests {
         let rules = vec![Rule::default().accept(), Rule::default().discard()];
         let table = Table { name: "t".into(), chains: vec![("forward", Hook::Forward, rules)] };
         let steps: Vec<&str> = table.messages(true).iter().map(|message| message.step).collect();
-        let expected =
-            ["make a table of filters", "make a chain of filters", "add a filter rule", "add a filter rule"];
+        let expected = ["make a table of filters", "make a chain of filters", "add a filter rule", "add a filter rule"];
         assert_eq!(steps, expected);
     }
 }

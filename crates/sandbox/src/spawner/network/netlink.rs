@@ -9,7 +9,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
+use rustix::net::{
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
+};
 
 /// `nlmsghdr`: length, kind, flags, sequence, port.
 const HEADER: usize = 16;
@@ -393,8 +395,11 @@ mod tests {
     #[test]
     fn the_kernel_explains_itself() {
         let socket = Socket::route().expect("everybody may open one");
-        let error = socket.request(&[Message::new("send nonsense", 16, 0)]).expect_err("it has no payload");
-        assert_eq!(error.step, "send nonsense");
+        const REMOVE_LINK: u16 = 17;
+        let mut message = Message::new("remove what has no name", REMOVE_LINK, 0);
+        message.payload.raw(&[0; 16]);
+        let error = socket.request(&[message]).expect_err("there is nothing to remove, or we may not");
+        assert_eq!(error.step, "remove what has no name");
         assert!(error.source.raw_os_error().is_some());
     }
 }

@@ -74,7 +74,8 @@ impl Addresses {
     pub(super) fn take(addresses: &Rc<RefCell<Addresses>>) -> Option<Lease> {
         let mut inner = addresses.borrow_mut();
         let count = u32::try_from(inner.range.size()).ok()? - 1;
-        let next = (0..count).map(|step| (inner.last + step) % count + 1).find(|number| !inner.used.contains(number))?;
+        let next =
+            (0..count).map(|step| (inner.last + step) % count + 1).find(|number| !inner.used.contains(number))?;
         inner.last = next;
         inner.used.insert(next);
         Some(Lease { addresses: addresses.clone(), number: next, address: inner.range.nth(next) })

@@ -78,6 +78,10 @@ impl NetworkError {
                 }
             },
         };
-        if matches!(code, Some(libc::EPERM | libc::EACCES)) { CAPABILITY } else { "boot a kernel of a current distribution" }
+        if matches!(code, Some(libc::EPERM | libc::EACCES)) {
+            CAPABILITY
+        } else {
+            "boot a kernel of a current distribution"
+        }
     }
 }

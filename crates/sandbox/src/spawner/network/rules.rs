@@ -27,7 +27,7 @@ pub(super) fn of_hub(plan: &Plan, egress: &Egress) -> Table {
         chains: vec![
             ("input", Hook::Input, hub_input()),
             ("forward", Hook::Forward, hub_forward(plan, egress)),
-            ("leaving", Hook::TranslateLeaving, vec![rule().to_interface(UPLINK).masquerade()]),
+            ("leaving", Hook::TranslateLeaving, vec![rule().leaving_by(UPLINK).masquerade()]),
         ],
     }
 }
@@ -43,12 +43,12 @@ fn hub_forward(plan: &Plan, egress: &Egress) -> Vec<Rule> {
         rule().known().accept(),
         rule().invalid().discard(),
         // Nothing begins outside.
-        rule().from_interface(UPLINK).discard(),
+        rule().arriving_by(UPLINK).discard(),
         // What does not leave by the link to the host is for another sandbox.
-        rule().not_to_interface(UPLINK).prohibit(),
+        rule().not_leaving_by(UPLINK).prohibit(),
     ];
     for protocol in [Transport::Udp, Transport::Tcp] {
-        rules.push(rule().to(plan.names()).to_port(protocol, DNS).accept());
+        rules.push(rule().to(plan.names()).asking_port(protocol, DNS).accept());
     }
     rules.extend(NEVER.iter().chain([&egress.subnet]).map(|range| to(range).prohibit()));
     rules.extend(egress.allow.iter().map(|range| to(range).accept()));
@@ -75,7 +75,7 @@ pub(super) fn names(interface: &str, plan: &Plan, resolvers: &[Ipv4Addr]) -> Vec
     let mut rules = Vec::new();
     for (address, resolver) in plan.name_servers().zip(resolvers) {
         for protocol in [Transport::Udp, Transport::Tcp] {
-            let asked = rule().from_interface(interface).to(Cidr::single(address)).to_port(protocol, DNS);
+            let asked = rule().arriving_by(interface).to(Cidr::single(address)).asking_port(protocol, DNS);
             rules.push(asked.redirect_to(SocketAddrV4::new(*resolver, DNS)));
         }
     }
@@ -85,19 +85,15 @@ pub(super) fn names(interface: &str, plan: &Plan, resolvers: &[Ipv4Addr]) -> Vec
 /// The host's own addresses, whichever they are: by their original destination, so that nothing that another program of this host
 /// translates (a published port of a container) is taken for a question for a name.
 fn host_input(interface: &str, plan: &Plan) -> Vec<Rule> {
-    let arriving = || rule().from_interface(interface);
-    vec![
-        arriving().originally_to(plan.names()).accept(),
-        arriving().tcp().reset(),
-        arriving().prohibit(),
-    ]
+    let arriving = || rule().arriving_by(interface);
+    vec![arriving().originally_to(plan.names()).accept(), arriving().tcp().reset(), arriving().prohibit()]
 }
 
 fn host_forward(interface: &str, plan: &Plan) -> Vec<Rule> {
-    let arriving = || rule().from_interface(interface);
+    let arriving = || rule().arriving_by(interface);
     vec![
-        rule().to_interface(interface).known().accept(),
-        rule().to_interface(interface).discard(),
+        rule().leaving_by(interface).known().accept(),
+        rule().leaving_by(interface).discard(),
         arriving().known().accept(),
         // A question for a name that no resolver was found for.
         arriving().to(plan.names()).prohibit(),
@@ -110,11 +106,5 @@ fn host_forward(interface: &str, plan: &Plan) -> Vec<Rule> {
 /// Resolvers on loopback often answer nobody but loopback.
 fn resolver(interface: &str, plan: &Plan) -> Vec<Rule> {
     let loopback = Cidr::around(Ipv4Addr::LOCALHOST, 8);
-    vec![
-        rule()
-            .from_interface(interface)
-            .originally_to(plan.names())
-            .to(loopback)
-            .disguise_as(Ipv4Addr::LOCALHOST),
-    ]
+    vec![rule().arriving_by(interface).originally_to(plan.names()).to(loopback).disguise_as(Ipv4Addr::LOCALHOST)]
 }
