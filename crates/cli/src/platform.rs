@@ -163,7 +163,9 @@ impl Platform {
 
 /// What the spawner must be able to give.
 fn egress(settings: &Settings) -> Option<Egress> {
-    (settings.sandbox.network == Network::Egress).then(|| settings.sandbox.egress.clone())
+    // A port that the system chooses is not known yet.
+    let own_port = Some(settings.server.listen.port()).filter(|port| *port != 0);
+    (settings.sandbox.network == Network::Egress).then(|| Egress { own_port, ..settings.sandbox.egress.clone() })
 }
 
 /// What instances get: the way out only where there is one.

@@ -103,6 +103,8 @@ fn step<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> NetworkErro
 pub(crate) struct Hub {
     /// In the hub.
     links: Socket,
+    /// On the host.
+    host_links: Socket,
     /// On the host; the table is this socket's.
     host_filters: Socket,
     host_table: Table,
@@ -142,13 +144,24 @@ impl Hub {
             link::route(EVERYTHING, Way::Gateway(plan.host)),
         ])?;
         rules::of_hub(&plan, egress).make(&filters, Owner::Namespace)?;
-        let host_table = rules::of_host(&table, &interface, &plan, &[]);
+        let host_table = rules::of_host(&table, &interface, &plan, egress.own_port);
         host_table.make(&host_filters, Owner::Socket)?;
         let addresses = Addresses::new(egress.subnet);
         let watch = Watch::new(&egress.resolv_conf);
         let routes = sandbox_routes(&plan, egress);
-        let mut hub =
-            Hub { links, host_filters, host_table, interface, plan, mtu, addresses, routes, watch, resolv_conf };
+        let mut hub = Hub {
+            links,
+            host_links: host,
+            host_filters,
+            host_table,
+            interface,
+            plan,
+            mtu,
+            addresses,
+            routes,
+            watch,
+            resolv_conf,
+        };
         hub.follow_resolvers()?;
         closed_ways().iter().for_each(|sentence| tracing::warn!("{sentence}"));
         Ok(hub)
@@ -187,6 +200,9 @@ impl Hub {
             link::route(Cidr::single(self.plan.hub), Way::Link(INSIDE_INDEX)),
         ];
         requests.extend(self.routes.iter().map(|(to, way)| link::route(*to, *way)));
+        // The host refuses those itself, whichever it has by then; without a route that shows at once, and can be explained.
+        let own = link::addresses(&self.host_links)?;
+        requests.extend(own.into_iter().map(|address| link::route(Cidr::single(address), Way::Nowhere)));
         inside.request(&requests)?;
         Ok(lease)
     }

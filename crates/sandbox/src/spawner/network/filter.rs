@@ -60,6 +60,8 @@ pub(crate) enum Hook {
     TranslateInput,
     /// What passes through.
     Forward,
+    /// What this host itself sends, before anybody looks for its connection.
+    Sent,
     /// Anything that leaves; addresses may be translated.
     TranslateLeaving,
 }
@@ -72,6 +74,7 @@ impl Hook {
             Hook::Input => ("filter", 1, 0),
             Hook::TranslateInput => ("nat", 1, 100),
             Hook::Forward => ("filter", 2, 0),
+            Hook::Sent => ("filter", 3, -300),
             Hook::TranslateLeaving => ("nat", 4, 100),
         }
     }
@@ -141,6 +144,11 @@ impl Rule {
         self.named(6, true, name)
     }
 
+    /// It came in anywhere but here.
+    pub(crate) fn not_arriving_by(self, name: &str) -> Rule {
+        self.named(6, false, name)
+    }
+
     /// It leaves here.
     pub(crate) fn leaving_by(self, name: &str) -> Rule {
         self.named(7, true, name)
@@ -173,6 +181,11 @@ impl Rule {
     /// It is UDP, or TCP, to this port.
     pub(crate) fn asking_port(self, protocol: Transport, port: u16) -> Rule {
         self.load("meta", 16).compare(true, &[protocol as u8]).load_bytes(2, 2, 2).compare(true, &port.to_be_bytes())
+    }
+
+    /// It is TCP, from this port.
+    pub(crate) fn tcp_from_port(self, port: u16) -> Rule {
+        self.tcp().load_bytes(2, 0, 2).compare(true, &port.to_be_bytes())
     }
 
     /// It is TCP.
@@ -220,6 +233,11 @@ impl Rule {
     /// It disappears.
     pub(crate) fn discard(self) -> Rule {
         self.verdict(0)
+    }
+
+    /// No connection is looked for; it goes on.
+    pub(crate) fn untracked(self) -> Rule {
+        self.expression("notrack", |_| ())
     }
 
     /// Its sender is told that an administrator forbids it.

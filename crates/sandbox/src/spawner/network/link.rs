@@ -10,6 +10,7 @@ const NEW_LINK: u16 = 16;
 const DELETE_LINK: u16 = 17;
 const NEW_ADDRESS: u16 = 20;
 const DELETE_ADDRESS: u16 = 21;
+const GET_ADDRESS: u16 = 22;
 const NEW_ROUTE: u16 = 24;
 const GET_ROUTE: u16 = 26;
 
@@ -109,6 +110,19 @@ fn own_address(mut message: Message, index: u32, address: Ipv4Addr) -> Message {
     let header = [&[family(), 32, 0, SCOPE_UNIVERSE][..], &index.to_ne_bytes()].concat();
     message.payload.raw(&header).bytes(ADDRESS_LOCAL, &address.octets());
     message
+}
+
+/// The addresses of a namespace's interfaces, but for loopback's; the first few, since some hosts have thousands.
+pub(crate) fn addresses(socket: &Socket) -> Result<Vec<Ipv4Addr>, NetlinkError> {
+    const FEW: usize = 64;
+    let mut message = Message::new("read the addresses", GET_ADDRESS, 0);
+    message.payload.raw(&[family(), 0, 0, 0, 0, 0, 0, 0]);
+    let entries = socket.dump(&message)?;
+    let address = |entry: &Vec<u8>| {
+        let local = netlink::attributes(entry.get(8..)?).find(|(kind, _)| *kind == ADDRESS_LOCAL)?.1;
+        Some(Ipv4Addr::from(*local.first_chunk::<4>()?)).filter(|address| !address.is_loopback())
+    };
+    Ok(entries.iter().filter_map(address).take(FEW).collect())
 }
 
 /// Where packets go.

@@ -1,5 +1,6 @@
 //! Whether this host can do it, tried where it leaves no trace: in a network namespace of its own that ends with the attempt.
 
+use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
@@ -50,9 +51,9 @@ fn in_a_namespace(egress: &Egress) -> Result<(), NetworkError> {
     links.request(&[link::pair(end(rules::UPLINK), end("fg-probe"), here.as_fd())])?;
     let plan = Plan::candidates(egress.subnet, &[], 0).next().ok_or(NetworkError::Full)?;
     rules::of_hub(&plan, egress).make(&filters, Owner::Namespace)?;
-    let resolvers = [std::net::Ipv4Addr::LOCALHOST];
-    rules::of_host("fungraph-probe", "fg-probe", &plan, &resolvers).make(&filters, Owner::Socket)?;
-    Ok(())
+    let mut host = rules::of_host("fungraph-probe", "fg-probe", &plan, Some(1));
+    host.make(&filters, Owner::Socket)?;
+    Ok(host.replace(&filters, rules::NAMES, rules::names("fg-probe", &plan, &[Ipv4Addr::LOCALHOST]))?)
 }
 
 impl NetworkError {

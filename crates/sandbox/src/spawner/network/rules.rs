@@ -57,17 +57,24 @@ fn hub_forward(plan: &Plan, egress: &Egress) -> Vec<Rule> {
 }
 
 /// The table of the host, which only concerns itself with one interface.
-pub(super) fn of_host(name: &str, interface: &str, plan: &Plan, resolvers: &[Ipv4Addr]) -> Table {
+pub(super) fn of_host(name: &str, interface: &str, plan: &Plan, own_port: Option<u16>) -> Table {
     Table {
         name: name.to_owned(),
         chains: vec![
-            (NAMES, Hook::TranslateArriving, names(interface, plan, resolvers)),
+            ("own", Hook::Sent, own_port.map(own).unwrap_or_default()),
+            (NAMES, Hook::TranslateArriving, Vec::new()),
             ("input", Hook::Input, host_input(interface, plan)),
             ("forward", Hook::Forward, host_forward(interface, plan)),
             ("resolver", Hook::TranslateInput, resolver(interface, plan)),
             ("leaving", Hook::TranslateLeaving, vec![rule().from(Cidr::single(plan.hub)).masquerade()]),
         ],
     }
+}
+
+/// Both directions are sent by this host.
+fn own(port: u16) -> Vec<Rule> {
+    let sent = || rule().leaving_by("lo");
+    vec![sent().asking_port(Transport::Tcp, port).untracked(), sent().tcp_from_port(port).untracked()]
 }
 
 /// Each address for names is one of the host's resolvers.
@@ -86,7 +93,9 @@ pub(super) fn names(interface: &str, plan: &Plan, resolvers: &[Ipv4Addr]) -> Vec
 /// translates (a published port of a container) is taken for a question for a name.
 fn host_input(interface: &str, plan: &Plan) -> Vec<Rule> {
     let arriving = || rule().arriving_by(interface);
-    vec![arriving().originally_to(plan.names()).accept(), arriving().tcp().reset(), arriving().prohibit()]
+    // All that arrives at the host passes here, and nearly all is of no concern.
+    let foreign = rule().not_arriving_by(interface).accept();
+    vec![foreign, arriving().originally_to(plan.names()).accept(), arriving().tcp().reset(), arriving().prohibit()]
 }
 
 fn host_forward(interface: &str, plan: &Plan) -> Vec<Rule> {
