@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use fungraph_sandbox::{Egress, Error, Launch, Network, Spawner, WallState, inspect_egress, start};
+use fungraph_sandbox::{Egress, Error, Launch, Network, Spawner, WallState, closed_ways, inspect_egress, start};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cidr::Cidr;
@@ -11,7 +11,7 @@ use crate::harness::{Host, Running, Test, block_on, eventually, python, sh};
 use crate::internet::link::{self, Way};
 use crate::internet::namespace;
 use crate::internet::netlink::Socket;
-use crate::internet::{Internet, Resolver, connect, has_table, host_addresses};
+use crate::internet::{Internet, Resolver, connect, drop_what_passes, has_table, host_addresses};
 
 pub(crate) const TESTS: &[Test] = &[
     ("egress_reaches_the_internet_under_the_hosts_address", reaches_the_internet),
@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("egress_leaves_nothing_behind", nothing_left),
     ("egress_of_two_spawners_is_side_by_side", side_by_side),
     ("egress_that_cannot_be_is_told", cannot_be),
+    ("egress_tells_of_filters_in_its_way", filters_in_the_way),
     ("egress_leaves_the_servers_own_connections_alone", own_connections),
     ("refused_connections_are_counted", counted),
 ];
@@ -425,6 +426,19 @@ fn cannot_be() {
         let error = start(&config).expect_err("it is required").to_string();
         assert!(error.contains("egress") && error.contains("203.0.0.0/16"), "{error}");
     });
+}
+
+fn filters_in_the_way() {
+    // Where it is in nobody else's way.
+    let home = namespace::HomeNetwork::new().expect("it has a namespace");
+    let (_, told) = home
+        .visit_new(|| {
+            assert_eq!(closed_ways(), Vec::<String>::new());
+            drop_what_passes("firewall");
+            closed_ways()
+        })
+        .expect("root may");
+    assert!(told.len() == 1 && told[0].contains("ip firewall FORWARD"), "{told:?}");
 }
 
 /// Connections that the kernel tracks on loopback to a port; none where it does not tell.

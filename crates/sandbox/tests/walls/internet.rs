@@ -125,6 +125,24 @@ pub(crate) fn has_table(name: &str) -> bool {
     names.any(|(_, found)| netlink::plain(found) == name)
 }
 
+/// Makes the filter that Docker and most firewalls make, in the network namespace of this thread.
+pub(crate) fn drop_what_passes(table: &str) {
+    let request = |kind: u16, family: u8, part: u8| {
+        let mut message = Message::new("make a filter", kind, netlink::CREATE);
+        message.payload.raw(&[family, 0, 0, part]);
+        message
+    };
+    let mut make_table = request(10 << 8, 2, 0);
+    make_table.payload.text(1, table);
+    let mut chain = request((10 << 8) | 3, 2, 0);
+    chain.payload.text(1, table).text(3, "FORWARD").nest(4, |hook| {
+        hook.big_endian(1, 2).big_endian(2, 0);
+    });
+    chain.payload.big_endian(5, 0).text(7, "filter");
+    let socket = Socket::netfilter().expect("it opens");
+    socket.transaction(&request(16, 0, 10), &[make_table, chain], &request(17, 0, 10)).expect("root may");
+}
+
 /// Resolves every name to one address, on loopback, and notes what it was asked.
 pub(crate) struct Resolver {
     pub(crate) address: Ipv4Addr,

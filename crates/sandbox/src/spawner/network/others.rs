@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::netlink::{self, Message, NetlinkError, Socket};
 
-const GET_CHAINS: u16 = (10 << 8) | 5;
+const GET_CHAINS: u16 = (10 << 8) | 4;
 const TABLE: u16 = 1;
 const NAME: u16 = 3;
 const HOOK: u16 = 4;
@@ -22,7 +22,10 @@ const FAMILIES: [(u8, &str); 2] = [(1, "inet"), (2, "ip")];
 /// What to look at if functions reach nothing although they have `egress`: chains of this host's nf_tables that drop by default what
 /// passes through it. Empty too where they cannot be read. Tables of the older iptables-legacy are not seen.
 pub fn closed_ways() -> Vec<String> {
-    let found = dropping().unwrap_or_default();
+    let found = dropping().unwrap_or_else(|error| {
+        tracing::debug!(error = &error as &dyn std::error::Error, "other programs' filters cannot be read");
+        BTreeSet::new()
+    });
     let sentence = |chain: String| {
         format!(
             "chain {chain} drops what passes through this host unless a rule in it allows that; functions then need one: \

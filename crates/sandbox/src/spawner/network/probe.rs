@@ -63,26 +63,25 @@ impl NetworkError {
     }
 
     fn remedy(&self) -> &'static str {
-        const CAPABILITY: &str = "run where the network may be changed (CAP_NET_ADMIN; in a container, --privileged)";
         let code = match self {
-            NetworkError::Settings(_) => return "mend sandbox.egress_subnet and sandbox.egress_allow",
-            NetworkError::Taken { .. } | NetworkError::Full => return "choose another sandbox.egress_subnet",
-            NetworkError::Kernel { .. } => {
-                return "make /proc/sys writable (in a container, --privileged), or sysctl -w net.ipv4.ip_forward=1";
-            }
-            NetworkError::System { source, .. } => source.raw_os_error(),
-            NetworkError::Netlink(error) => match error.source.raw_os_error() {
-                Some(libc::EPERM | libc::EACCES) => return CAPABILITY,
-                _ if error.step.contains("interface") => return "modprobe veth, or boot a kernel with CONFIG_VETH",
-                _ => {
-                    return "modprobe nf_tables nft_ct nft_nat nft_masq nft_reject_ipv4, or boot a kernel with them";
-                }
-            },
+            NetworkError::Netlink(error) => error.source.raw_os_error(),
+            NetworkError::System { source, .. } | NetworkError::Kernel { source, .. } => source.raw_os_error(),
+            NetworkError::Settings(_) | NetworkError::Taken { .. } | NetworkError::Full => None,
         };
         if matches!(code, Some(libc::EPERM | libc::EACCES)) {
-            CAPABILITY
-        } else {
-            "boot a kernel of a current distribution"
+            return "run where the network may be changed (CAP_NET_ADMIN; in a container, --privileged)";
+        }
+        match self {
+            NetworkError::Settings(_) => "mend sandbox.egress_subnet and sandbox.egress_allow",
+            NetworkError::Taken { .. } | NetworkError::Full => "choose another sandbox.egress_subnet",
+            NetworkError::Kernel { .. } => "make /proc/sys writable (in a container, --privileged)",
+            NetworkError::Netlink(error) if error.step.contains("interface") => {
+                "modprobe veth, or boot a kernel with CONFIG_VETH"
+            }
+            NetworkError::Netlink(_) => {
+                "modprobe nf_tables nft_ct nft_nat nft_masq nft_reject_ipv4, or boot a kernel with them"
+            }
+            NetworkError::System { .. } => "boot a kernel of a current distribution",
         }
     }
 }
