@@ -29,7 +29,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rustix::net::netdevice::{index_to_name, name_to_index};
+use rustix::net::netdevice::name_to_index;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use self::filter::{Owner, Table};
@@ -131,7 +131,7 @@ impl Hub {
         let (host, host_filters) = (Socket::route()?, Socket::netfilter()?);
         sweep(&interface, &table, &host, &host_filters)?;
         let found = Routes::read(&host)?;
-        let mtu = found.outward.and_then(mtu_of).unwrap_or(USUAL_MTU);
+        let mtu = outward_mtu(&host, &found)?;
         let (_namespace, opened) = home.visit_new(open_hub).map_err(step("make a network namespace"))?;
         let (links, filters) = opened?;
         let up = End { name: rules::UPLINK, index: UPLINK_INDEX, mtu };
@@ -327,12 +327,10 @@ fn without_ipv6(scope: &str) -> Result<(), NetworkError> {
     }
 }
 
-fn mtu_of(index: u32) -> Option<u32> {
-    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None).ok()?;
-    let name = index_to_name(&socket, index).ok()?;
-    let mtu: u32 = fs::read_to_string(format!("/sys/class/net/{name}/mtu")).ok()?.trim().parse().ok()?;
-    // What a loopback or a tunnel of the host may say is no use to a pair of interfaces.
-    Some(mtu.clamp(576, 65_535))
+/// That of the way to the world: a packet that fits a sandbox's interface then fits all the way to the host's.
+fn outward_mtu(host: &Socket, found: &Routes) -> Result<u32, NetlinkError> {
+    let mtu = found.outward.map(|index| link::mtu(host, index)).transpose()?.flatten();
+    Ok(mtu.map_or(USUAL_MTU, |mtu| mtu.clamp(576, 65_535)))
 }
 
 /// At most 15 characters; a long name is shortened to its hash.

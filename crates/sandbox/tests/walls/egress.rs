@@ -347,11 +347,9 @@ except OSError as error: print(error.errno)
 }
 
 fn interfaces() -> Vec<String> {
-    let entries = std::fs::read_dir("/sys/class/net").expect("it is there").flatten();
-    entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name.starts_with("fg-"))
-        .collect()
+    let table = std::fs::read_to_string("/proc/net/dev").expect("it is there");
+    let names = table.lines().filter_map(|line| line.trim().split_once(':')).map(|(name, _)| name.to_owned());
+    names.filter(|name| name.starts_with("fg-")).collect()
 }
 
 fn nothing_left() {

@@ -8,6 +8,7 @@ use crate::cidr::Cidr;
 
 const NEW_LINK: u16 = 16;
 const DELETE_LINK: u16 = 17;
+const GET_LINK: u16 = 18;
 const NEW_ADDRESS: u16 = 20;
 const DELETE_ADDRESS: u16 = 21;
 const GET_ADDRESS: u16 = 22;
@@ -94,6 +95,19 @@ pub(crate) fn remove(name: &str) -> Message {
     let mut message = Message::new("remove an interface", DELETE_LINK, 0);
     message.payload.raw(&link_header(0, 0)).text(LINK_NAME, name);
     message
+}
+
+/// The largest packet of an interface.
+pub(crate) fn mtu(socket: &Socket, index: u32) -> Result<Option<u32>, NetlinkError> {
+    let mut message = Message::new("read the interfaces", GET_LINK, 0);
+    message.payload.raw(&link_header(0, 0));
+    let entries = socket.dump(&message)?;
+    let header = link_header(0, 0).len();
+    let is_it = |entry: &&Vec<u8>| entry.get(4..).and_then(netlink::number) == Some(index);
+    let attributes = entries.iter().find(is_it).and_then(|entry| entry.get(header..)).unwrap_or_default();
+    Ok(netlink::attributes(attributes)
+        .find(|(kind, _)| *kind == LINK_MTU)
+        .and_then(|(_, value)| netlink::number(value)))
 }
 
 /// Gives an interface an address of its own, without a route to any neighbour.
@@ -242,6 +256,8 @@ mod tests {
         // Whatever else it has: reading must work, and loopback is not among what is told.
         let routes = Routes::read(&Socket::route().expect("it opens")).expect("they are read");
         assert!(!routes.own.contains(&Ipv4Addr::LOCALHOST));
+        let mtu = mtu(&Socket::route().expect("it opens"), 1).expect("it is read");
+        assert!(mtu.is_some_and(|mtu| mtu >= 1280), "{mtu:?}");
     }
 
     #[test]
