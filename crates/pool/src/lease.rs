@@ -3,19 +3,21 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use fungraph_instance::Instance;
+use tokio::time::Instant;
 
 use crate::{capacity::Permit, group::Group};
 
 /// An instance with its place in the pool.
 pub(crate) struct Member {
     pub(crate) instance: Instance,
+    pub(crate) born: Instant,
     /// Held for its `Drop`: the host has room again once the instance is gone.
     _permit: Permit,
 }
 
 impl Member {
     pub(crate) fn new(instance: Instance, permit: Permit) -> Arc<Self> {
-        Arc::new(Self { instance, _permit: permit })
+        Arc::new(Self { instance, born: Instant::now(), _permit: permit })
     }
 }
 

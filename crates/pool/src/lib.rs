@@ -8,7 +8,10 @@ mod config;
 pub mod decide;
 mod group;
 mod lease;
+mod line;
 mod pool;
+mod room;
+mod stock;
 #[cfg(test)]
 mod tests;
 
