@@ -165,6 +165,7 @@ fn launcher(settings: &Settings, folder: &DataFolder, spawner: Spawner) -> anyho
             Network::Host => fungraph_sandbox::Network::Host,
         },
         cpu_quota: settings.sandbox.cpu_quota,
+        byte_code: settings.pool.blanks_most > 0,
     };
     SandboxLauncher::new(spawner, config).context("cannot write the bootstraps")
 }

@@ -5,6 +5,7 @@
 
 mod blank;
 mod bootstrap;
+mod byte_code;
 mod call_log;
 mod death;
 mod instance;
