@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, Value, limits};
+use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, StartKind, Value, limits};
 use tokio::{
     io::AsyncWriteExt,
     net::{UnixStream, unix::OwnedWriteHalf},
@@ -33,6 +33,30 @@ pub struct Instance {
     writer: Mutex<OwnedWriteHalf>,
     control: Mutex<mpsc::Receiver<(FrameHeader, Bytes)>>,
     death: watch::Receiver<Option<Death>>,
+    start: StartTimes,
+}
+
+/// How an instance came to be, and what that took.
+#[derive(Clone, Copy, Debug)]
+pub struct StartTimes {
+    /// Blank or new.
+    pub kind: StartKind,
+    /// A sandbox and its bootstrap up to HELLO, or what it took to get a blank one.
+    pub launch: Duration,
+    /// From there to the loaded function.
+    pub load: Duration,
+}
+
+impl StartTimes {
+    /// Of one that could not be launched: all of its time is the launch.
+    pub const NEVER_LAUNCHED: Self = Self { kind: StartKind::New, launch: Duration::MAX, load: Duration::ZERO };
+
+    /// Of a new one that began at `begun`, said HELLO at `hello`, if it did, and is loaded, or has failed, now.
+    fn of_new(begun: Instant, hello: Option<Instant>) -> Self {
+        let now = Instant::now();
+        let hello = hello.unwrap_or(now);
+        Self { kind: StartKind::New, launch: hello - begun, load: now - hello }
+    }
 }
 
 /// What a start may take.
@@ -59,6 +83,8 @@ pub enum StartError {
         log: Bytes,
         /// Memory it had used, in bytes.
         memory_peak: u64,
+        /// How far it came.
+        start: StartTimes,
     },
 }
 
@@ -84,19 +110,26 @@ impl Instance {
         let begun = Instant::now();
         let launched = timeout(limits.start, launcher.launch(plan)).await;
         let launched = launched.unwrap_or_else(|_| Err(LaunchError::too_slow(plan, limits.start)))?;
-        let instance = Self::attach(launched, limits.log_bytes);
+        let mut instance = Self::attach(launched, limits.log_bytes);
         let left = limits.start.saturating_sub(begun.elapsed());
-        let loaded = match timeout(left, instance.load(&plan.version)).await {
+        let mut hello = None;
+        let loaded = match timeout(left, instance.load(&plan.version, &mut hello)).await {
             Ok(loaded) => loaded,
             Err(_) => Err(start_timed_out(limits.start)),
         };
+        instance.start = StartTimes::of_new(begun, hello);
         match loaded {
             Ok(()) => Ok(instance),
             Err(failure) => {
                 let memory_peak = instance.shared.process.take_peak();
                 instance.shared.kill(Death::Retired);
                 instance.dead().await;
-                Err(StartError::Failed { failure, log: instance.shared.take_stray(), memory_peak })
+                Err(StartError::Failed {
+                    failure,
+                    log: instance.shared.take_stray(),
+                    memory_peak,
+                    start: instance.start,
+                })
             }
         }
     }
@@ -115,12 +148,14 @@ impl Instance {
         };
         // Ends with the process, which ends with the instance; `death` tells when.
         tokio::spawn(reader.run());
-        Self { shared, writer: Mutex::new(writer), control: Mutex::new(control), death }
+        let start = StartTimes { kind: StartKind::New, launch: Duration::ZERO, load: Duration::ZERO };
+        Self { shared, writer: Mutex::new(writer), control: Mutex::new(control), death, start }
     }
 
-    async fn load(&self, version: &FunctionVersion) -> Result<(), Failure<Bytes>> {
-        let (header, hello) = self.control_frame().await?;
-        check_hello(header, &hello)?;
+    async fn load(&self, version: &FunctionVersion, hello: &mut Option<Instant>) -> Result<(), Failure<Bytes>> {
+        let (header, payload) = self.control_frame().await?;
+        check_hello(header, &payload)?;
+        *hello = Some(Instant::now());
         let object = load::object(version);
         if self.write(Kind::Load, 0, &[], object.as_bytes()).await.is_err() {
             return Err(self.dead().await.start_failure());
@@ -211,6 +246,12 @@ impl Instance {
             IoSlice::advance_slices(&mut rest, written);
         }
         Ok(())
+    }
+
+    /// How it came to be.
+    #[must_use]
+    pub fn start_times(&self) -> StartTimes {
+        self.start
     }
 
     /// Whether it can take a call: asked before it is leased, since a process may die while it is idle.

@@ -15,7 +15,7 @@ mod reader;
 mod sandboxed;
 
 pub use death::{Death, failure};
-pub use instance::{CallEnd, Instance, StartError, StartLimits};
+pub use instance::{CallEnd, Instance, StartError, StartLimits, StartTimes};
 pub use interpreters::{Interpreter, Interpreters};
 pub use launcher::{BoxFuture, Ended, LaunchError, Launched, Launcher, Plan, Process};
 pub use protocol::{FrameHeader, Kind};

@@ -16,6 +16,15 @@ struct Left {
     memory_bytes: u64,
 }
 
+/// What is promised to instances, and what there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Sum of the limits of all instances, in bytes.
+    pub promised: u64,
+    /// Most that may be promised.
+    pub most: u64,
+}
+
 /// Room for one instance; dropping it makes room again.
 #[derive(Debug)]
 pub(crate) struct Permit {
@@ -31,6 +40,17 @@ impl Capacity {
     /// Whether an instance of this size would have room on an empty host.
     pub(crate) fn fits(&self, memory_bytes: u64) -> bool {
         memory_bytes <= self.memory_bytes
+    }
+
+    /// Whether there is room for one of this size now.
+    pub(crate) fn has_room(&self, memory_bytes: u64) -> bool {
+        let left = self.left.lock().expect("nothing panics while it counts");
+        left.instances > 0 && left.memory_bytes >= memory_bytes
+    }
+
+    pub(crate) fn memory(&self) -> Memory {
+        let left = self.left.lock().expect("nothing panics while it counts").memory_bytes;
+        Memory { promised: self.memory_bytes.saturating_sub(left), most: self.memory_bytes }
     }
 
     pub(crate) fn take(self: &Arc<Self>, memory_bytes: u64) -> Option<Permit> {
@@ -64,7 +84,9 @@ mod tests {
         assert!(capacity.take(200).is_none(), "memory is used up");
         let second = capacity.take(100).expect("there is room");
         assert!(capacity.take(0).is_none(), "instances are used up");
+        assert_eq!(capacity.memory(), Memory { promised: 300, most: 300 });
         drop((first, second));
+        assert!(capacity.has_room(300) && !capacity.has_room(301));
         assert!(capacity.take(300).is_some());
     }
 }

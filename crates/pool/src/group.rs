@@ -22,7 +22,8 @@ use crate::{
     pool::Shared,
 };
 
-use self::state::{Seat, State, Waiter};
+pub(crate) use self::state::State;
+use self::state::{Seat, Waiter};
 
 /// A start is taken to last this long before one was measured.
 const FIRST_START: Duration = Duration::from_millis(100);
@@ -33,7 +34,7 @@ const LONGEST_PATIENCE: Duration = Duration::from_millis(250);
 
 /// Instances of one revision; made by [`crate::Pool::group`].
 pub struct Group {
-    pool: Arc<Shared>,
+    pub(crate) pool: Arc<Shared>,
     plan: Plan,
     state: Mutex<State>,
 }
@@ -92,7 +93,7 @@ impl Group {
         now >= deadline + self.pool.config.start || (now >= deadline && self.lock().starting == 0)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nothing panics while it holds the state of a group")
     }
 
@@ -109,7 +110,7 @@ impl Group {
                 Decision::Use => {
                     let member = state.take_slot(self.slots()).expect("decide saw a free slot under the same lock");
                     if member.instance.is_alive() {
-                        return Ok(Seated::Now(Lease::new(Arc::clone(self), member, false)));
+                        return Ok(Seated::Now(Lease::at_once(Arc::clone(self), member)));
                     }
                     // It died while it was idle: it is never leased.
                     state.remove(&member);
@@ -152,7 +153,7 @@ impl Group {
         }
     }
 
-    fn memory_bytes(&self) -> u64 {
+    pub(crate) fn memory_bytes(&self) -> u64 {
         u64::from(self.plan.version.spec.memory_mb) << 20
     }
 
@@ -304,6 +305,7 @@ impl Group {
     pub(crate) fn ran(self: &Arc<Self>, member: &Arc<Member>, took: Duration) -> bool {
         {
             let mut state = self.lock();
+            state.pulse.count();
             state.run.add(took);
             state.quick.add(took);
         }

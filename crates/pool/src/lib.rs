@@ -9,11 +9,14 @@ pub mod decide;
 mod group;
 mod lease;
 mod pool;
+mod report;
 #[cfg(test)]
 mod tests;
 
+pub use capacity::Memory;
 pub use config::Config;
 pub use decide::Refusal;
 pub use group::{AcquireError, Group};
 pub use lease::Lease;
 pub use pool::Pool;
+pub use report::{BlankStock, Census, FunctionCensus};

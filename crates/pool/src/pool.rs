@@ -23,7 +23,7 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(1);
 
 /// Every instance of the platform.
 pub struct Pool {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     sweeper: CancellationToken,
 }
 
@@ -48,7 +48,7 @@ impl Shared {
         self.room_wanted.notify_one();
     }
 
-    fn groups(&self) -> Vec<Arc<Group>> {
+    pub(crate) fn groups(&self) -> Vec<Arc<Group>> {
         let mut groups = self.groups.lock().expect("nothing panics while it holds the list of groups");
         groups.retain(|group| group.strong_count() > 0);
         groups.iter().filter_map(Weak::upgrade).collect()
@@ -88,12 +88,6 @@ impl Pool {
         self.shared.groups().iter().map(|group| group.plan().version.code.digest.clone()).collect()
     }
 
-    /// Instances of all functions, loaded and starting.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.shared.groups().iter().map(|group| group.size()).sum()
-    }
-
     /// Starts nothing more and ends every idle instance; waits for the busy ones until `limit` is over.
     pub async fn shutdown(&self, limit: Duration) {
         self.shared.stopping.store(true, Ordering::Release);
@@ -113,6 +107,7 @@ async fn sweep(shared: Arc<Shared>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = period.tick() => {
+                shared.groups().iter().for_each(|group| group.beat());
                 if let Some(since) = Instant::now().checked_sub(shared.config.idle) {
                     shared.groups().iter().for_each(|group| group.sweep(since));
                 }

@@ -6,30 +6,31 @@ use fungraph_instance::StartError;
 use tokio::sync::oneshot;
 
 use super::average::{Average, Low};
-use crate::{Lease, lease::Member};
+use crate::{Lease, lease::Member, report::Pulse};
 
 /// Somebody in line.
-pub(super) type Waiter = oneshot::Sender<Result<Lease, StartError>>;
+pub(crate) type Waiter = oneshot::Sender<Result<Lease, StartError>>;
 
 /// Everything a group knows of its instances.
 #[derive(Default)]
-pub(super) struct State {
+pub(crate) struct State {
     /// Loaded instances, with the slots each has in use.
-    pub(super) seats: Vec<Seat>,
+    pub(crate) seats: Vec<Seat>,
     /// Instances being started.
-    pub(super) starting: usize,
-    pub(super) waiting: VecDeque<Waiter>,
+    pub(crate) starting: usize,
+    pub(crate) waiting: VecDeque<Waiter>,
     /// No instance is kept idle any more: the function changed or is gone.
     pub(super) retired: bool,
     pub(super) run: Average,
     pub(super) quick: Low,
     pub(super) start: Average,
+    pub(crate) pulse: Pulse,
 }
 
 /// A loaded instance.
-pub(super) struct Seat {
+pub(crate) struct Seat {
     pub(super) member: Arc<Member>,
-    pub(super) taken: usize,
+    pub(crate) taken: usize,
     pub(super) last_used: Instant,
 }
 
