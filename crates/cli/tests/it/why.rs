@@ -1,0 +1,185 @@
+//! Latency that explains itself: a cold and a warm call, told apart by `why`, `/metrics` and `top`.
+
+use serde_json::Value;
+
+use crate::harness::{Server, fungraph, open_folder, wait_for};
+
+const HELLO: &str = "def handler(event, context):\n    return 'hello'\n";
+/// Phases that every call has which reaches its function. The shortest of them may be below a microsecond.
+const ALWAYS: [&str; 6] = ["accept", "authenticate", "resolve", "wait", "run", "answer"];
+
+fn call(server: &Server, name: &str) -> (u16, String) {
+    let answer = server.request("POST", &server.invocations(name), &[], "{}");
+    (answer.status, answer.header("x-cff-request-id").expect("every answer has one").to_owned())
+}
+
+fn why(data: &str, request: &str, more: &[&str]) -> Value {
+    let run = fungraph(&[&["why", request, "--json", "--data-dir", data], more].concat());
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    serde_json::from_str(&run.out).expect("JSON")
+}
+
+fn us(call: &Value, phase: &str) -> u64 {
+    call["phases_us"][phase].as_u64().unwrap_or_else(|| panic!("no {phase} in {call}"))
+}
+
+/// The value of a line of `/metrics`.
+fn metric(text: &str, name: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in\n{text}"))
+}
+
+#[test]
+fn a_cold_and_a_warm_call_are_explained() {
+    let home = open_folder();
+    let server = Server::start_on(&home.path().join("data"), &["--auth", "off"]);
+    let data = server.data().display().to_string();
+    server.create("hello", "Python3.9", HELLO);
+    let before = std::time::Instant::now();
+    let (status, cold) = call(&server, "hello");
+    let took = before.elapsed();
+    assert_eq!(status, 200);
+    let (_, warm) = call(&server, "hello");
+
+    let first = why(&data, &cold, &[]);
+    assert_eq!((&first["start"], &first["outcome"], &first["number"]), (&"new".into(), &"returned".into(), &0.into()));
+    assert!(us(&first, "start") > 0 && us(&first, "load") > 0, "{first}");
+    let sum: u64 = first["phases_us"].as_object().expect("an object").values().filter_map(Value::as_u64).sum();
+    assert_eq!(first["total_us"], sum);
+    assert!(u128::from(sum) <= took.as_micros(), "{first} within {took:?}");
+    // The client's own part is connecting, sending and reading.
+    assert!(["start", "load"].contains(&first["longest"].as_str().unwrap_or_default()), "{first}");
+
+    let second = why(&data, &warm, &["--function", "hello"]);
+    assert_eq!((&second["start"], us(&second, "start"), us(&second, "load")), (&"warm".into(), 0, 0));
+    assert!(us(&second, "run") > 0 && us(&second, "answer") > 0, "{second}");
+
+    let text = server.request("GET", "/metrics", &[], "").text();
+    for (name, expected) in [
+        ("fungraph_starts_total{kind=\"new\"}", 1.0),
+        ("fungraph_starts_total{kind=\"warm\"}", 1.0),
+        ("fungraph_invocations_total{end=\"returned\"}", 2.0),
+        ("fungraph_instances{state=\"idle\"}", 1.0),
+        ("fungraph_instances{state=\"busy\"}", 0.0),
+        ("fungraph_instance_memory_bytes", f64::from(128 << 20)),
+        ("fungraph_waiting_calls", 0.0),
+        ("fungraph_invocation_seconds_count{phase=\"start\"}", 1.0),
+        ("fungraph_invocation_seconds_count{phase=\"load\"}", 1.0),
+        ("fungraph_invocation_seconds_count{phase=\"initialize\"}", 0.0),
+        ("fungraph_invocation_seconds_count{phase=\"total\"}", 2.0),
+    ] {
+        assert!((metric(&text, name) - expected).abs() < f64::EPSILON, "{name} is not {expected} in\n{text}");
+    }
+    for phase in ALWAYS {
+        let count = metric(&text, &format!("fungraph_invocation_seconds_count{{phase=\"{phase}\"}}"));
+        assert!((count - 2.0).abs() < f64::EPSILON, "{phase} in\n{text}");
+    }
+    let sum = metric(&text, "fungraph_invocation_seconds_sum{phase=\"total\"}");
+    let both = first["total_us"].as_u64().zip(second["total_us"].as_u64()).map(|(one, two)| one + two);
+    assert!((sum * 1e6 - both.expect("numbers") as f64).abs() < 1.0, "{sum} s of {both:?} us");
+
+    let top = fungraph(&["top", "--once", "--data-dir", &data]);
+    assert_eq!((top.code, top.err.as_str()), (0, ""));
+    for line in [
+        "instances   1 idle, 0 busy, 0 starting, 0 blank",
+        "calls       2   returned 100.0 %",
+        "starts      warm 50.0 %   blank 0.0 %   new 50.0 %",
+        "default:hello ",
+    ] {
+        assert!(top.out.contains(line), "no {line:?} in\n{}", top.out);
+    }
+    assert_eq!(server.stop(), Some(0));
+    assert!(fungraph(&["top", "--data-dir", &data]).err.contains("start it with `fungraph serve`"));
+}
+
+#[test]
+fn a_call_is_explained_in_words() {
+    let home = open_folder();
+    let data = home.path().join("data");
+    let server = Server::start_on(&data, &["--auth", "off"]);
+    server.create("slow", "Python3.9", "import time\ndef handler(event, context):\n    time.sleep(0.3)\n    1 / 0\n");
+    call(&server, "slow");
+    let (status, request) = call(&server, "slow");
+    assert_eq!(status, 500);
+    assert_eq!(server.stop(), Some(0));
+
+    let data = data.display().to_string();
+    let run = fungraph(&["why", &request, "--data-dir", &data]);
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    for line in
+        ["Call ", " of default:slow (latest), ", "\n  run ", "\n  start                  -\n", "####", "\n  total "]
+    {
+        assert!(run.out.contains(line), "no {line:?} in\n{}", run.out);
+    }
+    assert!(
+        run.out.contains("Warm: its instance was loaded already. It failed (4002, its handler failed)"),
+        "{}",
+        run.out
+    );
+    assert!(run.out.contains(" % in the function itself: ") && !run.out.contains('\u{1b}'), "{}", run.out);
+
+    let nobody = "6f2c0c1e-0b1d-4c55-9d63-2f0e7c1f1f10";
+    let run = fungraph(&["why", nobody, "--data-dir", &data]);
+    assert_eq!((run.code, run.out.as_str()), (1, ""));
+    assert!(
+        run.err.contains("holds no record of the call 6f2c0c1e-") && run.err.contains("401, 403, 404"),
+        "{}",
+        run.err
+    );
+    let run = fungraph(&["why", &request, "--function", "other", "--data-dir", &data]);
+    assert!(run.err.contains(" of default:other: it was of another function"), "{}", run.err);
+    assert_eq!(fungraph(&["why", "nonsense", "--data-dir", &data]).code, 2);
+    let run = fungraph(&["why", &request, "--data-dir", &home.path().join("none").display().to_string()]);
+    assert!(run.code == 2 && run.err.contains("name it with --data-dir"), "{}", run.err);
+}
+
+#[test]
+fn a_refused_call_is_explained() {
+    let server = Server::start(&["--auth", "off"]);
+    let data = server.data().display().to_string();
+    let body = serde_json::json!({
+        "func_name": "off", "package": "default", "runtime": "Python3.9", "handler": "index.handler", "timeout": 3,
+        "memory_size": 128, "code_type": "inline", "func_code": { "file": "eA==" },
+        "strategy_config": { "concurrency": 0, "concurrent_num": 1 },
+    });
+    let made = server.request("POST", &format!("/v2/{}/fgs/functions", server.project()), &[], &body.to_string());
+    assert_eq!(made.status, 200, "{}", made.text());
+    let (status, request) = call(&server, "off");
+    assert_eq!(status, 429);
+    let found = why(&data, &request, &[]);
+    assert_eq!(
+        (&found["outcome"], &found["refused"], &found["start"]),
+        (&"refused".into(), &"disabled".into(), &Value::Null)
+    );
+    assert!(found["advice"].as_str().unwrap_or_default().contains("strategy_config.concurrency"), "{found}");
+    let logs = fungraph(&["logs", "off", "--data-dir", &data]).out;
+    assert!(logs.contains(&format!("Refuse invoke request '{request}', version: latest: Function Disabled")), "{logs}");
+
+    // A flood leaves few records, and no fewer counts.
+    let flood = 40;
+    for _ in 0..flood {
+        assert_eq!(call(&server, "off").0, 429);
+    }
+    let text = server.request("GET", "/metrics", &[], "").text();
+    assert!((metric(&text, "fungraph_invocations_total{end=\"refused\"}") - f64::from(flood + 1)).abs() < f64::EPSILON);
+    let kept = || fungraph(&["logs", "off", "--data-dir", &data]).out.matches("Refuse invoke request").count();
+    wait_for("a record of the flood", || (kept() > 1).then_some(()));
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn the_report_is_signed_and_names_own_functions_only() {
+    let server = Server::start(&[]);
+    let path = format!("/fungraph/{}/report", server.project());
+    assert_eq!(server.request("GET", &path, &[], "").status, 401);
+    assert_eq!(server.request("GET", "/fungraph/report", &[], "").status, 404);
+    let data = server.data().display().to_string();
+    let top = fungraph(&["top", "--data-dir", &data]);
+    assert_eq!((top.code, top.err.as_str()), (0, ""));
+    assert!(top.out.starts_with(&format!("fungraph top   {}   up 0:00:", server.endpoint())), "{}", top.out);
+    assert_eq!(server.stop(), Some(0));
+
+    let server = Server::start(&["--auth", "off"]);
+    assert_eq!(server.request("GET", "/fungraph/other/report", &[], "").status, 403);
+    assert_eq!(server.stop(), Some(0));
+}
