@@ -60,12 +60,12 @@ impl Telemetry {
 
     /// A call has ended; what did not happen is not recorded.
     pub(crate) fn ended(&self, record: &CallRecord) {
-        let end = match record.end {
-            Ending::Returned => &self.returned,
-            Ending::Failed(_) => &self.failed,
-            Ending::Refused(_) => &self.refused,
-        };
-        add(end);
+        match record.end {
+            Ending::Returned => add(&self.returned),
+            Ending::Failed(_) => add(&self.failed),
+            // Being quick at refusing is no merit that should show in the times.
+            Ending::Refused(_) => return add(&self.refused),
+        }
         if let Some(kind) = record.start {
             add(&self.starts[kind as usize]);
         }
@@ -130,7 +130,7 @@ pub(crate) fn publish(counts: &Counts, census: &Census) {
 /// The histograms as the Prometheus text format has them.
 pub(crate) fn expose(counts: &Counts) -> String {
     let mut text = format!(
-        "# HELP {SECONDS} Time of calls by phase: the phases that happened follow one another, and total is all of them\n\
+        "# HELP {SECONDS} Time of calls that were not refused, by phase: those that happened follow one another, and total is all of them\n\
          # TYPE {SECONDS} histogram\n"
     );
     for (phase, snapshot) in &counts.phases {
@@ -140,4 +140,50 @@ pub(crate) fn expose(counts: &Counts) -> String {
             .expect("a String takes all");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use fungraph_model::Phases;
+
+    use super::*;
+
+    fn record(start: Option<StartKind>, end: Ending, us: [u64; 9]) -> CallRecord {
+        let mut phases = Phases::default();
+        Phase::ALL.into_iter().zip(us).for_each(|(phase, us)| phases.add(phase, us));
+        CallRecord { phases, start, end, memory_used: 0, memory_mb: 128, line: None }
+    }
+
+    #[test]
+    fn only_what_happened_is_counted() {
+        let telemetry = Telemetry::default();
+        let refused = Ending::Refused("disabled".to_owned());
+        telemetry.ended(&record(Some(StartKind::Warm), Ending::Returned, [1, 2, 0, 0, 0, 0, 0, 80, 9]));
+        telemetry.ended(&record(Some(StartKind::Blank), Ending::Returned, [1, 2, 0, 0, 0, 900, 0, 80, 9]));
+        telemetry.ended(&record(Some(StartKind::New), Ending::Failed(4009), [1, 2, 0, 0, 7000, 900, 50, 0, 9]));
+        telemetry.ended(&record(None, refused, [1, 2, 0, 0, 0, 0, 0, 0, 0]));
+        telemetry.refused();
+        let counts = telemetry.counts();
+        assert_eq!((counts.returned, counts.failed, counts.refused), (2, 1, 2));
+        assert_eq!(counts.starts.map(|(_, count)| count), [1, 1, 1]);
+        let times: Vec<_> = counts.phases.iter().map(|(name, times)| (*name, times.count())).collect();
+        assert_eq!(
+            times,
+            [
+                ("accept", 3),
+                ("authenticate", 3),
+                ("resolve", 3),
+                ("wait", 3),
+                ("start", 2),
+                ("load", 2),
+                ("initialize", 1),
+                ("run", 2),
+                ("answer", 3),
+                ("total", 3),
+            ]
+        );
+        let text = expose(&counts);
+        assert!(text.contains("fungraph_invocation_seconds_sum{phase=\"load\"} 0.0018\n"), "{text}");
+        assert_eq!(text.matches("# TYPE ").count(), 1);
+    }
 }

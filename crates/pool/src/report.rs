@@ -146,3 +146,21 @@ impl Group {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pulse_tells_of_the_last_full_second() {
+        let mut pulse = Pulse::default();
+        pulse.count();
+        pulse.count();
+        assert_eq!(pulse.last, 0, "the second is not over");
+        pulse.beat();
+        pulse.count();
+        assert_eq!(pulse.last, 2);
+        pulse.beat();
+        assert_eq!(pulse.last, 1);
+    }
+}

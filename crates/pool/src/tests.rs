@@ -1,6 +1,7 @@
 //! The pool with processes that are tasks of the test: they speak the real protocol over real sockets.
 
 mod fake;
+mod report;
 
 use std::{
     sync::Arc,

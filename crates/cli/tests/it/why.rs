@@ -1,6 +1,7 @@
 //! Latency that explains itself: a cold and a warm call, told apart by `why`, `/metrics` and `top`.
 
-use serde_json::Value;
+use base64::Engine as _;
+use serde_json::{Value, json};
 
 use crate::harness::{Server, fungraph, open_folder, wait_for};
 
@@ -9,14 +10,32 @@ const HELLO: &str = "def handler(event, context):\n    return 'hello'\n";
 const ALWAYS: [&str; 6] = ["accept", "authenticate", "resolve", "wait", "run", "answer"];
 
 fn call(server: &Server, name: &str) -> (u16, String) {
-    let answer = server.request("POST", &server.invocations(name), &[], "{}");
+    call_with(server, name, "{}")
+}
+
+fn call_with(server: &Server, name: &str, event: &str) -> (u16, String) {
+    let answer = server.request("POST", &server.invocations(name), &[], event);
     (answer.status, answer.header("x-cff-request-id").expect("every answer has one").to_owned())
 }
 
+/// Creates a function with more fields than [`Server::create`] has.
+fn create(server: &Server, name: &str, code: &str, more: &Value) {
+    let code = base64::engine::general_purpose::STANDARD.encode(code);
+    let mut body = json!({
+        "func_name": name, "package": "default", "runtime": "Python3.9", "handler": "index.handler", "timeout": 30,
+        "memory_size": 128, "code_type": "inline", "func_code": { "file": code },
+    });
+    let fields = more.as_object().expect("an object").clone();
+    body.as_object_mut().expect("an object").extend(fields);
+    let made = server.request("POST", &format!("/v2/{}/fgs/functions", server.project()), &[], &body.to_string());
+    assert_eq!(made.status, 200, "{}", made.text());
+}
+
+/// What `why` says of a call, once its record is written.
 fn why(data: &str, request: &str, more: &[&str]) -> Value {
-    let run = fungraph(&[&["why", request, "--json", "--data-dir", data], more].concat());
-    assert_eq!((run.code, run.err.as_str()), (0, ""));
-    serde_json::from_str(&run.out).expect("JSON")
+    let args = [&["why", request, "--json", "--data-dir", data], more].concat();
+    let out = wait_for("the record", || Some(fungraph(&args)).filter(|run| run.code == 0)).out;
+    serde_json::from_str(&out).expect("JSON")
 }
 
 fn us(call: &Value, phase: &str) -> u64 {
@@ -47,8 +66,6 @@ fn a_cold_and_a_warm_call_are_explained() {
     let sum: u64 = first["phases_us"].as_object().expect("an object").values().filter_map(Value::as_u64).sum();
     assert_eq!(first["total_us"], sum);
     assert!(u128::from(sum) <= took.as_micros(), "{first} within {took:?}");
-    // The client's own part is connecting, sending and reading.
-    assert!(["start", "load"].contains(&first["longest"].as_str().unwrap_or_default()), "{first}");
 
     let second = why(&data, &warm, &["--function", "hello"]);
     assert_eq!((&second["start"], us(&second, "start"), us(&second, "load")), (&"warm".into(), 0, 0));
@@ -97,9 +114,13 @@ fn a_call_is_explained_in_words() {
     let home = open_folder();
     let data = home.path().join("data");
     let server = Server::start_on(&data, &["--auth", "off"]);
-    server.create("slow", "Python3.9", "import time\ndef handler(event, context):\n    time.sleep(0.3)\n    1 / 0\n");
-    call(&server, "slow");
-    let (status, request) = call(&server, "slow");
+    server.create(
+        "slow",
+        "Python3.9",
+        "import time\ndef handler(event, context):\n    time.sleep(event['s'])\n    1 / 0\n",
+    );
+    call_with(&server, "slow", r#"{"s": 0}"#);
+    let (status, request) = call_with(&server, "slow", r#"{"s": 1}"#);
     assert_eq!(status, 500);
     assert_eq!(server.stop(), Some(0));
 
@@ -134,16 +155,56 @@ fn a_call_is_explained_in_words() {
 }
 
 #[test]
+fn what_a_start_took_is_told_of_its_parts() {
+    let server = Server::start(&["--auth", "off"]);
+    let data = server.data().display().to_string();
+    let code = "import time\ndef init(context):\n    time.sleep(0.05)\ndef handler(event, context):\n    return 1\n";
+    create(&server, "initialized", code, &json!({ "initializer_handler": "index.init", "initializer_timeout": 9 }));
+    let (status, request) = call(&server, "initialized");
+    let found = why(&data, &request, &[]);
+    assert_eq!((status, &found["start"]), (200, &"new".into()), "{found}");
+    assert!(us(&found, "initialize") >= 50_000 && us(&found, "start") > 0 && us(&found, "run") > 0, "{found}");
+    let (_, request) = call(&server, "initialized");
+    assert_eq!(us(&why(&data, &request, &[]), "initialize"), 0);
+
+    create(&server, "broken", "import time\ntime.sleep(0.05)\nimport what_is_not_there\n", &json!({}));
+    let (status, request) = call(&server, "broken");
+    let found = why(&data, &request, &[]);
+    assert_eq!((status, &found["number"], &found["start"]), (500, &4001.into(), &"new".into()), "{found}");
+    assert!(us(&found, "load") >= 50_000 && us(&found, "run") == 0, "{found}");
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn a_line_is_explained_by_the_function_s_limit() {
+    let server = Server::start(&["--auth", "off"]);
+    let data = server.data().display().to_string();
+    let code = "import time\ndef handler(event, context):\n    time.sleep(0.2)\n";
+    create(&server, "one", code, &json!({ "strategy_config": { "concurrency": 1, "concurrent_num": 1 } }));
+    let requests: Vec<String> = std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..6).map(|_| scope.spawn(|| call(&server, "one").1)).collect();
+        calls.into_iter().map(|one| one.join().expect("it is answered")).collect()
+    });
+    let found: Vec<Value> = requests.iter().map(|request| why(&data, request, &[])).collect();
+    let waited =
+        found.iter().find(|call| call["longest"] == "wait").expect("six at once have to wait for one instance");
+    assert_eq!(
+        (&waited["start"], &waited["line"]["instances"], &waited["line"]["most"]),
+        (&"warm".into(), &1.into(), &1.into())
+    );
+    assert!(
+        waited["advice"].as_str().unwrap_or_default().contains("the function's concurrency of 1 was used up"),
+        "{waited}"
+    );
+    assert_eq!(found.iter().filter(|call| call["start"] == "new").count(), 1, "one instance was started");
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
 fn a_refused_call_is_explained() {
     let server = Server::start(&["--auth", "off"]);
     let data = server.data().display().to_string();
-    let body = serde_json::json!({
-        "func_name": "off", "package": "default", "runtime": "Python3.9", "handler": "index.handler", "timeout": 3,
-        "memory_size": 128, "code_type": "inline", "func_code": { "file": "eA==" },
-        "strategy_config": { "concurrency": 0, "concurrent_num": 1 },
-    });
-    let made = server.request("POST", &format!("/v2/{}/fgs/functions", server.project()), &[], &body.to_string());
-    assert_eq!(made.status, 200, "{}", made.text());
+    create(&server, "off", "x", &json!({ "strategy_config": { "concurrency": 0, "concurrent_num": 1 } }));
     let (status, request) = call(&server, "off");
     assert_eq!(status, 429);
     let found = why(&data, &request, &[]);
