@@ -1,6 +1,6 @@
 //! Measures the phases of one call.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fungraph_instance::StartTimes;
 use fungraph_model::{Phase, Phases};
@@ -40,7 +40,7 @@ impl Stopwatch {
     }
 
     /// The function answered after `took`; that we heard of it later is part of our answer.
-    pub(crate) fn lap_run(&mut self, took: std::time::Duration) {
+    pub(crate) fn lap_run(&mut self, took: Duration) {
         let all = self.next();
         let run = micros(took).min(all);
         self.phases.add(Phase::Run, run);
@@ -60,14 +60,13 @@ impl Stopwatch {
     }
 }
 
-fn micros(time: std::time::Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+/// As [`Duration::as_micros`], but without a division of 128 bits, eight times a call.
+fn micros(time: Duration) -> u64 {
+    time.as_secs().saturating_mul(1_000_000).saturating_add(time.subsec_micros().into())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use fungraph_model::StartKind;
 
     use super::*;

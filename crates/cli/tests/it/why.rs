@@ -1,5 +1,8 @@
 //! Latency that explains itself: a cold and a warm call, told apart by `why`, `/metrics` and `top`.
 
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+
 use base64::Engine as _;
 use serde_json::{Value, json};
 
@@ -225,6 +228,34 @@ fn a_refused_call_is_explained() {
     assert!((metric(&text, "fungraph_invocations_total{end=\"refused\"}") - f64::from(flood + 1)).abs() < f64::EPSILON);
     let kept = || fungraph(&["logs", "off", "--data-dir", &data]).out.matches("Refuse invoke request").count();
     wait_for("a record of the flood", || (kept() > 1).then_some(()));
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn top_gives_the_terminal_back() {
+    let server = Server::start(&["--auth", "off"]);
+    let top = format!("{} top --data-dir {}", env!("CARGO_BIN_EXE_fungraph"), server.data().display());
+    // `script` is a terminal for the program that it runs.
+    let mut terminal = Command::new("timeout")
+        .args(["--signal=KILL", "120", "script", "--quiet", "--return", "--command", &top, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("`script` of bsdutils runs");
+    let (mut keys, mut screen) = (terminal.stdin.take().expect("piped"), terminal.stdout.take().expect("piped"));
+    let (mut seen, mut piece) = (String::new(), [0; 4096]);
+    let mut asked = false;
+    while let Ok(count @ 1..) = screen.read(&mut piece) {
+        seen += &String::from_utf8_lossy(&piece[..count]);
+        // The second picture is the first of a second.
+        if !asked && seen.contains("the last second, q ends") {
+            keys.write_all(b"q").expect("it reads");
+            asked = true;
+        }
+    }
+    assert_eq!(terminal.wait().expect("it ends").code(), Some(0), "{seen}");
+    let (enter, leave) = (seen.find("\x1b[?1049h"), seen.rfind("\x1b[?1049l"));
+    assert!(enter.is_some() && leave > seen.rfind("fungraph top"), "{seen:?}");
     assert_eq!(server.stop(), Some(0));
 }
 
