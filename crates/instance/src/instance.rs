@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, Value, limits};
+use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, StartKind, Value, limits};
 use tokio::{
     io::AsyncWriteExt,
     net::{UnixStream, unix::OwnedWriteHalf},
@@ -33,6 +33,23 @@ pub struct Instance {
     writer: Mutex<OwnedWriteHalf>,
     control: Mutex<mpsc::Receiver<(FrameHeader, Bytes)>>,
     death: watch::Receiver<Option<Death>>,
+    pub(crate) start: StartTimes,
+}
+
+/// How an instance came to be, and what that took.
+#[derive(Clone, Copy, Debug)]
+pub struct StartTimes {
+    /// Blank or new.
+    pub kind: StartKind,
+    /// A sandbox and its bootstrap up to HELLO, or what it took to get a blank one.
+    pub launch: Duration,
+    /// From there to the loaded function.
+    pub load: Duration,
+}
+
+impl StartTimes {
+    /// Of one that could not be launched: all of its time is the launch.
+    pub const NEVER_LAUNCHED: Self = Self { kind: StartKind::New, launch: Duration::MAX, load: Duration::ZERO };
 }
 
 /// Why there is no instance.
@@ -50,6 +67,8 @@ pub enum StartError {
         log: Bytes,
         /// Memory it had used, in bytes.
         memory_peak: u64,
+        /// How far it came.
+        start: StartTimes,
     },
 }
 
@@ -81,7 +100,8 @@ impl Instance {
         };
         // Ends with the process, which ends with the instance; `death` tells when.
         tokio::spawn(reader.run());
-        Self { shared, writer: Mutex::new(writer), control: Mutex::new(control), death }
+        let start = StartTimes { kind: StartKind::New, launch: Duration::ZERO, load: Duration::ZERO };
+        Self { shared, writer: Mutex::new(writer), control: Mutex::new(control), death, start }
     }
 
     /// Waits until it has said HELLO.
@@ -110,11 +130,11 @@ impl Instance {
     }
 
     /// Ends it, and tells what there is to tell of a start that failed.
-    pub(crate) async fn give_up(self, failure: Failure<Bytes>) -> StartError {
+    pub(crate) async fn give_up(self, failure: Failure<Bytes>, start: StartTimes) -> StartError {
         let memory_peak = self.shared.process.take_peak();
         self.shared.kill(Death::Retired);
         self.dead().await;
-        StartError::Failed { failure, log: self.shared.take_stray(), memory_peak }
+        StartError::Failed { failure, log: self.shared.take_stray(), memory_peak, start }
     }
 
     async fn control_frame(&self) -> Result<(FrameHeader, Bytes), Failure<Bytes>> {
@@ -195,6 +215,12 @@ impl Instance {
             IoSlice::advance_slices(&mut rest, written);
         }
         Ok(())
+    }
+
+    /// How it came to be.
+    #[must_use]
+    pub fn start_times(&self) -> StartTimes {
+        self.start
     }
 
     /// Whether it can take a call: asked before it is leased, since a process may die while it is idle.
