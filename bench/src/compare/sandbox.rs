@@ -22,6 +22,7 @@ impl Sandboxes {
             folder: folder.path().join("sandbox"),
             name: format!("bench{}", std::process::id()),
             accept_missing: Vec::new(),
+            egress: None,
         };
         Ok(Self { spawner: Spawner::connect(start(&config)?)?, launched: 0, _folder: folder })
     }

@@ -249,6 +249,7 @@ impl Engine {
         ran.outcome = end.outcome;
         if let Outcome::Failed(failure) = &ran.outcome {
             log_failure(&mut ran.log, failure, &end.log);
+            end.refused_connection.iter().for_each(|text| ran.log.remark(text));
         }
     }
 
@@ -296,6 +297,7 @@ impl Engine {
                 return Ok(Ok(leased));
             };
             log_failure(&mut ran.log, &failure, &end.log);
+            end.refused_connection.iter().for_each(|text| ran.log.remark(text));
             leased.destroy();
             if attempt == INITIALIZER_TRIES {
                 return Ok(Err(initializer_failure(failure)));

@@ -83,6 +83,8 @@ pub struct CallEnd {
     pub took: Duration,
     /// Peak memory of the instance meanwhile, in bytes.
     pub memory_peak: u64,
+    /// For the function's log, after a failure: why its sandbox refused a connection.
+    pub refused_connection: Option<&'static str>,
 }
 
 impl Instance {
@@ -175,7 +177,7 @@ impl Instance {
         let started = Instant::now();
         let (call, mut reply) = match self.shared.begin() {
             Ok(begun) => begun,
-            Err(death) => return Exchange { reply: died(death), timed_out: false, started, memory_peak: 0 },
+            Err(death) => return Exchange::dead(death, started),
         };
         let answered = timeout(limit, async {
             // A write that fails means that the process is gone; its end answers the call.
@@ -185,19 +187,17 @@ impl Instance {
         match answered.await {
             Ok(reply) => {
                 let memory_peak = self.shared.process.take_peak();
-                Exchange {
-                    reply: reply.unwrap_or_else(|_| died(Death::Retired)),
-                    timed_out: false,
-                    started,
-                    memory_peak,
-                }
+                let reply = reply.unwrap_or_else(|_| died(Death::Retired));
+                let refused_connection = reply.is_failure().then(|| self.shared.process.refused_connection()).flatten();
+                Exchange { reply, timed_out: false, started, memory_peak, refused_connection }
             }
             Err(_) => {
                 let memory_peak = self.shared.process.take_peak();
+                let refused_connection = self.shared.process.refused_connection();
                 self.shared.kill(Death::SiblingTimedOut);
                 let last = timeout(LAST_WORDS, reply).await;
                 let reply = last.ok().and_then(Result::ok).unwrap_or_else(|| died(Death::SiblingTimedOut));
-                Exchange { reply, timed_out: true, started, memory_peak }
+                Exchange { reply, timed_out: true, started, memory_peak, refused_connection }
             }
         }
     }
@@ -271,9 +271,21 @@ struct Exchange {
     timed_out: bool,
     started: Instant,
     memory_peak: u64,
+    refused_connection: Option<&'static str>,
+}
+
+impl Reply {
+    fn is_failure(&self) -> bool {
+        matches!(&self.answer, Answer::Frame { header, .. } if header.kind == Kind::Failed)
+    }
 }
 
 impl Exchange {
+    /// It could not begin.
+    fn dead(death: Death, started: Instant) -> Self {
+        Self { reply: died(death), timed_out: false, started, memory_peak: 0, refused_connection: None }
+    }
+
     fn into_call_end(self, too_slow: impl FnOnce() -> Failure<Bytes>) -> CallEnd {
         let outcome = if self.timed_out {
             Outcome::Failed(too_slow())
@@ -284,7 +296,8 @@ impl Exchange {
             }
         };
         let took = self.reply.at.saturating_duration_since(self.started);
-        CallEnd { outcome, log: self.reply.log, took, memory_peak: self.memory_peak }
+        let (log, refused_connection) = (self.reply.log, self.refused_connection);
+        CallEnd { outcome, log, took, memory_peak: self.memory_peak, refused_connection }
     }
 }
 

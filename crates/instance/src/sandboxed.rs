@@ -202,6 +202,20 @@ struct Sandboxed {
     config: Arc<Config>,
 }
 
+/// What a refused connection means, by the network.
+fn explanation(network: Network) -> &'static str {
+    match network {
+        Network::Egress => {
+            "a connection was refused: functions of this server reach the public internet, but neither its host, nor each other, \
+             nor private or link-local networks; its operator opens ranges with sandbox.egress_allow"
+        }
+        Network::None | Network::Host => {
+            "a connection was refused: functions of this server have no network; its operator gives them one with \
+             sandbox.network, and `fungraph doctor` says what that takes"
+        }
+    }
+}
+
 impl Process for Sandboxed {
     fn fit<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), LaunchError>> {
         Box::pin(async move {
@@ -227,5 +241,9 @@ impl Process for Sandboxed {
 
     fn take_peak(&self) -> u64 {
         self.sandbox.memory().take_peak()
+    }
+
+    fn refused_connection(&self) -> Option<&'static str> {
+        (self.sandbox.refused_connections() > 0).then(|| explanation(self.config.network))
     }
 }

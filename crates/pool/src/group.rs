@@ -390,9 +390,8 @@ impl Group {
         None
     }
 
-    /// Other functions wait for room: an instance that has nothing else to do leaves, or becomes idle, which is looked for.
+    /// Other functions wait for room: an instance that had its time leaves, and one that becomes idle is looked for.
     fn makes_room(self: &Arc<Self>, state: &mut State, member: &Arc<Member>) -> bool {
-        self.pool.look_for_room();
         let tenure = Tenure {
             own: state.seats.len() + state.starting,
             all: self.pool.capacity.used().instances,
@@ -404,6 +403,8 @@ impl Group {
             state.remove(member);
             self.stop(Arc::clone(member));
             self.serve_line(state);
+        } else if state.waiting.is_empty() {
+            self.pool.look_for_room();
         }
         leaves
     }

@@ -9,6 +9,8 @@ mod late;
 mod launcher;
 mod loopback;
 mod mounts;
+mod namespace;
+mod network;
 mod seccomp;
 mod setup;
 mod skeleton;
@@ -28,6 +30,8 @@ use rustix::process::{Pid, WaitOptions, wait};
 
 use self::instance::{Instance, exit_status};
 use self::launcher::Launcher;
+pub use self::network::closed_ways;
+pub(crate) use self::network::probe as probe_network;
 use self::third::Third;
 use crate::channel;
 use crate::exit::Exit;
@@ -66,7 +70,7 @@ fn run(third: Third, control: OwnedFd) -> io::Result<()> {
         Ok(launcher) => launcher,
         Err(error) => return reply(&Reply::Failed { reason: chain(&error) }),
     };
-    reply(&Reply::Ready)?;
+    reply(&Reply::Ready { egress: launcher.egress.clone() })?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, &control, epoll::EventData::new_u64(CONTROL), epoll::EventFlags::IN)?;
     let mut spawner = Host {
@@ -141,11 +145,12 @@ impl Host {
                     _ => {}
                 }
             }
-            self.reap()?;
-            self.leftovers.retain(|id| !self.launcher.clean_up(id));
             if let Some(Order { number, launch, descriptors }) = self.queue.pop_front() {
                 self.launch(number, &launch, descriptors)?;
             }
+            // After the launch: the helpers of one that failed are dead already, and nothing tells of them.
+            self.reap()?;
+            self.leftovers.retain(|id| !self.launcher.clean_up(id));
         }
     }
 
@@ -226,13 +231,15 @@ impl Host {
             instance.kill();
             return Ok(());
         }
-        let gauge = instance.gauge.take();
+        let (gauge, counters) = (instance.gauge.take(), instance.counters.take());
         let reply = Reply::Launched {
             number,
             pid: instance.pid.as_raw_nonzero().get().cast_unsigned(),
             gauge: gauge.as_ref().map(|(kind, _)| *kind),
+            counters: counters.is_some(),
         };
-        let descriptors: Vec<_> = gauge.iter().map(|(_, file)| file.as_fd()).collect();
+        let descriptors: Vec<_> =
+            gauge.iter().map(|(_, file)| file.as_fd()).chain(counters.iter().map(AsFd::as_fd)).collect();
         channel::send(&self.control, &reply, &descriptors).map_err(io::Error::other)
     }
 

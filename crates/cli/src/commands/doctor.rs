@@ -9,7 +9,7 @@ use fungraph_model::{Language, Runtime};
 use fungraph_sandbox::WallState;
 
 use crate::args::DoctorArgs;
-use crate::config::Settings;
+use crate::config::{Network, Settings};
 use crate::exit::Exit;
 use crate::{data_folder, environment, host, say};
 
@@ -21,6 +21,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     report.line("ok", "kernel", &format!("{}, {} processors, {memory} MB", host::kernel(), host::processors()));
     report.line("ok", "cgroups", host::cgroup_mode());
     walls(&mut report, &settings);
+    network(&mut report, &settings);
     let plan = environment::search_plan(settings.runtimes.search.clone());
     interpreters(&mut report, &Interpreters::discover(&plan, None), settings.runtimes.strict);
     places(&mut report, &settings);
@@ -66,6 +67,28 @@ fn walls(report: &mut Report, settings: &Settings) {
             }
             WallState::Missing { why, remedy } => report.bad("MISSING", name, &format!("{why}; {remedy}")),
         }
+    }
+}
+
+fn network(report: &mut Report, settings: &Settings) {
+    report.section("Network of functions");
+    match settings.sandbox.network {
+        Network::None => report.line("ok", "none", "functions reach themselves alone"),
+        Network::Host => {
+            report.line("ok", "host", "functions reach whatever the host reaches, its own services included");
+        }
+        Network::Egress => match fungraph_sandbox::inspect_egress(&settings.sandbox.egress) {
+            WallState::Available => report.line("ok", "egress", "functions reach the public internet through a filter"),
+            WallState::Missing { why, remedy } if settings.sandbox.egress.required => {
+                report.bad("MISSING", "egress", &format!("{why}; {remedy}"));
+            }
+            WallState::Missing { why, remedy } => {
+                report.line("absent", "egress", &format!("functions will have no network: {why}; {remedy}"));
+            }
+        },
+    }
+    for chain in fungraph_sandbox::closed_ways() {
+        report.line("note", "", &chain);
     }
 }
 
