@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, StartKind, Value, limits};
+use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, Value, limits};
 use tokio::{
     io::AsyncWriteExt,
     net::{UnixStream, unix::OwnedWriteHalf},
@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    Death, FrameHeader, Kind, LaunchError, Launched, Launcher, Plan,
+    Death, FrameHeader, Kind, LaunchError, Launched, Plan, StartTimes,
     death::failure,
     load, protocol,
     reader::{Answer, CONTROL_FRAMES, Reader, Reply, Shared},
@@ -33,39 +33,8 @@ pub struct Instance {
     writer: Mutex<OwnedWriteHalf>,
     control: Mutex<mpsc::Receiver<(FrameHeader, Bytes)>>,
     death: watch::Receiver<Option<Death>>,
+    /// Set once its function is loaded.
     start: StartTimes,
-}
-
-/// How an instance came to be, and what that took.
-#[derive(Clone, Copy, Debug)]
-pub struct StartTimes {
-    /// Blank or new.
-    pub kind: StartKind,
-    /// A sandbox and its bootstrap up to HELLO, or what it took to get a blank one.
-    pub launch: Duration,
-    /// From there to the loaded function.
-    pub load: Duration,
-}
-
-impl StartTimes {
-    /// Of one that could not be launched: all of its time is the launch.
-    pub const NEVER_LAUNCHED: Self = Self { kind: StartKind::New, launch: Duration::MAX, load: Duration::ZERO };
-
-    /// Of a new one that began at `begun`, said HELLO at `hello`, if it did, and is loaded, or has failed, now.
-    fn of_new(begun: Instant, hello: Option<Instant>) -> Self {
-        let now = Instant::now();
-        let hello = hello.unwrap_or(now);
-        Self { kind: StartKind::New, launch: hello - begun, load: now - hello }
-    }
-}
-
-/// What a start may take.
-#[derive(Clone, Copy, Debug)]
-pub struct StartLimits {
-    /// From the launch to the loaded function.
-    pub start: Duration,
-    /// Bytes of log that one call may keep.
-    pub log_bytes: usize,
 }
 
 /// Why there is no instance.
@@ -102,39 +71,7 @@ pub struct CallEnd {
 }
 
 impl Instance {
-    /// Launches a process and loads the function in it.
-    ///
-    /// # Errors
-    /// [`StartError`]; nothing is left running then.
-    pub async fn start(launcher: &dyn Launcher, plan: &Plan, limits: StartLimits) -> Result<Self, StartError> {
-        let begun = Instant::now();
-        let launched = timeout(limits.start, launcher.launch(plan)).await;
-        let launched = launched.unwrap_or_else(|_| Err(LaunchError::too_slow(plan, limits.start)))?;
-        let mut instance = Self::attach(launched, limits.log_bytes);
-        let left = limits.start.saturating_sub(begun.elapsed());
-        let mut hello = None;
-        let loaded = match timeout(left, instance.load(&plan.version, &mut hello)).await {
-            Ok(loaded) => loaded,
-            Err(_) => Err(start_timed_out(limits.start)),
-        };
-        instance.start = StartTimes::of_new(begun, hello);
-        match loaded {
-            Ok(()) => Ok(instance),
-            Err(failure) => {
-                let memory_peak = instance.shared.process.take_peak();
-                instance.shared.kill(Death::Retired);
-                instance.dead().await;
-                Err(StartError::Failed {
-                    failure,
-                    log: instance.shared.take_stray(),
-                    memory_peak,
-                    start: instance.start,
-                })
-            }
-        }
-    }
-
-    fn attach(launched: Launched, log_bytes: usize) -> Self {
+    pub(crate) fn attach(launched: Launched, log_bytes: usize) -> Self {
         let (socket, writer) = launched.socket.into_split();
         let shared = Arc::new(Shared::new(launched.process, log_bytes));
         let (control_in, control) = mpsc::channel(CONTROL_FRAMES);
@@ -148,14 +85,18 @@ impl Instance {
         };
         // Ends with the process, which ends with the instance; `death` tells when.
         tokio::spawn(reader.run());
-        let start = StartTimes { kind: StartKind::New, launch: Duration::ZERO, load: Duration::ZERO };
+        let start = StartTimes::NEVER_LAUNCHED;
         Self { shared, writer: Mutex::new(writer), control: Mutex::new(control), death, start }
     }
 
-    async fn load(&self, version: &FunctionVersion, hello: &mut Option<Instant>) -> Result<(), Failure<Bytes>> {
-        let (header, payload) = self.control_frame().await?;
-        check_hello(header, &payload)?;
-        *hello = Some(Instant::now());
+    /// Waits until it has said HELLO.
+    pub(crate) async fn greet(&self) -> Result<(), Failure<Bytes>> {
+        let (header, hello) = self.control_frame().await?;
+        check_hello(header, &hello)
+    }
+
+    /// Lets it load its function.
+    pub(crate) async fn load(&self, version: &FunctionVersion) -> Result<(), Failure<Bytes>> {
         let object = load::object(version);
         if self.write(Kind::Load, 0, &[], object.as_bytes()).await.is_err() {
             return Err(self.dead().await.start_failure());
@@ -166,6 +107,19 @@ impl Instance {
             Kind::Failed => Err(Failure { code: FailureCode::LoadFailed, object: payload }),
             kind => Err(Death::Garbage(format!("a frame {kind:?} instead of LOADED")).start_failure()),
         }
+    }
+
+    /// Gives it its code and its share of the host.
+    pub(crate) async fn fit(&self, plan: &Plan) -> Result<(), LaunchError> {
+        self.shared.process.fit(plan).await
+    }
+
+    /// Ends it, and tells what there is to tell of a start that failed.
+    pub(crate) async fn give_up(self, failure: Failure<Bytes>, start: StartTimes) -> StartError {
+        let memory_peak = self.shared.process.take_peak();
+        self.shared.kill(Death::Retired);
+        self.dead().await;
+        StartError::Failed { failure, log: self.shared.take_stray(), memory_peak, start }
     }
 
     async fn control_frame(&self) -> Result<(FrameHeader, Bytes), Failure<Bytes>> {
@@ -246,6 +200,12 @@ impl Instance {
             IoSlice::advance_slices(&mut rest, written);
         }
         Ok(())
+    }
+
+    /// Its function is loaded, which took so long.
+    pub(crate) fn started(mut self, start: StartTimes) -> Self {
+        self.start = start;
+        self
     }
 
     /// How it came to be.
@@ -347,17 +307,6 @@ fn check_hello(header: FrameHeader, payload: &[u8]) -> Result<(), Failure<Bytes>
         return Ok(());
     }
     Err(Death::Garbage("it did not begin with HELLO of this protocol".to_owned()).start_failure())
-}
-
-fn start_timed_out(limit: Duration) -> Failure<Bytes> {
-    failure(
-        FailureCode::InitializerTimedOut,
-        "FunctionTimeout",
-        &format!(
-            "function entry exception, error: loading the function took longer than {} seconds; do less at the top level of the module",
-            limit.as_secs()
-        ),
-    )
 }
 
 /// A look without taking anything: an idle bootstrap says nothing, so anything but "nothing yet" is the end or garbage.

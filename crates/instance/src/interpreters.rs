@@ -29,7 +29,7 @@ pub use places::{Origin, SearchPlan};
 pub type Version = (u16, u16, u16);
 
 /// One interpreter of this host, old enough and readable enough to run functions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Interpreter {
     /// What it interprets.
     pub language: Language,

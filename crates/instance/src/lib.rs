@@ -3,7 +3,9 @@
 //! This crate is the contract with other languages: `PROTOCOL.md` beside it says what crosses the socket, `bootstrap`
 //! knows which program speaks it for which language, and [`Instance`] is our end of the conversation.
 
+mod blank;
 mod bootstrap;
+mod byte_code;
 mod call_log;
 mod death;
 mod instance;
@@ -13,10 +15,13 @@ mod load;
 mod protocol;
 mod reader;
 mod sandboxed;
+mod start_times;
 
+pub use blank::Blank;
 pub use death::{Death, failure};
-pub use instance::{CallEnd, Instance, StartError, StartLimits, StartTimes};
+pub use instance::{CallEnd, Instance, StartError};
 pub use interpreters::{Interpreter, Interpreters};
-pub use launcher::{BoxFuture, Ended, LaunchError, Launched, Launcher, Plan, Process};
+pub use launcher::{Blueprint, BoxFuture, Ended, LaunchError, Launched, Launcher, Plan, Process};
 pub use protocol::{FrameHeader, Kind};
-pub use sandboxed::{Config, SandboxLauncher};
+pub use sandboxed::{BLANK_MEMORY_MB, Config, SandboxLauncher};
+pub use start_times::{StartTimes, Starting};

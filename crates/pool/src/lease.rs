@@ -10,12 +10,14 @@ use std::{
 };
 
 use fungraph_instance::{Instance, StartTimes};
+use tokio::time::Instant;
 
 use crate::{capacity::Permit, group::Group};
 
 /// An instance with its place in the pool.
 pub(crate) struct Member {
     pub(crate) instance: Instance,
+    pub(crate) born: Instant,
     /// Nobody has had it yet.
     fresh: AtomicBool,
     /// Held for its `Drop`: the host has room again once the instance is gone.
@@ -24,7 +26,7 @@ pub(crate) struct Member {
 
 impl Member {
     pub(crate) fn new(instance: Instance, permit: Permit) -> Arc<Self> {
-        Arc::new(Self { instance, fresh: AtomicBool::new(true), _permit: permit })
+        Arc::new(Self { instance, born: Instant::now(), fresh: AtomicBool::new(true), _permit: permit })
     }
 }
 

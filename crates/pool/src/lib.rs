@@ -8,8 +8,11 @@ mod config;
 pub mod decide;
 mod group;
 mod lease;
+mod line;
 mod pool;
 mod report;
+mod room;
+mod stock;
 #[cfg(test)]
 mod tests;
 

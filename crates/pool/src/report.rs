@@ -1,11 +1,12 @@
 //! What the pool has at this moment, for people and their monitors. Counted when somebody asks: a call pays for none of it but one
 //! addition.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use fungraph_model::{FunctionKey, Line};
+use fungraph_instance::{Blueprint, Interpreter};
+use fungraph_model::{FunctionKey, Language, Line};
 
-use crate::{Group, Memory, Pool};
+use crate::{Group, Memory, Pool, capacity::Full};
 
 /// Everything at one moment, or nearly so: groups are looked at one after another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl Pool {
             idle: 0,
             busy: 0,
             starting: 0,
-            blanks: Vec::new(),
+            blanks: blanks(self.shared.stock.census()),
             waiting: 0,
             memory: self.shared.capacity.memory(),
             functions: Vec::new(),
@@ -108,6 +109,24 @@ impl Pool {
     }
 }
 
+/// Stocks of one interpreter are one, whatever the size of `/tmp`; an empty one is there too, so that a monitor sees it run out.
+fn blanks(shelves: Vec<(Blueprint, usize)>) -> Vec<BlankStock> {
+    let mut stocks: BTreeMap<String, usize> = BTreeMap::new();
+    for (blueprint, ready) in shelves {
+        *stocks.entry(name(&blueprint.interpreter)).or_default() += ready;
+    }
+    stocks.into_iter().map(|(interpreter, ready)| BlankStock { interpreter, ready }).collect()
+}
+
+fn name(interpreter: &Interpreter) -> String {
+    let (major, minor, patch) = interpreter.version;
+    let language = match interpreter.language {
+        Language::NodeJs => "Node.js".to_owned(),
+        other => format!("{other:?}"),
+    };
+    format!("{language} {major}.{minor}.{patch}")
+}
+
 /// The part of one group.
 struct GroupCensus {
     instances: usize,
@@ -125,7 +144,12 @@ impl Group {
         Line {
             instances: u32::try_from(self.size()).unwrap_or(u32::MAX),
             most: u32::try_from(self.plan().version.spec.strategy.concurrency).ok(),
-            room: self.pool.capacity.has_room(self.memory_bytes()),
+            room: match self.pool.capacity.full(self.project(), self.memory_bytes()) {
+                None => true,
+                // Blanks give way.
+                Some(Full::Host) => self.pool.stock.census().iter().any(|(_, ready)| *ready > 0),
+                Some(Full::Project) => false,
+            },
         }
     }
 
@@ -141,7 +165,7 @@ impl Group {
             idle: state.seats.iter().filter(|seat| seat.taken == 0).count(),
             starting: state.starting,
             running: state.seats.iter().map(|seat| seat.taken).sum(),
-            waiting: state.waiting.iter().filter(|waiter| !waiter.is_closed()).count(),
+            waiting: state.waiting.iter().filter(|waiter| !waiter.reply.is_closed()).count(),
             last_second: state.pulse.last,
         }
     }

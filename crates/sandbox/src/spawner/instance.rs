@@ -7,6 +7,7 @@ use rustix::io::read;
 use rustix::process::{Pid, Signal, WaitStatus, pidfd_send_signal};
 
 use super::disk::Disk;
+use super::late::Late;
 use super::slots::Slot;
 use crate::exit::ExitStatus;
 use crate::gauge::GaugeKind;
@@ -19,6 +20,8 @@ pub(super) struct Instance {
     pub(super) pid: Pid,
     pub(super) pidfd: OwnedFd,
     pub(super) disk: Option<Disk>,
+    /// Some until it is fitted.
+    pub(super) late: Option<Late>,
     /// Handed to the server with the news of the launch.
     pub(super) gauge: Option<(GaugeKind, File)>,
     /// Some until it is known whether exec worked.

@@ -23,6 +23,7 @@ use super::descriptors::Descriptors;
 use super::disk::{Disk, Disks};
 use super::executor::Payload;
 use super::instance::Instance;
+use super::late::Late;
 use super::loopback::HomeNetwork;
 use super::mounts;
 use super::seccomp::Filters;
@@ -31,6 +32,7 @@ use super::slots::Slots;
 use super::staging::{Staging, USER_ID};
 use super::third::Third;
 use crate::cgroup::Cgroups;
+use crate::fit::Fit;
 use crate::launch::{InvalidLaunch, Launch, Network};
 
 /// Everything launches share.
@@ -58,6 +60,8 @@ pub(super) enum LaunchError {
     NoSlot,
     #[error("cannot {step}")]
     Step { step: &'static str, source: io::Error },
+    #[error("it has no late folder, or that is filled already")]
+    NoLateFolder,
     #[error("cannot make /tmp")]
     Disk(#[source] super::disk::DiskError),
     #[error("cannot make the container")]
@@ -80,7 +84,7 @@ impl Launcher {
         let slot = self.slots.take().ok_or(LaunchError::NoSlot)?;
         let first_id = self.slots.first_id(&slot);
         match self.create(launch, first_id, socket, output) {
-            Ok((pid, pidfd, report, disk)) => {
+            Ok(Created { pid, pidfd, report, disk, late }) => {
                 let gauge = self.cgroups.open_gauge(&launch.id);
                 Ok(Instance {
                     id: launch.id.clone(),
@@ -88,6 +92,7 @@ impl Launcher {
                     pid,
                     pidfd,
                     disk,
+                    late,
                     gauge,
                     report: Some(report),
                     failure: None,
@@ -106,9 +111,9 @@ impl Launcher {
         first_id: u32,
         socket: &OwnedFd,
         output: OwnedFd,
-    ) -> Result<(Pid, OwnedFd, OwnedFd, Option<Disk>), LaunchError> {
+    ) -> Result<Created, LaunchError> {
         let mut phases = Phases::start();
-        let assembly = self.assemble(launch)?;
+        let (assembly, late) = self.assemble(launch)?;
         phases.mark("root");
         let disk = self.mount_tmp(launch, &assembly, first_id + USER_ID)?;
         phases.mark("tmp");
@@ -122,11 +127,11 @@ impl Launcher {
         let (pid, pidfd) = self.start(launch, &mut container)?;
         phases.mark("start");
         phases.report(&launch.id);
-        Ok((pid, pidfd, report, disk))
+        Ok(Created { pid, pidfd, report, disk, late })
     }
 
     /// The root as this sandbox will see it, at a place that is taken down when the sandbox has its own copy.
-    fn assemble(&mut self, launch: &Launch) -> Result<Assembly, LaunchError> {
+    fn assemble(&mut self, launch: &Launch) -> Result<(Assembly, Option<Late>), LaunchError> {
         let skeleton = self.skeletons.get(&self.staging, launch).map_err(step("prepare the root file system"))?;
         let root = self.staging.path("launch");
         mounts::bind(&skeleton, &root).map_err(step("mount the root file system"))?;
@@ -142,7 +147,14 @@ impl Launcher {
                     .map_err(step("bind the host's resolver files"))?;
             }
         }
-        Ok(assembly)
+        let late = match &launch.late {
+            Some(target) => Some(
+                Late::prepare(&self.staging, &launch.id, &inside(&assembly.root, target))
+                    .map_err(step("prepare the late folder"))?,
+            ),
+            None => None,
+        };
+        Ok((assembly, late))
     }
 
     fn mount_tmp(&self, launch: &Launch, assembly: &Assembly, owner: u32) -> Result<Option<Disk>, LaunchError> {
@@ -211,6 +223,16 @@ impl Launcher {
         })
     }
 
+    /// Gives a running sandbox what it gets late. On failure it is of no use any more.
+    pub(super) fn fit(&self, id: &str, late: Option<Late>, fit: &Fit) -> Result<(), LaunchError> {
+        fit.check().map_err(LaunchError::Invalid)?;
+        let late = late.ok_or(LaunchError::NoLateFolder)?;
+        self.cgroups.set(id, fit).map_err(step("set the limits"))?;
+        late.fill(&fit.source)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", fit.source.display())))
+            .map_err(step("show a folder"))
+    }
+
     /// Removes what a dead sandbox leaves outside itself. False while its cgroups cannot be removed yet.
     pub(super) fn clean_up(&self, id: &str) -> bool {
         let state = self.staging.path("state").join(id);
@@ -229,6 +251,15 @@ fn prefer_as_victim(pid: u32) {
     if let Err(error) = fs::write(format!("/proc/{pid}/oom_score_adj"), "500") {
         tracing::debug!(%error, "cannot make a sandbox the preferred victim");
     }
+}
+
+/// A started process, before anything is known of its exec.
+struct Created {
+    pid: Pid,
+    pidfd: OwnedFd,
+    report: OwnedFd,
+    disk: Option<Disk>,
+    late: Option<Late>,
 }
 
 /// A root put together; taken down when dropped.

@@ -74,6 +74,8 @@ fn settings(args: &InvokeArgs) -> anyhow::Result<Settings> {
         // The server's remarks about itself would stand between the person and the function's log.
         settings.log_filter = "error".to_owned();
     }
+    // One call is all there will be.
+    (settings.pool.blanks_least, settings.pool.blanks_most) = (0, 0);
     Ok(settings)
 }
 

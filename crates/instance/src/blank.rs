@@ -1,0 +1,79 @@
+//! An instance that is ready for any function of its interpreter, and what makes it one function's.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use fungraph_model::{Failure, FailureCode};
+use tokio::time::timeout;
+
+use crate::{Blueprint, Instance, LaunchError, Launcher, Plan, StartError, StartTimes, Starting, death::failure};
+
+/// A sandboxed process whose bootstrap waits for a function. It has seen no code, and sees that of one function only.
+pub struct Blank {
+    instance: Instance,
+}
+
+impl Blank {
+    /// Starts one and waits until its bootstrap has reported. `limit` is for all of it; `log_bytes` is what one call may log later.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running then.
+    pub async fn start(
+        launcher: &dyn Launcher,
+        blueprint: &Blueprint,
+        limit: Duration,
+        log_bytes: usize,
+    ) -> Result<Self, StartError> {
+        let begun = Instant::now();
+        let launched = timeout(limit, launcher.launch(blueprint)).await;
+        let launched = launched.unwrap_or_else(|_| Err(LaunchError::too_slow(blueprint, limit)))?;
+        let instance = Instance::attach(launched, log_bytes);
+        match timeout(limit.saturating_sub(begun.elapsed()), instance.greet()).await {
+            Ok(Ok(())) => Ok(Self { instance }),
+            Ok(Err(failure)) => Err(instance.give_up(failure, StartTimes::NEVER_LAUNCHED).await),
+            Err(_) => {
+                instance.stop(None).await;
+                Err(LaunchError::too_slow(blueprint, limit).into())
+            }
+        }
+    }
+
+    /// Makes it an instance of one function: gives it code, limits and identity, and loads the handler. `starting` is what it is part of.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running then.
+    pub async fn fit(self, plan: &Plan, starting: Starting, limit: Duration) -> Result<Instance, StartError> {
+        let instance = self.instance;
+        let mut fitted = None;
+        let loaded = timeout(limit, async {
+            instance.fit(plan).await?;
+            fitted = Some(Instant::now());
+            Ok::<_, LaunchError>(instance.load(&plan.version).await)
+        });
+        let loaded = loaded.await;
+        let start = starting.loaded(fitted.unwrap_or_else(Instant::now));
+        match loaded {
+            Ok(Ok(Ok(()))) => Ok(instance.started(start)),
+            Ok(Ok(Err(failure))) => Err(instance.give_up(failure, start).await),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(instance.give_up(too_slow(limit), start).await),
+        }
+    }
+
+    /// Whether it can be taken: a process may die while it waits.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.instance.is_alive()
+    }
+}
+
+fn too_slow(limit: Duration) -> Failure<Bytes> {
+    failure(
+        FailureCode::InitializerTimedOut,
+        "FunctionTimeout",
+        &format!(
+            "function entry exception, error: loading the function took longer than {} seconds; do less at the top level of the module",
+            limit.as_secs()
+        ),
+    )
+}
