@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, Value, limits};
+use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, StartKind, Value, limits};
 use tokio::{
     io::AsyncWriteExt,
     net::{UnixStream, unix::OwnedWriteHalf},
@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    Death, FrameHeader, Kind, LaunchError, Launched, Plan, StartTimes,
+    Death, FrameHeader, Kind, LaunchError, Launched, Plan,
     death::failure,
     load, protocol,
     reader::{Answer, CONTROL_FRAMES, Reader, Reply, Shared},
@@ -33,8 +33,23 @@ pub struct Instance {
     writer: Mutex<OwnedWriteHalf>,
     control: Mutex<mpsc::Receiver<(FrameHeader, Bytes)>>,
     death: watch::Receiver<Option<Death>>,
-    /// Set once its function is loaded.
-    start: StartTimes,
+    pub(crate) start: StartTimes,
+}
+
+/// How an instance came to be, and what that took.
+#[derive(Clone, Copy, Debug)]
+pub struct StartTimes {
+    /// Blank or new.
+    pub kind: StartKind,
+    /// A sandbox and its bootstrap up to HELLO, or what it took to get a blank one.
+    pub launch: Duration,
+    /// From there to the loaded function.
+    pub load: Duration,
+}
+
+impl StartTimes {
+    /// Of one that could not be launched: all of its time is the launch.
+    pub const NEVER_LAUNCHED: Self = Self { kind: StartKind::New, launch: Duration::MAX, load: Duration::ZERO };
 }
 
 /// Why there is no instance.
@@ -85,7 +100,7 @@ impl Instance {
         };
         // Ends with the process, which ends with the instance; `death` tells when.
         tokio::spawn(reader.run());
-        let start = StartTimes::NEVER_LAUNCHED;
+        let start = StartTimes { kind: StartKind::New, launch: Duration::ZERO, load: Duration::ZERO };
         Self { shared, writer: Mutex::new(writer), control: Mutex::new(control), death, start }
     }
 
@@ -200,12 +215,6 @@ impl Instance {
             IoSlice::advance_slices(&mut rest, written);
         }
         Ok(())
-    }
-
-    /// Its function is loaded, which took so long.
-    pub(crate) fn started(mut self, start: StartTimes) -> Self {
-        self.start = start;
-        self
     }
 
     /// How it came to be.

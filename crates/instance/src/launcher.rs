@@ -40,8 +40,7 @@ impl Plan {
 
 impl fmt::Display for Blueprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Interpreter { language, version: (major, minor, patch), .. } = &*self.interpreter;
-        write!(f, "{language:?} {major}.{minor}.{patch} with {} MB of /tmp", self.tmp_mb)
+        write!(f, "{} with {} MB of /tmp", self.interpreter, self.tmp_mb)
     }
 }
 

@@ -15,13 +15,11 @@ mod load;
 mod protocol;
 mod reader;
 mod sandboxed;
-mod start_times;
 
 pub use blank::Blank;
 pub use death::{Death, failure};
-pub use instance::{CallEnd, Instance, StartError};
+pub use instance::{CallEnd, Instance, StartError, StartTimes};
 pub use interpreters::{Interpreter, Interpreters};
 pub use launcher::{Blueprint, BoxFuture, Ended, LaunchError, Launched, Launcher, Plan, Process};
 pub use protocol::{FrameHeader, Kind};
 pub use sandboxed::{BLANK_MEMORY_MB, Config, SandboxLauncher};
-pub use start_times::{StartTimes, Starting};

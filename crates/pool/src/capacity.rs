@@ -33,7 +33,7 @@ struct Used {
     wanted: bool,
 }
 
-/// What is promised to instances, blank ones included, and what there is.
+/// What is promised to instances, and what there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
     /// Sum of the limits of all instances, in bytes.
@@ -87,6 +87,15 @@ impl Capacity {
         memory_bytes <= self.host.memory_bytes.min(self.project.memory_bytes)
     }
 
+    /// Whose room is used up for an instance of a project's function, if any is.
+    pub(crate) fn full(&self, project: &ProjectId, memory_bytes: u64) -> Option<Full> {
+        self.check(&self.lock(), project, memory_bytes, NOTHING).err()
+    }
+
+    pub(crate) fn memory(&self) -> Memory {
+        Memory { promised: self.lock().host.memory_bytes, most: self.host.memory_bytes }
+    }
+
     /// Room for an instance of a project's function.
     pub(crate) fn take(self: &Arc<Self>, project: &ProjectId, memory_bytes: u64) -> Result<Permit, Full> {
         let mut used = self.lock();
@@ -114,15 +123,6 @@ impl Capacity {
     /// Instances, blank ones included, and memory promised to them.
     pub(crate) fn used(&self) -> Room {
         self.lock().host
-    }
-
-    /// Whose room is used up for an instance of this size, if it is.
-    pub(crate) fn full(&self, project: &ProjectId, memory_bytes: u64) -> Option<Full> {
-        self.check(&self.lock(), project, memory_bytes, NOTHING).err()
-    }
-
-    pub(crate) fn memory(&self) -> Memory {
-        Memory { promised: self.used().memory_bytes, most: self.host.memory_bytes }
     }
 
     /// `given` is what the host gets back at the same moment.

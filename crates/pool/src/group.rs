@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fungraph_instance::{Blank, Instance, Plan, StartError, Starting};
+use fungraph_instance::{Blank, Instance, Plan, StartError};
 use fungraph_model::{ProjectId, StartKind};
 use tokio::{
     sync::oneshot,
@@ -289,12 +289,11 @@ impl Group {
 
     async fn instance(&self, blank: Option<Blank>, begun: Instant) -> Result<Instance, StartError> {
         let left = || self.pool.config.start.saturating_sub(begun.elapsed());
-        let kind = if blank.is_some() { StartKind::Blank } else { StartKind::New };
-        let blank = match blank {
-            Some(blank) => blank,
-            None => self.shelf.order(left()).await?,
+        let (blank, kind) = match blank {
+            Some(blank) => (blank, StartKind::Blank),
+            None => (self.shelf.order(left()).await?, StartKind::New),
         };
-        blank.fit(&self.plan, Starting { kind, begun }, left()).await
+        blank.fit(&self.plan, left(), kind, begun).await
     }
 
     /// A new instance: one slot where the initializer has to run first, else all of them.

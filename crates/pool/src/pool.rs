@@ -147,12 +147,6 @@ impl Pool {
         self.shared.groups().iter().map(|group| group.plan().version.code.digest.clone()).collect()
     }
 
-    /// Instances of all functions, loaded and starting.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.shared.groups().iter().map(|group| group.size()).sum()
-    }
-
     /// Starts nothing more and ends every idle instance; waits for the busy ones until `limit` is over.
     pub async fn shutdown(&self, limit: Duration) {
         self.shared.stopping.store(true, Ordering::Release);

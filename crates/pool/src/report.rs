@@ -3,8 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use fungraph_instance::{Blueprint, Interpreter};
-use fungraph_model::{FunctionKey, Language, Line};
+use fungraph_model::{FunctionKey, Line};
 
 use crate::{Group, Memory, Pool, capacity::Full};
 
@@ -76,7 +75,7 @@ impl Pool {
             idle: 0,
             busy: 0,
             starting: 0,
-            blanks: blanks(self.shared.stock.census()),
+            blanks: self.blank_stock(),
             waiting: 0,
             memory: self.shared.capacity.memory(),
             functions: Vec::new(),
@@ -109,22 +108,15 @@ impl Pool {
     }
 }
 
-/// Stocks of one interpreter are one, whatever the size of `/tmp`; an empty one is there too, so that a monitor sees it run out.
-fn blanks(shelves: Vec<(Blueprint, usize)>) -> Vec<BlankStock> {
-    let mut stocks: BTreeMap<String, usize> = BTreeMap::new();
-    for (blueprint, ready) in shelves {
-        *stocks.entry(name(&blueprint.interpreter)).or_default() += ready;
+impl Pool {
+    /// By interpreter, whatever the size of their `/tmp`.
+    fn blank_stock(&self) -> Vec<BlankStock> {
+        let mut stock: BTreeMap<String, usize> = BTreeMap::new();
+        for (blueprint, ready) in self.shared.stock.census() {
+            *stock.entry(blueprint.interpreter.to_string()).or_default() += ready;
+        }
+        stock.into_iter().map(|(interpreter, ready)| BlankStock { interpreter, ready }).collect()
     }
-    stocks.into_iter().map(|(interpreter, ready)| BlankStock { interpreter, ready }).collect()
-}
-
-fn name(interpreter: &Interpreter) -> String {
-    let (major, minor, patch) = interpreter.version;
-    let language = match interpreter.language {
-        Language::NodeJs => "Node.js".to_owned(),
-        other => format!("{other:?}"),
-    };
-    format!("{language} {major}.{minor}.{patch}")
 }
 
 /// The part of one group.

@@ -1,6 +1,5 @@
 //! Latency that explains itself: a cold and a warm call, told apart by `why`, `/metrics` and `top`.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -36,11 +35,11 @@ fn create(server: &Server, name: &str, code: &str, more: &Value) {
     assert_eq!(made.status, 200, "{}", made.text());
 }
 
-/// A file of settings by which every instance is started for a call.
-fn no_stock(folder: &Path) -> String {
-    let path = folder.join("fungraph.toml");
-    fs::write(&path, "[pool]\nblanks_least = 0\nblanks_most = 0\n").expect("writes");
-    path.display().to_string()
+/// Arguments of a server that starts every instance for a call.
+fn no_blanks(folder: &Path) -> [String; 4] {
+    let file = folder.join("fungraph.toml");
+    std::fs::write(&file, "[pool]\nblanks_least = 0\nblanks_most = 0\n").expect("it is written");
+    ["--auth", "off", "--config", &file.display().to_string()].map(str::to_owned)
 }
 
 /// What `why` says of a call, once its record is written.
@@ -63,8 +62,8 @@ fn metric(text: &str, name: &str) -> f64 {
 #[test]
 fn a_cold_and_a_warm_call_are_explained() {
     let home = open_folder();
-    let settings = no_stock(home.path());
-    let server = Server::start_on(&home.path().join("data"), &["--auth", "off", "--config", &settings]);
+    let args = no_blanks(home.path());
+    let server = Server::start_on(&home.path().join("data"), &args.each_ref().map(String::as_str));
     let data = server.data().display().to_string();
     server.create("hello", "Python3.9", HELLO);
     let before = std::time::Instant::now();
@@ -123,6 +122,19 @@ fn a_cold_and_a_warm_call_are_explained() {
 }
 
 #[test]
+fn a_call_that_found_a_blank_instance_says_so() {
+    let server = Server::start(&["--auth", "off"]);
+    let data = server.data().display().to_string();
+    server.create("hello", "Python3.9", HELLO);
+    let metrics = || server.request("GET", "/metrics", &[], "").text();
+    wait_for("a blank instance", || (metric(&metrics(), "fungraph_instances{state=\"blank\"}") > 0.0).then_some(()));
+    let (_, request) = call(&server, "hello");
+    let found = why(&data, &request, &[]);
+    assert_eq!(found["start"], "blank", "{found}");
+    assert!((metric(&metrics(), "fungraph_starts_total{kind=\"blank\"}") - 1.0).abs() < f64::EPSILON);
+}
+
+#[test]
 fn a_call_is_explained_in_words() {
     let home = open_folder();
     let data = home.path().join("data");
@@ -168,30 +180,10 @@ fn a_call_is_explained_in_words() {
 }
 
 #[test]
-fn a_blank_instance_is_told_from_a_new_one() {
-    let server = Server::start(&["--auth", "off"]);
-    let data = server.data().display().to_string();
-    server.create("hello", "Python3.9", HELLO);
-    let report = format!("/fungraph/{}/report", server.project());
-    let report = || serde_json::from_slice::<Value>(&server.request("GET", &report, &[], "").body).expect("JSON");
-    wait_for("a blank instance", || report()["instances"]["blank"].as_u64().filter(|ready| *ready > 0));
-    let top = fungraph(&["top", "--once", "--data-dir", &data]).out;
-    assert!(top.contains("\nblanks      ") && top.contains(" Python 3."), "{top}");
-    let (_, request) = call(&server, "hello");
-    let found = why(&data, &request, &[]);
-    assert_eq!(found["start"], "blank", "{found}");
-    assert!(us(&found, "start") > 0 && us(&found, "load") > 0, "{found}");
-    let text = server.request("GET", "/metrics", &[], "").text();
-    assert!((metric(&text, "fungraph_starts_total{kind=\"blank\"}") - 1.0).abs() < f64::EPSILON, "{text}");
-    assert!(text.contains("fungraph_blank_instances{interpreter=\"Python 3."), "{text}");
-    assert_eq!(server.stop(), Some(0));
-}
-
-#[test]
 fn what_a_start_took_is_told_of_its_parts() {
     let home = open_folder();
-    let settings = no_stock(home.path());
-    let server = Server::start(&["--auth", "off", "--config", &settings]);
+    let args = no_blanks(home.path());
+    let server = Server::start_on(&home.path().join("data"), &args.each_ref().map(String::as_str));
     let data = server.data().display().to_string();
     let code = "import time\ndef init(context):\n    time.sleep(0.05)\ndef handler(event, context):\n    return 1\n";
     create(&server, "initialized", code, &json!({ "initializer_handler": "index.init", "initializer_timeout": 9 }));
