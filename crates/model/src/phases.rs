@@ -12,9 +12,10 @@ pub enum Phase {
     Resolve,
     /// In line for an instance, without what the next two explain.
     Wait,
-    /// A sandbox and its bootstrap up to HELLO, or what it took to get one that was ready; as far as this call waited for it.
+    /// A sandbox and its bootstrap, and in it the function's code and limits; of a blank instance only these. As far as this call waited
+    /// for it.
     Start,
-    /// From HELLO to LOADED: the function's own module; as far as this call waited for it.
+    /// From LOAD to LOADED: the function's own module; as far as this call waited for it.
     Load,
     /// The initializer.
     Initialize,

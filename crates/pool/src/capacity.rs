@@ -87,9 +87,9 @@ impl Capacity {
         memory_bytes <= self.host.memory_bytes.min(self.project.memory_bytes)
     }
 
-    /// Whether there is room for an instance of a project's function now.
-    pub(crate) fn has_room(&self, project: &ProjectId, memory_bytes: u64) -> bool {
-        self.check(&self.lock(), project, memory_bytes, NOTHING).is_ok()
+    /// Whose room is used up for an instance of a project's function, if any is.
+    pub(crate) fn full(&self, project: &ProjectId, memory_bytes: u64) -> Option<Full> {
+        self.check(&self.lock(), project, memory_bytes, NOTHING).err()
     }
 
     pub(crate) fn memory(&self) -> Memory {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use fungraph_model::{FunctionKey, Line};
 
-use crate::{Group, Memory, Pool};
+use crate::{Group, Memory, Pool, capacity::Full};
 
 /// Everything at one moment, or nearly so: groups are looked at one after another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +136,12 @@ impl Group {
         Line {
             instances: u32::try_from(self.size()).unwrap_or(u32::MAX),
             most: u32::try_from(self.plan().version.spec.strategy.concurrency).ok(),
-            room: self.pool.capacity.has_room(self.project(), self.memory_bytes()),
+            room: match self.pool.capacity.full(self.project(), self.memory_bytes()) {
+                None => true,
+                // Blanks give way.
+                Some(Full::Host) => self.pool.stock.census().iter().any(|(_, ready)| *ready > 0),
+                Some(Full::Project) => false,
+            },
         }
     }
 

@@ -168,7 +168,7 @@ mod tests {
           total             41.938 ms
 
         Cold: a new instance was started for it. It returned (0), having used 21.5 of 128 MB.
-        74 % starting an instance: no instance was free, so one had to be started; pool.idle_seconds keeps them longer after their last call.
+        74 % starting an instance: no instance was free, and no blank one was ready; pool.blanks_most keeps more of those, pool.idle_seconds keeps instances longer after their last call.
         ");
     }
 
@@ -203,7 +203,7 @@ mod tests {
           "memory_used_bytes": 22516072,
           "memory_mb": 128,
           "line": null,
-          "advice": "74 % starting an instance: no instance was free, so one had to be started; pool.idle_seconds keeps them longer after their last call."
+          "advice": "74 % starting an instance: no instance was free, and no blank one was ready; pool.blanks_most keeps more of those, pool.idle_seconds keeps instances longer after their last call."
         }
         "#);
     }

@@ -23,14 +23,15 @@ fn head(endpoint: &str, report: &Report, interval: &Interval) -> String {
     let clock = format!("{}:{:02}:{:02}", up / 3600, up / 60 % 60, up % 60);
     let stock: Vec<String> =
         report.blank_stock.iter().map(|stock| format!("{} {}", stock.ready, stock.interpreter)).collect();
-    let stock = if stock.is_empty() { String::new() } else { format!(" ({})", stock.join(", ")) };
+    let stock = if stock.is_empty() { String::new() } else { format!("blanks      {}\n", stock.join(", ")) };
     let calls = interval.calls();
     let ends = ["returned", "failed", "refused"].map(|end| share(end, interval.ended(end), calls)).join("   ");
     let begun: u64 = StartKind::ALL.iter().map(|kind| interval.started(kind.name())).sum();
     let starts = StartKind::ALL.map(|kind| share(kind.name(), interval.started(kind.name()), begun)).join("   ");
     format!(
         "fungraph top   {endpoint}   up {clock}   {span}\n\
-         instances   {} idle, {} busy, {} starting, {} blank{stock}\n\
+         instances   {} idle, {} busy, {} starting, {} blank\n\
+         {stock}\
          memory      {} of {} MB promised to instances\n\
          calls       {}   {ends}\n\
          starts      {starts}\n\
@@ -104,7 +105,8 @@ mod tests {
         let report = sample(3_723_000_000, 100, 7);
         insta::assert_snapshot!(draw("http://127.0.0.1:3470", &report, &Interval::since_start(&report)), @r"
         fungraph top   http://127.0.0.1:3470   up 1:02:03   since its start
-        instances   1 idle, 2 busy, 1 starting, 3 blank (3 Python 3.11.2)
+        instances   1 idle, 2 busy, 1 starting, 3 blank
+        blanks      3 Python 3.11.2
         memory      512 of 4096 MB promised to instances
         calls       102   returned 99.0 %   failed 1.0 %   refused 0.0 %
         starts      warm 98.0 %   blank 1.0 %   new 1.0 %
@@ -134,7 +136,8 @@ mod tests {
         let text = draw("http://127.0.0.1:3470", &later, &Interval::between(&earlier, &later));
         insta::assert_snapshot!(text, @r"
         fungraph top   http://127.0.0.1:3470   up 0:00:02   the last second, q ends
-        instances   1 idle, 2 busy, 1 starting, 3 blank (3 Python 3.11.2)
+        instances   1 idle, 2 busy, 1 starting, 3 blank
+        blanks      3 Python 3.11.2
         memory      512 of 4096 MB promised to instances
         calls       5000.0/s   returned 100.0 %   failed 0.0 %   refused 0.0 %
         starts      warm 100.0 %   blank 0.0 %   new 0.0 %

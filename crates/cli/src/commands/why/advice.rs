@@ -84,8 +84,13 @@ fn remedy(phase: Phase, call: &CallRecord) -> String {
                 .to_owned()
         }
         Phase::Wait => line(call),
-        Phase::Start => "no instance was free, so one had to be started; pool.idle_seconds keeps them longer \
-                         after their last call"
+        Phase::Start if call.start == Some(StartKind::Blank) => {
+            "no instance was free, so a blank one got the function's code and limits; pool.idle_seconds keeps instances \
+             longer after their last call"
+                .to_owned()
+        }
+        Phase::Start => "no instance was free, and no blank one was ready; pool.blanks_most keeps more of those, \
+                         pool.idle_seconds keeps instances longer after their last call"
             .to_owned(),
         Phase::Load => {
             "that is what runs at the top of its module; import less there, or only where it is needed".to_owned()
@@ -115,8 +120,8 @@ fn line(call: &CallRecord) -> String {
     match call.line {
         Some(line) if line.is_at_limit() => at_limit(line),
         Some(Line { room: false, .. }) => {
-            "instances of all functions together had used up what the server may give; raise \
-                                           pool.memory_mb or pool.most_instances, or lower the function's memory_size"
+            "instances of all functions, or of this project's, had used up what they may have; raise pool.memory_mb or \
+             pool.most_instances (or those per project), or lower the function's memory_size"
                 .to_owned()
         }
         _ if call.start == Some(StartKind::Warm) => {
@@ -142,7 +147,7 @@ fn refused(why: &str, call: &CallRecord) -> String {
                 .to_owned()
         }
         "line-full" => format!(
-            "Refused at once, since its line was full (pool.queue_per_function): {}.",
+            "Refused at once, since its line was full (pool.queue_per_function, or pool.queue of all): {}.",
             line(&CallRecord { start: None, ..call.clone() })
         ),
         "waited-too-long" => format!(
@@ -235,7 +240,7 @@ mod tests {
             ("disabled", "Refused: the function's concurrency is 0"),
             (
                 "line-full",
-                "Refused at once, since its line was full (pool.queue_per_function): the function's concurrency of 2",
+                "Refused at once, since its line was full (pool.queue_per_function, or pool.queue of all): the function's concurrency of 2",
             ),
             ("waited-too-long", "Refused after 10000 ms in line (pool.wait_seconds): the function's concurrency of 2"),
             ("never-fits", "Refused: 128 MB are more"),
