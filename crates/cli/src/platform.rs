@@ -188,6 +188,7 @@ fn launcher(
         bootstraps: "bootstraps".into(),
         network,
         cpu_quota: settings.sandbox.cpu_quota,
+        byte_code: settings.pool.blanks_most > 0,
     };
     SandboxLauncher::new(spawner, config).context("cannot write the bootstraps")
 }
@@ -209,7 +210,13 @@ fn pool(settings: &Settings) -> fungraph_pool::Config {
         idle: pool.idle,
         wait: pool.wait,
         queue_per_function: pool.queue_per_function,
+        queue_per_project: pool.queue_per_project.unwrap_or(usize::MAX),
+        queue: pool.queue,
         most_instances: pool.most_instances,
+        most_instances_per_project: pool.most_instances_per_project.unwrap_or(usize::MAX),
+        memory_bytes_per_project: pool.memory_per_project.unwrap_or(u64::MAX),
+        blanks_least: pool.blanks_least,
+        blanks_most: pool.blanks_most,
         memory_bytes: pool.memory.unwrap_or_else(|| (host::memory_bytes() as f64 * MEMORY_SHARE) as u64),
         start: pool.start,
         log_bytes_per_call: settings.logs.per_call,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fungraph_instance::Plan;
+use fungraph_instance::{Blueprint, Plan};
 use fungraph_model::{
     Caller, ErrorCode, Fault, FunctionKey, FunctionRef, FunctionVersion, Language, Qualifier, Runtime, limits,
 };
@@ -90,6 +90,7 @@ impl Engine {
             Err(source) => return Err(Error::internal("store a new function", source)),
         }
         tracing::info!(function = %version.key, runtime = runtime.name(), "function created");
+        self.expect_calls(runtime);
         Ok(version)
     }
 
@@ -254,6 +255,13 @@ impl Engine {
             interpreter: choice.interpreter,
             code: self.packages.tree(&version.code),
         })
+    }
+
+    /// Functions of this runtime exist: their first call should find a blank instance.
+    pub(crate) fn expect_calls(&self, runtime: Runtime) {
+        if let Ok(choice) = self.interpreters.choose(runtime, self.config.strict_runtimes) {
+            self.pool.expect(&Blueprint { interpreter: choice.interpreter, tmp_mb: limits::TMP_MB[0] });
+        }
     }
 
     async fn read(&self, key: &FunctionKey) -> Result<Option<FunctionVersion>, Error> {

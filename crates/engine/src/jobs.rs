@@ -27,6 +27,7 @@ pub(crate) struct Jobs {
 impl Jobs {
     pub(crate) fn start(&self, engine: &Arc<Engine>) {
         self.tasks.spawn(clean(Arc::downgrade(engine), Arc::clone(&self.nudge), self.stop.clone()));
+        self.tasks.spawn(prepare(Arc::downgrade(engine)));
         self.tasks.close();
     }
 
@@ -37,6 +38,18 @@ impl Jobs {
     pub(crate) async fn stop(&self) {
         self.stop.cancel();
         self.tasks.wait().await;
+    }
+}
+
+/// Keeps blank instances for the functions there are; those that are created later say so themselves.
+async fn prepare(engine: Weak<Engine>) {
+    let Some(engine) = engine.upgrade() else { return };
+    match engine.store.runtimes_in_use().await {
+        Ok(runtimes) => runtimes.into_iter().for_each(|runtime| engine.expect_calls(runtime)),
+        Err(error) => {
+            let cause = &error as &dyn std::error::Error;
+            tracing::warn!(cause, "no blank instances are kept before the first calls");
+        }
     }
 }
 

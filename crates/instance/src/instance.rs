@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, Value, limits};
+use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, StartKind, Value, limits};
 use tokio::{
     io::AsyncWriteExt,
     net::{UnixStream, unix::OwnedWriteHalf},
@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    Death, FrameHeader, Kind, LaunchError, Launched, Launcher, Plan,
+    Death, FrameHeader, Kind, LaunchError, Launched, Plan,
     death::failure,
     load, protocol,
     reader::{Answer, CONTROL_FRAMES, Reader, Reply, Shared},
@@ -33,15 +33,23 @@ pub struct Instance {
     writer: Mutex<OwnedWriteHalf>,
     control: Mutex<mpsc::Receiver<(FrameHeader, Bytes)>>,
     death: watch::Receiver<Option<Death>>,
+    pub(crate) start: StartTimes,
 }
 
-/// What a start may take.
+/// How an instance came to be, and what that took.
 #[derive(Clone, Copy, Debug)]
-pub struct StartLimits {
-    /// From the launch to the loaded function.
-    pub start: Duration,
-    /// Bytes of log that one call may keep.
-    pub log_bytes: usize,
+pub struct StartTimes {
+    /// Blank or new.
+    pub kind: StartKind,
+    /// A sandbox and its bootstrap up to HELLO, or what it took to get a blank one.
+    pub launch: Duration,
+    /// From there to the loaded function.
+    pub load: Duration,
+}
+
+impl StartTimes {
+    /// Of one that could not be launched: all of its time is the launch.
+    pub const NEVER_LAUNCHED: Self = Self { kind: StartKind::New, launch: Duration::MAX, load: Duration::ZERO };
 }
 
 /// Why there is no instance.
@@ -59,6 +67,8 @@ pub enum StartError {
         log: Bytes,
         /// Memory it had used, in bytes.
         memory_peak: u64,
+        /// How far it came.
+        start: StartTimes,
     },
 }
 
@@ -78,32 +88,7 @@ pub struct CallEnd {
 }
 
 impl Instance {
-    /// Launches a process and loads the function in it.
-    ///
-    /// # Errors
-    /// [`StartError`]; nothing is left running then.
-    pub async fn start(launcher: &dyn Launcher, plan: &Plan, limits: StartLimits) -> Result<Self, StartError> {
-        let begun = Instant::now();
-        let launched = timeout(limits.start, launcher.launch(plan)).await;
-        let launched = launched.unwrap_or_else(|_| Err(LaunchError::too_slow(plan, limits.start)))?;
-        let instance = Self::attach(launched, limits.log_bytes);
-        let left = limits.start.saturating_sub(begun.elapsed());
-        let loaded = match timeout(left, instance.load(&plan.version)).await {
-            Ok(loaded) => loaded,
-            Err(_) => Err(start_timed_out(limits.start)),
-        };
-        match loaded {
-            Ok(()) => Ok(instance),
-            Err(failure) => {
-                let memory_peak = instance.shared.process.take_peak();
-                instance.shared.kill(Death::Retired);
-                instance.dead().await;
-                Err(StartError::Failed { failure, log: instance.shared.take_stray(), memory_peak })
-            }
-        }
-    }
-
-    fn attach(launched: Launched, log_bytes: usize) -> Self {
+    pub(crate) fn attach(launched: Launched, log_bytes: usize) -> Self {
         let (socket, writer) = launched.socket.into_split();
         let shared = Arc::new(Shared::new(launched.process, log_bytes));
         let (control_in, control) = mpsc::channel(CONTROL_FRAMES);
@@ -117,12 +102,18 @@ impl Instance {
         };
         // Ends with the process, which ends with the instance; `death` tells when.
         tokio::spawn(reader.run());
-        Self { shared, writer: Mutex::new(writer), control: Mutex::new(control), death }
+        let start = StartTimes { kind: StartKind::New, launch: Duration::ZERO, load: Duration::ZERO };
+        Self { shared, writer: Mutex::new(writer), control: Mutex::new(control), death, start }
     }
 
-    async fn load(&self, version: &FunctionVersion) -> Result<(), Failure<Bytes>> {
+    /// Waits until it has said HELLO.
+    pub(crate) async fn greet(&self) -> Result<(), Failure<Bytes>> {
         let (header, hello) = self.control_frame().await?;
-        check_hello(header, &hello)?;
+        check_hello(header, &hello)
+    }
+
+    /// Lets it load its function.
+    pub(crate) async fn load(&self, version: &FunctionVersion) -> Result<(), Failure<Bytes>> {
         let object = load::object(version);
         if self.write(Kind::Load, 0, &[], object.as_bytes()).await.is_err() {
             return Err(self.dead().await.start_failure());
@@ -133,6 +124,19 @@ impl Instance {
             Kind::Failed => Err(Failure { code: FailureCode::LoadFailed, object: payload }),
             kind => Err(Death::Garbage(format!("a frame {kind:?} instead of LOADED")).start_failure()),
         }
+    }
+
+    /// Gives it its code and its share of the host.
+    pub(crate) async fn fit(&self, plan: &Plan) -> Result<(), LaunchError> {
+        self.shared.process.fit(plan).await
+    }
+
+    /// Ends it, and tells what there is to tell of a start that failed.
+    pub(crate) async fn give_up(self, failure: Failure<Bytes>, start: StartTimes) -> StartError {
+        let memory_peak = self.shared.process.take_peak();
+        self.shared.kill(Death::Retired);
+        self.dead().await;
+        StartError::Failed { failure, log: self.shared.take_stray(), memory_peak, start }
     }
 
     async fn control_frame(&self) -> Result<(FrameHeader, Bytes), Failure<Bytes>> {
@@ -211,6 +215,12 @@ impl Instance {
             IoSlice::advance_slices(&mut rest, written);
         }
         Ok(())
+    }
+
+    /// How it came to be.
+    #[must_use]
+    pub fn start_times(&self) -> StartTimes {
+        self.start
     }
 
     /// Whether it can take a call: asked before it is leased, since a process may die while it is idle.
@@ -319,17 +329,6 @@ fn check_hello(header: FrameHeader, payload: &[u8]) -> Result<(), Failure<Bytes>
         return Ok(());
     }
     Err(Death::Garbage("it did not begin with HELLO of this protocol".to_owned()).start_failure())
-}
-
-fn start_timed_out(limit: Duration) -> Failure<Bytes> {
-    failure(
-        FailureCode::InitializerTimedOut,
-        "FunctionTimeout",
-        &format!(
-            "function entry exception, error: loading the function took longer than {} seconds; do less at the top level of the module",
-            limit.as_secs()
-        ),
-    )
 }
 
 /// A look without taking anything: an idle bootstrap says nothing, so anything but "nothing yet" is the end or garbage.

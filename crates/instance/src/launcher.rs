@@ -1,6 +1,6 @@
 //! The one seam below the pool: how a process comes to be. Sandboxed in the product, a plain task in tests.
 
-use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use fungraph_model::FunctionVersion;
 use tokio::net::{UnixStream, unix::pipe};
@@ -9,6 +9,15 @@ use crate::Interpreter;
 
 /// A future of a trait object's method.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a blank instance is made of: all that cannot be changed once its process runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Blueprint {
+    /// The program that will run a function.
+    pub interpreter: Arc<Interpreter>,
+    /// Size of its `/tmp` in MB.
+    pub tmp_mb: u32,
+}
 
 /// What an instance is made of.
 #[derive(Clone, Debug)]
@@ -21,10 +30,24 @@ pub struct Plan {
     pub code: PathBuf,
 }
 
+impl Plan {
+    /// What of it a process must have from its start.
+    #[must_use]
+    pub fn blueprint(&self) -> Blueprint {
+        Blueprint { interpreter: Arc::clone(&self.interpreter), tmp_mb: self.version.spec.tmp_mb }
+    }
+}
+
+impl fmt::Display for Blueprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with {} MB of /tmp", self.interpreter, self.tmp_mb)
+    }
+}
+
 /// Starts processes that speak `PROTOCOL.md`.
 pub trait Launcher: Send + Sync + 'static {
-    /// Starts one. The process has our socket as descriptor 3 and the pipe as 1 and 2.
-    fn launch<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<Launched, LaunchError>>;
+    /// Starts one. The process has our socket as descriptor 3 and the pipe as 1 and 2, and no function's code.
+    fn launch<'a>(&'a self, blueprint: &'a Blueprint) -> BoxFuture<'a, Result<Launched, LaunchError>>;
 }
 
 /// A process that was started but has not said a word yet.
@@ -39,6 +62,8 @@ pub struct Launched {
 
 /// A running process as its instance needs it.
 pub trait Process: Send + Sync {
+    /// Gives it the code and the share of the host that its function has. Asked once, before LOAD.
+    fn fit<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), LaunchError>>;
     /// Ends it and everything it started; never waits.
     fn kill(&self);
     /// Resolves when it has ended.
@@ -63,20 +88,22 @@ pub struct Ended {
     pub out_of_memory: bool,
 }
 
-/// Why no process came to be: the platform's fault, number 6001.
+/// Why no process came to be, or none that a function can run in: the platform's fault, number 6001.
 #[derive(Debug, thiserror::Error)]
-#[error("start a sandbox for {function}")]
+#[error("start a sandbox for {of}")]
 pub struct LaunchError {
-    /// The function it was for.
-    pub function: String,
+    /// The function it was for, or the kind of blank instance.
+    pub of: String,
     /// The cause.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl LaunchError {
-    pub(crate) fn too_slow(plan: &Plan, limit: Duration) -> Self {
-        let source = format!("the spawner did not answer within {} seconds", limit.as_secs());
-        Self { function: plan.version.key.to_string(), source: source.into() }
+    /// Nothing was there in time.
+    #[must_use]
+    pub fn too_slow(of: &impl fmt::Display, limit: Duration) -> Self {
+        let source = format!("it was not there within {} seconds", limit.as_secs());
+        Self { of: of.to_string(), source: source.into() }
     }
 }

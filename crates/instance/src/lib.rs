@@ -3,7 +3,9 @@
 //! This crate is the contract with other languages: `PROTOCOL.md` beside it says what crosses the socket, `bootstrap`
 //! knows which program speaks it for which language, and [`Instance`] is our end of the conversation.
 
+mod blank;
 mod bootstrap;
+mod byte_code;
 mod call_log;
 mod death;
 mod instance;
@@ -14,9 +16,10 @@ mod protocol;
 mod reader;
 mod sandboxed;
 
+pub use blank::Blank;
 pub use death::{Death, failure};
-pub use instance::{CallEnd, Instance, StartError, StartLimits};
+pub use instance::{CallEnd, Instance, StartError, StartTimes};
 pub use interpreters::{Interpreter, Interpreters};
-pub use launcher::{BoxFuture, Ended, LaunchError, Launched, Launcher, Plan, Process};
+pub use launcher::{Blueprint, BoxFuture, Ended, LaunchError, Launched, Launcher, Plan, Process};
 pub use protocol::{FrameHeader, Kind};
-pub use sandboxed::{Config, SandboxLauncher};
+pub use sandboxed::{BLANK_MEMORY_MB, Config, SandboxLauncher};

@@ -5,16 +5,24 @@ use std::{
     os::fd::OwnedFd,
     os::unix::{fs::PermissionsExt, net::UnixStream as StdUnixStream},
     path::PathBuf,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use fungraph_model::limits;
-use fungraph_sandbox::{Bind, ExitStatus, Launch, Limits, Network, Sandbox, Spawner};
-use tokio::net::{UnixStream, unix::pipe};
+use fungraph_sandbox::{Bind, ExitStatus, Fit, Launch, Limits, Network, Sandbox, Spawner};
+use tokio::{
+    io::AsyncReadExt,
+    net::{UnixStream, unix::pipe},
+};
 
 use crate::{
-    BoxFuture, Ended, LaunchError, Launched, Launcher, Plan, Process,
+    Blueprint, BoxFuture, Ended, Interpreter, LaunchError, Launched, Launcher, Plan, Process,
     bootstrap::{Bootstrap, RUNTIME_ROOT},
+    byte_code::{self, ByteCode, Found},
     load::CODE_ROOT,
 };
 
@@ -29,13 +37,29 @@ pub struct Config {
     pub network: Network,
     /// Whether CPU is a hard quota as well as a weight.
     pub cpu_quota: bool,
+    /// Whether byte code of bootstraps is made for later starts; not worth it for a single one.
+    pub byte_code: bool,
 }
+
+/// Memory limit of a blank instance, the least that a function can have (contract: limits.md). An idle bootstrap of any language
+/// stays well below.
+pub const BLANK_MEMORY_MB: u32 = 128;
+
+/// What an interpreter may take to compile its bootstrap, on a host that has much else to do.
+const BYTE_CODE_WITHIN: Duration = Duration::from_secs(60);
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Starts processes through the spawner.
 pub struct SandboxLauncher {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     spawner: Spawner,
-    config: Config,
+    config: Arc<Config>,
     launched: AtomicU64,
+    byte_code: ByteCode,
 }
 
 impl SandboxLauncher {
@@ -52,50 +76,97 @@ impl SandboxLauncher {
             fs::write(&file, bootstrap.text)?;
             fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
         }
-        Ok(Self { spawner, config, launched: AtomicU64::new(0) })
+        let byte_code = ByteCode::new(folder)?;
+        let config = Arc::new(config);
+        Ok(Self { shared: Arc::new(Shared { spawner, config, launched: AtomicU64::new(0), byte_code }) })
     }
+}
 
-    fn launch_message(&self, plan: &Plan, bootstrap: &Bootstrap) -> Launch {
-        let spec = &plan.version.spec;
+impl Shared {
+    fn launch_message(&self, interpreter: &Interpreter, args: Vec<String>, tmp_mb: u32) -> Launch {
         let number = self.launched.fetch_add(1, Ordering::Relaxed);
         let config = &self.config;
-        let mut binds = vec![
-            Bind { source: config.data_folder.join(&config.bootstraps), target: RUNTIME_ROOT.to_owned() },
-            Bind { source: config.data_folder.join(&plan.code), target: CODE_ROOT.to_owned() },
-        ];
-        if let Some(prefix) = &plan.interpreter.prefix {
+        let mut binds =
+            vec![Bind { source: config.data_folder.join(&config.bootstraps), target: RUNTIME_ROOT.to_owned() }];
+        if let Some(prefix) = &interpreter.prefix {
             binds.push(Bind { source: prefix.clone(), target: prefix.to_string_lossy().into_owned() });
         }
         Launch {
             id: format!("i{number}"),
             binds,
+            late: Some(CODE_ROOT.to_owned()),
             links: Vec::new(),
-            args: bootstrap.args(&plan.interpreter),
+            args,
             env: environment(),
             cwd: "/opt/function".to_owned(),
             hostname: format!("fungraph-{number}"),
             limits: Limits {
-                memory_bytes: u64::from(spec.memory_mb) << 20,
-                cpu_millicores: limits::cpu_millicores(spec.memory_mb),
-                cpu_quota: config.cpu_quota,
+                memory_bytes: u64::from(BLANK_MEMORY_MB) << 20,
+                cpu_millicores: limits::cpu_millicores(BLANK_MEMORY_MB),
+                cpu_quota: false,
                 pids: limits::PROCESSES,
                 open_files: limits::OPEN_FILES,
-                tmp_bytes: u64::from(spec.tmp_mb) << 20,
+                tmp_bytes: u64::from(tmp_mb) << 20,
             },
             network: config.network,
         }
     }
 
-    async fn start(&self, plan: &Plan) -> Result<Launched, Box<dyn std::error::Error + Send + Sync>> {
-        let language = plan.interpreter.language;
-        let bootstrap = Bootstrap::of(language).ok_or_else(|| format!("no bootstrap is built for {language:?}"))?;
+    async fn run(&self, launch: Launch) -> Result<(Sandbox, UnixStream, pipe::Receiver), Cause> {
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let (read_end, write_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let output = pipe::Receiver::from_owned_fd(nonblocking(read_end)?)?;
         let socket = UnixStream::from_std(ours)?;
-        let sandbox = self.spawner.launch(self.launch_message(plan, bootstrap), theirs.into(), write_end).await?;
-        Ok(Launched { socket, output, process: Box::new(Sandboxed { sandbox, network: self.config.network }) })
+        let sandbox = self.spawner.launch(launch, theirs.into(), write_end).await?;
+        Ok((sandbox, socket, output))
+    }
+
+    async fn start(self: &Arc<Self>, blueprint: &Blueprint) -> Result<Launched, Cause> {
+        let interpreter = &blueprint.interpreter;
+        let language = interpreter.language;
+        let bootstrap = Bootstrap::of(language).ok_or_else(|| format!("no bootstrap is built for {language:?}"))?;
+        let found = self.byte_code.find(interpreter);
+        let file = if let Found::File(name) = &found { name } else { bootstrap.file };
+        let launch = self.launch_message(interpreter, bootstrap.args(interpreter, file), blueprint.tmp_mb);
+        let (sandbox, socket, output) = self.run(launch).await?;
+        if found == Found::Make && self.config.byte_code {
+            tokio::spawn(Arc::clone(self).make_byte_code(Arc::clone(interpreter), bootstrap));
+        }
+        let process = Sandboxed { sandbox, config: Arc::clone(&self.config) };
+        Ok(Launched { socket, output, process: Box::new(process) })
+    }
+
+    /// For the starts to come; this one runs the text.
+    async fn make_byte_code(self: Arc<Self>, interpreter: Arc<Interpreter>, bootstrap: &'static Bootstrap) {
+        let made = tokio::time::timeout(BYTE_CODE_WITHIN, self.compile(&interpreter, bootstrap)).await;
+        let made = made.unwrap_or_else(|_| Err("it took too long".into()));
+        let kept = made.and_then(|bytes| Ok(self.byte_code.keep(&interpreter, &bytes)?));
+        if let Err(cause) = kept {
+            tracing::warn!(%cause, program = %interpreter.program.display(), "instances start without byte code");
+        }
+    }
+
+    async fn compile(&self, interpreter: &Interpreter, bootstrap: &Bootstrap) -> Result<Vec<u8>, Cause> {
+        let launch = self.launch_message(interpreter, byte_code::command(interpreter, bootstrap), limits::TMP_MB[0]);
+        let (sandbox, _socket, output) = self.run(launch).await?;
+        let mut bytes = Vec::new();
+        output.take(byte_code::MOST_BYTES).read_to_end(&mut bytes).await?;
+        match sandbox.exited().await.status {
+            ExitStatus::Code(0) => Ok(bytes),
+            // What it printed says why.
+            status => Err(format!("{status:?}: {}", String::from_utf8_lossy(&bytes)).into()),
+        }
+    }
+}
+
+fn fit_message(config: &Config, plan: &Plan) -> Fit {
+    let memory_mb = plan.version.spec.memory_mb;
+    Fit {
+        source: config.data_folder.join(&plan.code),
+        memory_bytes: u64::from(memory_mb) << 20,
+        cpu_millicores: limits::cpu_millicores(memory_mb),
+        cpu_quota: config.cpu_quota,
     }
 }
 
@@ -119,16 +190,16 @@ fn environment() -> Vec<(String, String)> {
 }
 
 impl Launcher for SandboxLauncher {
-    fn launch<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<Launched, LaunchError>> {
+    fn launch<'a>(&'a self, blueprint: &'a Blueprint) -> BoxFuture<'a, Result<Launched, LaunchError>> {
         Box::pin(async move {
-            self.start(plan).await.map_err(|source| LaunchError { function: plan.version.key.to_string(), source })
+            self.shared.start(blueprint).await.map_err(|source| LaunchError { of: blueprint.to_string(), source })
         })
     }
 }
 
 struct Sandboxed {
     sandbox: Sandbox,
-    network: Network,
+    config: Arc<Config>,
 }
 
 /// What a refused connection means, by the network.
@@ -146,6 +217,13 @@ fn explanation(network: Network) -> &'static str {
 }
 
 impl Process for Sandboxed {
+    fn fit<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), LaunchError>> {
+        Box::pin(async move {
+            let fitted = self.sandbox.fit(fit_message(&self.config, plan)).await;
+            fitted.map_err(|error| LaunchError { of: plan.version.key.to_string(), source: error.into() })
+        })
+    }
+
     fn kill(&self) {
         self.sandbox.kill();
     }
@@ -166,6 +244,6 @@ impl Process for Sandboxed {
     }
 
     fn refused_connection(&self) -> Option<&'static str> {
-        (self.sandbox.refused_connections() > 0).then(|| explanation(self.network))
+        (self.sandbox.refused_connections() > 0).then(|| explanation(self.config.network))
     }
 }

@@ -21,11 +21,15 @@ pub struct View {
     pub quick_us: Option<u64>,
     /// Calls in line.
     pub waiting: usize,
-    /// Calls that may be in line.
-    pub queue_limit: usize,
+    /// Calls that may join the line, by the limits of the function, its project and the host.
+    pub line_room: usize,
     /// Average time of a run in microseconds, once known.
     pub run_us: Option<u64>,
-    /// Average time of a start in microseconds, once known.
+    /// Blank instances that are ready.
+    pub blanks: usize,
+    /// Average time in microseconds that a blank instance takes to become one of this function, once known.
+    pub fit_us: Option<u64>,
+    /// Average time of a whole start in microseconds, once known.
     pub start_us: Option<u64>,
 }
 
@@ -34,13 +38,19 @@ pub struct View {
 pub enum Decision {
     /// Use the free slot.
     Use,
-    /// Stand in line, first come, first served.
-    Wait {
-        /// And start another instance.
-        launch: bool,
-    },
+    /// Stand in line, first come, first served, and perhaps let another instance be started.
+    Wait(Option<Start>),
     /// Answer 429.
     Refuse(Refusal),
+}
+
+/// How an instance comes to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// A blank instance gets the function.
+    Blank,
+    /// A process is started for it.
+    New,
 }
 
 /// Why a call is refused.
@@ -65,11 +75,16 @@ pub fn decide(view: &View) -> Decision {
         Decision::Refuse(Refusal::Disabled)
     } else if view.free && !crowded(view) {
         Decision::Use
-    } else if view.waiting >= view.queue_limit {
+    } else if view.line_room == 0 {
         Decision::Refuse(Refusal::QueueFull)
     } else {
-        Decision::Wait { launch: !view.free && may_grow(view) && !covered(view, view.waiting + 1) && !soon_free(view) }
+        let helps = !view.free && may_grow(view) && !covered(view, view.waiting + 1) && !soon_free(view);
+        Decision::Wait(helps.then(|| cheapest_start(view)))
     }
+}
+
+fn cheapest_start(view: &View) -> Start {
+    if view.blanks > 0 { Start::Blank } else { Start::New }
 }
 
 /// What is done for a line that did not move as fast as expected.
@@ -78,7 +93,7 @@ pub enum Overdue {
     /// The first in line gets the free slot after all.
     Use,
     /// Another instance is started.
-    Launch,
+    Start(Start),
     /// Nothing can be done.
     Wait,
 }
@@ -89,10 +104,32 @@ pub fn decide_overdue(view: &View) -> Overdue {
     if view.free {
         Overdue::Use
     } else if may_grow(view) && !covered(view, view.waiting) {
-        Overdue::Launch
+        Overdue::Start(cheapest_start(view))
     } else {
         Overdue::Wait
     }
+}
+
+/// An instance whose call has just ended, while functions stand in line for room on the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tenure {
+    /// Instances of its function.
+    pub own: usize,
+    /// Instances of all functions.
+    pub all: usize,
+    /// Functions that have instances or want some.
+    pub contenders: usize,
+    /// How long it has been there, in milliseconds.
+    pub age_ms: u64,
+}
+
+/// An instance that makes room serves its own line at least this long: its start must have been worth it.
+const LEAST_TENURE_MS: u64 = 1000;
+
+/// Whether it leaves although its own function could use it: functions share the host evenly while there is not enough for all.
+#[must_use]
+pub fn gives_way(tenure: &Tenure) -> bool {
+    tenure.age_ms >= LEAST_TENURE_MS && tenure.own * tenure.contenders >= tenure.all
 }
 
 /// Runs shorter than this are over before another process would have been woken for the call in line.
@@ -120,7 +157,11 @@ fn soon_free(view: &View) -> bool {
     if view.ready + view.starting < view.processors {
         return false;
     }
-    let (Some(run_us), Some(start_us)) = (view.run_us, view.start_us) else { return false };
+    let start_us = match cheapest_start(view) {
+        Start::Blank => view.fit_us,
+        Start::New => view.start_us,
+    };
+    let (Some(run_us), Some(start_us)) = (view.run_us, start_us) else { return false };
     let slots = (view.ready * view.slots_each) as u64;
     slots > 0 && run_us.saturating_mul(view.waiting as u64 + 1) / slots < start_us
 }
@@ -139,10 +180,14 @@ mod tests {
         processors: 2,
         quick_us: None,
         waiting: 0,
-        queue_limit: 1000,
+        line_room: 1000,
         run_us: None,
+        blanks: 0,
+        fit_us: None,
         start_us: None,
     };
+
+    const NEW_START: Decision = Decision::Wait(Some(Start::New));
 
     fn check(view: View, expected: Decision) {
         assert_eq!(decide(&view), expected, "{view:?}");
@@ -150,7 +195,7 @@ mod tests {
 
     #[test]
     fn first_call_starts_an_instance() {
-        check(NEW, Decision::Wait { launch: true });
+        check(NEW, NEW_START);
     }
 
     #[test]
@@ -165,37 +210,62 @@ mod tests {
 
     #[test]
     fn full_line_is_refused() {
-        check(View { waiting: 1000, ready: 1, ..NEW }, Decision::Refuse(Refusal::QueueFull));
+        check(View { line_room: 0, ready: 1, ..NEW }, Decision::Refuse(Refusal::QueueFull));
     }
 
     #[test]
     fn each_start_serves_as_many_as_it_has_slots() {
-        check(View { starting: 1, waiting: 0, ..NEW }, Decision::Wait { launch: false });
-        check(View { starting: 1, waiting: 1, ..NEW }, Decision::Wait { launch: true });
-        check(View { starting: 1, waiting: 3, slots_each: 4, ..NEW }, Decision::Wait { launch: false });
+        check(View { starting: 1, waiting: 0, ..NEW }, Decision::Wait(None));
+        check(View { starting: 1, waiting: 1, ..NEW }, NEW_START);
+        check(View { starting: 1, waiting: 3, slots_each: 4, ..NEW }, Decision::Wait(None));
     }
 
     #[test]
     fn limit_of_instances_holds_in_a_burst() {
-        check(
-            View { most_instances: Some(2), ready: 1, starting: 1, waiting: 5, ..NEW },
-            Decision::Wait { launch: false },
-        );
-        check(View { most_instances: None, ready: 5000, waiting: 5, ..NEW }, Decision::Wait { launch: true });
+        check(View { most_instances: Some(2), ready: 1, starting: 1, waiting: 5, ..NEW }, Decision::Wait(None));
+        check(View { most_instances: None, ready: 5000, waiting: 5, ..NEW }, NEW_START);
     }
 
     #[test]
     fn short_runs_wait_instead_of_starting_more() {
         let busy = View { ready: 2, run_us: Some(200), start_us: Some(40_000), ..NEW };
-        check(View { waiting: 14, ..busy }, Decision::Wait { launch: false });
-        check(View { waiting: 500, ..busy }, Decision::Wait { launch: true });
-        check(View { run_us: Some(1_000_000), ..busy }, Decision::Wait { launch: true });
+        check(View { waiting: 14, ..busy }, Decision::Wait(None));
+        check(View { waiting: 500, ..busy }, NEW_START);
+        check(View { run_us: Some(1_000_000), ..busy }, NEW_START);
+    }
+
+    #[test]
+    fn blank_instance_is_better_than_a_new_one_and_worse_than_a_free_one() {
+        let blank = Decision::Wait(Some(Start::Blank));
+        check(View { blanks: 1, ..NEW }, blank);
+        check(View { blanks: 1, free: true, ready: 1, ..NEW }, Decision::Use);
+        check(View { blanks: 1, most_instances: Some(1), ready: 1, ..NEW }, Decision::Wait(None));
+        // A line that is worth waiting in where the other way is a whole start is not where it is a blank one.
+        let busy = View { ready: 2, run_us: Some(4000), start_us: Some(60_000), fit_us: Some(5000), waiting: 9, ..NEW };
+        check(busy, Decision::Wait(None));
+        check(View { blanks: 1, ..busy }, blank);
+    }
+
+    #[test]
+    fn host_is_shared_evenly_where_there_is_not_enough_for_all() {
+        let tenure = Tenure { own: 8, all: 10, contenders: 3, age_ms: 5000 };
+        for (tenure, expected) in [
+            (tenure, true),
+            (Tenure { own: 3, ..tenure }, false),
+            (Tenure { own: 4, ..tenure }, true),
+            (Tenure { age_ms: 900, ..tenure }, false),
+            // One each, and one more wants some: they take turns.
+            (Tenure { own: 1, all: 10, contenders: 11, age_ms: 1000 }, true),
+            (Tenure { own: 1, all: 10, contenders: 2, age_ms: 1000 }, false),
+        ] {
+            assert_eq!(gives_way(&tenure), expected, "{tenure:?}");
+        }
     }
 
     #[test]
     fn short_runs_do_not_wake_more_instances_than_processors_can_run() {
         let busy = View { free: true, ready: 16, running: 4, quick_us: Some(150), ..NEW };
-        check(busy, Decision::Wait { launch: false });
+        check(busy, Decision::Wait(None));
         check(View { running: 3, ..busy }, Decision::Use);
         check(View { processors: 4, ..busy }, Decision::Use);
         check(View { quick_us: Some(500), ..busy }, Decision::Use);
@@ -205,16 +275,17 @@ mod tests {
     #[test]
     fn line_grows_the_function_to_as_many_instances_as_processors() {
         let busy = View { run_us: Some(200), start_us: Some(40_000), waiting: 3, ..NEW };
-        check(View { ready: 1, ..busy }, Decision::Wait { launch: true });
-        check(View { ready: 1, starting: 1, ..busy }, Decision::Wait { launch: false });
-        check(View { ready: 1, processors: 1, ..busy }, Decision::Wait { launch: false });
+        check(View { ready: 1, ..busy }, NEW_START);
+        check(View { ready: 1, starting: 1, ..busy }, Decision::Wait(None));
+        check(View { ready: 1, processors: 1, ..busy }, Decision::Wait(None));
     }
 
     #[test]
     fn overdue_line_gets_what_there_is() {
         let busy = View { ready: 2, waiting: 1, run_us: Some(200), start_us: Some(40_000), ..NEW };
         for (view, expected) in [
-            (busy, Overdue::Launch),
+            (busy, Overdue::Start(Start::New)),
+            (View { blanks: 1, ..busy }, Overdue::Start(Start::Blank)),
             (View { free: true, ..busy }, Overdue::Use),
             (View { starting: 1, ..busy }, Overdue::Wait),
             (View { most_instances: Some(2), ..busy }, Overdue::Wait),

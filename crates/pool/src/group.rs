@@ -8,7 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fungraph_instance::{Instance, Plan, StartError, StartLimits};
+use fungraph_instance::{Blank, Instance, Plan, StartError};
+use fungraph_model::{ProjectId, StartKind};
 use tokio::{
     sync::oneshot,
     time::{Instant as Deadline, timeout_at},
@@ -16,13 +17,17 @@ use tokio::{
 
 use crate::{
     Lease, Refusal,
-    capacity::Permit,
-    decide::{Decision, Overdue, View, decide, decide_overdue},
+    capacity::{Full, Permit},
+    decide::{Decision, Overdue, Start, Tenure, View, decide, decide_overdue, gives_way},
     lease::Member,
+    line::Lines,
     pool::Shared,
+    room::Turn,
+    stock::Shelf,
 };
 
-use self::state::{Seat, State, Waiter};
+pub(crate) use self::state::State;
+use self::state::{Seat, Waiter};
 
 /// A start is taken to last this long before one was measured.
 const FIRST_START: Duration = Duration::from_millis(100);
@@ -33,7 +38,9 @@ const LONGEST_PATIENCE: Duration = Duration::from_millis(250);
 
 /// Instances of one revision; made by [`crate::Pool::group`].
 pub struct Group {
-    pool: Arc<Shared>,
+    pub(crate) pool: Arc<Shared>,
+    lines: Arc<Lines>,
+    shelf: Arc<Shelf>,
     plan: Plan,
     state: Mutex<State>,
 }
@@ -55,8 +62,9 @@ enum Seated {
 }
 
 impl Group {
-    pub(crate) fn new(pool: Arc<Shared>, plan: Plan) -> Self {
-        Self { pool, plan, state: Mutex::default() }
+    pub(crate) fn new(pool: Arc<Shared>, lines: Arc<Lines>, plan: Plan) -> Self {
+        let shelf = pool.stock.shelf(&plan.blueprint());
+        Self { pool, lines, shelf, plan, state: Mutex::default() }
     }
 
     /// What its instances are made of.
@@ -92,7 +100,7 @@ impl Group {
         now >= deadline + self.pool.config.start || (now >= deadline && self.lock().starting == 0)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nothing panics while it holds the state of a group")
     }
 
@@ -109,12 +117,12 @@ impl Group {
                 Decision::Use => {
                     let member = state.take_slot(self.slots()).expect("decide saw a free slot under the same lock");
                     if member.instance.is_alive() {
-                        return Ok(Seated::Now(Lease::new(Arc::clone(self), member, false)));
+                        return Ok(Seated::Now(Lease::at_once(Arc::clone(self), member)));
                     }
                     // It died while it was idle: it is never leased.
                     state.remove(&member);
                 }
-                Decision::Wait { launch } => return Ok(Seated::InLine(self.stand_in_line(&mut state, launch))),
+                Decision::Wait(start) => return Ok(Seated::InLine(self.stand_in_line(&mut state, start))),
                 Decision::Refuse(Refusal::QueueFull) if state.drop_left() => {}
                 Decision::Refuse(why) => return Err(AcquireError::Refused(why)),
             }
@@ -124,18 +132,19 @@ impl Group {
     fn stand_in_line(
         self: &Arc<Self>,
         state: &mut State,
-        launch: bool,
+        start: Option<Start>,
     ) -> oneshot::Receiver<Result<Lease, StartError>> {
-        let (sender, receiver) = oneshot::channel();
-        state.waiting.push_back(sender);
-        if launch {
-            self.launch(state);
+        let (reply, receiver) = oneshot::channel();
+        state.waiting.push_back(Waiter { reply, _place: self.lines.join() });
+        if let Some(start) = start {
+            self.launch(state, start);
         }
         receiver
     }
 
     fn view(&self, state: &State) -> View {
-        let slots_each = self.slots();
+        let (slots_each, config) = (self.slots(), &self.pool.config);
+        let line_room = config.queue_per_function.saturating_sub(state.waiting.len());
         View {
             most_instances: self.plan.version.spec.strategy.most_instances(),
             slots_each,
@@ -143,16 +152,22 @@ impl Group {
             starting: state.starting,
             free: state.seats.iter().any(|seat| seat.taken < slots_each),
             running: state.seats.iter().map(|seat| seat.taken).sum(),
-            processors: self.pool.config.processors,
+            processors: config.processors,
             quick_us: state.quick.get(),
             waiting: state.waiting.len(),
-            queue_limit: self.pool.config.queue_per_function,
+            line_room: line_room.min(self.lines.room(config.queue_per_project, config.queue)),
             run_us: state.run.get(),
+            blanks: self.shelf.ready(),
+            fit_us: state.fit.get(),
             start_us: state.start.get(),
         }
     }
 
-    fn memory_bytes(&self) -> u64 {
+    pub(crate) fn project(&self) -> &ProjectId {
+        &self.plan.version.key.project
+    }
+
+    pub(crate) fn memory_bytes(&self) -> u64 {
         u64::from(self.plan.version.spec.memory_mb) << 20
     }
 
@@ -173,7 +188,7 @@ impl Group {
         let mut state = self.lock();
         state.drop_left();
         match decide_overdue(&self.view(&state)) {
-            Overdue::Launch => self.launch(&mut state),
+            Overdue::Start(start) => self.launch(&mut state, start),
             Overdue::Wait => {}
             Overdue::Use => {
                 // Runs are not as short as they were.
@@ -185,26 +200,82 @@ impl Group {
         }
     }
 
-    /// Starts an instance in the background, if the host has room or can make some. Without room the line stays, and asks
-    /// again when it is overdue.
-    fn launch(self: &Arc<Self>, state: &mut State) {
-        let Some(permit) = self.pool.capacity.take(self.memory_bytes()) else {
-            self.pool.want_room();
-            return;
-        };
-        state.starting += 1;
-        let group = Arc::clone(self);
-        self.pool.tasks.spawn(async move { group.start(permit).await });
+    /// Starts an instance in the background, if there is room. Else the group waits for some, behind the others that do.
+    fn launch(self: &Arc<Self>, state: &mut State, start: Start) {
+        let room = if self.pool.room.is_wanted() { None } else { self.room(start).ok() };
+        match room {
+            Some((permit, blank)) => self.begin(state, permit, blank),
+            None => {
+                self.pool.room.join(self);
+                self.pool.look_for_room();
+            }
+        }
     }
 
-    async fn start(self: Arc<Self>, permit: Permit) {
-        let config = &self.pool.config;
-        let begun = Instant::now();
-        let limits = StartLimits { start: config.start, log_bytes: config.log_bytes_per_call };
-        let started = Instance::start(self.pool.launcher.as_ref(), &self.plan, limits).await;
+    fn begin(self: &Arc<Self>, state: &mut State, permit: Permit, blank: Option<Blank>) {
+        state.starting += 1;
+        let group = Arc::clone(self);
+        self.pool.tasks.spawn(async move { group.start(permit, blank).await });
+    }
+
+    /// Its turn in the queue for room.
+    pub(crate) fn take_turn(self: &Arc<Self>) -> Turn {
+        let mut state = self.lock();
+        state.drop_left();
+        let Overdue::Start(start) = decide_overdue(&self.view(&state)) else { return Turn::Done };
+        match self.room(start) {
+            Err(full) => Turn::Blocked(full),
+            Ok((permit, blank)) => {
+                self.begin(&mut state, permit, blank);
+                match decide_overdue(&self.view(&state)) {
+                    Overdue::Start(_) => Turn::Again,
+                    Overdue::Use | Overdue::Wait => Turn::Done,
+                }
+            }
+        }
+    }
+
+    /// Room for one instance, with the blank it will be made of where that was decided and is still there. Other blanks go first
+    /// where there is none.
+    fn room(&self, start: Start) -> Result<(Permit, Option<Blank>), Full> {
+        let (project, bytes, pool) = (self.project(), self.memory_bytes(), &self.pool);
+        if let Some((blank, mut permit)) = (start == Start::Blank).then(|| self.shelf.take()).flatten() {
+            loop {
+                match permit.become_of(project, bytes) {
+                    Ok(permit) => return Ok((permit, Some(blank))),
+                    Err((back, Full::Host)) if pool.stock.give_way() => permit = back,
+                    Err((back, full)) => {
+                        self.shelf.put_back(blank, back);
+                        return Err(full);
+                    }
+                }
+            }
+        }
+        loop {
+            match pool.capacity.take(project, bytes) {
+                Ok(permit) => return Ok((permit, None)),
+                Err(Full::Host) if pool.stock.give_way() => {}
+                Err(full) => return Err(full),
+            }
+        }
+    }
+
+    async fn start(self: Arc<Self>, permit: Permit, blank: Option<Blank>) {
+        let (begun, was_blank) = (Instant::now(), blank.is_some());
+        let started = match self.instance(blank, begun).await {
+            // It died between the stock and its function, or the host did not let it have that: one more try, from the beginning.
+            Err(StartError::Launch(error)) if was_blank => {
+                tracing::warn!(cause = &error as &dyn std::error::Error, "a blank instance was of no use");
+                self.instance(None, begun).await
+            }
+            started => started,
+        };
         match started {
             Ok(instance) => {
-                self.lock().start.add(begun.elapsed());
+                let mut state = self.lock();
+                let average = if was_blank { &mut state.fit } else { &mut state.start };
+                average.add(begun.elapsed());
+                drop(state);
                 self.welcome(&Member::new(instance, permit));
             }
             Err(error) => {
@@ -212,6 +283,17 @@ impl Group {
                 self.start_failed(error);
             }
         }
+        // Not before: a blank that is started takes the processor, and the spawner, from the call that waits.
+        self.shelf.tend();
+    }
+
+    async fn instance(&self, blank: Option<Blank>, begun: Instant) -> Result<Instance, StartError> {
+        let left = || self.pool.config.start.saturating_sub(begun.elapsed());
+        let (blank, kind) = match blank {
+            Some(blank) => (blank, StartKind::Blank),
+            None => (self.shelf.order(left()).await?, StartKind::New),
+        };
+        blank.fit(&self.plan, left(), kind, begun).await
     }
 
     /// A new instance: one slot where the initializer has to run first, else all of them.
@@ -240,12 +322,13 @@ impl Group {
     fn start_failed(self: &Arc<Self>, error: StartError) {
         let mut state = self.lock();
         state.starting -= 1;
-        let waiter = state.next_waiter();
+        // Whoever is turned away by a pool that stops is no victim of this failure.
+        let waiter = if self.pool.stopping() { None } else { state.next_waiter() };
         self.serve_line(&mut state);
         drop(state);
         if let Some(waiter) = waiter {
             // He may have left this very moment; then the failure concerns nobody.
-            let _ = waiter.send(Err(error));
+            let _ = waiter.reply.send(Err(error));
         }
     }
 
@@ -257,8 +340,11 @@ impl Group {
             return;
         }
         state.drop_left();
-        if !state.waiting.is_empty() && state.seats.is_empty() && state.starting == 0 {
-            self.launch(state);
+        if state.waiting.is_empty() || !state.seats.is_empty() || state.starting > 0 {
+            return;
+        }
+        if let Overdue::Start(start) = decide_overdue(&self.view(state)) {
+            self.launch(state, start);
         }
     }
 
@@ -270,7 +356,7 @@ impl Group {
     fn pass_on(self: &Arc<Self>, member: &Arc<Member>, uninitialized: bool) -> bool {
         while let Some(waiter) = self.next_in_line(member, uninitialized) {
             let lease = Lease::new(Arc::clone(self), Arc::clone(member), uninitialized);
-            match waiter.send(Ok(lease)) {
+            match waiter.reply.send(Ok(lease)) {
                 // He left this very moment: the next one gets the slot.
                 Err(Ok(lease)) => lease.forget(),
                 _ => return true,
@@ -287,6 +373,9 @@ impl Group {
             self.serve_line(&mut state);
             return None;
         }
+        if self.pool.room.is_wanted() && !uninitialized && self.makes_room(&mut state, member) {
+            return None;
+        }
         if let Some(waiter) = state.next_waiter() {
             return Some(waiter);
         }
@@ -301,9 +390,29 @@ impl Group {
         None
     }
 
+    /// Other functions wait for room: an instance that had its time leaves, and one that becomes idle is looked for.
+    fn makes_room(self: &Arc<Self>, state: &mut State, member: &Arc<Member>) -> bool {
+        let tenure = Tenure {
+            own: state.seats.len() + state.starting,
+            all: self.pool.capacity.used().instances,
+            contenders: self.pool.room.contenders(),
+            age_ms: u64::try_from(member.born.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        let leaves = state.taken(member) == 1 && gives_way(&tenure);
+        if leaves {
+            state.remove(member);
+            self.stop(Arc::clone(member));
+            self.serve_line(state);
+        } else if state.waiting.is_empty() {
+            self.pool.look_for_room();
+        }
+        leaves
+    }
+
     pub(crate) fn ran(self: &Arc<Self>, member: &Arc<Member>, took: Duration) -> bool {
         {
             let mut state = self.lock();
+            state.pulse.count();
             state.run.add(took);
             state.quick.add(took);
         }
@@ -340,6 +449,6 @@ impl Group {
 
     fn stop(self: &Arc<Self>, member: Arc<Member>) {
         let limit = self.plan.version.spec.pre_stop.as_ref().map(|hook| Duration::from_secs(hook.timeout_s.into()));
-        self.pool.tasks.spawn(async move { member.instance.stop(limit).await });
+        self.pool.let_go(member, limit);
     }
 }

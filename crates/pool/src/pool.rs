@@ -1,14 +1,14 @@
-//! What all groups share, and the background job that lets instances go.
+//! What all groups share, and the background job that lets instances go and keeps blank ones ready.
 
 use std::{
     sync::{
         Arc, Mutex, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use fungraph_instance::{Launcher, Plan};
+use fungraph_instance::{Blueprint, Launcher, Plan};
 use fungraph_model::Digest;
 use tokio::{
     sync::Notify,
@@ -16,26 +16,38 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Config, Group, capacity::Capacity};
+use crate::{
+    Config, Group,
+    capacity::{Capacity, Room},
+    lease::Member,
+    line::AllLines,
+    room::RoomQueue,
+    stock::Stock,
+};
 
 /// How often idle instances are looked for.
 const SWEEP_PERIOD: Duration = Duration::from_secs(1);
 
 /// Every instance of the platform.
 pub struct Pool {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     sweeper: CancellationToken,
 }
 
 /// What groups need of the pool.
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    pub(crate) launcher: Arc<dyn Launcher>,
+    pub(crate) stock: Stock,
     pub(crate) capacity: Arc<Capacity>,
+    pub(crate) room: RoomQueue,
     pub(crate) tasks: TaskTracker,
+    lines: AllLines,
     groups: Mutex<Vec<Weak<Group>>>,
     stopping: AtomicBool,
-    room_wanted: Notify,
+    /// Instances that are on their way out; each gives its room back soon.
+    leaving: AtomicUsize,
+    /// Room was given back, or is wanted.
+    look: Arc<Notify>,
 }
 
 impl Shared {
@@ -43,12 +55,28 @@ impl Shared {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// A group could not start an instance: somebody's idle one has to go.
-    pub(crate) fn want_room(&self) {
-        self.room_wanted.notify_one();
+    /// Somebody wants room, or some can be had.
+    pub(crate) fn look_for_room(&self) {
+        self.look.notify_one();
     }
 
-    fn groups(&self) -> Vec<Arc<Group>> {
+    pub(crate) fn leaving(&self) -> usize {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Lets an instance end in the background; `limit` is its pre-stop handler's.
+    pub(crate) fn let_go(self: &Arc<Self>, member: Arc<Member>, limit: Option<Duration>) {
+        let pool = Arc::clone(self);
+        pool.leaving.fetch_add(1, Ordering::Relaxed);
+        self.tasks.spawn(async move {
+            member.instance.stop(limit).await;
+            // Before its room is given back: whoever looks then must not take it for one that is still to come.
+            pool.leaving.fetch_sub(1, Ordering::Relaxed);
+            drop(member);
+        });
+    }
+
+    pub(crate) fn groups(&self) -> Vec<Arc<Group>> {
         let mut groups = self.groups.lock().expect("nothing panics while it holds the list of groups");
         groups.retain(|group| group.strong_count() > 0);
         groups.iter().filter_map(Weak::upgrade).collect()
@@ -59,16 +87,23 @@ impl Pool {
     /// A pool without instances; must be made inside a tokio runtime.
     #[must_use]
     pub fn new(config: Config, launcher: Arc<dyn Launcher>) -> Self {
+        let (look, tasks, sweeper) = (Arc::<Notify>::default(), TaskTracker::new(), CancellationToken::new());
+        let host = Room { instances: config.most_instances, memory_bytes: config.memory_bytes };
+        let project =
+            Room { instances: config.most_instances_per_project, memory_bytes: config.memory_bytes_per_project };
+        let capacity = Capacity::new(host, project, Arc::clone(&look));
         let shared = Arc::new(Shared {
             config,
-            launcher,
-            capacity: Capacity::new(config.most_instances, config.memory_bytes),
-            tasks: TaskTracker::new(),
+            stock: Stock::new(config, launcher, Arc::clone(&capacity), tasks.clone(), sweeper.clone()),
+            capacity,
+            room: RoomQueue::default(),
+            tasks,
+            lines: AllLines::default(),
             groups: Mutex::new(Vec::new()),
             stopping: AtomicBool::new(false),
-            room_wanted: Notify::new(),
+            leaving: AtomicUsize::new(0),
+            look,
         });
-        let sweeper = CancellationToken::new();
         shared.tasks.spawn(sweep(Arc::clone(&shared), sweeper.clone()));
         Self { shared, sweeper }
     }
@@ -76,10 +111,34 @@ impl Pool {
     /// A group for one revision of a function. It keeps its instances until it is retired and dropped.
     #[must_use]
     pub fn group(&self, plan: Plan) -> Arc<Group> {
-        let group = Arc::new(Group::new(Arc::clone(&self.shared), plan));
+        let lines = self.shared.lines.of(&plan.version.key.project);
+        let group = Arc::new(Group::new(Arc::clone(&self.shared), lines, plan));
         let mut groups = self.shared.groups.lock().expect("nothing panics while it holds the list of groups");
         groups.push(Arc::downgrade(&group));
         group
+    }
+
+    /// Functions of this kind exist: from now on a blank instance is kept ready for their first call.
+    pub fn expect(&self, blueprint: &Blueprint) {
+        self.shared.stock.shelf(blueprint).expect();
+    }
+
+    /// Blank instances that are ready, of all kinds.
+    #[must_use]
+    pub fn blanks(&self) -> usize {
+        self.shared.stock.census().iter().map(|(_, ready)| ready).sum()
+    }
+
+    /// Calls in line, for all functions.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.lines.waiting()
+    }
+
+    /// Functions that want an instance and find no room.
+    #[must_use]
+    pub fn wanting_room(&self) -> usize {
+        self.shared.room.len()
     }
 
     /// Code that instances use, or may still be started with.
@@ -88,16 +147,11 @@ impl Pool {
         self.shared.groups().iter().map(|group| group.plan().version.code.digest.clone()).collect()
     }
 
-    /// Instances of all functions, loaded and starting.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.shared.groups().iter().map(|group| group.size()).sum()
-    }
-
     /// Starts nothing more and ends every idle instance; waits for the busy ones until `limit` is over.
     pub async fn shutdown(&self, limit: Duration) {
         self.shared.stopping.store(true, Ordering::Release);
         self.sweeper.cancel();
+        self.shared.stock.clear();
         self.shared.groups().iter().for_each(Group::retire);
         self.shared.tasks.close();
         if timeout(limit, self.shared.tasks.wait()).await.is_err() {
@@ -113,19 +167,13 @@ async fn sweep(shared: Arc<Shared>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = period.tick() => {
+                shared.groups().iter().for_each(|group| group.beat());
                 if let Some(since) = Instant::now().checked_sub(shared.config.idle) {
                     shared.groups().iter().for_each(|group| group.sweep(since));
                 }
+                shared.stock.tend();
             }
-            () = shared.room_wanted.notified() => make_room(&shared.groups()),
+            () = shared.look.notified() => shared.room.serve(&shared),
         }
-    }
-}
-
-/// The least recently used idle instance of all functions leaves.
-fn make_room(groups: &[Arc<Group>]) {
-    let oldest = groups.iter().filter_map(|group| Some((group.idle_since()?, group))).min_by_key(|(since, _)| *since);
-    if let Some((since, group)) = oldest {
-        group.sweep(since + Duration::from_nanos(1));
     }
 }

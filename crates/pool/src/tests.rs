@@ -1,6 +1,9 @@
 //! The pool with processes that are tasks of the test: they speak the real protocol over real sockets.
 
-mod fake;
+pub(super) mod fake;
+mod report;
+mod room;
+mod stock;
 
 use std::{
     sync::Arc,
@@ -25,8 +28,13 @@ fn host(config: Config) -> Host {
     Host { pool: Pool::new(config, Arc::clone(&launcher) as Arc<_>), launcher }
 }
 
+/// Every instance is started for a call.
+fn no_stock() -> Config {
+    Config { blanks_most: 0, ..Config::default() }
+}
+
 fn quick() -> Config {
-    Config { wait: Duration::from_millis(200), ..Config::default() }
+    Config { wait: Duration::from_millis(200), ..no_stock() }
 }
 
 async fn lease(group: &Arc<Group>) -> Lease {
@@ -60,7 +68,7 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
 
 #[tokio::test]
 async fn warm_instance_is_used_again() {
-    let host = host(Config::default());
+    let host = host(no_stock());
     let group = host.pool.group(plan("f", ONE, None));
     for _ in 0..3 {
         assert_eq!(say(&lease(&group).await, "hello").await, text("hello"));
@@ -70,7 +78,7 @@ async fn warm_instance_is_used_again() {
 
 #[tokio::test]
 async fn instance_that_died_idle_is_never_leased() {
-    let host = host(Config::default());
+    let host = host(no_stock());
     let group = host.pool.group(plan("f", ONE, None));
     drop(lease(&group).await);
     host.launcher.kill_all().await;
@@ -80,7 +88,7 @@ async fn instance_that_died_idle_is_never_leased() {
 
 #[tokio::test]
 async fn crash_during_a_call_fails_that_call_only() {
-    let host = host(Config::default());
+    let host = host(no_stock());
     let group = host.pool.group(plan("f", ONE, None));
     let crashed = say(&lease(&group).await, "die").await;
     assert!(matches!(crashed, Outcome::Failed(failure) if failure.code.number() == 4002));
@@ -98,7 +106,7 @@ async fn instance_that_said_it_leaves_is_not_leased_again() {
 
 #[tokio::test]
 async fn garbage_ends_the_instance() {
-    let host = host(Config::default());
+    let host = host(no_stock());
     let group = host.pool.group(plan("f", ONE, None));
     let broken = say(&lease(&group).await, "garbage").await;
     assert!(matches!(broken, Outcome::Failed(failure) if failure.code.number() == 4002));
@@ -118,7 +126,7 @@ async fn frames_that_nobody_waits_for_end_the_instance() {
 
 #[tokio::test]
 async fn limit_of_instances_makes_a_line() {
-    let host = host(Config::default());
+    let host = host(no_stock());
     let group = host.pool.group(plan("f", ONE, None));
     let first = lease(&group).await;
     let waiting = tokio::spawn({
@@ -158,14 +166,14 @@ async fn disabled_function_is_refused() {
 
 #[tokio::test]
 async fn function_larger_than_the_host_is_refused_at_once() {
-    let host = host(Config { memory_bytes: 127 << 20, ..Config::default() });
+    let host = host(Config { memory_bytes: 127 << 20, ..no_stock() });
     assert_eq!(refusal(&host.pool.group(plan("f", ONE, None))).await, Refusal::NeverFits);
     assert_eq!(host.launcher.launched(), 0);
 }
 
 #[tokio::test]
 async fn burst_never_grows_beyond_the_limit() {
-    let host = host(Config::default());
+    let host = host(no_stock());
     let group = host.pool.group(plan("f", Strategy { concurrency: 3, concurrent_num: 1 }, None));
     let calls: Vec<_> = (0..50)
         .map(|_| {
@@ -181,7 +189,7 @@ async fn burst_never_grows_beyond_the_limit() {
 
 #[tokio::test]
 async fn slots_of_one_instance_are_shared() {
-    let host = host(Config::default());
+    let host = host(no_stock());
     let group = host.pool.group(plan("f", Strategy { concurrency: 1, concurrent_num: 4 }, None));
     let leases = [lease(&group).await, lease(&group).await, lease(&group).await, lease(&group).await];
     assert_eq!(host.launcher.launched(), 1);
@@ -192,7 +200,7 @@ async fn slots_of_one_instance_are_shared() {
 
 #[tokio::test]
 async fn timeout_ends_the_instance_and_its_other_calls() {
-    let host = host(Config::default());
+    let host = host(no_stock());
     let group = host.pool.group(plan("f", Strategy { concurrency: 1, concurrent_num: 2 }, None));
     let (slow, sibling) = (lease(&group).await, lease(&group).await);
     let sibling = tokio::spawn(async move { say(&sibling, "hang").await });
@@ -219,7 +227,7 @@ async fn initializer_runs_before_anyone_else_gets_a_slot() {
 
 #[tokio::test]
 async fn failed_start_is_told_to_the_one_who_waited() {
-    let host = host(Config::default());
+    let host = host(no_stock());
     host.launcher.fail_next();
     let group = host.pool.group(plan("f", ONE, None));
     assert!(matches!(group.acquire(Instant::now()).await, Err(AcquireError::Start(_))));
@@ -228,7 +236,7 @@ async fn failed_start_is_told_to_the_one_who_waited() {
 
 #[tokio::test]
 async fn retired_group_ends_its_idle_instances_and_finishes_calls() {
-    let host = host(Config::default());
+    let host = host(no_stock());
     let group = host.pool.group(plan("f", Strategy { concurrency: 2, concurrent_num: 1 }, None));
     let (busy, idle) = (lease(&group).await, lease(&group).await);
     drop(idle);
@@ -241,7 +249,7 @@ async fn retired_group_ends_its_idle_instances_and_finishes_calls() {
 
 #[tokio::test]
 async fn idle_instance_makes_room_for_another_function() {
-    let host = host(Config { most_instances: 1, ..Config::default() });
+    let host = host(Config { most_instances: 1, ..no_stock() });
     let old = host.pool.group(plan("old", ONE, None));
     drop(lease(&old).await);
     let new = host.pool.group(plan("new", ONE, None));
@@ -265,7 +273,7 @@ async fn shutdown_turns_the_line_away_and_starts_nothing_for_it() {
 
 #[tokio::test]
 async fn shutdown_leaves_nothing() {
-    let host = host(Config::default());
+    let host = host(no_stock());
     let group = host.pool.group(plan("f", ONE, None));
     drop(lease(&group).await);
     host.pool.shutdown(LIMIT).await;

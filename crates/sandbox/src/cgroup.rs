@@ -3,6 +3,8 @@
 //! libcontainer makes each sandbox's cgroups and writes their limits; this is the rest. Every path starts from an argument, so all
 //! of it runs against a plain folder in tests. Hybrid hosts count as v1: their v2 tree has no controllers.
 
+pub(crate) mod share;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -111,8 +113,13 @@ impl Cgroups {
     }
 
     fn memory(&self, id: &str) -> PathBuf {
+        self.folder(Controller::Memory, id)
+    }
+
+    /// Where the files of one sandbox for one controller are.
+    fn folder(&self, controller: Controller, id: &str) -> PathBuf {
         match self.version {
-            Version::V1 => self.root.join("memory").join(&self.group).join(id),
+            Version::V1 => self.root.join(controller.name()).join(&self.group).join(id),
             Version::V2 => self.root.join(&self.group).join(id),
         }
     }

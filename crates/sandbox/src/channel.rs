@@ -80,11 +80,27 @@ pub(crate) fn receive<M: DeserializeOwned>(
     socket: impl AsFd,
     buffer: &mut Vec<u8>,
 ) -> Result<Option<(M, Vec<OwnedFd>)>, ChannelError> {
+    receive_with(socket, buffer, RecvFlags::CMSG_CLOEXEC)
+}
+
+/// The same, and an error that [`would_block`](ChannelError::would_block) where no message is there yet.
+pub(crate) fn receive_now<M: DeserializeOwned>(
+    socket: impl AsFd,
+    buffer: &mut Vec<u8>,
+) -> Result<Option<(M, Vec<OwnedFd>)>, ChannelError> {
+    receive_with(socket, buffer, RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT)
+}
+
+fn receive_with<M: DeserializeOwned>(
+    socket: impl AsFd,
+    buffer: &mut Vec<u8>,
+    flags: RecvFlags,
+) -> Result<Option<(M, Vec<OwnedFd>)>, ChannelError> {
     buffer.resize(MAX_MESSAGE_BYTES, 0);
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received = loop {
-        match recvmsg(&socket, &mut [IoSliceMut::new(buffer)], &mut control, RecvFlags::CMSG_CLOEXEC) {
+        match recvmsg(&socket, &mut [IoSliceMut::new(buffer)], &mut control, flags) {
             Ok(received) => break received,
             Err(rustix::io::Errno::INTR) => {}
             Err(rustix::io::Errno::CONNRESET) => return Ok(None),

@@ -86,10 +86,7 @@ impl Spawner {
 
     /// Orderly end: every sandbox is killed and cleaned up, and the spawner has left, when this resolves.
     pub async fn shutdown(&self) {
-        if let Ok(bytes) = channel::encode(&Request::Shutdown) {
-            // A closed channel means that it is gone already.
-            let _gone = self.outgoing.send(Parcel { bytes, descriptors: Vec::new() });
-        }
+        send(&self.outgoing, &Request::Shutdown);
         self.lost().await;
     }
 }
@@ -105,7 +102,12 @@ pub(crate) type Socket = Arc<AsyncFd<OwnedFd>>;
 
 /// Sends a kill; it is queued, so this never waits.
 pub(crate) fn send_kill(outgoing: &mpsc::UnboundedSender<Parcel>, number: u64) {
-    if let Ok(bytes) = channel::encode(&Request::Kill { number }) {
+    send(outgoing, &Request::Kill { number });
+}
+
+/// Queues a message without descriptors; a spawner that is gone needs none.
+fn send(outgoing: &mpsc::UnboundedSender<Parcel>, request: &Request) {
+    if let Ok(bytes) = channel::encode(request) {
         let _gone = outgoing.send(Parcel { bytes, descriptors: Vec::new() });
     }
 }

@@ -37,6 +37,14 @@ pub enum Error {
         /// What failed, as the spawner told it.
         reason: String,
     },
+    /// A running sandbox could not be fitted; it is of no use any more.
+    #[error("cannot fit sandbox {id:?}: {reason}")]
+    Fit {
+        /// The id of its launch.
+        id: String,
+        /// What failed, as the spawner told it.
+        reason: String,
+    },
     /// The spawner is gone, and with it every sandbox.
     #[error("the spawner is gone")]
     Lost,

@@ -11,6 +11,8 @@ pub struct Launch {
     pub id: String,
     /// Host folders or files shown read-only at a place inside: the interpreter's prefix, the bootstrap, the code.
     pub binds: Vec<Bind>,
+    /// A folder inside that is empty at the start and is filled, once and read-only, by [`Fit`](crate::Fit).
+    pub late: Option<String>,
     /// Symlinks made in the root: (absolute path inside, target).
     pub links: Vec<(String, String)>,
     /// The command line; `args[0]` is an absolute path inside.
@@ -136,11 +138,11 @@ impl Launch {
         for bind in &self.binds {
             check_bind(bind)?;
         }
+        if let Some(path) = &self.late {
+            check_own_target(path)?;
+        }
         for (path, _) in &self.links {
-            check_target(path)?;
-            if below(path, "/usr") {
-                return Err(InvalidLaunch::BelowUsr { target: path.clone() });
-            }
+            check_own_target(path)?;
         }
         check_nesting(self)?;
         check_limits(&self.limits)
@@ -177,10 +179,18 @@ fn check_texts(launch: &Launch) -> Result<(), InvalidLaunch> {
     Ok(())
 }
 
+pub(crate) fn check_source(source: &Path) -> Result<(), InvalidLaunch> {
+    if source.is_absolute() { Ok(()) } else { Err(InvalidLaunch::Source { path: source.to_owned() }) }
+}
+
+/// A place that is made for this launch, so it cannot be in the host's `/usr`.
+fn check_own_target(path: &str) -> Result<(), InvalidLaunch> {
+    check_target(path)?;
+    if below(path, "/usr") { Err(InvalidLaunch::BelowUsr { target: path.to_owned() }) } else { Ok(()) }
+}
+
 fn check_bind(bind: &Bind) -> Result<(), InvalidLaunch> {
-    if !bind.source.is_absolute() {
-        return Err(InvalidLaunch::Source { path: bind.source.clone() });
-    }
+    check_source(&bind.source)?;
     check_target(&bind.target)?;
     if bind.is_below_usr() && bind.source != Path::new(&bind.target) {
         return Err(InvalidLaunch::BelowUsr { target: bind.target.clone() });
@@ -200,7 +210,7 @@ fn check_target(path: &str) -> Result<(), InvalidLaunch> {
 /// Mount points inside mounts would have to exist in somebody's folder, and the order would matter: neither is wanted.
 fn check_nesting(launch: &Launch) -> Result<(), InvalidLaunch> {
     let binds = launch.binds.iter().filter(|bind| !bind.is_below_usr()).map(|bind| &bind.target);
-    let places: Vec<&String> = binds.chain(launch.links.iter().map(|(path, _)| path)).collect();
+    let places: Vec<&String> = binds.chain(&launch.late).chain(launch.links.iter().map(|(path, _)| path)).collect();
     for (index, outer) in places.iter().enumerate() {
         for (other, inner) in places.iter().enumerate() {
             if index != other && below(inner, outer) {
@@ -211,15 +221,25 @@ fn check_nesting(launch: &Launch) -> Result<(), InvalidLaunch> {
     Ok(())
 }
 
+const MIB: u64 = 1 << 20;
+
 fn check_limits(limits: &Limits) -> Result<(), InvalidLaunch> {
-    const MIB: u64 = 1 << 20;
-    let checks = [
-        ("memory_bytes", limits.memory_bytes >= 4 * MIB && limits.memory_bytes <= i64::MAX as u64),
-        ("cpu_millicores", limits.cpu_millicores >= 1),
+    check_memory_and_cpu(limits.memory_bytes, limits.cpu_millicores)?;
+    all_hold(&[
         ("pids", limits.pids >= 1),
         ("open_files", limits.open_files >= 16),
         ("tmp_bytes", limits.tmp_bytes >= 8 * MIB),
-    ];
+    ])
+}
+
+pub(crate) fn check_memory_and_cpu(memory_bytes: u64, cpu_millicores: u32) -> Result<(), InvalidLaunch> {
+    all_hold(&[
+        ("memory_bytes", memory_bytes >= 4 * MIB && memory_bytes <= i64::MAX as u64),
+        ("cpu_millicores", cpu_millicores >= 1),
+    ])
+}
+
+fn all_hold(checks: &[(&'static str, bool)]) -> Result<(), InvalidLaunch> {
     match checks.iter().find(|(_, fits)| !fits) {
         Some((what, _)) => Err(InvalidLaunch::Limit { what }),
         None => Ok(()),
@@ -238,6 +258,7 @@ mod tests {
         Launch {
             id: "a-1".into(),
             binds: vec![Bind { source: "/srv/code".into(), target: "/opt/function/code".into() }],
+            late: None,
             links: vec![],
             args: vec!["/bin/sh".into()],
             env: vec![("PATH".into(), "/usr/bin".into())],
@@ -292,6 +313,7 @@ mod tests {
             check(|l| l.binds = vec![bind("/srv", path)], &target(path));
         }
         let below = Err(InvalidLaunch::BelowUsr { target: "/usr/lib/x".into() });
+        check(|l| l.late = Some("/usr/lib/x".into()), &below);
         check(|l| l.binds = vec![bind("/srv", "/usr/lib/x")], &below);
     }
 
@@ -301,6 +323,7 @@ mod tests {
             |inner: &str| Err(InvalidLaunch::Nested { inner: inner.into(), outer: "/opt/function/code".into() });
         check(|l| l.binds.push(bind("/srv", "/opt/function/code/x")), &nested("/opt/function/code/x"));
         check(|l| l.links.push(("/opt/function/code".into(), "x".into())), &nested("/opt/function/code"));
+        check(|l| l.late = Some("/opt/function/code/x".into()), &nested("/opt/function/code/x"));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //!                            build the tokio runtime
 //! server                     Spawner::connect(process)
 //!                            spawner.launch(launch, socket, output) -> Sandbox; drop it, or kill(), to end it
+//!                            sandbox.fit(fit): what it gets after its start, once
 //! ```
 //!
 //! What holds around each process:
@@ -38,6 +39,7 @@ mod config;
 mod egress;
 mod error;
 mod exit;
+mod fit;
 mod gauge;
 mod launch;
 mod message;
@@ -53,6 +55,7 @@ pub use config::Config;
 pub use egress::{Egress, InvalidEgress};
 pub use error::Error;
 pub use exit::{Exit, ExitStatus};
+pub use fit::Fit;
 pub use gauge::MemoryGauge;
 pub use launch::{Bind, InvalidLaunch, Launch, Limits, Network};
 pub use privileges::drop_privileges;

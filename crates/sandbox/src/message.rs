@@ -1,13 +1,15 @@
 //! What crosses the socket between server and spawner: JSON, one message per packet, descriptors beside it.
 //!
 //! Order: `Setup` first, answered by `Ready` or `Failed`. Then any number of `Launch`, each answered by `Launched` or
-//! `LaunchFailed` with the same number, a `Launched` in the end by `Exited`. `Kill` of an unknown or ended number is nothing.
+//! `LaunchFailed` with the same number, a `Launched` in the end by `Exited`. Between the two at most one `Fit`, answered by `Fitted`
+//! unless the sandbox ends before; it does not wait behind launches. `Kill` of an unknown or ended number is nothing.
 //! `Shutdown`, or the end of the socket, ends everything.
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::fit::Fit;
 use crate::gauge::GaugeKind;
 use crate::launch::Launch;
 use crate::wall::WallState;
@@ -26,6 +28,10 @@ pub(crate) enum Request {
     Launch {
         number: u64,
         launch: Box<Launch>,
+    },
+    Fit {
+        number: u64,
+        fit: Fit,
     },
     Kill {
         number: u64,
@@ -53,6 +59,11 @@ pub(crate) enum Reply {
     LaunchFailed {
         number: u64,
         reason: String,
+    },
+    Fitted {
+        number: u64,
+        /// Why it could not be done; the sandbox is as it was, or partly fitted, and of no use.
+        failure: Option<String>,
     },
     Exited {
         number: u64,

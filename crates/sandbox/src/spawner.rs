@@ -5,6 +5,7 @@ mod descriptors;
 mod disk;
 mod executor;
 mod instance;
+mod late;
 mod launcher;
 mod loopback;
 mod mounts;
@@ -17,7 +18,7 @@ mod slots;
 mod staging;
 mod third;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::error::Error as StdError;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -34,11 +35,13 @@ pub(crate) use self::network::probe as probe_network;
 use self::third::Third;
 use crate::channel;
 use crate::exit::Exit;
+use crate::fit::Fit;
 use crate::launch::Launch;
 use crate::message::{Reply, Request};
 
 /// How long an empty cgroup may take to become removable before it is looked at again.
 const RETRY: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 /// How long the end may take before the rest is left to the next start.
 const END_WITHIN: Duration = Duration::from_secs(5);
 
@@ -76,6 +79,7 @@ fn run(third: Third, control: OwnedFd) -> io::Result<()> {
         epoll,
         instances: HashMap::new(),
         numbers: HashMap::new(),
+        queue: VecDeque::new(),
         leftovers: Vec::new(),
         buffer,
     };
@@ -95,6 +99,13 @@ fn report_token(number: u64) -> epoll::EventData {
     epoll::EventData::new_u64(number * 2 + 1)
 }
 
+/// A launch that was asked for.
+struct Order {
+    number: u64,
+    launch: Box<Launch>,
+    descriptors: Vec<OwnedFd>,
+}
+
 struct Host {
     launcher: Launcher,
     control: OwnedFd,
@@ -102,6 +113,8 @@ struct Host {
     /// By the number of their launch, which is never 0.
     instances: HashMap<u64, Instance>,
     numbers: HashMap<Pid, u64>,
+    /// Launches asked for. Each takes milliseconds, so everything else overtakes them.
+    queue: VecDeque<Order>,
     /// Ids of dead sandboxes whose cgroups could not be removed yet.
     leftovers: Vec<String>,
     buffer: Vec<u8>,
@@ -113,7 +126,11 @@ impl Host {
         loop {
             let mut events =
                 [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; 32];
-            let timeout = (!self.leftovers.is_empty()).then_some(&RETRY);
+            let timeout = match (self.queue.is_empty(), self.leftovers.is_empty()) {
+                (false, _) => Some(&NOW),
+                (true, false) => Some(&RETRY),
+                (true, true) => None,
+            };
             let count = match epoll::wait(&self.epoll, &mut events, timeout) {
                 Ok(count) => count,
                 Err(rustix::io::Errno::INTR) => 0,
@@ -128,27 +145,51 @@ impl Host {
                     _ => {}
                 }
             }
+            if let Some(Order { number, launch, descriptors }) = self.queue.pop_front() {
+                self.launch(number, &launch, descriptors)?;
+            }
+            // After the launch: the helpers of one that failed are dead already, and nothing tells of them.
             self.reap()?;
             self.leftovers.retain(|id| !self.launcher.clean_up(id));
         }
     }
 
-    /// Handles one request. False at the end.
+    /// Takes in every request that is there. False at the end.
     fn receive(&mut self) -> io::Result<bool> {
         let mut buffer = std::mem::take(&mut self.buffer);
-        let received = channel::receive(&self.control, &mut buffer);
+        let more = loop {
+            match channel::receive_now(&self.control, &mut buffer) {
+                Ok(Some((Request::Shutdown, _)) | None) => break false,
+                Ok(Some((request, descriptors))) => self.handle(request, descriptors)?,
+                Err(error) if error.would_block() => break true,
+                Err(error) => return Err(io::Error::other(error)),
+            }
+        };
         self.buffer = buffer;
-        match received.map_err(io::Error::other)? {
-            Some((Request::Launch { number, launch }, descriptors)) => self.launch(number, &launch, descriptors)?,
-            Some((Request::Kill { number }, _)) => {
+        Ok(more)
+    }
+
+    fn handle(&mut self, request: Request, descriptors: Vec<OwnedFd>) -> io::Result<()> {
+        match request {
+            Request::Launch { number, launch } => self.queue.push_back(Order { number, launch, descriptors }),
+            Request::Fit { number, fit } => self.fit(number, &fit)?,
+            Request::Kill { number } => {
                 if let Some(instance) = self.instances.get(&number) {
                     instance.kill();
                 }
             }
-            Some((Request::Shutdown, _)) | None => return Ok(false),
-            Some((Request::Setup(_), _)) => return Err(io::Error::other("a second set-up")),
+            Request::Shutdown => {}
+            Request::Setup(_) => return Err(io::Error::other("a second set-up")),
         }
-        Ok(true)
+        Ok(())
+    }
+
+    fn fit(&mut self, number: u64, fit: &Fit) -> io::Result<()> {
+        // One that has just ended is told by its end.
+        let Some(instance) = self.instances.get_mut(&number) else { return Ok(()) };
+        let late = instance.late.take();
+        let failure = self.launcher.fit(&instance.id, late, fit).err().map(|error| chain(&error));
+        self.tell(&Reply::Fitted { number, failure })
     }
 
     fn launch(&mut self, number: u64, launch: &Launch, descriptors: Vec<OwnedFd>) -> io::Result<()> {
@@ -230,8 +271,8 @@ impl Host {
     }
 
     fn release(&mut self, instance: Instance) {
-        let Instance { id, slot, disk, .. } = instance;
-        drop(disk);
+        let Instance { id, slot, disk, late, .. } = instance;
+        drop((disk, late));
         self.launcher.slots.give_back(slot);
         if !self.launcher.clean_up(&id) {
             self.leftovers.push(id);

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use fungraph_model::{AccessKey, Digest, FunctionKey, FunctionVersion, ProjectId};
+use fungraph_model::{AccessKey, Digest, FunctionKey, FunctionVersion, ProjectId, Runtime};
 
 use crate::sqlite::Sqlite;
 use crate::{Error, FunctionPage, FunctionQuery, Usage};
@@ -126,6 +126,16 @@ impl Store {
     pub async fn usage(&self, project: &ProjectId) -> Result<Usage, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.usage(project).await,
+        }
+    }
+
+    /// The runtimes that functions have, each once.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn runtimes_in_use(&self) -> Result<Vec<Runtime>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.runtimes_in_use().await,
         }
     }
 

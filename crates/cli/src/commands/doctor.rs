@@ -100,7 +100,7 @@ fn interpreters(report: &mut Report, found: &Interpreters, strict: bool) {
         let runs = if names.is_empty() { "-".to_owned() } else { names.join(", ") };
         report.line(
             "ok",
-            &title(interpreter),
+            &interpreter.to_string(),
             &format!("{} ({})", interpreter.program.display(), interpreter.origin.name()),
         );
         report.line("", "", &format!("runs {runs}"));
@@ -148,7 +148,7 @@ fn folder_line(report: &mut Report, folder: &Path) {
 pub(crate) fn runtimes(found: &Interpreters, strict: bool) -> Vec<(String, Vec<&'static str>)> {
     let mut lines: Vec<(String, Vec<&'static str>)> = Vec::new();
     for (name, interpreter) in names(found, strict) {
-        let shown = format!("{} ({})", title(&interpreter), interpreter.program.display());
+        let shown = format!("{} ({})", interpreter, interpreter.program.display());
         match lines.iter_mut().find(|(line, _)| *line == shown) {
             Some((_, names)) => names.push(name),
             None => lines.push((shown, vec![name])),
@@ -164,10 +164,4 @@ fn names(found: &Interpreters, strict: bool) -> impl Iterator<Item = (&'static s
 /// Runtimes that have a bootstrap and that this platform will not refuse for their age.
 fn served() -> impl Iterator<Item = Runtime> {
     Runtime::all().filter(|runtime| matches!(runtime.language(), Language::Python | Language::NodeJs))
-}
-
-fn title(interpreter: &Interpreter) -> String {
-    let (major, minor, patch) = interpreter.version;
-    let name = if interpreter.language == Language::NodeJs { "Node.js" } else { "Python" };
-    format!("{name} {major}.{minor}.{patch}")
 }

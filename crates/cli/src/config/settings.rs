@@ -82,7 +82,16 @@ pub(crate) struct Pool {
     pub(crate) idle: Duration,
     pub(crate) wait: Duration,
     pub(crate) queue_per_function: usize,
+    /// `None`: only the line of all functions is limited.
+    pub(crate) queue_per_project: Option<usize>,
+    pub(crate) queue: usize,
     pub(crate) most_instances: usize,
+    /// `None`: all of the host's.
+    pub(crate) most_instances_per_project: Option<usize>,
+    /// `None`: all of the host's.
+    pub(crate) memory_per_project: Option<u64>,
+    pub(crate) blanks_least: usize,
+    pub(crate) blanks_most: usize,
     /// `None`: a share of the host's memory.
     pub(crate) memory: Option<u64>,
     pub(crate) start: Duration,
@@ -211,7 +220,14 @@ fn pool(section: &Section<'_>) -> Result<Pool, Error> {
         idle: section.seconds("idle_seconds", 1..=86_400)?,
         wait: section.seconds("wait_seconds", 0..=900)?,
         queue_per_function: section.number("queue_per_function", 0..=1_000_000)? as usize,
+        queue_per_project: Some(section.number("queue_per_project", 0..=1_000_000)? as usize).filter(|most| *most > 0),
+        queue: section.number("queue", 0..=10_000_000)? as usize,
         most_instances: section.number("most_instances", 1..=100_000)? as usize,
+        most_instances_per_project: Some(section.number("most_instances_per_project", 0..=100_000)? as usize)
+            .filter(|most| *most > 0),
+        memory_per_project: Some(section.megabytes("memory_mb_per_project", 0..=u32::MAX)?).filter(|bytes| *bytes > 0),
+        blanks_least: section.number("blanks_least", 0..=1000)? as usize,
+        blanks_most: section.number("blanks_most", 0..=1000)? as usize,
         memory: Some(section.megabytes("memory_mb", 0..=u32::MAX)?).filter(|bytes| *bytes > 0),
         start: section.seconds("start_seconds", 1..=600)?,
     })

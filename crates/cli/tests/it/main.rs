@@ -15,3 +15,4 @@ mod remote;
 mod samples;
 mod sdk;
 mod serve;
+mod why;

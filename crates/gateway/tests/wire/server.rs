@@ -4,7 +4,9 @@ use std::{net::SocketAddr, sync::Arc};
 
 use fungraph_engine::{Credentials, Engine, Parts};
 use fungraph_gateway::{Config, Gateway};
-use fungraph_instance::{BoxFuture, Interpreters, LaunchError, Launched, Launcher, Plan, interpreters::SearchPlan};
+use fungraph_instance::{
+    Blueprint, BoxFuture, Interpreters, LaunchError, Launched, Launcher, interpreters::SearchPlan,
+};
 use fungraph_pool::Pool;
 use fungraph_store::{LogLimits, Logs, PackageLimits, Packages, Store};
 use tempfile::TempDir;
@@ -69,8 +71,8 @@ async fn engine(folder: &TempDir) -> Arc<Engine> {
 struct NoSandbox;
 
 impl Launcher for NoSandbox {
-    fn launch<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<Launched, LaunchError>> {
-        let function = plan.version.key.to_string();
-        Box::pin(async move { Err(LaunchError { function, source: "this host has no sandboxes".into() }) })
+    fn launch<'a>(&'a self, blueprint: &'a Blueprint) -> BoxFuture<'a, Result<Launched, LaunchError>> {
+        let of = blueprint.to_string();
+        Box::pin(async move { Err(LaunchError { of, source: "this host has no sandboxes".into() }) })
     }
 }

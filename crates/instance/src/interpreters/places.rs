@@ -18,7 +18,7 @@ pub struct SearchPlan {
 }
 
 /// What led to an interpreter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// Setting `runtimes.search`.
     Setting,

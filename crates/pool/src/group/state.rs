@@ -6,30 +6,36 @@ use fungraph_instance::StartError;
 use tokio::sync::oneshot;
 
 use super::average::{Average, Low};
-use crate::{Lease, lease::Member};
+use crate::{Lease, lease::Member, line::Place, report::Pulse};
 
 /// Somebody in line.
-pub(super) type Waiter = oneshot::Sender<Result<Lease, StartError>>;
+pub(crate) struct Waiter {
+    pub(crate) reply: oneshot::Sender<Result<Lease, StartError>>,
+    /// Held for its `Drop`: he counts until he is served or has left.
+    pub(super) _place: Place,
+}
 
 /// Everything a group knows of its instances.
 #[derive(Default)]
-pub(super) struct State {
+pub(crate) struct State {
     /// Loaded instances, with the slots each has in use.
-    pub(super) seats: Vec<Seat>,
+    pub(crate) seats: Vec<Seat>,
     /// Instances being started.
-    pub(super) starting: usize,
-    pub(super) waiting: VecDeque<Waiter>,
+    pub(crate) starting: usize,
+    pub(crate) waiting: VecDeque<Waiter>,
     /// No instance is kept idle any more: the function changed or is gone.
     pub(super) retired: bool,
     pub(super) run: Average,
     pub(super) quick: Low,
+    pub(super) fit: Average,
     pub(super) start: Average,
+    pub(crate) pulse: Pulse,
 }
 
 /// A loaded instance.
-pub(super) struct Seat {
+pub(crate) struct Seat {
     pub(super) member: Arc<Member>,
-    pub(super) taken: usize,
+    pub(crate) taken: usize,
     pub(super) last_used: Instant,
 }
 
@@ -56,6 +62,11 @@ impl State {
         leaves
     }
 
+    /// Slots of an instance that are in use.
+    pub(super) fn taken(&self, member: &Arc<Member>) -> usize {
+        self.seats.iter().find(|seat| Arc::ptr_eq(&seat.member, member)).map_or(0, |seat| seat.taken)
+    }
+
     pub(super) fn remove(&mut self, member: &Arc<Member>) {
         self.seats.retain(|seat| !Arc::ptr_eq(&seat.member, member));
     }
@@ -63,12 +74,12 @@ impl State {
     /// Forgets who left the line; `true` where somebody had.
     pub(super) fn drop_left(&mut self) -> bool {
         let before = self.waiting.len();
-        self.waiting.retain(|waiter| !waiter.is_closed());
+        self.waiting.retain(|waiter| !waiter.reply.is_closed());
         self.waiting.len() < before
     }
 
     pub(super) fn next_waiter(&mut self) -> Option<Waiter> {
-        std::iter::from_fn(|| self.waiting.pop_front()).find(|waiter| !waiter.is_closed())
+        std::iter::from_fn(|| self.waiting.pop_front()).find(|waiter| !waiter.reply.is_closed())
     }
 
     pub(super) fn take_idle(&mut self, leaves: impl Fn(Instant) -> bool) -> Vec<Arc<Member>> {

@@ -9,10 +9,10 @@ use std::{
 };
 
 use fungraph_instance::{
-    BoxFuture, Ended, FrameHeader, Interpreter, Kind, LaunchError, Launched, Launcher, Plan, Process,
+    Blueprint, BoxFuture, Ended, FrameHeader, Interpreter, Kind, LaunchError, Launched, Launcher, Plan, Process,
     interpreters::Origin,
 };
-use fungraph_model::{HookSpec, Language, Strategy};
+use fungraph_model::{FunctionKey, HookSpec, Language, Strategy};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixStream, unix::pipe},
@@ -40,6 +40,14 @@ pub(super) struct FakeLauncher {
     launched: AtomicUsize,
     fail_next: AtomicBool,
     running: Mutex<Vec<Running>>,
+    fits: Arc<Fits>,
+}
+
+/// What functions processes were given, and whether the next is refused.
+#[derive(Default)]
+struct Fits {
+    functions: Mutex<Vec<String>>,
+    refuse_next: AtomicBool,
 }
 
 struct Running {
@@ -58,6 +66,15 @@ impl FakeLauncher {
         self.fail_next.store(true, Ordering::SeqCst);
     }
 
+    /// The functions that processes were made instances of, in order.
+    pub(super) fn fitted(&self) -> Vec<String> {
+        self.fits.functions.lock().expect("no test panics inside").clone()
+    }
+
+    pub(super) fn refuse_next_fit(&self) {
+        self.fits.refuse_next.store(true, Ordering::SeqCst);
+    }
+
     pub(super) fn alive(&self) -> usize {
         let running = self.running.lock().expect("no test panics inside");
         running.iter().filter(|process| process.ended.borrow().is_none()).count()
@@ -74,11 +91,11 @@ impl FakeLauncher {
 }
 
 impl Launcher for FakeLauncher {
-    fn launch<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<Launched, LaunchError>> {
+    fn launch<'a>(&'a self, blueprint: &'a Blueprint) -> BoxFuture<'a, Result<Launched, LaunchError>> {
         Box::pin(async move {
             self.launched.fetch_add(1, Ordering::SeqCst);
             if self.fail_next.swap(false, Ordering::SeqCst) {
-                return Err(LaunchError { function: plan.version.key.to_string(), source: "as planned".into() });
+                return Err(LaunchError { of: blueprint.to_string(), source: "as planned".into() });
             }
             let (ours, theirs) = UnixStream::pair().expect("a socket pair");
             let (writer, output) = pipe::pipe().expect("a pipe");
@@ -86,14 +103,26 @@ impl Launcher for FakeLauncher {
             let (ended, _) = watch::channel(None);
             let task = tokio::spawn(live(theirs, ended.clone()));
             self.running.lock().expect("no test panics inside").push(Running { ended: ended.clone(), task });
-            Ok(Launched { socket: ours, output, process: Box::new(Fake(ended)) })
+            Ok(Launched { socket: ours, output, process: Box::new(Fake(ended, Arc::clone(&self.fits))) })
         })
     }
 }
 
-struct Fake(watch::Sender<Option<Ended>>);
+struct Fake(watch::Sender<Option<Ended>>, Arc<Fits>);
 
 impl Process for Fake {
+    fn fit<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), LaunchError>> {
+        Box::pin(async move {
+            let FunctionKey { package, name, .. } = &plan.version.key;
+            let of = format!("{package}:{name}");
+            if self.1.refuse_next.swap(false, Ordering::SeqCst) {
+                return Err(LaunchError { of, source: "as planned".into() });
+            }
+            self.1.functions.lock().expect("no test panics inside").push(of);
+            Ok(())
+        })
+    }
+
     fn kill(&self) {
         self.0.send_if_modified(|ended| ended.replace(KILLED).is_none());
     }

@@ -14,7 +14,10 @@ pub(super) const LOST: Exit = Exit { status: ExitStatus::Signal(9), out_of_memor
 
 pub(super) type Answer = oneshot::Sender<Result<Sandbox, Error>>;
 
-/// Launches without an answer and sandboxes without an end.
+/// What a fit was answered: why it could not be done, if so.
+pub(super) type FitAnswer = oneshot::Sender<Option<String>>;
+
+/// Launches and fits without an answer, and sandboxes without an end.
 #[derive(Debug, Default)]
 pub(super) struct Board {
     state: Mutex<State>,
@@ -24,6 +27,7 @@ pub(super) struct Board {
 struct State {
     last_number: u64,
     launching: HashMap<u64, (String, Answer)>,
+    fitting: HashMap<u64, FitAnswer>,
     running: HashMap<u64, watch::Sender<Option<Exit>>>,
     lost: bool,
 }
@@ -56,8 +60,22 @@ impl Board {
         receiver
     }
 
+    /// Notes a fit of a running sandbox. Its sender is dropped where the sandbox ends before there is an answer.
+    pub(super) fn expect_fit(&self, number: u64, answer: FitAnswer) {
+        let mut state = self.lock();
+        if state.running.contains_key(&number) {
+            state.fitting.insert(number, answer);
+        }
+    }
+
+    pub(super) fn take_fit(&self, number: u64) -> Option<FitAnswer> {
+        self.lock().fitting.remove(&number)
+    }
+
     pub(super) fn ended(&self, number: u64, exit: Exit) {
-        if let Some(sender) = self.lock().running.remove(&number) {
+        let mut state = self.lock();
+        state.fitting.remove(&number);
+        if let Some(sender) = state.running.remove(&number) {
             sender.send_replace(Some(exit));
         }
     }
@@ -67,6 +85,7 @@ impl Board {
         let (launching, running) = {
             let mut state = self.lock();
             state.lost = true;
+            state.fitting.clear();
             (std::mem::take(&mut state.launching), std::mem::take(&mut state.running))
         };
         for (_, answer) in launching.into_values() {

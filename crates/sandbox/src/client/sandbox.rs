@@ -1,11 +1,18 @@
 //! One running instance, as the server holds it.
 
-use tokio::sync::{mpsc, watch};
+use std::sync::Arc;
 
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::board::Board;
 use super::send_kill;
 use super::tasks::Parcel;
+use crate::channel;
+use crate::error::Error;
 use crate::exit::Exit;
+use crate::fit::Fit;
 use crate::gauge::MemoryGauge;
+use crate::message::Request;
 use crate::refusals::Refusals;
 
 /// One running sandbox. Dropping it kills everything in it.
@@ -18,6 +25,7 @@ pub struct Sandbox {
     pub(super) refusals: Refusals,
     pub(super) exit: watch::Receiver<Option<Exit>>,
     pub(super) outgoing: mpsc::UnboundedSender<Parcel>,
+    pub(super) board: Arc<Board>,
 }
 
 impl Sandbox {
@@ -29,6 +37,27 @@ impl Sandbox {
     /// The host's process id of its first process.
     pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Gives it what was left open at its launch: the contents of its late folder, and its share of memory and CPU. Once. The
+    /// running process sees all of it when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for what cannot be right, [`Error::Fit`] if the host refuses or it has ended: it is then of no use,
+    /// [`Error::Lost`] if there is no spawner any more.
+    pub async fn fit(&self, fit: Fit) -> Result<(), Error> {
+        fit.check().map_err(|source| Error::Invalid { id: self.id.clone(), source })?;
+        let failed = |reason| Error::Fit { id: self.id.clone(), reason };
+        let request = Request::Fit { number: self.number, fit };
+        let bytes = channel::encode(&request).map_err(|error| failed(error.to_string()))?;
+        let (answer, answered) = oneshot::channel();
+        self.board.expect_fit(self.number, answer);
+        self.outgoing.send(Parcel { bytes, descriptors: Vec::new() }).map_err(|_| Error::Lost)?;
+        match answered.await {
+            Ok(None) => Ok(()),
+            Ok(Some(reason)) => Err(failed(reason)),
+            Err(_) => Err(failed("it has ended".to_owned())),
+        }
     }
 
     /// Kills everything in it, at once and without waiting; more than once is no harm.

@@ -94,7 +94,12 @@ async fn read_one(
     }
 }
 
-fn handle(board: &Board, outgoing: &mpsc::WeakUnboundedSender<Parcel>, reply: Reply, mut descriptors: Vec<OwnedFd>) {
+fn handle(
+    board: &Arc<Board>,
+    outgoing: &mpsc::WeakUnboundedSender<Parcel>,
+    reply: Reply,
+    mut descriptors: Vec<OwnedFd>,
+) {
     match reply {
         Reply::Launched { number, pid, gauge, counters } => {
             let exit = board.running(number);
@@ -104,13 +109,18 @@ fn handle(board: &Board, outgoing: &mpsc::WeakUnboundedSender<Parcel>, reply: Re
                 // Nobody holds a handle, so the spawner is about to end everything.
                 return;
             };
-            let sandbox = Sandbox { id, number, pid, gauge, refusals, exit, outgoing };
+            let sandbox = Sandbox { id, number, pid, gauge, refusals, exit, outgoing, board: Arc::clone(board) };
             // If the caller no longer waits, the sandbox is dropped here, and so killed.
             drop(answer.send(Ok(sandbox)));
         }
         Reply::LaunchFailed { number, reason } => {
             if let Some((id, answer)) = board.take(number) {
                 let _unheard = answer.send(Err(Error::Launch { id, reason }));
+            }
+        }
+        Reply::Fitted { number, failure } => {
+            if let Some(answer) = board.take_fit(number) {
+                let _unheard = answer.send(failure);
             }
         }
         Reply::Exited { number, exit } => board.ended(number, exit),

@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 
 use super::staging::USER_ID;
+use crate::cgroup::share;
 use crate::launch::{Launch, Network};
 
 /// Host ids per sandbox, as many as a user namespace usually has.
@@ -108,14 +109,11 @@ fn resources(launch: &Launch, controllers: Controllers) -> Value {
         }
     }
     if controllers.cpu {
-        const PERIOD: u64 = 100_000;
-        let millicores = u64::from(limits.cpu_millicores);
-        // 1024 shares are one CPU; libcontainer turns shares into a weight on cgroup v2. The kernel's least is 2.
-        resources["cpu"] = json!({ "shares": (millicores * 1024 / 1000).max(2) });
+        // libcontainer turns shares into a weight on cgroup v2.
+        resources["cpu"] = json!({ "shares": share::shares(limits.cpu_millicores) });
         if limits.cpu_quota {
-            resources["cpu"]["period"] = json!(PERIOD);
-            // The kernel takes no quota below a millisecond.
-            resources["cpu"]["quota"] = json!((millicores * PERIOD / 1000).max(1000));
+            resources["cpu"]["period"] = json!(share::PERIOD_US);
+            resources["cpu"]["quota"] = json!(share::quota_us(limits.cpu_millicores));
         }
     }
     if controllers.pids {
@@ -133,6 +131,7 @@ mod tests {
         Launch {
             id: "a".into(),
             binds: vec![],
+            late: None,
             links: vec![],
             args: vec!["/bin/true".into()],
             env: vec![("A".into(), "x=y".into())],

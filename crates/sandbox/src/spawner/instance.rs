@@ -7,6 +7,7 @@ use rustix::io::read;
 use rustix::process::{Pid, Signal, WaitStatus, pidfd_send_signal};
 
 use super::disk::Disk;
+use super::late::Late;
 use super::network::Lease;
 use super::slots::Slot;
 use crate::exit::ExitStatus;
@@ -20,6 +21,8 @@ pub(super) struct Instance {
     pub(super) pid: Pid,
     pub(super) pidfd: OwnedFd,
     pub(super) disk: Option<Disk>,
+    /// Some until it is fitted.
+    pub(super) late: Option<Late>,
     /// Handed to the server with the news of the launch.
     pub(super) gauge: Option<(GaugeKind, File)>,
     /// `/proc/PID/net`, handed to the server with it; none on the host's network.

@@ -23,6 +23,7 @@ use super::descriptors::Descriptors;
 use super::disk::{Disk, Disks};
 use super::executor::Payload;
 use super::instance::Instance;
+use super::late::Late;
 use super::mounts;
 use super::namespace::HomeNetwork;
 use super::network::{Hub, Lease, NetworkError};
@@ -32,6 +33,7 @@ use super::slots::Slots;
 use super::staging::{Staging, USER_ID};
 use super::third::Third;
 use crate::cgroup::Cgroups;
+use crate::fit::Fit;
 use crate::launch::{InvalidLaunch, Launch, Network};
 use crate::wall::WallState;
 
@@ -63,6 +65,8 @@ pub(super) enum LaunchError {
     NoSlot,
     #[error("cannot {step}")]
     Step { step: &'static str, source: io::Error },
+    #[error("it has no late folder, or that is filled already")]
+    NoLateFolder,
     #[error("cannot make /tmp")]
     Disk(#[source] super::disk::DiskError),
     #[error("this spawner has no way out for sandboxes")]
@@ -89,7 +93,7 @@ impl Launcher {
         let slot = self.slots.take().ok_or(LaunchError::NoSlot)?;
         let first_id = self.slots.first_id(&slot);
         match self.create(launch, first_id, socket, output) {
-            Ok((Started { pid, pidfd, address }, report, disk)) => {
+            Ok(Created { started: Started { pid, pidfd, address }, report, disk, late }) => {
                 let gauge = self.cgroups.open_gauge(&launch.id);
                 Ok(Instance {
                     id: launch.id.clone(),
@@ -97,6 +101,7 @@ impl Launcher {
                     pid,
                     pidfd,
                     disk,
+                    late,
                     gauge,
                     counters: counters(launch.network, pid),
                     address,
@@ -117,9 +122,9 @@ impl Launcher {
         first_id: u32,
         socket: &OwnedFd,
         output: OwnedFd,
-    ) -> Result<(Started, OwnedFd, Option<Disk>), LaunchError> {
+    ) -> Result<Created, LaunchError> {
         let mut phases = Phases::start();
-        let assembly = self.assemble(launch)?;
+        let (assembly, late) = self.assemble(launch)?;
         phases.mark("root");
         let disk = self.mount_tmp(launch, &assembly, first_id + USER_ID)?;
         phases.mark("tmp");
@@ -133,11 +138,11 @@ impl Launcher {
         let started = self.start(launch, &mut container)?;
         phases.mark("start");
         phases.report(&launch.id);
-        Ok((started, report, disk))
+        Ok(Created { started, report, disk, late })
     }
 
     /// The root as this sandbox will see it, at a place that is taken down when the sandbox has its own copy.
-    fn assemble(&mut self, launch: &Launch) -> Result<Assembly, LaunchError> {
+    fn assemble(&mut self, launch: &Launch) -> Result<(Assembly, Option<Late>), LaunchError> {
         let skeleton = self.skeletons.get(&self.staging, launch).map_err(step("prepare the root file system"))?;
         let root = self.staging.path("launch");
         mounts::bind(&skeleton, &root).map_err(step("mount the root file system"))?;
@@ -164,7 +169,14 @@ impl Launcher {
                 }
             }
         }
-        Ok(assembly)
+        let late = match &launch.late {
+            Some(target) => Some(
+                Late::prepare(&self.staging, &launch.id, &inside(&assembly.root, target))
+                    .map_err(step("prepare the late folder"))?,
+            ),
+            None => None,
+        };
+        Ok((assembly, late))
     }
 
     fn mount_tmp(&self, launch: &Launch, assembly: &Assembly, owner: u32) -> Result<Option<Disk>, LaunchError> {
@@ -231,6 +243,16 @@ impl Launcher {
         })
     }
 
+    /// Gives a running sandbox what it gets late. On failure it is of no use any more.
+    pub(super) fn fit(&self, id: &str, late: Option<Late>, fit: &Fit) -> Result<(), LaunchError> {
+        fit.check().map_err(LaunchError::Invalid)?;
+        let late = late.ok_or(LaunchError::NoLateFolder)?;
+        self.cgroups.set(id, fit).map_err(step("set the limits"))?;
+        late.fill(&fit.source)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", fit.source.display())))
+            .map_err(step("show a folder"))
+    }
+
     fn connect(&self, network: Network, pid: u32) -> Result<Option<Lease>, LaunchError> {
         match network {
             Network::None => {
@@ -278,6 +300,14 @@ fn prefer_as_victim(pid: u32) {
     if let Err(error) = fs::write(format!("/proc/{pid}/oom_score_adj"), "500") {
         tracing::debug!(%error, "cannot make a sandbox the preferred victim");
     }
+}
+
+/// A started process, before anything is known of its exec.
+struct Created {
+    started: Started,
+    report: OwnedFd,
+    disk: Option<Disk>,
+    late: Option<Late>,
 }
 
 /// A root put together; taken down when dropped.

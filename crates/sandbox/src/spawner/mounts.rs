@@ -1,12 +1,15 @@
 //! The few kinds of mount the spawner makes, all within its own mount namespace.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use rustix::fs::{CWD, Mode, OFlags, open};
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind_recursive, mount_change, unmount,
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind,
+    mount_bind_recursive, mount_change, move_mount, open_tree, unmount,
 };
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -35,7 +38,33 @@ pub(super) fn bind(source: &Path, target: &Path) -> io::Result<()> {
 /// The same, and nobody can write to it, or use its devices and set-uid programs, not even the root of a sandbox's user namespace.
 pub(super) fn bind_read_only(source: &Path, target: &Path) -> io::Result<()> {
     bind(source, target)?;
-    restrict(target).inspect_err(|_| detach(target))
+    let path = CString::new(target.as_os_str().as_bytes())?;
+    set_attributes(CWD, &path, libc::AT_RECURSIVE, RESTRICTED).inspect_err(|_| detach(target))
+}
+
+/// Shows a folder at another place in a way that what is mounted upon it later also appears in the copies that other namespaces
+/// made. What comes back names this mount, also when it is covered.
+pub(super) fn share(folder: &Path, at: &Path) -> io::Result<OwnedFd> {
+    mount_bind(folder, at)?;
+    let shared = || {
+        mount_change(at, MountPropagationFlags::SHARED)?;
+        open(at, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    };
+    shared().map_err(Into::into).inspect_err(|_| detach(at))
+}
+
+/// A [shared](share) mount is from now on nobody else's matter: what is on it may go without going elsewhere.
+pub(super) fn unshare(mount: &OwnedFd) -> io::Result<()> {
+    set_attributes(mount, c"", libc::AT_EMPTY_PATH, 0)
+}
+
+/// Shows a folder of the host at a [shared](share) place. It is made unchangeable before it is there: what appears elsewhere is as
+/// it was at that moment.
+pub(super) fn attach_read_only(source: &Path, shared: &Path) -> io::Result<()> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    let tree = open_tree(CWD, source, flags)?;
+    set_attributes(&tree, c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, RESTRICTED)?;
+    Ok(move_mount(&tree, "", CWD, shared, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?)
 }
 
 /// A tmpfs for `/tmp`, where no disk can be had; it counts as memory of the sandbox.
@@ -52,19 +81,21 @@ pub(super) fn detach(at: &Path) {
     }
 }
 
+/// Read-only, without devices and set-uid programs.
+const RESTRICTED: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+
+/// Makes a mount private, and what else is given.
 #[allow(unsafe_code)]
-fn restrict(target: &Path) -> io::Result<()> {
-    let path = CString::new(target.as_os_str().as_bytes())?;
+fn set_attributes(folder: impl AsFd, path: &CStr, flags: libc::c_int, attr_set: u64) -> io::Result<()> {
     // SAFETY: mount_attr is plain data, for which all zeros is a value.
     let mut attributes: libc::mount_attr = unsafe { std::mem::zeroed() };
-    attributes.attr_set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+    attributes.attr_set = attr_set;
     attributes.propagation = libc::MS_PRIVATE;
-    let flags = libc::AT_RECURSIVE;
     // SAFETY: the path ends in NUL, and the size given is that of the structure; both outlive the call.
     let result = unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,
-            libc::AT_FDCWD,
+            folder.as_fd().as_raw_fd(),
             path.as_ptr(),
             flags,
             &raw const attributes,

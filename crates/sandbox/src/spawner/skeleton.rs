@@ -57,6 +57,7 @@ fn shape_of(launch: &Launch) -> io::Result<Shape> {
             .map_err(|error| io::Error::new(error.kind(), format!("bind source {}: {error}", bind.source.display())))?;
         targets.push((bind.target.clone(), source.is_dir()));
     }
+    targets.extend(launch.late.iter().map(|target| (target.clone(), true)));
     targets.sort();
     Ok(Shape { targets, links: launch.links.clone() })
 }

@@ -7,6 +7,8 @@
 //! etc/       a few files of the host's /etc, and our own passwd, group, hosts, resolv.conf
 //! roots/N/   one skeleton per set of bind targets (see skeleton.rs), the host's /usr and our etc mounted in it
 //! launch/    where one root at a time is put together
+//! empty/     what a running sandbox sees in its late folder at first
+//! late/ID/   where that folder is filled (see late.rs)
 //! bundles/   the bundle of that launch; it holds the environment, so it is closed and short-lived
 //! state/     libcontainer's notes
 //! ```
@@ -75,7 +77,7 @@ impl Staging {
     pub(super) fn prepare() -> io::Result<Staging> {
         let staging = Staging { folder: PathBuf::from(PLACE) };
         mounts::staging(&staging.folder)?;
-        for folder in ["etc", "roots", "launch"] {
+        for folder in ["etc", "roots", "launch", "empty", "late"] {
             fs::create_dir(staging.path(folder))?;
         }
         for folder in ["bundles", "state"] {

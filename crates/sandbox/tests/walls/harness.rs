@@ -191,6 +191,7 @@ pub(crate) fn launch(id: &str, args: &[&str]) -> Launch {
     Launch {
         id: id.to_owned(),
         binds: Vec::new(),
+        late: None,
         links: Vec::new(),
         args: args.iter().map(|argument| (*argument).to_owned()).collect(),
         env: vec![("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())],

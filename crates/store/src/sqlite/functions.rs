@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use fungraph_model::limits::LATEST;
-use fungraph_model::{Digest, FunctionKey, FunctionVersion, ProjectId};
+use fungraph_model::{Digest, FunctionKey, FunctionVersion, ProjectId, Runtime};
 use sqlx::{QueryBuilder, Row, SqliteConnection};
 
 use super::rows::{self, bound_columns, columns, placeholders};
@@ -158,6 +158,15 @@ impl Sqlite {
             .map_err(Error::during("read the usage of a project"))?;
         let Some(row) = row else { return Ok(Usage::default()) };
         Ok(Usage { functions: rows::unsigned(&row, "functions")?, code_bytes: rows::unsigned(&row, "code_bytes")? })
+    }
+
+    /// The names of runtimes that this program does not know, in a database of a newer one, are left out.
+    pub(crate) async fn runtimes_in_use(&self) -> Result<Vec<Runtime>, Error> {
+        let names: Vec<String> = sqlx::query_scalar("SELECT DISTINCT runtime FROM function_versions ORDER BY runtime")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(Error::during("read the runtimes in use"))?;
+        Ok(names.iter().filter_map(|name| Runtime::parse(name)).collect())
     }
 
     pub(crate) async fn digests_in_use(&self) -> Result<HashSet<Digest>, Error> {

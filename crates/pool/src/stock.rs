@@ -1,0 +1,262 @@
+//! Blank instances: started before anybody asks, one shelf for each kind.
+//!
+//! Every instance begins as a blank one. Whoever finds none ready orders one and gets the first that is finished, whether it was
+//! started for him or for the shelf. What is ready counts against the host's room, and is the first to go when room is wanted.
+
+mod demand;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use fungraph_instance::{BLANK_MEMORY_MB, Blank, Blueprint, LaunchError, Launcher, StartError};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::demand::Demand;
+use crate::{
+    Config,
+    capacity::{Capacity, Permit},
+};
+
+const BLANK_BYTES: u64 = (BLANK_MEMORY_MB as u64) << 20;
+
+/// All shelves.
+pub(crate) struct Stock {
+    supply: Arc<Supply>,
+    shelves: Mutex<HashMap<Blueprint, Arc<Shelf>>>,
+}
+
+/// What every shelf starts blanks with.
+struct Supply {
+    config: Config,
+    launcher: Arc<dyn Launcher>,
+    capacity: Arc<Capacity>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    begun: Instant,
+}
+
+/// Blank instances of one kind.
+pub(crate) struct Shelf {
+    blueprint: Blueprint,
+    supply: Arc<Supply>,
+    state: Mutex<State>,
+    /// As many as are in the state; read without its lock by every decision.
+    ready: AtomicUsize,
+}
+
+#[derive(Default)]
+struct State {
+    ready: VecDeque<Held>,
+    /// Being started, for the shelf or for somebody.
+    starting: usize,
+    takers: VecDeque<oneshot::Sender<Result<Blank, StartError>>>,
+    demand: Demand,
+    /// Functions of this kind exist: one is kept ready even if none was wanted lately.
+    expected: bool,
+    /// The last start failed: none is started before somebody wants one.
+    broken: bool,
+}
+
+/// A blank that waits, with its room on the host.
+struct Held {
+    blank: Blank,
+    permit: Permit,
+}
+
+impl Stock {
+    pub(crate) fn new(
+        config: Config,
+        launcher: Arc<dyn Launcher>,
+        capacity: Arc<Capacity>,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
+        let supply = Supply { config, launcher, capacity, tasks, stop, begun: Instant::now() };
+        Self { supply: Arc::new(supply), shelves: Mutex::default() }
+    }
+
+    /// The shelf for a kind, empty at first.
+    pub(crate) fn shelf(&self, blueprint: &Blueprint) -> Arc<Shelf> {
+        let mut shelves = self.shelves.lock().expect("nothing panics while it holds the shelves");
+        let new = || Arc::new(Shelf::new(blueprint.clone(), Arc::clone(&self.supply)));
+        Arc::clone(shelves.entry(blueprint.clone()).or_insert_with(new))
+    }
+
+    fn shelves(&self) -> Vec<Arc<Shelf>> {
+        self.shelves.lock().expect("nothing panics while it holds the shelves").values().cloned().collect()
+    }
+
+    /// Brings every shelf to what is worth having.
+    pub(crate) fn tend(&self) {
+        self.shelves().iter().for_each(Shelf::tend);
+    }
+
+    /// One blank goes, from the fullest shelf; false where none is left.
+    pub(crate) fn give_way(&self) -> bool {
+        let fullest = self.shelves().into_iter().max_by_key(|shelf| shelf.ready());
+        fullest.is_some_and(|shelf| shelf.drop_one())
+    }
+
+    /// Ends every blank and turns away who ordered one; the pool stops.
+    pub(crate) fn clear(&self) {
+        for shelf in self.shelves() {
+            while shelf.drop_one() {}
+            shelf.lock().takers.clear();
+        }
+    }
+
+    /// Blanks that are ready, by kind.
+    pub(crate) fn census(&self) -> Vec<(Blueprint, usize)> {
+        self.shelves().iter().map(|shelf| (shelf.blueprint.clone(), shelf.ready())).collect()
+    }
+}
+
+impl Shelf {
+    fn new(blueprint: Blueprint, supply: Arc<Supply>) -> Self {
+        Self { blueprint, supply, state: Mutex::default(), ready: AtomicUsize::new(0) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds a shelf")
+    }
+
+    /// How many are ready.
+    pub(crate) fn ready(&self) -> usize {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    /// Functions of this kind exist: the first call of one should find a blank.
+    pub(crate) fn expect(self: &Arc<Self>) {
+        self.lock().expected = true;
+        self.tend();
+    }
+
+    /// Takes one that is ready, the oldest: it has had the most time to prepare itself.
+    pub(crate) fn take(&self) -> Option<(Blank, Permit)> {
+        let mut state = self.lock();
+        let held = std::iter::from_fn(|| state.ready.pop_front()).find(|held| held.blank.is_alive());
+        if held.is_some() {
+            state.demand.add(self.second());
+        }
+        self.count(&state);
+        held.map(|held| (held.blank, held.permit))
+    }
+
+    /// Brings one back that was taken in vain.
+    pub(crate) fn put_back(&self, blank: Blank, permit: Permit) {
+        let mut state = self.lock();
+        state.ready.push_front(Held { blank, permit });
+        self.count(&state);
+    }
+
+    /// Waits for the next one that is started; the caller has room for it already.
+    pub(crate) async fn order(self: &Arc<Self>, limit: Duration) -> Result<Blank, StartError> {
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut state = self.lock();
+            state.demand.add(self.second());
+            state.broken = false;
+            state.takers.retain(|taker| !taker.is_closed());
+            state.takers.push_back(sender);
+            if state.starting < state.takers.len() {
+                self.launch(&mut state, None);
+            }
+        }
+        match timeout(limit, receiver).await {
+            Ok(Ok(blank)) => blank,
+            _ => Err(LaunchError::too_slow(&self.blueprint, limit).into()),
+        }
+    }
+
+    /// Starts what is missing and lets go what is too many.
+    pub(crate) fn tend(self: &Arc<Self>) {
+        let supply = &self.supply;
+        let mut state = self.lock();
+        let target = self.target(&mut state);
+        state.ready.retain(|held| held.blank.is_alive());
+        while state.ready.len() > target {
+            state.ready.pop_front();
+        }
+        self.count(&state);
+        // Calls come first: they find what is started for them sooner if nothing is started beside it.
+        let may_start = state.takers.is_empty() && !state.broken && !supply.stop.is_cancelled();
+        while may_start && state.ready.len() + state.starting < target && state.starting < supply.config.processors {
+            let Some(permit) = supply.capacity.take_spare(BLANK_BYTES) else { break };
+            self.launch(&mut state, Some(permit));
+        }
+    }
+
+    fn target(&self, state: &mut State) -> usize {
+        let config = &self.supply.config;
+        let least = if state.expected { config.blanks_least } else { 0 };
+        state.demand.most(self.second()).max(least).min(config.blanks_most)
+    }
+
+    fn launch(self: &Arc<Self>, state: &mut State, permit: Option<Permit>) {
+        state.starting += 1;
+        let shelf = Arc::clone(self);
+        self.supply.tasks.spawn(async move {
+            let Supply { config, launcher, stop, .. } = &*shelf.supply;
+            let start = Blank::start(launcher.as_ref(), &shelf.blueprint, config.start, config.log_bytes_per_call);
+            tokio::select! {
+                started = start => shelf.arrived(started, permit),
+                () = stop.cancelled() => {
+                    let mut state = shelf.lock();
+                    state.starting -= 1;
+                    state.takers.clear();
+                }
+            }
+        });
+    }
+
+    /// One is there, or failed: the first in line gets it, else the shelf keeps it if the host has room for it.
+    fn arrived(self: &Arc<Self>, mut started: Result<Blank, StartError>, permit: Option<Permit>) {
+        let mut state = self.lock();
+        state.starting -= 1;
+        state.broken = started.is_err();
+        while let Some(taker) = state.takers.pop_front() {
+            match taker.send(started) {
+                Ok(()) => return,
+                Err(back) => started = back,
+            }
+        }
+        match started {
+            Err(error) => {
+                let cause = &error as &dyn std::error::Error;
+                tracing::error!(cause, kind = %self.blueprint, "a blank instance could not be started; \
+                     the next call that needs one tries again");
+            }
+            Ok(blank) => {
+                if let Some(permit) = permit.or_else(|| self.supply.capacity.take_spare(BLANK_BYTES)) {
+                    state.ready.push_back(Held { blank, permit });
+                    self.count(&state);
+                }
+            }
+        }
+    }
+
+    fn drop_one(&self) -> bool {
+        let mut state = self.lock();
+        let dropped = state.ready.pop_back().is_some();
+        self.count(&state);
+        dropped
+    }
+
+    fn count(&self, state: &State) {
+        self.ready.store(state.ready.len(), Ordering::Relaxed);
+    }
+
+    fn second(&self) -> u64 {
+        self.supply.begun.elapsed().as_secs()
+    }
+}

@@ -1,0 +1,108 @@
+//! Who gets room where there is not enough for all.
+
+use std::{sync::Arc, time::Duration};
+
+use fungraph_model::{FunctionVersion, ProjectId, Strategy};
+
+use super::fake::plan;
+use super::{ONE, host, lease, no_stock, quick, refusal, say, text, until};
+use crate::{Config, Group, Refusal};
+
+fn waiting(group: &Arc<Group>, event: &'static str) -> tokio::task::JoinHandle<fungraph_model::Outcome<bytes::Bytes>> {
+    let group = Arc::clone(group);
+    tokio::spawn(async move { say(&lease(&group).await, event).await })
+}
+
+fn of_project(name: &str, project: &str) -> fungraph_instance::Plan {
+    let mut plan = plan(name, Strategy { concurrency: -1, concurrent_num: 1 }, None);
+    let mut version = FunctionVersion::clone(&plan.version);
+    version.key.project = ProjectId(project.to_owned());
+    plan.version = Arc::new(version);
+    plan
+}
+
+#[tokio::test]
+async fn functions_without_room_take_turns_in_their_order() {
+    let host = host(Config { most_instances: 1, ..no_stock() });
+    let [a, b, c] = ["a", "b", "c"].map(|name| host.pool.group(plan(name, ONE, None)));
+    let held = lease(&a).await;
+    let second = waiting(&b, "second");
+    until("b waits for room", || host.pool.wanting_room() == 1).await;
+    let third = waiting(&c, "third");
+    until("c waits for room", || host.pool.wanting_room() == 2).await;
+    drop(held);
+    assert_eq!(second.await.expect("no panic"), text("second"));
+    assert_eq!(third.await.expect("no panic"), text("third"));
+    assert_eq!(host.launcher.fitted(), ["default:a", "default:b", "default:c"]);
+}
+
+#[tokio::test]
+async fn instance_that_has_served_its_time_makes_room_for_another_function() {
+    let host = host(Config { most_instances: 1, ..no_stock() });
+    let (busy, other) = (host.pool.group(plan("busy", ONE, None)), host.pool.group(plan("other", ONE, None)));
+    let held = lease(&busy).await;
+    let next = waiting(&busy, "its own next");
+    let wanted = waiting(&other, "the other's");
+    until("the other waits for room", || host.pool.wanting_room() == 1).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::time::resume();
+    drop(held);
+    assert_eq!(wanted.await.expect("no panic"), text("the other's"));
+    assert_eq!(next.await.expect("no panic"), text("its own next"));
+    assert_eq!(host.launcher.fitted(), ["default:busy", "default:other", "default:busy"]);
+}
+
+#[tokio::test]
+async fn instance_that_is_young_serves_its_own_line_first() {
+    let host = host(Config { most_instances: 1, ..no_stock() });
+    let (busy, other) = (host.pool.group(plan("busy", ONE, None)), host.pool.group(plan("other", ONE, None)));
+    let held = lease(&busy).await;
+    let next = waiting(&busy, "its own next");
+    let wanted = waiting(&other, "the other's");
+    until("the other waits for room", || host.pool.wanting_room() == 1).await;
+    drop(held);
+    assert_eq!(next.await.expect("no panic"), text("its own next"));
+    assert_eq!(wanted.await.expect("no panic"), text("the other's"));
+    assert_eq!(host.launcher.fitted(), ["default:busy", "default:other"]);
+}
+
+#[tokio::test]
+async fn project_has_no_more_than_its_part_of_the_host() {
+    let host = host(Config { most_instances_per_project: 2, ..quick() });
+    let (a, b) = (host.pool.group(of_project("f", "a")), host.pool.group(of_project("f", "b")));
+    let held = [lease(&a).await, lease(&a).await];
+    assert_eq!(refusal(&a).await, Refusal::WaitedTooLong);
+    assert_eq!(say(&lease(&b).await, "another project").await, text("another project"));
+    drop(held);
+}
+
+#[tokio::test]
+async fn project_makes_room_of_its_own_idle_instances_only() {
+    let host = host(Config { most_instances_per_project: 1, ..no_stock() });
+    let plans = [of_project("old", "a"), of_project("old", "b"), of_project("new", "a")];
+    let [old, others, new] = plans.map(|plan| host.pool.group(plan));
+    drop(lease(&others).await);
+    drop(lease(&old).await);
+    assert_eq!(say(&lease(&new).await, "room").await, text("room"));
+    assert_eq!((old.size(), others.size(), new.size()), (0, 1, 1));
+}
+
+#[tokio::test]
+async fn function_larger_than_its_projects_part_is_refused_at_once() {
+    let host = host(Config { memory_bytes_per_project: 127 << 20, ..quick() });
+    assert_eq!(refusal(&host.pool.group(plan("f", ONE, None))).await, Refusal::NeverFits);
+}
+
+#[tokio::test]
+async fn line_of_a_project_is_bounded() {
+    let host = host(Config { queue_per_project: 1, ..quick() });
+    let [f, g] = ["f", "g"].map(|name| host.pool.group(plan(name, ONE, None)));
+    let held = [lease(&f).await, lease(&g).await];
+    let first = waiting(&f, "first in line");
+    until("it stands in line", || host.pool.waiting() == 1).await;
+    assert_eq!(refusal(&g).await, Refusal::QueueFull);
+    drop(held);
+    assert_eq!(first.await.expect("no panic"), text("first in line"));
+    assert_eq!(host.pool.waiting(), 0);
+}
