@@ -8,6 +8,7 @@ mod signed;
 mod config;
 mod doctor;
 mod drain;
+mod faults;
 mod folder;
 mod help;
 mod raw;

@@ -133,6 +133,19 @@ impl Signable {
         self.headers.iter().find(|header| header.0.eq_ignore_ascii_case(name)).map(|header| header.1.clone())
     }
 
+    /// Where it goes, as `address:port`.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// What would be sent, for those who want to do it themselves.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let more: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let (method, path, host, length) = (&self.method, &self.path, &self.host, self.body.len());
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n{more}\r\n");
+        [head.as_bytes(), self.body.as_bytes()].concat()
+    }
+
     pub(crate) fn send(&self) -> Answer {
         let headers: Vec<(&str, &str)> = self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
         request(&self.endpoint, &self.method, &self.path, &headers, &self.body)
