@@ -20,6 +20,7 @@ const CASES: &[Case] = &[
     ("hog", too_much_memory_is_told_apart_from_a_crash),
     ("hog-child", a_child_out_of_memory_is_the_functions_to_deal_with),
     ("exit", an_exit_is_a_crash_with_its_code),
+    ("signals", signals_that_kill_are_crashes),
     ("close", a_closed_socket_is_a_crash),
     ("garbage", garbage_on_the_socket_is_a_crash),
     ("forge", an_answer_to_no_call_is_a_crash),
@@ -31,6 +32,7 @@ const CASES: &[Case] = &[
     ("fill", a_full_disk_is_told_and_goes_with_its_instance),
     ("linger", what_goes_on_after_the_answer_harms_nobody),
     ("left", a_call_whose_client_leaves_runs_to_its_end),
+    ("orphans", orphans_do_not_pile_up),
 ];
 
 const NODE_CASES: &[Case] = &[
@@ -106,6 +108,17 @@ fn a_child_out_of_memory_is_the_functions_to_deal_with(stage: &Stage, name: &str
 fn an_exit_is_a_crash_with_its_code(stage: &Stage, name: &str) {
     let function = stage.function(name, |_| {});
     function.fails(&json!({ "do": "leave" }), "4002", "exited with code 3");
+    function.is_fresh();
+}
+
+fn signals_that_kill_are_crashes(stage: &Stage, name: &str) {
+    let function = stage.function(name, |_| {});
+    for number in [9, 15, 11, 6] {
+        let event = json!({ "do": "hurt", "signal": number });
+        function.fails(&event, "4002", &format!("was ended by signal {number}"));
+        function.is_fresh();
+    }
+    function.fails(&json!({ "do": "abort" }), "4002", "was ended by signal 6");
     function.is_fresh();
 }
 
@@ -211,6 +224,13 @@ fn a_call_whose_client_leaves_runs_to_its_end(stage: &Stage, name: &str) {
         (logs.contains("to the end") && logs.matches("Finish invoke request").count() == 2).then_some(())
     });
     function.is_the_same(2);
+}
+
+fn orphans_do_not_pile_up(stage: &Stage, name: &str) {
+    let function = stage.function(name, |_| {});
+    // 1,120 of them, where the limit is 1,024 processes.
+    assert_eq!(function.returns(&json!({ "do": "orphans", "times": 70 })), 1);
+    function.is_the_same(1);
 }
 
 fn a_callback_counts_once(stage: &Stage, name: &str) {

@@ -14,6 +14,7 @@ use rustix::process::{PidfdFlags, Resource, Rlimit, getpid, getrlimit, pidfd_ope
 
 use super::bundle::Controllers;
 use super::disk::Disks;
+use super::init::Init;
 use super::launcher::Launcher;
 use super::loopback::HomeNetwork;
 use super::mounts;
@@ -112,6 +113,7 @@ pub(super) fn prepare(config: &Config, third: Third) -> Result<Launcher, SetupEr
         skeletons: Skeletons::default(),
         slots: Slots::new(&config.name),
         filters: Rc::new(Filters::compile().map_err(SetupError::Filters)?),
+        init: Rc::new(Init::write().map_err(step("write the init of sandboxes"))?),
         home_network,
         this: Rc::new(this),
         third,

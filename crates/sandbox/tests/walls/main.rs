@@ -6,6 +6,7 @@
 
 mod files;
 mod harness;
+mod init;
 mod kernel;
 mod late;
 mod life;
@@ -38,8 +39,17 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let filter = arguments.iter().find(|argument| !argument.starts_with('-')).cloned().unwrap_or_default();
-    let tests =
-        [files::TESTS, kernel::TESTS, limits::TESTS, late::TESTS, network::TESTS, life::TESTS, server::TESTS].concat();
+    let tests = [
+        files::TESTS,
+        kernel::TESTS,
+        limits::TESTS,
+        late::TESTS,
+        network::TESTS,
+        life::TESTS,
+        init::TESTS,
+        server::TESTS,
+    ]
+    .concat();
     let chosen: Vec<Test> = tests.into_iter().filter(|(name, _)| name.contains(&filter)).collect();
     harness::run_all(&chosen)
 }
