@@ -17,6 +17,7 @@ mod skeleton;
 mod slots;
 mod staging;
 mod third;
+mod turn;
 
 use std::collections::{HashMap, VecDeque};
 use std::error::Error as StdError;

@@ -5,6 +5,7 @@
 mod harness;
 mod signed;
 
+mod cleanliness;
 mod config;
 mod doctor;
 mod drain;

@@ -32,6 +32,7 @@ use super::skeleton::{Skeletons, inside};
 use super::slots::Slots;
 use super::staging::{Staging, USER_ID};
 use super::third::Third;
+use super::turn::Turn;
 use crate::cgroup::Cgroups;
 use crate::fit::Fit;
 use crate::launch::{InvalidLaunch, Launch, Network};
@@ -51,6 +52,8 @@ pub(super) struct Launcher {
     /// A pidfd of this process.
     pub(super) this: Rc<OwnedFd>,
     pub(super) third: Third,
+    /// Held, so that no other spawner works on this data folder.
+    pub(super) _turn: Turn,
 }
 
 /// Why a launch did not work; told to the server as text.
