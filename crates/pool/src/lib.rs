@@ -10,6 +10,7 @@ mod group;
 mod lease;
 mod line;
 mod pool;
+mod reserve;
 mod room;
 mod stock;
 #[cfg(test)]
@@ -20,3 +21,4 @@ pub use decide::Refusal;
 pub use group::{AcquireError, Group};
 pub use lease::Lease;
 pub use pool::Pool;
+pub use reserve::Prepare;

@@ -5,14 +5,14 @@ use std::{
         Arc, Mutex, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use fungraph_instance::{Blueprint, Launcher, Plan};
 use fungraph_model::Digest;
 use tokio::{
     sync::Notify,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -153,6 +153,16 @@ impl Pool {
         self.shared.groups().iter().map(|group| group.size()).sum()
     }
 
+    /// Memory that all instances together may have, and those of one project, in bytes; and the most instances of each.
+    #[must_use]
+    pub fn largest_room(&self) -> (u64, usize) {
+        let config = &self.shared.config;
+        (
+            config.memory_bytes.min(config.memory_bytes_per_project),
+            config.most_instances.min(config.most_instances_per_project),
+        )
+    }
+
     /// Starts nothing more and ends every idle instance; waits for the busy ones until `limit` is over.
     pub async fn shutdown(&self, limit: Duration) {
         self.shared.stopping.store(true, Ordering::Release);
@@ -176,6 +186,7 @@ async fn sweep(shared: Arc<Shared>, stop: CancellationToken) {
                 if let Some(since) = Instant::now().checked_sub(shared.config.idle) {
                     shared.groups().iter().for_each(|group| group.sweep(since));
                 }
+                shared.groups().iter().for_each(Group::tend_reserve);
                 shared.stock.tend();
             }
             () = shared.look.notified() => shared.room.serve(&shared),

@@ -71,6 +71,8 @@ impl RoomQueue {
             match member.take_turn() {
                 Turn::Done => {}
                 Turn::Again => again.push_back(group),
+                // Its reserve waits for room that others may give up; for none it would wait, and hold all others up, in vain.
+                Turn::Blocked(full) if member.has_no_line() && !can_be_made(&groups, &member, full) => {}
                 Turn::Blocked(full) => {
                     blocked.push_back(group);
                     if pool.leaving() < blocked.len() {
@@ -95,6 +97,12 @@ impl RoomQueue {
 
 fn contenders(groups: &[Arc<Group>], queued: usize) -> usize {
     groups.iter().filter(|group| group.size() > 0).count() + queued
+}
+
+/// Whether there is an instance that is not reserved, so that it leaves sooner or later.
+fn can_be_made(groups: &[Arc<Group>], wanting: &Group, full: Full) -> bool {
+    let mut others = groups.iter().filter(|group| full == Full::Host || group.project() == wanting.project());
+    others.any(|group| group.spare() > 0)
 }
 
 /// The least recently used idle instance of all functions leaves, or of all of the project where that has used up its own part.
