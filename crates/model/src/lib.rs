@@ -10,6 +10,7 @@ mod ids;
 mod invocation;
 pub mod limits;
 mod outcome;
+mod reservation;
 mod runtime;
 #[cfg(feature = "sample")]
 pub mod sample;
@@ -22,6 +23,7 @@ pub use function::{CodePackage, CodeType, Digest, FunctionKey, FunctionVersion};
 pub use ids::{DomainId, ProjectId, RequestId};
 pub use invocation::{LogTail, Summary};
 pub use outcome::{Failure, FailureCode, Outcome, Value};
+pub use reservation::{MetricRule, Reservation, Reserved, Schedule};
 pub use runtime::{Language, Runtime};
 pub use spec::{FunctionSpec, HookSpec, Strategy};
 pub use urn::{FunctionRef, Qualifier};
