@@ -11,6 +11,7 @@ mod functions;
 mod identity;
 mod invoke;
 mod jobs;
+mod reserve;
 mod resolve;
 mod run_log;
 mod telemetry;
@@ -18,9 +19,12 @@ mod to_end;
 mod validate;
 
 pub use config::Config;
-pub use draft::{CodeDraft, FunctionDraft, SpecDraft, StrategyDraft};
+pub use draft::{
+    CodeDraft, FunctionDraft, MetricDraft, ReservationDraft, ScheduleDraft, SpecDraft, StrategyDraft,
+};
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
 pub use functions::{FunctionCode, FunctionList, ListQuery};
 pub use identity::Credentials;
 pub use invoke::{Invocation, InvokeRequest};
+pub use reserve::{ReservationList, ReservationQuery};
