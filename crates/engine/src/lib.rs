@@ -19,9 +19,7 @@ mod to_end;
 mod validate;
 
 pub use config::Config;
-pub use draft::{
-    CodeDraft, FunctionDraft, MetricDraft, ReservationDraft, ScheduleDraft, SpecDraft, StrategyDraft,
-};
+pub use draft::{CodeDraft, FunctionDraft, MetricDraft, ReservationDraft, ScheduleDraft, SpecDraft, StrategyDraft};
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
 pub use functions::{FunctionCode, FunctionList, ListQuery};

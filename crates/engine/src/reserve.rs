@@ -1,8 +1,8 @@
 //! Reserved instances: what is set for a version, and how many there are.
 
 mod check;
-mod load;
 pub(crate) mod keeper;
+mod load;
 mod schedule;
 
 use std::sync::Arc;
@@ -124,11 +124,9 @@ impl Engine {
     /// # Errors
     /// When the store fails.
     pub async fn reservation(&self, version: &FunctionVersion) -> Result<Option<Reservation>, Error> {
-        let all = self.stored_reservations().await?;
-        let found = all.into_iter().find(|reserved| {
-            reserved.key == version.key && reserved.qualifier.to_string() == version.version
-        });
-        Ok(found.map(|reserved| reserved.reservation))
+        // There are no other versions yet.
+        let found = self.store.reservation(&version.key, &Qualifier::Latest).await;
+        found.map_err(|source| Error::internal("read the reserved instances", source))
     }
 
     async fn stored_reservations(&self) -> Result<Vec<Reserved>, Error> {

@@ -5,6 +5,7 @@ pub(crate) mod download;
 pub(crate) mod functions;
 pub(crate) mod health;
 pub(crate) mod invocations;
+pub(crate) mod reservations;
 mod unsupported;
 
 use fungraph_model::{Fault, FunctionRef};
@@ -23,6 +24,10 @@ pub(crate) enum Operation {
     UpdateFunctionCode,
     DeleteFunction,
     InvokeFunction,
+    UpdateFunctionReservedInstancesCount,
+    ListReservedInstanceConfigs,
+    ListFunctionReservedInstances,
+    UpdateFunctionMaxInstanceConfig,
     /// In the contract, not in this server.
     NotBuilt(&'static str),
 }
@@ -40,6 +45,10 @@ impl Operation {
             Self::UpdateFunctionCode => "UpdateFunctionCode",
             Self::DeleteFunction => "DeleteFunction",
             Self::InvokeFunction => "InvokeFunction",
+            Self::UpdateFunctionReservedInstancesCount => "UpdateFunctionReservedInstancesCount",
+            Self::ListReservedInstanceConfigs => "ListReservedInstanceConfigs",
+            Self::ListFunctionReservedInstances => "ListFunctionReservedInstances",
+            Self::UpdateFunctionMaxInstanceConfig => "UpdateFunctionMaxInstanceConfig",
             Self::NotBuilt(name) => name,
         }
     }

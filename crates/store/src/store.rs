@@ -121,6 +121,16 @@ impl Store {
         }
     }
 
+    /// What is reserved for a version or alias.
+    ///
+    /// # Errors
+    /// As [`Store::reservations`].
+    pub async fn reservation(&self, key: &FunctionKey, qualifier: &Qualifier) -> Result<Option<Reservation>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.reservation(key, qualifier).await,
+        }
+    }
+
     /// Every reservation, in the order in which their functions were created.
     ///
     /// # Errors

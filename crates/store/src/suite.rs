@@ -273,6 +273,8 @@ async fn reservations_are_replaced_removed_and_go_with_their_function() {
         reserved("a", &latest, &full),
     ];
     assert_eq!(store.reservations().await.expect("lists"), expected);
+    assert_eq!(store.reservation(&key("a"), &latest).await.expect("reads"), Some(full));
+    assert_eq!(store.reservation(&key("b"), &latest).await.expect("reads"), None);
     store.reserve(&key("a"), &alias, None).await.expect("removes");
     store.reserve(&key("a"), &alias, None).await.expect("it is gone already");
     assert!(store.delete_function(&key("b")).await.expect("deletes"));

@@ -50,7 +50,9 @@ fn schedule(draft: ScheduleDraft, basic: u32, now: Timestamp) -> Result<Schedule
     let count = draft.count.ok_or_else(|| bad_here("has no count"))?;
     let count = number("tactics_config.cron_configs.count", count)?;
     if count < basic {
-        return Err(bad_here(&format!("has the count {count}, below the basic count {basic}. Raise it, or lower 'count'")));
+        return Err(bad_here(&format!(
+            "has the count {count}, below the basic count {basic}. Raise it, or lower 'count'"
+        )));
     }
     // Clients send 0 for what they do not use.
     let (start_s, end_s) = (draft.start_time.filter(|start| *start != 0), draft.expired_time.filter(|end| *end != 0));
@@ -60,7 +62,9 @@ fn schedule(draft: ScheduleDraft, basic: u32, now: Timestamp) -> Result<Schedule
     if let (Some(start), Some(end)) = (start_s, end_s)
         && start >= end
     {
-        return Err(bad_here("ends before it begins. expired_time must be after start_time, both in seconds since 1970"));
+        return Err(bad_here(
+            "ends before it begins. expired_time must be after start_time, both in seconds since 1970",
+        ));
     }
     Ok(Schedule { name, cron, count, start_s, end_s })
 }
@@ -80,7 +84,9 @@ fn metric(draft: MetricDraft) -> Result<MetricRule, Fault> {
 fn name(list: &str, name: Option<String>) -> Result<String, Fault> {
     let name = name.unwrap_or_default();
     if name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
-        return Err(bad(format!("tactics_config.{list}: a name has over {NAME_CHARS} characters, or control characters")));
+        return Err(bad(format!(
+            "tactics_config.{list}: a name has over {NAME_CHARS} characters, or control characters"
+        )));
     }
     Ok(name)
 }

@@ -27,8 +27,10 @@ impl Times {
             }
         };
         if !(5..=6).contains(&fields.split_whitespace().count()) {
-            return Err("must have 5 or 6 fields: second (may be left out), minute, hour, day of month, month, day of week"
-                .to_owned());
+            return Err(
+                "must have 5 or 6 fields: second (may be left out), minute, hour, day of month, month, day of week"
+                    .to_owned(),
+            );
         }
         let cron = CronParser::builder().build().parse(fields).map_err(|error| format!("cannot be read: {error}"))?;
         Ok(Self { cron, zone })

@@ -10,17 +10,36 @@ use super::rows::{bad, get};
 use super::transaction::Transaction;
 use crate::Error;
 
+macro_rules! select {
+    () => {
+        "SELECT f.project, f.package, f.name, p.domain, r.qualifier, r.count, r.idle_mode, r.tactics \
+         FROM reservations r JOIN functions f ON f.id = r.function JOIN projects p ON p.id = f.project"
+    };
+}
+
+const SHOW: &str = concat!(select!(), " WHERE f.project = ? AND f.package = ? AND f.name = ? AND r.qualifier = ?");
+const LIST: &str = concat!(select!(), " ORDER BY r.function, r.qualifier");
+
 impl Sqlite {
+    pub(crate) async fn reservation(
+        &self,
+        key: &FunctionKey,
+        qualifier: &Qualifier,
+    ) -> Result<Option<Reservation>, Error> {
+        let row = sqlx::query(SHOW)
+            .bind(&key.project.0)
+            .bind(&key.package)
+            .bind(&key.name)
+            .bind(qualifier.to_string())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(Error::during("read the reserved instances"))?;
+        Ok(row.as_ref().map(read).transpose()?.map(|reserved| reserved.reservation))
+    }
+
     pub(crate) async fn reservations(&self) -> Result<Vec<Reserved>, Error> {
-        let rows = sqlx::query(
-            "SELECT f.project, f.package, f.name, p.domain, r.qualifier, r.count, r.idle_mode, r.tactics
-             FROM reservations r JOIN functions f ON f.id = r.function JOIN projects p ON p.id = f.project
-             ORDER BY r.function, r.qualifier",
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(Error::during("read the reserved instances"))?;
-        rows.iter().map(read).collect()
+        let rows = sqlx::query(LIST).fetch_all(&self.readers).await;
+        rows.map_err(Error::during("read the reserved instances"))?.iter().map(read).collect()
     }
 
     pub(crate) async fn reserve(
