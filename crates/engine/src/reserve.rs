@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use fungraph_model::{
     Caller, DomainId, ErrorCode, Fault, FunctionKey, FunctionRef, FunctionVersion, Qualifier, Reservation, Reserved,
+    limits,
 };
 use fungraph_store::Error as StoreError;
 use jiff::Timestamp;
@@ -56,6 +57,10 @@ impl Engine {
                 "The field 'max_instance_num' is missing: -1 is no limit, 0 disables the function, else 1 to 1000",
             )
         })?;
+        if !i32::try_from(most).is_ok_and(|most| limits::CONCURRENCY.contains(&most)) {
+            let message = format!("max_instance_num {most} is outside -1 to 1000 (-1 is no limit, 0 disables)");
+            return Err(Fault::new(ErrorCode::BadConcurrency, message).into());
+        }
         let strategy = StrategyDraft { concurrency: Some(most), concurrent_num: None };
         let draft = SpecDraft { strategy: Some(strategy), ..SpecDraft::default() };
         self.update_spec(caller, function, None, draft).await
@@ -73,12 +78,12 @@ impl Engine {
     ) -> Result<Reservation, Error> {
         let version = self.function(caller, function).await?;
         let reservation = check::reservation(draft, Timestamp::now())?;
-        self.check_room(&version, &reservation)?;
         let (engine, wish, qualifier) = (Arc::clone(self), reservation.clone(), function.version());
         let whole = async move {
             // Nobody else reserves between the look at the limit and what counts against it.
             let _alone = engine.creations.lock().await;
             engine.check_limit(&version, &qualifier, &wish).await?;
+            engine.check_room(&version, &wish)?;
             let kept = (wish.most() > 0).then_some(&wish);
             match engine.store.reserve(&version.key, &qualifier, kept).await {
                 Ok(()) => {}

@@ -12,6 +12,7 @@ mod folder;
 mod help;
 mod raw;
 mod remote;
+mod reserved;
 mod samples;
 mod sdk;
 mod serve;
