@@ -70,6 +70,7 @@ impl Engine {
             jobs: Jobs::default(),
         };
         let engine = Arc::new(engine);
+        engine.keep_last_words();
         engine.jobs.start(&engine);
         Ok(engine)
     }

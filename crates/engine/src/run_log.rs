@@ -26,9 +26,9 @@ pub(crate) struct FinishedLog {
     ended: Timestamp,
 }
 
-/// The log of an initializer that ran before any call.
+/// The log of what ran before any call, or after the last.
 #[derive(Debug)]
-pub(crate) struct BareLog(BytesMut);
+pub(crate) struct BareLog(pub(crate) Bytes);
 
 /// A time as the platform's lines have it: UTC, whole seconds.
 struct Second(Timestamp);
@@ -69,7 +69,7 @@ impl RunLog {
 
     /// What an initializer said without a call: only its own lines.
     pub(crate) fn without_call(self) -> BareLog {
-        BareLog(self.lines)
+        BareLog(self.lines.freeze())
     }
 
     /// Ends with the Finish line, whose numbers are those of the summary.

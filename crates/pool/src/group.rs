@@ -463,7 +463,6 @@ impl Group {
     }
 
     fn stop(self: &Arc<Self>, member: Arc<Member>) {
-        let limit = self.plan.version.spec.pre_stop.as_ref().map(|hook| Duration::from_secs(hook.timeout_s.into()));
-        self.pool.let_go(member, limit);
+        self.pool.let_go(member, &self.plan.version);
     }
 }

@@ -20,5 +20,5 @@ pub use config::Config;
 pub use decide::Refusal;
 pub use group::{AcquireError, Group};
 pub use lease::Lease;
-pub use pool::Pool;
+pub use pool::{LastWords, Pool};
 pub use reserve::Prepare;

@@ -10,6 +10,7 @@ mod doctor;
 mod drain;
 mod folder;
 mod help;
+mod life;
 mod raw;
 mod remote;
 mod reserved;

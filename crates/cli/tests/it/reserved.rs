@@ -21,13 +21,14 @@ fn code(word: &str) -> String {
     )
 }
 
-struct Host {
-    server: Server,
-    functions: String,
+/// A server without signatures and its functions.
+pub(crate) struct Host {
+    pub(crate) server: Server,
+    pub(crate) functions: String,
 }
 
 impl Host {
-    fn start(home: &Path) -> Self {
+    pub(crate) fn start(home: &Path) -> Self {
         let settings = home.join("settings.toml");
         fs::write(&settings, SETTINGS).expect("write");
         let server = Server::start_on(&home.join("data"), &["--config", &settings.display().to_string()]);
@@ -36,7 +37,7 @@ impl Host {
     }
 
     #[track_caller]
-    fn done(&self, method: &str, rest: &str, body: &Value) -> Value {
+    pub(crate) fn done(&self, method: &str, rest: &str, body: &Value) -> Value {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let answer = self.server.request(method, &format!("{}{rest}", self.functions), &[], &body);
         assert_eq!(answer.status, 200, "{method} {rest}: {}", answer.text());
@@ -69,7 +70,7 @@ impl Host {
         })
     }
 
-    fn call(&self, name: &str) -> Answer {
+    pub(crate) fn call(&self, name: &str) -> Answer {
         let path = format!("{}/{name}/invocations", self.functions);
         self.server.request("POST", &path, &[("X-Cff-Log-Type", "tail")], "{}")
     }

@@ -14,7 +14,7 @@ use fungraph_store::logs::{LogEntry, LogText as _};
 use jiff::Timestamp;
 
 use super::{Ran, note_start_failure};
-use crate::{Engine, error::chain};
+use crate::{Engine, error::chain, run_log::BareLog};
 
 impl Engine {
     /// What prepares the reserved instances of one revision of a function.
@@ -26,6 +26,16 @@ impl Engine {
             let tasks = engine.jobs.preparations().clone();
             tasks.spawn(async move { engine.prepare(&version, start, &told).await });
         })
+    }
+
+    /// What instances print after their last calls, a pre-stop handler's output above all, goes to the function's log too.
+    pub(crate) fn keep_last_words(self: &Arc<Self>) {
+        let engine = Arc::downgrade(self);
+        self.pool.tell_last_words(Box::new(move |version, printed| {
+            let Some(engine) = engine.upgrade() else { return };
+            let (request, started, text) = (RequestId::random(), Timestamp::now(), Box::new(BareLog(printed)));
+            engine.logs.append(LogEntry { function: Arc::clone(version), request, started, text });
+        }));
     }
 
     /// For a group that is to keep none.

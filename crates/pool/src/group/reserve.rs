@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{Group, state::State};
 use crate::{
     Lease,
+    capacity::Room,
     decide::{Overdue, Start, cheapest_start, decide_overdue},
     lease::Member,
     reserve::{Holding, Prepare, Reserve, missing},
@@ -112,6 +113,13 @@ impl Group {
     pub(crate) fn spare(&self) -> usize {
         let state = self.lock();
         (state.seats.len() + state.starting).saturating_sub(state.reserve.wanted)
+    }
+
+    /// Room that its reserved instances take once all are there.
+    pub(crate) fn promised(&self) -> Room {
+        let most = self.plan.version.spec.strategy.most_instances().unwrap_or(usize::MAX);
+        let instances = self.reserves().min(most);
+        Room { instances, memory_bytes: self.memory_bytes().saturating_mul(instances as u64) }
     }
 
     /// The initializer of a new instance, for whom nobody waits, may run now: a lease of it goes to whoever prepares. `false`

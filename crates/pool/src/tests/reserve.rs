@@ -217,6 +217,21 @@ async fn reserve_that_finds_no_room_holds_nobody_up() {
 }
 
 #[tokio::test]
+async fn others_keep_their_instances_where_more_is_reserved_than_there_is_room_for() {
+    let host = host(Config { most_instances: 3, ..no_stock() });
+    let [other, a, b] = ["other", "a", "b"].map(|name| host.pool.group(plan(name, MANY, None)));
+    drop(lease(&other).await);
+    a.reserve(1, nothing);
+    b.reserve(3, nothing);
+    until("what fits is there", || a.reserved() + b.reserved() == 2).await;
+    until("nobody waits for more", || host.pool.wanting_room() == 0).await;
+    assert_eq!(other.size(), 1);
+    b.reserve(2, nothing);
+    until("now all fit", || a.reserved() + b.reserved() == 3).await;
+    assert_eq!(other.size(), 0);
+}
+
+#[tokio::test]
 async fn limit_of_instances_is_over_reserved_ones_too() {
     let host = host(no_stock());
     let group = host.pool.group(plan("f", Strategy { concurrency: 2, concurrent_num: 1 }, None));
