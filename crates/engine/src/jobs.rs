@@ -6,33 +6,76 @@ use std::{
 };
 
 use tokio::{
-    sync::Notify,
+    sync::{Notify, Semaphore},
     time::{MissedTickBehavior, interval},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::Engine;
+use crate::{Engine, reserve::keeper};
 
 /// How often unused packages are looked for without a nudge.
 const CLEANING_PERIOD: Duration = Duration::from_secs(600);
 
+/// Initializers of reserved instances that run at once.
+const PREPARED_AT_ONCE: usize = 8;
+
 /// The jobs of one engine.
-#[derive(Default)]
 pub(crate) struct Jobs {
     tasks: TaskTracker,
     stop: CancellationToken,
     nudge: Arc<Notify>,
+    reserve: Arc<Notify>,
+    preparations: TaskTracker,
+    preparing: Semaphore,
+    stop_preparing: CancellationToken,
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self {
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            nudge: Arc::default(),
+            reserve: Arc::default(),
+            preparations: TaskTracker::new(),
+            preparing: Semaphore::new(PREPARED_AT_ONCE),
+            stop_preparing: CancellationToken::new(),
+        }
+    }
 }
 
 impl Jobs {
     pub(crate) fn start(&self, engine: &Arc<Engine>) {
         self.tasks.spawn(clean(Arc::downgrade(engine), Arc::clone(&self.nudge), self.stop.clone()));
         self.tasks.spawn(prepare(Arc::downgrade(engine)));
+        self.tasks.spawn(keeper::keep(Arc::downgrade(engine), Arc::clone(&self.reserve), self.stop.clone()));
         self.tasks.close();
     }
 
     pub(crate) fn nudge(&self) {
         self.nudge.notify_one();
+    }
+
+    /// What is reserved has changed, or what is to be run.
+    pub(crate) fn look_at_reserve(&self) {
+        self.reserve.notify_one();
+    }
+
+    /// Where reserved instances are prepared.
+    pub(crate) fn preparations(&self) -> &TaskTracker {
+        &self.preparations
+    }
+
+    /// Turns of those that prepare, and the sign to give up.
+    pub(crate) fn preparing(&self) -> (&Semaphore, &CancellationToken) {
+        (&self.preparing, &self.stop_preparing)
+    }
+
+    /// Gives up what is being prepared; nothing is prepared afterwards.
+    pub(crate) async fn stop_preparing(&self) {
+        self.stop_preparing.cancel();
+        self.preparations.close();
+        self.preparations.wait().await;
     }
 
     pub(crate) async fn stop(&self) {

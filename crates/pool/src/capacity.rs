@@ -96,6 +96,20 @@ impl Capacity {
         Memory { promised: self.lock().host.memory_bytes, most: self.host.memory_bytes }
     }
 
+    /// Whether the host, or a project, could have all of this at once.
+    pub(crate) fn could_hold(&self, of: Full, promised: impl Iterator<Item = Room>) -> bool {
+        let most = match of {
+            Full::Host => self.host,
+            Full::Project => self.project,
+        };
+        let (mut instances, mut memory_bytes) = (0_usize, 0_u64);
+        for room in promised {
+            instances = instances.saturating_add(room.instances);
+            memory_bytes = memory_bytes.saturating_add(room.memory_bytes);
+        }
+        instances <= most.instances && memory_bytes <= most.memory_bytes
+    }
+
     /// Room for an instance of a project's function.
     pub(crate) fn take(self: &Arc<Self>, project: &ProjectId, memory_bytes: u64) -> Result<Permit, Full> {
         let mut used = self.lock();
