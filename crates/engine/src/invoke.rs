@@ -239,7 +239,10 @@ impl Engine {
     async fn call_handler(&self, call: &Admitted, lease: Lease, ran: &mut Ran) {
         let limit = Duration::from_secs(call.version.spec.timeout_s.into()).min(self.config.sync_ceiling);
         let end = lease.instance().call(call.request, &call.event, limit).await;
-        if lease.give_back(end.took) {
+        if is_disk_full(&end.outcome) {
+            // Nothing empties `/tmp` but a fresh instance.
+            lease.dismiss();
+        } else if lease.give_back(end.took) {
             let_the_next_go().await;
         }
         ran.watch.lap_run(end.took);
@@ -329,6 +332,10 @@ impl Ran {
             self.line = Some(call.group.line());
         }
     }
+}
+
+fn is_disk_full(outcome: &Outcome<Bytes>) -> bool {
+    matches!(outcome, Outcome::Failed(Failure { code: FailureCode::DiskFull, .. }))
 }
 
 /// Lets the call that just got the slot hand its event to the instance, before this one writes its log and answer: the instance

@@ -47,6 +47,8 @@ pub const BLANK_MEMORY_MB: u32 = 128;
 
 /// What an interpreter may take to compile its bootstrap, on a host that has much else to do.
 const BYTE_CODE_WITHIN: Duration = Duration::from_secs(60);
+/// The signal that the kernel kills with for want of memory.
+const KILL: i32 = 9;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -235,7 +237,9 @@ impl Process for Sandboxed {
                 ExitStatus::Code(code) => (Some(code), None),
                 ExitStatus::Signal(signal) => (None, Some(signal)),
             };
-            Ended { code, signal, out_of_memory: exit.out_of_memory }
+            // Where the kernel killed a child, now or long ago, the function went on and ended by itself.
+            let out_of_memory = exit.out_of_memory && signal == Some(KILL);
+            Ended { code, signal, out_of_memory }
         })
     }
 

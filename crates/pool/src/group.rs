@@ -368,7 +368,8 @@ impl Group {
     /// Who gets the slot; `None` once it was kept, or its instance left.
     fn next_in_line(self: &Arc<Self>, member: &Arc<Member>, uninitialized: bool) -> Option<Waiter> {
         let mut state = self.lock();
-        if member.instance.is_dead() || (!state.waiting.is_empty() && !member.instance.is_alive()) {
+        let left = member.instance.is_dead() || !state.has(member);
+        if left || (!state.waiting.is_empty() && !member.instance.is_alive()) {
             state.remove(member);
             self.serve_line(&mut state);
             return None;
@@ -417,6 +418,19 @@ impl Group {
             state.quick.add(took);
         }
         self.pass_on(member, false)
+    }
+
+    /// Lets an instance go of which one slot is held by who says so.
+    pub(crate) fn dismiss(self: &Arc<Self>, member: &Arc<Member>) {
+        let mut state = self.lock();
+        let alone = state.taken(member) == 1;
+        state.remove(member);
+        self.serve_line(&mut state);
+        drop(state);
+        // Otherwise it ends with the last call in it.
+        if alone {
+            self.stop(Arc::clone(member));
+        }
     }
 
     /// Lets idle instances go, now and from now on; busy ones go when their calls end.

@@ -80,6 +80,12 @@ impl Lease {
         }
     }
 
+    /// The instance serves nobody else: it leaves, once the other calls that run in it have ended.
+    pub fn dismiss(mut self) {
+        self.forgotten = true;
+        self.group.dismiss(&self.member);
+    }
+
     /// The instance cannot be trusted any more: it is ended, not given back.
     pub fn destroy(self) {
         self.member.instance.kill();

@@ -67,6 +67,11 @@ impl State {
         self.seats.iter().find(|seat| Arc::ptr_eq(&seat.member, member)).map_or(0, |seat| seat.taken)
     }
 
+    /// Whether it is one of those that may serve calls.
+    pub(super) fn has(&self, member: &Arc<Member>) -> bool {
+        self.seats.iter().any(|seat| Arc::ptr_eq(&seat.member, member))
+    }
+
     pub(super) fn remove(&mut self, member: &Arc<Member>) {
         self.seats.retain(|seat| !Arc::ptr_eq(&seat.member, member));
     }

@@ -117,7 +117,8 @@ fn resources(launch: &Launch, controllers: Controllers) -> Value {
         }
     }
     if controllers.pids {
-        resources["pids"] = json!({ "limit": limits.pids });
+        // One more for the init, which is ours.
+        resources["pids"] = json!({ "limit": limits.pids.saturating_add(1) });
     }
     resources
 }

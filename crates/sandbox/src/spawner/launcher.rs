@@ -14,7 +14,6 @@ use libcontainer::container::Container;
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::error::LibcontainerError;
 use libcontainer::syscall::syscall::SyscallType;
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use tracing::subscriber::{NoSubscriber, with_default};
 
@@ -22,16 +21,19 @@ use super::bundle::{self, Controllers};
 use super::descriptors::Descriptors;
 use super::disk::{Disk, Disks};
 use super::executor::Payload;
+use super::init::Init;
 use super::instance::Instance;
 use super::late::Late;
 use super::mounts;
 use super::namespace::HomeNetwork;
 use super::network::{Hub, Lease, NetworkError};
+use super::report::Report;
 use super::seccomp::Filters;
 use super::skeleton::{Skeletons, inside};
 use super::slots::Slots;
 use super::staging::{Staging, USER_ID};
 use super::third::Third;
+use super::turn::Turn;
 use crate::cgroup::Cgroups;
 use crate::fit::Fit;
 use crate::launch::{InvalidLaunch, Launch, Network};
@@ -47,6 +49,7 @@ pub(super) struct Launcher {
     pub(super) skeletons: Skeletons,
     pub(super) slots: Slots,
     pub(super) filters: Rc<Filters>,
+    pub(super) init: Rc<Init>,
     pub(super) home_network: HomeNetwork,
     /// None: sandboxes have no way out, and `egress` says why.
     pub(super) hub: Option<Hub>,
@@ -54,6 +57,8 @@ pub(super) struct Launcher {
     /// A pidfd of this process.
     pub(super) this: Rc<OwnedFd>,
     pub(super) third: Third,
+    /// Held, so that no other spawner works on this data folder.
+    pub(super) _turn: Turn,
 }
 
 /// Why a launch did not work; told to the server as text.
@@ -105,7 +110,8 @@ impl Launcher {
                     gauge,
                     counters: counters(launch.network, pid),
                     address,
-                    report: Some(report),
+                    report,
+                    is_known: false,
                     failure: None,
                 })
             }
@@ -129,7 +135,7 @@ impl Launcher {
         let disk = self.mount_tmp(launch, &assembly, first_id + USER_ID)?;
         phases.mark("tmp");
         let bundle = self.write_bundle(launch, &assembly, first_id)?;
-        let (report, reporter) = pipe_with(PipeFlags::CLOEXEC).map_err(step("make a pipe"))?;
+        let (report, reporter) = Report::new().map_err(step("make a pipe"))?;
         self.third.lend(socket).map_err(step("place descriptor 3"))?;
         let built = self.build(launch, &bundle, reporter, output);
         self.third.take_back();
@@ -204,7 +210,12 @@ impl Launcher {
         reporter: OwnedFd,
         output: OwnedFd,
     ) -> Result<Container, LaunchError> {
-        let payload = Payload { filters: self.filters.clone(), report: Rc::new(reporter), spawner: self.this.clone() };
+        let payload = Payload {
+            filters: self.filters.clone(),
+            report: Rc::new(reporter),
+            init: self.init.clone(),
+            spawner: self.this.clone(),
+        };
         let null = File::open("/dev/null").map_err(step("open /dev/null"))?;
         let errors = output.try_clone().map_err(step("duplicate the output"))?;
         let open = Descriptors::of_this_process();
@@ -315,7 +326,7 @@ fn prefer_as_victim(pid: u32) {
 /// A started process, before anything is known of its exec.
 struct Created {
     started: Started,
-    report: OwnedFd,
+    report: Report,
     disk: Option<Disk>,
     late: Option<Late>,
 }

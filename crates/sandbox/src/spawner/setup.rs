@@ -14,6 +14,7 @@ use rustix::process::{PidfdFlags, Resource, Rlimit, getpid, getrlimit, pidfd_ope
 
 use super::bundle::Controllers;
 use super::disk::Disks;
+use super::init::Init;
 use super::launcher::Launcher;
 use super::mounts;
 use super::namespace::HomeNetwork;
@@ -23,10 +24,13 @@ use super::skeleton::Skeletons;
 use super::slots::Slots;
 use super::staging::{Staging, USER_ID};
 use super::third::Third;
+use super::turn::Turn;
 use crate::cgroup::{CGROUP_ROOT, Cgroups, Controller};
 use crate::config::Config;
 use crate::wall::{Wall, WallReport, WallState, inspect, mkfs};
 
+/// How long the spawner before may take to end; it gives itself less.
+const TURN_WITHIN: Duration = Duration::from_secs(10);
 /// How long what a killed spawner left may take to die.
 const SWEEP_WITHIN: Duration = Duration::from_secs(5);
 /// The usual size of `/tmp`; its template is made at the start, as the proof that disks work here.
@@ -94,6 +98,8 @@ pub(super) fn prepare(config: &Config, third: Third) -> Result<Launcher, SetupEr
     raise_open_files();
     let folder = &config.folder;
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(step("make the spawner's folder"))?;
+    let turn = Turn::wait(folder, Instant::now() + TURN_WITHIN).map_err(step("lock the spawner's folder"))?;
+    let turn = turn.ok_or(SetupError::Sweep)?;
     let cgroups = Cgroups::new(Path::new(CGROUP_ROOT), &config.name);
     if !sweep(&cgroups, Instant::now() + SWEEP_WITHIN) {
         return Err(SetupError::Sweep);
@@ -116,11 +122,13 @@ pub(super) fn prepare(config: &Config, third: Third) -> Result<Launcher, SetupEr
         skeletons: Skeletons::default(),
         slots: Slots::new(&config.name),
         filters: Rc::new(Filters::compile().map_err(SetupError::Filters)?),
+        init: Rc::new(Init::write().map_err(step("write the init of sandboxes"))?),
         home_network,
         hub,
         egress,
         this: Rc::new(this),
         third,
+        _turn: turn,
     })
 }
 

@@ -99,7 +99,7 @@ fn proc_and_dev() {
         let output = host
             .sh("a", "ls /dev | grep -v '^core$' | tr '\\n' ' '; ls /proc | grep -c '^[0-9]'; cat /proc/1/comm")
             .await;
-        assert_eq!(output, "fd full null ptmx random shm stderr stdin stdout tty urandom zero 3\nsh\n");
+        assert_eq!(output, "fd full null ptmx random shm stderr stdin stdout tty urandom zero 4\nfungraph-init\n");
         let script = "
             for path in /proc/kcore /proc/keys /proc/kallsyms /proc/timer_list /proc/sched_debug; do test -s $path && head -c 16 $path; done
             head -c 4 /dev/zero | od -An -c; echo x > /dev/null; head -c 8 /dev/urandom | wc -c; echo y > /dev/shm/y && cat /dev/shm/y

@@ -11,6 +11,7 @@ mod cidr;
 mod egress;
 mod files;
 mod harness;
+mod init;
 mod internet;
 mod kernel;
 mod late;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         network::TESTS,
         egress::TESTS,
         life::TESTS,
+        init::TESTS,
         server::TESTS,
     ]
     .concat();

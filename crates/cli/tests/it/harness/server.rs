@@ -164,9 +164,9 @@ pub(crate) fn wait_for_end(process: u32) {
     wait_for("the end of the spawner", || (!fs::exists(format!("/proc/{process}")).unwrap_or(true)).then_some(()));
 }
 
-/// A process below a spawner that has a function's code already: its call is under way.
+/// A process below a spawner, and below its own init, that has a function's code already: its call is under way.
 pub(crate) fn instance(spawner: u32) -> Option<u32> {
-    children(spawner).into_iter().find(|child| has_code(*child))
+    children(spawner).into_iter().flat_map(children).find(|child| has_code(*child))
 }
 
 /// Whether a sandboxed process is an instance of a function: a blank one has an empty folder where the code is.
