@@ -13,6 +13,7 @@ mod faults;
 mod folder;
 mod help;
 mod raw;
+mod regressions;
 mod remote;
 mod samples;
 mod sdk;
