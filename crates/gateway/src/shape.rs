@@ -6,6 +6,7 @@ mod function;
 mod list;
 mod not_built;
 mod passive;
+pub(crate) mod report;
 
 pub(crate) use draft::{code_update, create, spec_update};
 pub(crate) use fields::Fields;

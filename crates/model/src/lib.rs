@@ -3,6 +3,7 @@
 //! Nothing here does I/O, waits, or knows HTTP, SQL or JSON. Shapes on the wire belong to gateway,
 //! rows to store, frames to instance; each converts at its own wall.
 
+mod call_record;
 mod caller;
 mod error_code;
 mod function;
@@ -10,18 +11,21 @@ mod ids;
 mod invocation;
 pub mod limits;
 mod outcome;
+mod phases;
 mod runtime;
 #[cfg(feature = "sample")]
 pub mod sample;
 mod spec;
 mod urn;
 
+pub use call_record::{CallRecord, Ending, Line};
 pub use caller::{AccessKey, Caller, Secret};
 pub use error_code::{ErrorCode, Fault};
 pub use function::{CodePackage, CodeType, Digest, FunctionKey, FunctionVersion};
 pub use ids::{DomainId, ProjectId, RequestId};
 pub use invocation::{LogTail, Summary};
 pub use outcome::{Failure, FailureCode, Outcome, Value};
+pub use phases::{Phase, Phases, StartKind};
 pub use runtime::{Language, Runtime};
 pub use spec::{FunctionSpec, HookSpec, Strategy};
 pub use urn::{FunctionRef, Qualifier};

@@ -30,7 +30,7 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(1);
 
 /// Every instance of the platform.
 pub struct Pool {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     sweeper: CancellationToken,
 }
 
@@ -147,12 +147,6 @@ impl Pool {
         self.shared.groups().iter().map(|group| group.plan().version.code.digest.clone()).collect()
     }
 
-    /// Instances of all functions, loaded and starting.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.shared.groups().iter().map(|group| group.size()).sum()
-    }
-
     /// Starts nothing more and ends every idle instance; waits for the busy ones until `limit` is over.
     pub async fn shutdown(&self, limit: Duration) {
         self.shared.stopping.store(true, Ordering::Release);
@@ -173,6 +167,7 @@ async fn sweep(shared: Arc<Shared>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = period.tick() => {
+                shared.groups().iter().for_each(|group| group.beat());
                 if let Some(since) = Instant::now().checked_sub(shared.config.idle) {
                     shared.groups().iter().for_each(|group| group.sweep(since));
                 }

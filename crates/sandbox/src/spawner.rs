@@ -10,6 +10,8 @@ mod late;
 mod launcher;
 mod loopback;
 mod mounts;
+mod namespace;
+mod network;
 mod report;
 mod seccomp;
 mod setup;
@@ -31,6 +33,8 @@ use rustix::process::{Pid, WaitOptions, wait};
 
 use self::instance::Instance;
 use self::launcher::Launcher;
+pub use self::network::closed_ways;
+pub(crate) use self::network::probe as probe_network;
 use self::third::Third;
 use crate::channel;
 use crate::exit::Exit;
@@ -69,7 +73,7 @@ fn run(third: Third, control: OwnedFd) -> io::Result<()> {
         Ok(launcher) => launcher,
         Err(error) => return reply(&Reply::Failed { reason: chain(&error) }),
     };
-    reply(&Reply::Ready)?;
+    reply(&Reply::Ready { egress: launcher.egress.clone() })?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, &control, epoll::EventData::new_u64(CONTROL), epoll::EventFlags::IN)?;
     let mut spawner = Host {
@@ -144,12 +148,12 @@ impl Host {
                     _ => {}
                 }
             }
-            self.leftovers.retain(|id| !self.launcher.clean_up(id));
-            // After that: what a launch that failed half-way leaves is dead once its cgroups are gone, and nothing else tells.
-            self.reap()?;
             if let Some(Order { number, launch, descriptors }) = self.queue.pop_front() {
                 self.launch(number, &launch, descriptors)?;
             }
+            self.leftovers.retain(|id| !self.launcher.clean_up(id));
+            // After both: the helpers of a launch that failed are dead once its cgroups are gone, and nothing tells of them.
+            self.reap()?;
         }
     }
 
@@ -227,13 +231,15 @@ impl Host {
             instance.kill();
             return Ok(());
         }
-        let gauge = instance.gauge.take();
+        let (gauge, counters) = (instance.gauge.take(), instance.counters.take());
         let reply = Reply::Launched {
             number,
             pid: instance.pid.as_raw_nonzero().get().cast_unsigned(),
             gauge: gauge.as_ref().map(|(kind, _)| *kind),
+            counters: counters.is_some(),
         };
-        let descriptors: Vec<_> = gauge.iter().map(|(_, file)| file.as_fd()).collect();
+        let descriptors: Vec<_> =
+            gauge.iter().map(|(_, file)| file.as_fd()).chain(counters.iter().map(AsFd::as_fd)).collect();
         channel::send(&self.control, &reply, &descriptors).map_err(io::Error::other)
     }
 

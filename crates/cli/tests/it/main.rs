@@ -18,3 +18,4 @@ mod remote;
 mod samples;
 mod sdk;
 mod serve;
+mod why;

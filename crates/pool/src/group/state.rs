@@ -6,35 +6,36 @@ use fungraph_instance::StartError;
 use tokio::sync::oneshot;
 
 use super::average::{Average, Low};
-use crate::{Lease, lease::Member, line::Place};
+use crate::{Lease, lease::Member, line::Place, report::Pulse};
 
 /// Somebody in line.
-pub(super) struct Waiter {
-    pub(super) reply: oneshot::Sender<Result<Lease, StartError>>,
+pub(crate) struct Waiter {
+    pub(crate) reply: oneshot::Sender<Result<Lease, StartError>>,
     /// Held for its `Drop`: he counts until he is served or has left.
     pub(super) _place: Place,
 }
 
 /// Everything a group knows of its instances.
 #[derive(Default)]
-pub(super) struct State {
+pub(crate) struct State {
     /// Loaded instances, with the slots each has in use.
-    pub(super) seats: Vec<Seat>,
+    pub(crate) seats: Vec<Seat>,
     /// Instances being started.
-    pub(super) starting: usize,
-    pub(super) waiting: VecDeque<Waiter>,
+    pub(crate) starting: usize,
+    pub(crate) waiting: VecDeque<Waiter>,
     /// No instance is kept idle any more: the function changed or is gone.
     pub(super) retired: bool,
     pub(super) run: Average,
     pub(super) quick: Low,
     pub(super) fit: Average,
     pub(super) start: Average,
+    pub(crate) pulse: Pulse,
 }
 
 /// A loaded instance.
-pub(super) struct Seat {
+pub(crate) struct Seat {
     pub(super) member: Arc<Member>,
-    pub(super) taken: usize,
+    pub(crate) taken: usize,
     pub(super) last_used: Instant,
 }
 

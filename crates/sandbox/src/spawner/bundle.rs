@@ -46,7 +46,7 @@ pub(super) fn config(
     controllers: Controllers,
 ) -> Value {
     let mut namespaces = vec!["pid", "ipc", "uts", "mount", "cgroup", "user"];
-    if launch.network == Network::None {
+    if launch.network != Network::Host {
         namespaces.push("network");
     }
     let namespaces: Vec<Value> = namespaces.into_iter().map(|kind| json!({ "type": kind })).collect();

@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, WaitStatus, pidfd_send_signal};
 
 use super::disk::Disk;
 use super::late::Late;
+use super::network::Lease;
 use super::report::Report;
 use super::slots::Slot;
 use crate::exit::ExitStatus;
@@ -25,6 +26,11 @@ pub(super) struct Instance {
     pub(super) late: Option<Late>,
     /// Handed to the server with the news of the launch.
     pub(super) gauge: Option<(GaugeKind, File)>,
+    /// `/proc/PID/net`, handed to the server with it; none on the host's network.
+    pub(super) counters: Option<File>,
+    /// Its address, if it has a way out.
+    #[expect(dead_code, reason = "held: dropped, it is another's")]
+    pub(super) address: Option<Lease>,
     pub(super) report: Report,
     /// Whether it is known how the start went.
     pub(super) is_known: bool,

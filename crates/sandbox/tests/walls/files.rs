@@ -85,7 +85,10 @@ fn host_is_not_there() {
             code = code.display(),
             data = host.folder.path().display(),
         );
-        assert_eq!(host.sh("a", &script).await, "/home:\nsnuser\n\n/home/snuser:\n\n/run:\n3\nsnuser\n");
+        assert_eq!(
+            host.sh("a", &script).await,
+            "/home:\nsnuser\n\n/home/snuser:\n\n/run:\n3\nsnuser\nnameserver 192.0.2.53\n"
+        );
         host.spawner.shutdown().await;
     });
 }
