@@ -224,6 +224,14 @@ impl Shelf {
         let mut state = self.lock();
         state.starting -= 1;
         state.broken = started.is_err();
+        if started.as_ref().is_ok_and(|blank| !blank.is_alive()) {
+            // It died as soon as it was there: whoever waits gets the next one.
+            state.takers.retain(|taker| !taker.is_closed());
+            if state.starting < state.takers.len() {
+                self.launch(&mut state, permit);
+            }
+            return;
+        }
         while let Some(taker) = state.takers.pop_front() {
             match taker.send(started) {
                 Ok(()) => return,

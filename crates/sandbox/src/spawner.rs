@@ -152,7 +152,7 @@ impl Host {
                 self.launch(number, &launch, descriptors)?;
             }
             self.leftovers.retain(|id| !self.launcher.clean_up(id));
-            // After both: what a launch that failed half-way leaves is dead once its cgroups are gone, and nothing else tells.
+            // After both: the helpers of a launch that failed are dead once its cgroups are gone, and nothing tells of them.
             self.reap()?;
         }
     }

@@ -33,6 +33,7 @@ const CASES: &[Case] = &[
     ("linger", what_goes_on_after_the_answer_harms_nobody),
     ("left", a_call_whose_client_leaves_runs_to_its_end),
     ("orphans", orphans_do_not_pile_up),
+    ("limits", memory_is_not_limited_by_address_space),
 ];
 
 const NODE_CASES: &[Case] = &[
@@ -231,6 +232,11 @@ fn orphans_do_not_pile_up(stage: &Stage, name: &str) {
     // 1,120 of them, where the limit is 1,024 processes.
     assert_eq!(function.returns(&json!({ "do": "orphans", "times": 70 })), 1);
     function.is_the_same(1);
+}
+
+fn memory_is_not_limited_by_address_space(stage: &Stage, name: &str) {
+    let function = stage.function(name, |_| {});
+    assert_eq!(function.returns(&json!({ "do": "limits" })), json!(["unlimited", "unlimited", "bytes"]));
 }
 
 fn a_callback_counts_once(stage: &Stage, name: &str) {

@@ -14,6 +14,7 @@ mod folder;
 mod help;
 mod life;
 mod raw;
+mod regressions;
 mod remote;
 mod reserved;
 mod samples;

@@ -164,9 +164,18 @@ pub(crate) fn wait_for_end(process: u32) {
     wait_for("the end of the spawner", || (!fs::exists(format!("/proc/{process}")).unwrap_or(true)).then_some(()));
 }
 
-/// A process below a spawner, and below its own init, that has a function's code already: its call is under way.
+/// A process below a spawner that has a function's code already: its call is under way.
 pub(crate) fn instance(spawner: u32) -> Option<u32> {
-    children(spawner).into_iter().flat_map(children).find(|child| has_code(*child))
+    instances(spawner).into_iter().find(|process| has_code(*process))
+}
+
+/// Processes that run a bootstrap, each below an init of its own.
+pub(crate) fn instances(spawner: u32) -> Vec<u32> {
+    let runs = |child: &u32| {
+        fs::read(format!("/proc/{child}/cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains("bootstrap"))
+    };
+    children(spawner).into_iter().flat_map(children).filter(runs).collect()
 }
 
 /// Whether a sandboxed process is an instance of a function: a blank one has an empty folder where the code is.
