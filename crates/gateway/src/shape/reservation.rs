@@ -86,7 +86,7 @@ pub(crate) fn reservation_configs(list: &ReservationList, region: &str) -> Value
             "tactics_config": tactics(reservation),
         })
     };
-    page("reserved_instances", list, list.reservations.iter().map(config).collect())
+    page("reserved_instances", list, &list.reservations.iter().map(config).collect::<Vec<_>>())
 }
 
 /// ListFunctionReservedInstances.
@@ -95,10 +95,10 @@ pub(crate) fn reserved_instances(list: &ReservationList, region: &str) -> Value 
         let urn = reserved.key.urn(region, &reserved.qualifier.to_string());
         json!({ "func_urn": urn, "count": ready })
     };
-    page("reservedinstances", list, list.reservations.iter().map(entry).collect())
+    page("reservedinstances", list, &list.reservations.iter().map(entry).collect::<Vec<_>>())
 }
 
-fn page(name: &str, list: &ReservationList, entries: Vec<Value>) -> Value {
+fn page(name: &str, list: &ReservationList, entries: &[Value]) -> Value {
     let info = json!({
         "next_marker": list.next_marker,
         "previous_marker": list.previous_marker,
