@@ -1,10 +1,13 @@
 //! Everything side by side, in turns, and one table.
 
+mod cold;
+mod crowd;
 mod host;
 mod ours;
 mod peers;
 mod process;
 mod rounds;
+mod sandbox;
 mod table;
 
 use std::path::PathBuf;
@@ -83,19 +86,28 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let starts = ours::starts(&options.fungraph, options.repeats()).await?;
     table.push(Row::alone("serve: from nothing to ready, p50", starts, "ms", Some(Budget::AtMost(100.0))));
 
-    let ours = Ours::start(&options.fungraph).await?;
+    let ours = Ours::start(&options.fungraph, "").await?;
     ours.idle(&mut table)?;
     let size = std::fs::metadata(&options.fungraph).context("the server's binary")?.len() as f64 / (1024.0 * 1024.0);
     table.push(Row::alone("size of the binary", size, "MB", Some(Budget::AtMost(40.0))));
 
+    let mut all = Vec::new();
     for language in options.languages() {
         eprintln!("{}:", language.name());
         let deployed = ours.deploy(language, options.runtime(language)).await?;
-        rounds::warm(&options, language, &deployed, &ours, &mut table).await?;
-        ours.instances(language, &mut table)?;
-        rounds::cold(&options, language, &ours, &deployed, &mut table).await?;
+        rounds::warm(&options, language, language.name(), &deployed, &ours, &mut table).await?;
+        if !options.no_peers {
+            rounds::peers(&options, language, &deployed, &ours, &mut table).await?;
+        }
+        all.push((language, deployed));
     }
     let faults = ours.stop().await?;
+    for (language, deployed) in &all {
+        eprintln!("{}, cold and crowded:", language.name());
+        cold::without_blanks(&options, *language, deployed, &mut table).await?;
+        cold::with_blanks(&options, *language, deployed, &mut table).await?;
+        crowd::warm_among_others(&options, *language, &deployed.runtime, &mut table).await?;
+    }
     println!("\n{table}");
     println!("Measured with isolation, authentication, logs and metrics on, by: {}", command_line());
     println!(

@@ -11,6 +11,7 @@ mod http1;
 mod load;
 mod sign;
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -60,7 +61,15 @@ enum Command {
     },
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
+    // The sandbox's own process is this program again.
+    if std::env::args().nth(1).as_deref() == Some(fungraph_sandbox::SPAWNER_COMMAND) {
+        return Ok(fungraph_sandbox::spawner_main());
+    }
+    command().map(|()| ExitCode::SUCCESS)
+}
+
+fn command() -> Result<()> {
     match Args::parse().command {
         Command::Compare(options) => {
             // One thread: the generator must leave the processors to what is measured.

@@ -48,6 +48,7 @@ const { isArray } = Array;
 const now = Date.now;
 const uptime = process.uptime.bind(process);
 const leaveAtOnce = process.reallyExit.bind(process);
+const { wait } = Atomics;
 
 // --- the socket ------------------------------------------------------------------------------------------------------
 
@@ -79,16 +80,26 @@ function sendBytes(kind, call, payload, form = 0, code = 0) {
   put(frame, frame.length);
 }
 
-/** Writes at once what the socket takes; the stream keeps the rest, and everything after it, in order. */
+/** Nobody ever wakes who waits for it. */
+const never = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * Writes at once what the socket takes; the stream keeps the rest, and everything after it, in order. Lines wait until all of
+ * it is taken, as they would in a pipe: a loop that prints and prints would fill the memory, and all would be lost with it.
+ */
 function put(bytes, length) {
+  const waits = bytes[10] === LOG;
   let sent = 0;
   if (socket === null || socket.writableLength === 0) {
-    try {
-      sent = writeSync(SOCKET, bytes, 0, length);
-    } catch (error) {
-      if (error.code === 'EPIPE') leaveAtOnce(1);
-      if (error.code !== 'EAGAIN') throw error;
-    }
+    do {
+      try {
+        sent += writeSync(SOCKET, bytes, sent, length - sent);
+      } catch (error) {
+        if (error.code === 'EPIPE') leaveAtOnce(1);
+        if (error.code !== 'EAGAIN') throw error;
+        if (waits) wait(never, 0, 0, 1);
+      }
+    } while (waits && sent < length);
   }
   // Copied, because the next frame is built in the same place.
   if (sent < length) socket.write(Buffer.from(bytes.subarray(sent, length)));

@@ -253,7 +253,7 @@ class Output(io.TextIOBase):
         begun = self.open_lines.setdefault(call, [])
         begun.append(text)
         # Joined now and then, so that a loop that prints dots cannot hoard memory.
-        if len(text) > LINE or len(begun) > 1024:
+        if len(text) > 1024 or len(begun) > 1024:
             whole = "".join(begun)
             cut = len(whole) - len(whole) % LINE
             for start in range(0, cut, LINE):

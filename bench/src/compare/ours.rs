@@ -57,7 +57,7 @@ pub(crate) async fn starts(program: &Path, times: usize) -> Result<f64> {
 }
 
 /// A folder that the user whom the server becomes may enter.
-fn open_folder() -> Result<TempDir> {
+pub(crate) fn open_folder() -> Result<TempDir> {
     let folder = tempfile::tempdir()?;
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
     Ok(folder)
@@ -71,9 +71,14 @@ fn serve(program: &Path, folder: &Path) -> Command {
 }
 
 impl Ours {
-    pub(crate) async fn start(program: &Path) -> Result<Self> {
+    /// With these settings, those of a file; defaults else.
+    pub(crate) async fn start(program: &Path, settings: &str) -> Result<Self> {
         let folder = open_folder()?;
-        let server = Server::start(serve(program, folder.path())).await?;
+        let file = folder.path().join("fungraph.toml");
+        std::fs::write(&file, settings)?;
+        let mut command = serve(program, folder.path());
+        command.arg("--config").arg(file);
+        let server = Server::start(command).await?;
         let text = std::fs::read_to_string(folder.path().join("data/credentials.json")).context("credentials.json")?;
         Ok(Self { server, credentials: Credentials::parse(&text)?, _folder: folder })
     }

@@ -1,18 +1,18 @@
 //! Measurements in turns: in each round everything is measured once, and the next round goes the other way round, so that
 //! a machine that slows down or speeds up does so for all.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use tokio::process::Command;
 
+use super::Options;
 use super::ours::{Deployed, Ours};
 use super::process::Server;
 use super::table::{Budget, Row, Table};
-use super::{EVENT, Options};
 use super::{host, peers};
-use crate::bare::{Language, Worker};
+use crate::bare::Language;
 use crate::http1::Connection;
 use crate::load::{self, Measured, Target};
 
@@ -83,7 +83,7 @@ impl Subject {
 }
 
 /// Median of ours, median of theirs, median of the ratios.
-fn three(ours: &[f64], theirs: &[f64]) -> [f64; 3] {
+pub(crate) fn three(ours: &[f64], theirs: &[f64]) -> [f64; 3] {
     let mut ratios: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
     [median(&mut ours.to_vec()), median(&mut theirs.to_vec()), median(&mut ratios)]
 }
@@ -98,10 +98,11 @@ pub(crate) fn median(values: &mut [f64]) -> f64 {
     }
 }
 
-/// Warm calls beside the bare limit, the floor, and the peers.
+/// Warm calls beside the bare limit and the floor.
 pub(crate) async fn warm(
     options: &Options,
     language: Language,
+    name: &str,
     deployed: &Deployed,
     ours: &Ours,
     table: &mut Table,
@@ -121,8 +122,8 @@ pub(crate) async fn warm(
     ];
     same_answers(&subjects[..5]).await?;
     in_turns(options, options.rounds(), &mut subjects).await?;
-    warm_rows(language.name(), &subjects, table);
-    if options.no_peers { Ok(()) } else { peers(options, language, deployed, ours, table).await }
+    warm_rows(name, &subjects, table);
+    Ok(())
 }
 
 /// What the six subjects of [`warm`] came to.
@@ -151,7 +152,7 @@ async fn same_answers(subjects: &[Subject]) -> Result<()> {
 }
 
 /// Peers one by one, each in turns with us: some of them would take the processors from the others even when idle.
-async fn peers(
+pub(crate) async fn peers(
     options: &Options,
     language: Language,
     deployed: &Deployed,
@@ -209,34 +210,6 @@ async fn in_turns(options: &Options, rounds: usize, subjects: &mut [Subject]) ->
             }
         }
     }
-    Ok(())
-}
-
-/// First calls of functions never called, beside a bare interpreter that answers one frame.
-pub(crate) async fn cold(
-    options: &Options,
-    language: Language,
-    ours: &Ours,
-    deployed: &Deployed,
-    table: &mut Table,
-) -> Result<()> {
-    let code = match language {
-        Language::Python => "def handler(event, context):\n    return {}\n",
-        Language::Node => "exports.handler = async (event, context) => ({});\n",
-    };
-    let (mut cold, mut bare) = (Vec::new(), Vec::new());
-    for number in 0..options.repeats() {
-        let function = ours.create(&format!("cold-{number}-x"), &deployed.runtime, code, -1).await?;
-        let start = Instant::now();
-        ours.call(&function).await?;
-        cold.push(start.elapsed().as_secs_f64() * 1000.0);
-        ours.delete(&function).await?;
-        let start = Instant::now();
-        Worker::start(language, &deployed.program)?.call(EVENT.as_bytes()).await?;
-        bare.push(start.elapsed().as_secs_f64() * 1000.0);
-    }
-    let figures = three(&cold, &bare);
-    table.push(Row::beside(format!("{}: cold, p50", language.name()), figures, "ms", "bare start", None));
     Ok(())
 }
 

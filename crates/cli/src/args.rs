@@ -19,6 +19,7 @@ Examples:
   fungraph serve                                       the platform on 127.0.0.1:3470
   fungraph invoke hello --data '{\"name\": \"Ada\"}'       call a function of that server
   fungraph logs hello --last 3                         what its last calls logged
+  fungraph why 6f2c0c1e-0b1d-4c55-9d63-2f0e7c1f1f10    where the time of a call went
 
 Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration, 3 port or folder in use, 4 spawner lost.";
 
@@ -43,6 +44,18 @@ Examples:
   sudo fungraph invoke . --data '{\"name\": \"Ada\"}'
   sudo fungraph invoke ./report --runtime Node.js18.15 --handler src/main.run --memory 512 --data @event.json
   echo '{}' | fungraph invoke hello --tail --data -";
+
+const WHY_HELP: &str = "\
+A call passes through these phases: accept (its request arrives), authenticate, resolve (which function is it), wait (in
+line for an instance), start (a sandbox and its interpreter), load (the function's code), initialize, run, answer.
+A warm call has no start, load and initialize.
+
+Example:
+  fungraph why 6f2c0c1e-0b1d-4c55-9d63-2f0e7c1f1f10 --function hello";
+
+const TOP_HELP: &str = "\
+q ends it. Where the server is comes from --data-dir/credentials.json, or from FUNGRAPH_ENDPOINT, HUAWEICLOUD_SDK_AK,
+HUAWEICLOUD_SDK_SK and HUAWEICLOUD_SDK_PROJECT_ID. Prometheus finds the same numbers at /metrics.";
 
 /// What was asked for.
 #[derive(Debug, Parser)]
@@ -70,6 +83,12 @@ pub(crate) enum Command {
     Invoke(InvokeArgs),
     /// Show what the calls of a function logged, from the data folder; no server is needed
     Logs(LogsArgs),
+    /// Show where the time of a call went, from the data folder; no server is needed
+    #[command(after_help = WHY_HELP)]
+    Why(WhyArgs),
+    /// Show what a server is doing, live: instances, calls, times, the functions with most to do
+    #[command(after_help = TOP_HELP)]
+    Top(TopArgs),
     /// Show what this host can give: walls, interpreters, data folder, port
     Doctor(DoctorArgs),
     /// Print the variables that point an SDK at this server (eval "$(fungraph env)")
@@ -162,6 +181,30 @@ pub(crate) struct LogsArgs {
     /// Only the last so many calls
     #[arg(long, value_name = "N")]
     pub(crate) last: Option<usize>,
+    #[command(flatten)]
+    pub(crate) locate: Locate,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct WhyArgs {
+    /// The call: X-Cff-Request-Id of its answer
+    #[arg(value_name = "REQUEST_ID")]
+    pub(crate) request: String,
+    /// Look only at this function: its name, or package:name, or its URN
+    #[arg(long, value_name = "NAME")]
+    pub(crate) function: Option<String>,
+    /// Print one JSON object; times are microseconds
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) locate: Locate,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TopArgs {
+    /// Print one table of everything since the server's start, and end; so it is without a terminal
+    #[arg(long)]
+    pub(crate) once: bool,
     #[command(flatten)]
     pub(crate) locate: Locate,
 }

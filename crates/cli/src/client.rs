@@ -70,13 +70,31 @@ pub(crate) async fn post(
     extra: &[(&'static str, &'static str)],
     body: Bytes,
 ) -> anyhow::Result<Answer> {
+    send(who, Method::POST, path, extra, body).await
+}
+
+/// Sends one signed GET and reads the whole answer.
+///
+/// # Errors
+/// The endpoint cannot be used or reached.
+pub(crate) async fn get(who: &Credentials, path: &str) -> anyhow::Result<Answer> {
+    send(who, Method::GET, path, &[], Bytes::new()).await
+}
+
+async fn send(
+    who: &Credentials,
+    method: Method,
+    path: &str,
+    extra: &[(&'static str, &'static str)],
+    body: Bytes,
+) -> anyhow::Result<Answer> {
     let host = host(&who.endpoint)?;
     let date = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
     let mut headers =
         vec![("content-type", "application/json"), ("host", host.as_str()), ("x-sdk-date", date.as_str())];
     headers.extend(extra);
-    let authorization = sign::authorization(who, Method::POST.as_str(), path, &headers, &body);
-    let mut request = Request::builder().method(Method::POST).uri(path);
+    let authorization = sign::authorization(who, method.as_str(), path, &headers, &body);
+    let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(name, value);
     }

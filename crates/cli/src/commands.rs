@@ -5,3 +5,5 @@ pub(crate) mod env;
 pub(crate) mod invoke;
 pub(crate) mod logs;
 pub(crate) mod serve;
+pub(crate) mod top;
+pub(crate) mod why;

@@ -31,6 +31,8 @@ fn main() -> ExitCode {
         Command::Serve(args) => commands::serve::run(&args),
         Command::Invoke(args) => commands::invoke::run(&args),
         Command::Logs(args) => commands::logs::run(&args),
+        Command::Why(args) => commands::why::run(&args),
+        Command::Top(args) => commands::top::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Env(args) => commands::env::run(&args),
         Command::Run(args) => commands::invoke::run_in_place(&args),

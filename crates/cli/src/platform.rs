@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use fungraph_engine::{Engine, Parts};
 use fungraph_instance::{Interpreters, SandboxLauncher};
 use fungraph_pool::Pool;
-use fungraph_sandbox::{Spawner, SpawnerProcess, Wall, WallState};
+use fungraph_sandbox::{Egress, Spawner, SpawnerProcess, Wall, WallState};
 use fungraph_store::{LogLimits, Logs, PackageLimits, Packages, Store};
 
 use crate::config::{Network, Settings};
@@ -50,8 +50,12 @@ impl Ground {
             folder: folder.path().join("sandbox"),
             name: folder.short_name(),
             accept_missing: walls(settings)?,
+            egress: egress(settings),
         };
         let process = fungraph_sandbox::start(&config)?;
+        if let Some(WallState::Missing { why, remedy }) = process.egress() {
+            tracing::warn!("functions have NO NETWORK, as if sandbox.network were \"none\": {why}; {remedy}");
+        }
         Ok(Self { folder, interpreters, process })
     }
 
@@ -134,6 +138,7 @@ impl Platform {
     /// The first part that does not start.
     pub(crate) async fn start(settings: &Settings, ground: Ground) -> anyhow::Result<Self> {
         let Ground { folder, interpreters, process } = ground;
+        let network = network(settings, &process);
         let here = PathBuf::from(".");
         let spawner = Spawner::connect(process)?;
         let store = fungraph_store::Config { folder: here.clone(), readers: settings.server.database_readers };
@@ -142,7 +147,7 @@ impl Platform {
             store: Store::open(&store).await.context("cannot open the database")?,
             packages: Packages::open(&here, PackageLimits::default()).context("cannot open the code packages")?,
             logs: Logs::open(&here, logs(settings)).context("cannot open the logs")?,
-            pool: Pool::new(pool(settings), Arc::new(launcher(settings, &folder, spawner.clone())?)),
+            pool: Pool::new(pool(settings), Arc::new(launcher(settings, network, &folder, spawner.clone())?)),
             interpreters,
         });
         Ok(Self { engine: engine.await?, spawner, folder })
@@ -156,15 +161,34 @@ impl Platform {
     }
 }
 
-fn launcher(settings: &Settings, folder: &DataFolder, spawner: Spawner) -> anyhow::Result<SandboxLauncher> {
+/// What the spawner must be able to give.
+fn egress(settings: &Settings) -> Option<Egress> {
+    // A port that the system chooses is not known yet.
+    let own_port = Some(settings.server.listen.port()).filter(|port| *port != 0);
+    (settings.sandbox.network == Network::Egress).then(|| Egress { own_port, ..settings.sandbox.egress.clone() })
+}
+
+/// What instances get: the way out only where there is one.
+fn network(settings: &Settings, process: &SpawnerProcess) -> fungraph_sandbox::Network {
+    match settings.sandbox.network {
+        Network::Egress if process.egress() == Some(&WallState::Available) => fungraph_sandbox::Network::Egress,
+        Network::Egress | Network::None => fungraph_sandbox::Network::None,
+        Network::Host => fungraph_sandbox::Network::Host,
+    }
+}
+
+fn launcher(
+    settings: &Settings,
+    network: fungraph_sandbox::Network,
+    folder: &DataFolder,
+    spawner: Spawner,
+) -> anyhow::Result<SandboxLauncher> {
     let config = fungraph_instance::Config {
         data_folder: folder.path().to_path_buf(),
         bootstraps: "bootstraps".into(),
-        network: match settings.sandbox.network {
-            Network::None => fungraph_sandbox::Network::None,
-            Network::Host => fungraph_sandbox::Network::Host,
-        },
+        network,
         cpu_quota: settings.sandbox.cpu_quota,
+        byte_code: settings.pool.blanks_most > 0,
     };
     SandboxLauncher::new(spawner, config).context("cannot write the bootstraps")
 }

@@ -1,7 +1,6 @@
 //! What the server says of itself: log lines on the standard error, numbers for Prometheus.
 
 use std::io::{self, IsTerminal};
-use std::time::Duration;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::filter::Targets;
@@ -11,15 +10,8 @@ use tracing_subscriber::{Layer, fmt};
 
 use crate::environment::variable;
 
-/// Upper bounds of the histograms, in seconds: from a warm call to the longest synchronous one.
-const SECONDS: [f64; 16] =
-    [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0, 30.0, 300.0, 900.0];
-
 /// What is said by the spawner: libcontainer warns at each start about things that are as they should be.
 pub(crate) const SPAWNER: &str = "warn,libcontainer=off,libcgroups=off";
-
-/// How often the exporter folds its buffers together; without it they grow between two scrapes.
-const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Starts the log. `filter` is a checked setting; the variable `RUST_LOG` wins where it can be read.
 pub(crate) fn start_log(filter: &str) {
@@ -31,19 +23,10 @@ pub(crate) fn start_log(filter: &str) {
     let _ = tracing_subscriber::registry().with(lines).try_init();
 }
 
-/// Installs the recorder that all parts count with.
+/// Installs the recorder that all parts count with. Nobody keeps histograms in it: those would need upkeep.
 ///
 /// # Errors
 /// Another recorder is there.
 pub(crate) fn install_metrics() -> anyhow::Result<PrometheusHandle> {
-    Ok(PrometheusBuilder::new().set_buckets(&SECONDS)?.install_recorder()?)
-}
-
-/// Keeps the recorder small, for as long as the runtime lives.
-pub(crate) async fn upkeep(metrics: PrometheusHandle) {
-    let mut ticks = tokio::time::interval(UPKEEP);
-    loop {
-        ticks.tick().await;
-        metrics.run_upkeep();
-    }
+    Ok(PrometheusBuilder::new().install_recorder()?)
 }

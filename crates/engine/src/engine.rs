@@ -1,6 +1,9 @@
 //! The platform's one object: what it is made of, how it starts and stops.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use fungraph_instance::Interpreters;
 use fungraph_pool::Pool;
@@ -37,6 +40,7 @@ pub struct Engine {
     pub(crate) identity: Identity,
     pub(crate) resolver: Resolver,
     pub(crate) telemetry: Telemetry,
+    pub(crate) started: Instant,
     /// Calls whose client has left; they run to their end all the same.
     pub(crate) orphans: TaskTracker,
     /// Read while a package is stored and its function is not yet; written while unused packages are removed.
@@ -64,6 +68,7 @@ impl Engine {
             identity,
             resolver: Resolver::default(),
             telemetry: Telemetry::register(),
+            started: Instant::now(),
             orphans: TaskTracker::new(),
             uploads: RwLock::new(()),
             creations: Mutex::new(()),
@@ -79,11 +84,6 @@ impl Engine {
     #[must_use]
     pub fn region(&self) -> &str {
         &self.config.region
-    }
-
-    /// Brings gauges up to date; called before metrics are read.
-    pub fn publish_gauges(&self) {
-        self.telemetry.instances(self.pool.size());
     }
 
     /// Code was replaced or deleted: what nobody uses any more is removed soon.

@@ -9,20 +9,31 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_instance::{StartError, failure};
+use fungraph_instance::{StartError, StartTimes, failure};
 use fungraph_model::{
-    Caller, ErrorCode, Failure, FailureCode, Fault, FunctionRef, FunctionVersion, LogTail, Outcome, Qualifier,
-    RequestId, Runtime, Summary, Value, limits,
+    CallRecord, Caller, Ending, ErrorCode, Failure, FailureCode, Fault, FunctionRef, FunctionVersion, Line, LogTail,
+    Outcome, Phase, Phases, Qualifier, RequestId, Runtime, StartKind, Summary, Value, limits,
 };
 use fungraph_pool::{AcquireError, Group, Lease, Refusal};
 use fungraph_store::logs::LogEntry;
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 
-use crate::{Engine, Error, functions, resolve::Resolved, run_log::RunLog, to_end::to_end, validate};
+use crate::{
+    Engine, Error, OpenRecord, Stopwatch,
+    call_record::{RefusedLog, word},
+    functions,
+    resolve::Resolved,
+    run_log::RunLog,
+    to_end::to_end,
+    validate,
+};
 
 /// How often an initializer is tried, each time in a new instance (contract: runtimes.md section 4).
 const INITIALIZER_TRIES: usize = 3;
+
+/// A call that waited longer than this gets a note of what its function had: the line is locked for it.
+const WORTH_A_WORD_US: u64 = 1000;
 
 /// A call to make.
 #[derive(Clone, Debug)]
@@ -37,10 +48,10 @@ pub struct InvokeRequest {
     pub tail: bool,
     /// `X-Cff-Instance-Memory` as it came.
     pub memory: Option<String>,
-    /// When the request arrived.
+    /// When the request arrived: its wait for an instance is bounded from here.
     pub arrived: Instant,
-    /// When its caller was proven.
-    pub authenticated: Instant,
+    /// What it has taken until now.
+    pub watch: Stopwatch,
 }
 
 /// A call that was made, whatever its outcome.
@@ -58,6 +69,7 @@ pub struct Invocation {
 
 /// What a run needs once it has been let in.
 struct Admitted {
+    resolved: Arc<Resolved>,
     version: Arc<FunctionVersion>,
     group: Arc<Group>,
     event: Bytes,
@@ -65,6 +77,7 @@ struct Admitted {
     request: RequestId,
     tail: bool,
     arrived: Instant,
+    watch: Stopwatch,
 }
 
 /// What a run left behind.
@@ -73,21 +86,30 @@ struct Ran {
     log: RunLog,
     duration: Duration,
     memory_used: u64,
-    wait: Duration,
+    watch: Stopwatch,
+    start: Option<StartKind>,
+    line: Option<Line>,
 }
 
 impl Engine {
     /// Calls a function and waits for its end. Once the call has reached an instance it runs to its end, even if this future is
     /// dropped.
     ///
+    /// Whoever answers keeps the record until the response is made. There is none where nothing can be run.
+    ///
     /// # Errors
     /// A refusal: FSS.0404, FSS.0406, FSS.1201, FSS.0429; or a failure of the platform. A failure of the function is no
     /// error but an [`Outcome`].
-    pub async fn invoke(self: &Arc<Self>, caller: &Caller, request: InvokeRequest) -> Result<Invocation, Error> {
-        self.telemetry.authenticated(request.authenticated.saturating_duration_since(request.arrived));
-        let admitted = match self.admit(caller, request).await {
+    pub async fn invoke(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: InvokeRequest,
+    ) -> Result<(Invocation, Option<OpenRecord>), Error> {
+        let mut admitted = match self.admit(caller, request).await {
             Ok(admitted) => admitted,
-            Err(Error::ExecutorMissing { message, version }) => return Ok(executor_missing(&message, &version)),
+            Err(Error::ExecutorMissing { message, version }) => {
+                return Ok((executor_missing(&message, &version), None));
+            }
             Err(error) => {
                 self.telemetry.refused();
                 return Err(error);
@@ -96,10 +118,7 @@ impl Engine {
         let started = Timestamp::now();
         let lease = admitted.group.acquire(admitted.arrived).await;
         match lease {
-            Err(AcquireError::Refused(why)) => {
-                self.telemetry.refused();
-                Err(refused(why).into())
-            }
+            Err(AcquireError::Refused(why)) => Err(self.refuse(&mut admitted, why, started).into()),
             lease => to_end(Arc::clone(self).execute(admitted, lease, started), self.orphans.clone()).await,
         }
     }
@@ -117,15 +136,19 @@ impl Engine {
             Some(text) if version.spec.dynamic_memory && !text.is_empty() => validate::memory_header(text)?,
             _ => version.spec.memory_mb,
         };
-        Ok(Admitted {
+        let mut admitted = Admitted {
             version: Arc::clone(version),
             group: self.group(&resolved, memory_mb)?,
+            resolved,
             event,
             memory_mb,
             request: request.request,
             tail: request.tail,
             arrived: request.arrived,
-        })
+            watch: request.watch,
+        };
+        admitted.watch.lap(Phase::Resolve);
+        Ok(admitted)
     }
 
     fn group(&self, resolved: &Resolved, memory_mb: u32) -> Result<Arc<Group>, Error> {
@@ -138,12 +161,35 @@ impl Engine {
         Ok(resolved.sized(memory_mb, || self.pool.group(plan)))
     }
 
+    /// What the caller of a refused call is told; few of them are kept.
+    #[cold]
+    fn refuse(self: &Arc<Self>, call: &mut Admitted, why: Refusal, started: Timestamp) -> Fault {
+        call.watch.lap(Phase::Wait);
+        let fault = refused(why);
+        let record = CallRecord {
+            phases: *call.watch.phases(),
+            start: None,
+            end: Ending::Refused(word(why).to_owned()),
+            memory_used: 0,
+            memory_mb: call.memory_mb,
+            line: Some(call.group.line()),
+        };
+        self.telemetry.ended(&record);
+        if call.resolved.refusals.allows(started.as_second()) {
+            let (function, request) = (Arc::clone(&call.version), call.request);
+            let message = fault.message.clone();
+            let text = Box::new(RefusedLog { request, function: Arc::clone(&function), started, message });
+            self.logs.append(LogEntry { function, request, started, call: Some(record), text });
+        }
+        fault
+    }
+
     async fn execute(
         self: Arc<Self>,
         call: Admitted,
         lease: Result<Lease, AcquireError>,
         started: Timestamp,
-    ) -> Result<Invocation, Error> {
+    ) -> Result<(Invocation, Option<OpenRecord>), Error> {
         let ran = self.run(&call, lease, started).await?;
         let failure = match &ran.outcome {
             Outcome::Returned(_) => None,
@@ -159,15 +205,24 @@ impl Engine {
         };
         let log = ran.log.finish(summary, failure.is_some(), Timestamp::now());
         let tail = if call.tail { LogTail::of(&log.to_bytes()) } else { LogTail::of(b"") };
-        self.telemetry.ended(failure.is_none(), ran.wait, ran.duration, call.arrived.elapsed());
         let runtime = call.version.spec.runtime;
-        self.logs.append(LogEntry { function: call.version, request: call.request, started, text: Box::new(log) });
-        Ok(Invocation { outcome: ran.outcome, summary, tail, runtime })
+        let record = CallRecord {
+            phases: Phases::default(),
+            start: ran.start,
+            end: failure.map_or(Ending::Returned, |code| Ending::Failed(code.number())),
+            memory_used: ran.memory_used,
+            memory_mb: call.memory_mb,
+            line: ran.line,
+        };
+        let (function, request, text) = (call.version, call.request, Box::new(log));
+        let entry = LogEntry { function, request, started, call: None, text };
+        let record = OpenRecord::new(self, ran.watch, record, entry);
+        Ok((Invocation { outcome: ran.outcome, summary, tail, runtime }, Some(record)))
     }
 
     async fn run(&self, call: &Admitted, first: Result<Lease, AcquireError>, started: Timestamp) -> Result<Ran, Error> {
-        let mut ran = Ran::start(call.request, Arc::clone(&call.version), started);
-        ran.wait = call.arrived.elapsed();
+        let mut ran = Ran::start(call.request, Arc::clone(&call.version), started, call.watch);
+        ran.waited(call, &first);
         match self.ready_instance(call, first, &mut ran).await? {
             Ok(lease) => self.call_handler(call, lease, &mut ran).await,
             Err(failure) => ran.outcome = Outcome::Failed(failure),
@@ -178,15 +233,20 @@ impl Engine {
     async fn call_handler(&self, call: &Admitted, lease: Lease, ran: &mut Ran) {
         let limit = Duration::from_secs(call.version.spec.timeout_s.into()).min(self.config.sync_ceiling);
         let end = lease.instance().call(call.request, &call.event, limit).await;
-        if lease.give_back(end.took) {
+        if is_disk_full(&end.outcome) {
+            // Nothing empties `/tmp` but a fresh instance.
+            lease.dismiss();
+        } else if lease.give_back(end.took) {
             let_the_next_go().await;
         }
+        ran.watch.lap_run(end.took);
         ran.log.add(&end.log);
         ran.duration += end.took;
         ran.memory_used = ran.memory_used.max(end.memory_peak);
         ran.outcome = end.outcome;
         if let Outcome::Failed(failure) = &ran.outcome {
             log_failure(&mut ran.log, failure, &end.log);
+            end.refused_connection.iter().for_each(|text| ran.log.remark(text));
         }
     }
 
@@ -226,6 +286,7 @@ impl Engine {
                 return Ok(Err(initializer_failure(failure)));
             }
             lease = call.group.acquire(Instant::now()).await;
+            ran.waited(call, &lease);
             if matches!(lease, Err(AcquireError::Refused(_))) {
                 // There is no room for another try; what went wrong is the initializer all the same.
                 return Ok(Err(initializer_failure(failure)));
@@ -245,6 +306,7 @@ impl Engine {
         let hook = version.spec.initializer.as_ref().filter(|_| leased.needs_initializer())?;
         let begun = Timestamp::now();
         let end = leased.instance().initialize(request, Duration::from_secs(hook.timeout_s.into())).await;
+        ran.watch.lap(Phase::Initialize);
         let took_us = u64::try_from(end.took.as_micros()).unwrap_or(u64::MAX);
         ran.duration += end.took;
         ran.memory_used = ran.memory_used.max(end.memory_peak);
@@ -255,20 +317,43 @@ impl Engine {
             return None;
         };
         log_failure(&mut ran.log, &failure, &end.log);
+        end.refused_connection.iter().for_each(|text| ran.log.remark(text));
         Some(failure)
     }
 }
 
 impl Ran {
-    fn start(request: RequestId, version: Arc<FunctionVersion>, started: Timestamp) -> Self {
+    fn start(request: RequestId, version: Arc<FunctionVersion>, started: Timestamp, watch: Stopwatch) -> Self {
         Self {
             outcome: Outcome::Returned(Value::Nothing),
             log: RunLog::start(request, version, started),
             duration: Duration::ZERO,
             memory_used: 0,
-            wait: Duration::ZERO,
+            watch,
+            start: None,
+            line: None,
         }
     }
+
+    /// The call has waited for an instance, and got one or not.
+    fn waited(&mut self, call: &Admitted, lease: &Result<Lease, AcquireError>) {
+        let start = match lease {
+            Ok(lease) => lease.start(),
+            Err(AcquireError::Start(StartError::Failed { start, .. })) => Some(*start),
+            Err(AcquireError::Start(StartError::Launch(_))) => Some(StartTimes::NEVER_LAUNCHED),
+            Err(AcquireError::Refused(_)) => None,
+        };
+        let waited = self.watch.phases().get(Phase::Wait);
+        self.watch.lap_wait(start);
+        self.start = start.map(|start| start.kind).or(self.start).or(lease.is_ok().then_some(StartKind::Warm));
+        if self.watch.phases().get(Phase::Wait) - waited >= WORTH_A_WORD_US {
+            self.line = Some(call.group.line());
+        }
+    }
+}
+
+fn is_disk_full(outcome: &Outcome<Bytes>) -> bool {
+    matches!(outcome, Outcome::Failed(Failure { code: FailureCode::DiskFull, .. }))
 }
 
 /// Lets the call that just got the slot hand its event to the instance, before this one writes its log and answer: the instance
@@ -303,7 +388,7 @@ fn log_failure(log: &mut RunLog, failure: &Failure<Bytes>, lines: &[u8]) {
 
 fn note_start_failure(error: StartError, request: RequestId, ran: &mut Ran) -> Failure<Bytes> {
     match error {
-        StartError::Failed { failure, log, memory_peak } => {
+        StartError::Failed { failure, log, memory_peak, .. } => {
             ran.memory_used = ran.memory_used.max(memory_peak);
             ran.log.add(&log);
             log_failure(&mut ran.log, &failure, &log);

@@ -2,6 +2,7 @@
 //!
 //! Three doors (HTTP today; queue and triggers later) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
 
+mod call_record;
 mod code;
 mod config;
 mod draft;
@@ -11,13 +12,16 @@ mod functions;
 mod identity;
 mod invoke;
 mod jobs;
+mod report;
 mod reserve;
 mod resolve;
 mod run_log;
+mod stopwatch;
 mod telemetry;
 mod to_end;
 mod validate;
 
+pub use call_record::OpenRecord;
 pub use config::Config;
 pub use draft::{CodeDraft, FunctionDraft, MetricDraft, ReservationDraft, ScheduleDraft, SpecDraft, StrategyDraft};
 pub use engine::{Engine, Parts};
@@ -25,4 +29,7 @@ pub use error::{Error, chain};
 pub use functions::{FunctionCode, FunctionList, ListQuery};
 pub use identity::Credentials;
 pub use invoke::{Invocation, InvokeRequest};
+pub use report::Report;
 pub use reserve::{ReservationList, ReservationQuery};
+pub use stopwatch::Stopwatch;
+pub use telemetry::{Counts, Snapshot};

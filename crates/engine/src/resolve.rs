@@ -8,6 +8,8 @@ use std::{
 use fungraph_model::{FunctionKey, FunctionVersion};
 use fungraph_pool::Group;
 
+use crate::call_record::Throttle;
+
 /// Entries kept before those without instances are dropped.
 const KEPT: usize = 4096;
 
@@ -17,11 +19,13 @@ pub(crate) struct Resolved {
     pub(crate) group: Arc<Group>,
     /// Groups for other memory sizes, where the function has dynamic memory.
     sized: Mutex<HashMap<u32, Arc<Group>>>,
+    /// Bounds the records of refused calls.
+    pub(crate) refusals: Throttle,
 }
 
 impl Resolved {
     pub(crate) fn new(version: Arc<FunctionVersion>, group: Arc<Group>) -> Arc<Self> {
-        Arc::new(Self { version, group, sized: Mutex::default() })
+        Arc::new(Self { version, group, sized: Mutex::default(), refusals: Throttle::default() })
     }
 
     /// The group whose instances have `memory_mb`, made by `make` for a size not seen before.

@@ -72,6 +72,12 @@ impl RunLog {
         BareLog(self.lines.freeze())
     }
 
+    /// Something that the function's author could not know, on a line as the function's own logger writes them.
+    pub(crate) fn remark(&mut self, text: &str) {
+        let request = self.request;
+        self.add(format!("{} {request} WARN {text}\n", Second(Timestamp::now())).as_bytes());
+    }
+
     /// Ends with the Finish line, whose numbers are those of the summary.
     pub(crate) fn finish(self, summary: Summary, failed: bool, ended: Timestamp) -> FinishedLog {
         FinishedLog { log: self, summary, failed, ended }

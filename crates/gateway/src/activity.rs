@@ -9,7 +9,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use http::Version;
@@ -20,7 +20,7 @@ use tokio::time::sleep;
 const LOOKS: u32 = 4;
 
 /// What a connection has done so far. Requests are begun, and all of this is looked at, by the connection's own task.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Activity {
     begun: AtomicU64,
     ended: AtomicU64,
@@ -28,19 +28,48 @@ pub(crate) struct Activity {
     /// A write waits for the client to take what was sent.
     blocked: AtomicBool,
     is_http2: AtomicBool,
+    opened: Instant,
+    /// When the first bytes after the last request were read, in nanoseconds since the connection was opened; 0 where none were.
+    first_read: AtomicU64,
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self {
+            begun: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
+            blocked: AtomicBool::new(false),
+            is_http2: AtomicBool::new(false),
+            opened: Instant::now(),
+            first_read: AtomicU64::new(0),
+        }
+    }
 }
 
 /// A request that is being served; dropping it ends that.
 pub(crate) struct Serving(Arc<Activity>);
 
 impl Activity {
-    /// Notes that a request has arrived.
-    pub(crate) fn serve(self: &Arc<Self>, version: Version) -> Serving {
+    /// Notes that a request has arrived, and tells when its first byte did. That is not known of one that was read together with the
+    /// one before it, nor of any after the first of an HTTP/2 connection.
+    pub(crate) fn serve(self: &Arc<Self>, version: Version) -> (Serving, Option<Instant>) {
         if version == Version::HTTP_2 {
             self.is_http2.store(true, Ordering::Relaxed);
         }
         self.begun.fetch_add(1, Ordering::Relaxed);
-        Serving(Arc::clone(self))
+        let first = self.first_read.swap(0, Ordering::Relaxed);
+        let first = (first > 0).then(|| self.opened + Duration::from_nanos(first));
+        (Serving(Arc::clone(self)), first)
+    }
+
+    /// Notes that bytes were read; between two requests the first of them are the next one's.
+    fn read(&self) {
+        let idle = self.begun.load(Ordering::Relaxed) == self.ended.load(Ordering::Relaxed);
+        if idle && self.first_read.load(Ordering::Relaxed) == 0 && !self.is_http2.load(Ordering::Relaxed) {
+            let since = u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.first_read.store(since.max(1), Ordering::Relaxed);
+        }
     }
 
     /// Resolves once the client has not completed the head of a request for `limit`, with no request being served and no answer
@@ -79,7 +108,7 @@ impl Drop for Serving {
     }
 }
 
-/// A connection whose writes are counted.
+/// A connection whose writes are counted, and whose reads between requests are noted.
 pub(crate) struct Counted<T> {
     pub(crate) io: T,
     pub(crate) activity: Arc<Activity>,
@@ -101,7 +130,11 @@ impl<T: Read + Unpin> Read for Counted<T> {
         context: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(context, buffer)
+        let read = Pin::new(&mut self.io).poll_read(context, buffer);
+        if read.is_ready() {
+            self.activity.read();
+        }
+        read
     }
 }
 
@@ -137,7 +170,7 @@ impl<T: Write + Unpin> Write for Counted<T> {
 mod tests {
     use std::task::Waker;
 
-    use tokio::time::{Instant, timeout};
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -145,7 +178,7 @@ mod tests {
 
     /// Seconds until the connection counts as idle.
     async fn ceased(activity: &Activity) -> u64 {
-        let begun = Instant::now();
+        let begun = tokio::time::Instant::now();
         activity.ceased(LIMIT).await;
         begun.elapsed().as_secs()
     }
@@ -179,6 +212,25 @@ mod tests {
         tokio::io::AsyncReadExt::read_exact(&mut far, &mut [0; 8]).await.expect("it was written");
         assert!(write(b"more").is_ready());
         assert_eq!(ceased(&activity).await, 75);
+    }
+
+    #[test]
+    fn a_request_begins_with_its_first_byte() {
+        let activity = Arc::new(Activity::default());
+        activity.read();
+        let (serving, first) = activity.serve(Version::HTTP_11);
+        let first = first.expect("its head was read");
+        assert!(first > activity.opened);
+        activity.read();
+        drop(serving);
+        assert_eq!(activity.serve(Version::HTTP_11).1, None, "what was read meanwhile was a body");
+        activity.read();
+        activity.read();
+        let (serving, second) = activity.serve(Version::HTTP_2);
+        assert!(second.is_some_and(|second| second >= first));
+        drop(serving);
+        activity.read();
+        assert_eq!(activity.serve(Version::HTTP_2).1, None, "whose frames those were cannot be told");
     }
 
     #[tokio::test(start_paused = true)]

@@ -80,9 +80,9 @@ async fn serve(
     let peer = Peer { remote, local };
     let activity = Arc::new(Activity::default());
     let requests = service_fn(|request: Request<Incoming>| {
-        let (service, serving) = (service.clone(), activity.serve(request.version()));
+        let (service, (serving, begun)) = (service.clone(), activity.serve(request.version()));
         async move {
-            let response = service.serve(peer, request).await;
+            let response = service.serve(peer, begun, request).await;
             drop(serving);
             Ok::<_, Infallible>(response)
         }

@@ -5,6 +5,7 @@ pub(crate) mod download;
 pub(crate) mod functions;
 pub(crate) mod health;
 pub(crate) mod invocations;
+pub(crate) mod report;
 pub(crate) mod reservations;
 mod unsupported;
 

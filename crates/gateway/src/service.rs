@@ -9,8 +9,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_engine::Engine;
-use fungraph_model::{AccessKey, Caller, ErrorCode, Fault, RequestId, limits};
+use fungraph_engine::{Engine, Stopwatch};
+use fungraph_model::{AccessKey, Caller, ErrorCode, Fault, Phase, RequestId, limits};
 use http::{
     HeaderMap, HeaderName, Method, Version,
     header::{EXPECT, HOST},
@@ -26,7 +26,7 @@ use crate::{
     catch,
     config::{Auth, Config},
     percent, project,
-    routes::{self, Operation, Route, code, download, functions, health, invocations, reservations},
+    routes::{self, Operation, Route, code, download, functions, health, invocations, report, reservations},
 };
 
 /// A body up to here is read even for an unknown key, so that time does not tell which keys exist; a larger one is not worth it.
@@ -52,7 +52,7 @@ pub(crate) struct Call<'a> {
     pub(crate) caller: Caller,
     pub(crate) body: Bytes,
     pub(crate) arrived: Instant,
-    pub(crate) authenticated: Instant,
+    pub(crate) watch: Stopwatch,
     peer: Peer,
 }
 
@@ -72,12 +72,13 @@ impl Service {
         Self { config, engine, metrics, links, statuses }
     }
 
-    /// Answers a request, whatever it is.
-    pub(crate) async fn serve(&self, peer: Peer, request: http::Request<Incoming>) -> Response {
+    /// Answers a request, whatever it is. `begun` is when its first byte was seen, where that is known.
+    pub(crate) async fn serve(&self, peer: Peer, begun: Option<Instant>, request: http::Request<Incoming>) -> Response {
         let arrived = Instant::now();
+        let watch = Stopwatch::since(begun.unwrap_or(arrived));
         let id = RequestId::random();
         let (head, mut body) = request.into_parts();
-        let answer = catch::panics(pin!(self.answer(id, peer, arrived, &head, &mut body))).await;
+        let answer = catch::panics(pin!(self.answer(id, peer, arrived, watch, &head, &mut body))).await;
         let response = match answer {
             Ok(Ok(response)) => response,
             Ok(Err(refusal)) => {
@@ -100,21 +101,23 @@ impl Service {
         id: RequestId,
         peer: Peer,
         arrived: Instant,
+        mut watch: Stopwatch,
         head: &Parts,
         body: &mut Incoming,
     ) -> Result<Response, Refusal> {
+        watch.lap(Phase::Accept);
         let path = head.uri.path();
         if !percent::is_well_formed(path) || head.uri.query().is_some_and(|query| !percent::is_well_formed(query)) {
             return Err(auth::Error::Encoding.into());
         }
         if !path.starts_with("/v2/") {
-            return Box::pin(self.answer_beside_the_api(peer, head, body)).await;
+            return Box::pin(self.answer_beside_the_api(peer, head, body, &mut watch)).await;
         }
         let route = routes::find(&head.method, path)?;
-        let (key, received) = self.authenticate(head, body, self.limit(route.operation)).await?;
+        let (key, received) = self.authenticate(head, body, self.limit(route.operation), &mut watch).await?;
         let caller = project::caller(&key, route.project, &head.headers)?;
-        let authenticated = Instant::now();
-        let call = Call { id, head, route, caller, body: received.bytes, arrived, authenticated, peer };
+        watch.lap(Phase::Authenticate);
+        let call = Call { id, head, route, caller, body: received.bytes, arrived, watch, peer };
         self.dispatch(call).await
     }
 
@@ -141,14 +144,24 @@ impl Service {
     }
 
     /// The few paths that are no operation of the API.
-    async fn answer_beside_the_api(&self, peer: Peer, head: &Parts, body: &mut Incoming) -> Result<Response, Refusal> {
+    async fn answer_beside_the_api(
+        &self,
+        peer: Peer,
+        head: &Parts,
+        body: &mut Incoming,
+        watch: &mut Stopwatch,
+    ) -> Result<Response, Refusal> {
         let path = head.uri.path();
-        let token = path.strip_prefix(download::PREFIX);
-        if token.is_none() && !matches!(path, "/healthz" | "/readyz" | "/metrics") {
+        let (token, reported) = (path.strip_prefix(download::PREFIX), report::project(path));
+        if token.is_none() && reported.is_none() && !matches!(path, "/healthz" | "/readyz" | "/metrics") {
             return Err(Refusal::unknown_path());
         }
         if head.method != Method::GET && head.method != Method::HEAD {
             return Err(Refusal::method_not_allowed("GET, HEAD"));
+        }
+        if let Some(project) = reported {
+            let (key, _) = self.authenticate(head, body, self.limit(Operation::ListFunctions), watch).await?;
+            return Ok(report::show(&self.engine, &project::caller(&key, project, &head.headers)?));
         }
         match (path, token) {
             (_, Some(token)) => download::download(&self.engine, &self.links, token).await,
@@ -156,7 +169,7 @@ impl Service {
             ("/readyz", _) => Ok(health::ready(self.engine.ready())),
             _ => {
                 if !health::may_read_metrics(peer, &head.headers) {
-                    self.authenticate(head, body, self.limit(Operation::ListFunctions)).await?;
+                    self.authenticate(head, body, self.limit(Operation::ListFunctions), watch).await?;
                 }
                 Ok(health::metrics((self.metrics)()))
             }
@@ -176,10 +189,12 @@ impl Service {
         head: &Parts,
         body: &mut Incoming,
         limit: Limit,
+        watch: &mut Stopwatch,
     ) -> Result<(Arc<AccessKey>, Received), Refusal> {
         let pace = Pace { pause: self.config.body_pause_timeout, whole: self.config.body_read_timeout };
         if self.config.auth == Auth::Off {
             let received = body::read(body, limit, pace).await?;
+            watch.lap(Phase::Accept);
             return Ok((self.engine.administrator().ok_or_else(no_administrator)?, received));
         }
         let claim = Claim::read(&head.headers, Timestamp::now(), self.config.clock_skew)?;
@@ -187,7 +202,9 @@ impl Service {
         if key.is_none() && body.size_hint().upper().is_none_or(|length| length > SMALL) {
             return Err(auth::Error::Signature.into());
         }
+        watch.lap(Phase::Authenticate);
         let received = body::read(body, limit, pace).await?;
+        watch.lap(Phase::Accept);
         let message = Message {
             method: &head.method,
             path: head.uri.path(),

@@ -6,6 +6,7 @@ mod function;
 mod list;
 mod not_built;
 mod passive;
+pub(crate) mod report;
 mod reservation;
 
 pub(crate) use draft::{code_update, create, spec_update};

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use fungraph_model::{Failure, FailureCode};
+use fungraph_model::{Failure, FailureCode, StartKind};
 use tokio::time::timeout;
 
-use crate::{Blueprint, Instance, LaunchError, Launcher, Plan, StartError, death::failure};
+use crate::{Blueprint, Instance, LaunchError, Launcher, Plan, StartError, StartTimes, death::failure};
 
 /// A sandboxed process whose bootstrap waits for a function. It has seen no code, and sees that of one function only.
 pub struct Blank {
@@ -30,7 +30,10 @@ impl Blank {
         let instance = Instance::attach(launched, log_bytes);
         match timeout(limit.saturating_sub(begun.elapsed()), instance.greet()).await {
             Ok(Ok(())) => Ok(Self { instance }),
-            Ok(Err(failure)) => Err(instance.give_up(failure).await),
+            Ok(Err(failure)) => {
+                let start = StartTimes { kind: StartKind::New, launch: begun.elapsed(), load: Duration::ZERO };
+                Err(instance.give_up(failure, start).await)
+            }
             Err(_) => {
                 instance.stop(None).await;
                 Err(LaunchError::too_slow(blueprint, limit).into())
@@ -38,21 +41,37 @@ impl Blank {
         }
     }
 
-    /// Makes it an instance of one function: gives it code, limits and identity, and loads the handler.
+    /// Makes it an instance of one function: gives it code, limits and identity, and loads the handler. `begun` is when it was
+    /// wanted, and `kind` how it came: what lies between is the launch in [`Instance::start`].
     ///
     /// # Errors
     /// [`StartError`]; nothing is left running then.
-    pub async fn fit(self, plan: &Plan, limit: Duration) -> Result<Instance, StartError> {
-        let instance = self.instance;
+    pub async fn fit(
+        self,
+        plan: &Plan,
+        limit: Duration,
+        kind: StartKind,
+        begun: Instant,
+    ) -> Result<Instance, StartError> {
+        let mut instance = self.instance;
+        let mut fitted = None;
         let loaded = timeout(limit, async {
             instance.fit(plan).await?;
+            fitted = Some(Instant::now());
             Ok::<_, LaunchError>(instance.load(&plan.version).await)
         });
-        match loaded.await {
-            Ok(Ok(Ok(()))) => Ok(instance),
-            Ok(Ok(Err(failure))) => Err(instance.give_up(failure).await),
+        let loaded = loaded.await;
+        let now = Instant::now();
+        let fitted = fitted.unwrap_or(now);
+        let start = StartTimes { kind, launch: fitted - begun, load: now - fitted };
+        match loaded {
+            Ok(Ok(Ok(()))) => {
+                instance.start = start;
+                Ok(instance)
+            }
+            Ok(Ok(Err(failure))) => Err(instance.give_up(failure, start).await),
             Ok(Err(error)) => Err(error.into()),
-            Err(_) => Err(instance.give_up(too_slow(limit)).await),
+            Err(_) => Err(instance.give_up(too_slow(limit), start).await),
         }
     }
 

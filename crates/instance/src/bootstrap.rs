@@ -43,10 +43,10 @@ impl Bootstrap {
         }
     }
 
-    /// The command line inside the sandbox.
-    pub(crate) fn args(&self, interpreter: &Interpreter) -> Vec<String> {
+    /// The command line inside the sandbox; `file` is [`Self::file`] or what was made of it.
+    pub(crate) fn args(&self, interpreter: &Interpreter, file: &str) -> Vec<String> {
         let program = interpreter.program.to_string_lossy().into_owned();
         let flags = self.flags.iter().map(|flag| (*flag).to_owned());
-        std::iter::once(program).chain(flags).chain([format!("{RUNTIME_ROOT}/{}", self.file)]).collect()
+        std::iter::once(program).chain(flags).chain([format!("{RUNTIME_ROOT}/{file}")]).collect()
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, Value, limits};
+use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, StartKind, Value, limits};
 use tokio::{
     io::AsyncWriteExt,
     net::{UnixStream, unix::OwnedWriteHalf},
@@ -33,6 +33,23 @@ pub struct Instance {
     writer: Mutex<OwnedWriteHalf>,
     control: Mutex<mpsc::Receiver<(FrameHeader, Bytes)>>,
     death: watch::Receiver<Option<Death>>,
+    pub(crate) start: StartTimes,
+}
+
+/// How an instance came to be, and what that took.
+#[derive(Clone, Copy, Debug)]
+pub struct StartTimes {
+    /// Blank or new.
+    pub kind: StartKind,
+    /// A sandbox and its bootstrap up to HELLO, or what it took to get a blank one.
+    pub launch: Duration,
+    /// From there to the loaded function.
+    pub load: Duration,
+}
+
+impl StartTimes {
+    /// Of one that could not be launched: all of its time is the launch.
+    pub const NEVER_LAUNCHED: Self = Self { kind: StartKind::New, launch: Duration::MAX, load: Duration::ZERO };
 }
 
 /// Why there is no instance.
@@ -50,6 +67,8 @@ pub enum StartError {
         log: Bytes,
         /// Memory it had used, in bytes.
         memory_peak: u64,
+        /// How far it came.
+        start: StartTimes,
     },
 }
 
@@ -64,6 +83,8 @@ pub struct CallEnd {
     pub took: Duration,
     /// Peak memory of the instance meanwhile, in bytes.
     pub memory_peak: u64,
+    /// For the function's log, after a failure: why its sandbox refused a connection.
+    pub refused_connection: Option<&'static str>,
 }
 
 impl Instance {
@@ -81,7 +102,8 @@ impl Instance {
         };
         // Ends with the process, which ends with the instance; `death` tells when.
         tokio::spawn(reader.run());
-        Self { shared, writer: Mutex::new(writer), control: Mutex::new(control), death }
+        let start = StartTimes { kind: StartKind::New, launch: Duration::ZERO, load: Duration::ZERO };
+        Self { shared, writer: Mutex::new(writer), control: Mutex::new(control), death, start }
     }
 
     /// Waits until it has said HELLO.
@@ -110,11 +132,11 @@ impl Instance {
     }
 
     /// Ends it, and tells what there is to tell of a start that failed.
-    pub(crate) async fn give_up(self, failure: Failure<Bytes>) -> StartError {
+    pub(crate) async fn give_up(self, failure: Failure<Bytes>, start: StartTimes) -> StartError {
         let memory_peak = self.shared.process.take_peak();
         self.shared.kill(Death::Retired);
         self.dead().await;
-        StartError::Failed { failure, log: self.shared.take_stray(), memory_peak }
+        StartError::Failed { failure, log: self.shared.take_stray(), memory_peak, start }
     }
 
     async fn control_frame(&self) -> Result<(FrameHeader, Bytes), Failure<Bytes>> {
@@ -155,7 +177,7 @@ impl Instance {
         let started = Instant::now();
         let (call, mut reply) = match self.shared.begin() {
             Ok(begun) => begun,
-            Err(death) => return Exchange { reply: died(death), timed_out: false, started, memory_peak: 0 },
+            Err(death) => return Exchange::dead(death, started),
         };
         let answered = timeout(limit, async {
             // A write that fails means that the process is gone; its end answers the call.
@@ -165,19 +187,17 @@ impl Instance {
         match answered.await {
             Ok(reply) => {
                 let memory_peak = self.shared.process.take_peak();
-                Exchange {
-                    reply: reply.unwrap_or_else(|_| died(Death::Retired)),
-                    timed_out: false,
-                    started,
-                    memory_peak,
-                }
+                let reply = reply.unwrap_or_else(|_| died(Death::Retired));
+                let refused_connection = reply.is_failure().then(|| self.shared.process.refused_connection()).flatten();
+                Exchange { reply, timed_out: false, started, memory_peak, refused_connection }
             }
             Err(_) => {
                 let memory_peak = self.shared.process.take_peak();
+                let refused_connection = self.shared.process.refused_connection();
                 self.shared.kill(Death::SiblingTimedOut);
                 let last = timeout(LAST_WORDS, reply).await;
                 let reply = last.ok().and_then(Result::ok).unwrap_or_else(|| died(Death::SiblingTimedOut));
-                Exchange { reply, timed_out: true, started, memory_peak }
+                Exchange { reply, timed_out: true, started, memory_peak, refused_connection }
             }
         }
     }
@@ -195,6 +215,12 @@ impl Instance {
             IoSlice::advance_slices(&mut rest, written);
         }
         Ok(())
+    }
+
+    /// How it came to be.
+    #[must_use]
+    pub fn start_times(&self) -> StartTimes {
+        self.start
     }
 
     /// Whether it can take a call: asked before it is leased, since a process may die while it is idle.
@@ -247,9 +273,21 @@ struct Exchange {
     timed_out: bool,
     started: Instant,
     memory_peak: u64,
+    refused_connection: Option<&'static str>,
+}
+
+impl Reply {
+    fn is_failure(&self) -> bool {
+        matches!(&self.answer, Answer::Frame { header, .. } if header.kind == Kind::Failed)
+    }
 }
 
 impl Exchange {
+    /// It could not begin.
+    fn dead(death: Death, started: Instant) -> Self {
+        Self { reply: died(death), timed_out: false, started, memory_peak: 0, refused_connection: None }
+    }
+
     fn into_call_end(self, too_slow: impl FnOnce() -> Failure<Bytes>) -> CallEnd {
         let outcome = if self.timed_out {
             Outcome::Failed(too_slow())
@@ -260,7 +298,8 @@ impl Exchange {
             }
         };
         let took = self.reply.at.saturating_duration_since(self.started);
-        CallEnd { outcome, log: self.reply.log, took, memory_peak: self.memory_peak }
+        let (log, refused_connection) = (self.reply.log, self.refused_connection);
+        CallEnd { outcome, log, took, memory_peak: self.memory_peak, refused_connection }
     }
 }
 

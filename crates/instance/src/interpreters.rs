@@ -17,6 +17,7 @@ mod version;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,6 +42,15 @@ pub struct Interpreter {
     pub prefix: Option<PathBuf>,
     /// What led to it.
     pub origin: Origin,
+}
+
+/// Name and version, such as `Python 3.11.2`.
+impl fmt::Display for Interpreter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (major, minor, patch) = self.version;
+        let name = if self.language == Language::NodeJs { "Node.js" } else { "Python" };
+        write!(f, "{name} {major}.{minor}.{patch}")
+    }
 }
 
 /// What a runtime name means on this host.

@@ -40,8 +40,7 @@ impl Plan {
 
 impl fmt::Display for Blueprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Interpreter { language, version: (major, minor, patch), .. } = &*self.interpreter;
-        write!(f, "{language:?} {major}.{minor}.{patch} with {} MB of /tmp", self.tmp_mb)
+        write!(f, "{} with {} MB of /tmp", self.interpreter, self.tmp_mb)
     }
 }
 
@@ -71,6 +70,11 @@ pub trait Process: Send + Sync {
     fn exited(&self) -> BoxFuture<'_, Ended>;
     /// Most memory used since it was last asked, in bytes.
     fn take_peak(&self) -> u64;
+    /// What to tell the function's author if the walls refused a connection since this was last asked. It costs more than a call may
+    /// cost, so it is asked after a failure only.
+    fn refused_connection(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// How a process ended.

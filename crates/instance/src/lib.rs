@@ -5,6 +5,7 @@
 
 mod blank;
 mod bootstrap;
+mod byte_code;
 mod call_log;
 mod death;
 mod instance;
@@ -17,7 +18,7 @@ mod sandboxed;
 
 pub use blank::Blank;
 pub use death::{Death, failure};
-pub use instance::{CallEnd, Instance, StartError};
+pub use instance::{CallEnd, Instance, StartError, StartTimes};
 pub use interpreters::{Interpreter, Interpreters};
 pub use launcher::{Blueprint, BoxFuture, Ended, LaunchError, Launched, Launcher, Plan, Process};
 pub use protocol::{FrameHeader, Kind};

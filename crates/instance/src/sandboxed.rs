@@ -9,15 +9,20 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use fungraph_model::limits;
 use fungraph_sandbox::{Bind, ExitStatus, Fit, Launch, Limits, Network, Sandbox, Spawner};
-use tokio::net::{UnixStream, unix::pipe};
+use tokio::{
+    io::AsyncReadExt,
+    net::{UnixStream, unix::pipe},
+};
 
 use crate::{
-    Blueprint, BoxFuture, Ended, LaunchError, Launched, Launcher, Plan, Process,
+    Blueprint, BoxFuture, Ended, Interpreter, LaunchError, Launched, Launcher, Plan, Process,
     bootstrap::{Bootstrap, RUNTIME_ROOT},
+    byte_code::{self, ByteCode, Found},
     load::CODE_ROOT,
 };
 
@@ -32,19 +37,31 @@ pub struct Config {
     pub network: Network,
     /// Whether CPU is a hard quota as well as a weight.
     pub cpu_quota: bool,
+    /// Whether byte code of bootstraps is made for later starts; not worth it for a single one.
+    pub byte_code: bool,
 }
 
 /// Memory limit of a blank instance, the least that a function can have (contract: limits.md). An idle bootstrap of any language
 /// stays well below.
 pub const BLANK_MEMORY_MB: u32 = 128;
 
+/// What an interpreter may take to compile its bootstrap, on a host that has much else to do.
+const BYTE_CODE_WITHIN: Duration = Duration::from_secs(60);
+/// The signal that the kernel kills with for want of memory.
+const KILL: i32 = 9;
+
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Starts processes through the spawner.
 pub struct SandboxLauncher {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     spawner: Spawner,
     config: Arc<Config>,
     launched: AtomicU64,
+    byte_code: ByteCode,
 }
 
 impl SandboxLauncher {
@@ -61,13 +78,16 @@ impl SandboxLauncher {
             fs::write(&file, bootstrap.text)?;
             fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
         }
-        Ok(Self { spawner, config: Arc::new(config), launched: AtomicU64::new(0) })
+        let byte_code = ByteCode::new(folder)?;
+        let config = Arc::new(config);
+        Ok(Self { shared: Arc::new(Shared { spawner, config, launched: AtomicU64::new(0), byte_code }) })
     }
+}
 
-    fn launch_message(&self, blueprint: &Blueprint, bootstrap: &Bootstrap) -> Launch {
+impl Shared {
+    fn launch_message(&self, interpreter: &Interpreter, args: Vec<String>, tmp_mb: u32) -> Launch {
         let number = self.launched.fetch_add(1, Ordering::Relaxed);
         let config = &self.config;
-        let interpreter = &blueprint.interpreter;
         let mut binds =
             vec![Bind { source: config.data_folder.join(&config.bootstraps), target: RUNTIME_ROOT.to_owned() }];
         if let Some(prefix) = &interpreter.prefix {
@@ -78,7 +98,7 @@ impl SandboxLauncher {
             binds,
             late: Some(CODE_ROOT.to_owned()),
             links: Vec::new(),
-            args: bootstrap.args(interpreter),
+            args,
             env: environment(),
             cwd: "/opt/function".to_owned(),
             hostname: format!("fungraph-{number}"),
@@ -88,23 +108,57 @@ impl SandboxLauncher {
                 cpu_quota: false,
                 pids: limits::PROCESSES,
                 open_files: limits::OPEN_FILES,
-                tmp_bytes: u64::from(blueprint.tmp_mb) << 20,
+                tmp_bytes: u64::from(tmp_mb) << 20,
             },
             network: config.network,
         }
     }
 
-    async fn start(&self, blueprint: &Blueprint) -> Result<Launched, Cause> {
-        let language = blueprint.interpreter.language;
-        let bootstrap = Bootstrap::of(language).ok_or_else(|| format!("no bootstrap is built for {language:?}"))?;
+    async fn run(&self, launch: Launch) -> Result<(Sandbox, UnixStream, pipe::Receiver), Cause> {
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let (read_end, write_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let output = pipe::Receiver::from_owned_fd(nonblocking(read_end)?)?;
         let socket = UnixStream::from_std(ours)?;
-        let sandbox = self.spawner.launch(self.launch_message(blueprint, bootstrap), theirs.into(), write_end).await?;
+        let sandbox = self.spawner.launch(launch, theirs.into(), write_end).await?;
+        Ok((sandbox, socket, output))
+    }
+
+    async fn start(self: &Arc<Self>, blueprint: &Blueprint) -> Result<Launched, Cause> {
+        let interpreter = &blueprint.interpreter;
+        let language = interpreter.language;
+        let bootstrap = Bootstrap::of(language).ok_or_else(|| format!("no bootstrap is built for {language:?}"))?;
+        let found = self.byte_code.find(interpreter);
+        let file = if let Found::File(name) = &found { name } else { bootstrap.file };
+        let launch = self.launch_message(interpreter, bootstrap.args(interpreter, file), blueprint.tmp_mb);
+        let (sandbox, socket, output) = self.run(launch).await?;
+        if found == Found::Make && self.config.byte_code {
+            tokio::spawn(Arc::clone(self).make_byte_code(Arc::clone(interpreter), bootstrap));
+        }
         let process = Sandboxed { sandbox, config: Arc::clone(&self.config) };
         Ok(Launched { socket, output, process: Box::new(process) })
+    }
+
+    /// For the starts to come; this one runs the text.
+    async fn make_byte_code(self: Arc<Self>, interpreter: Arc<Interpreter>, bootstrap: &'static Bootstrap) {
+        let made = tokio::time::timeout(BYTE_CODE_WITHIN, self.compile(&interpreter, bootstrap)).await;
+        let made = made.unwrap_or_else(|_| Err("it took too long".into()));
+        let kept = made.and_then(|bytes| Ok(self.byte_code.keep(&interpreter, &bytes)?));
+        if let Err(cause) = kept {
+            tracing::warn!(%cause, program = %interpreter.program.display(), "instances start without byte code");
+        }
+    }
+
+    async fn compile(&self, interpreter: &Interpreter, bootstrap: &Bootstrap) -> Result<Vec<u8>, Cause> {
+        let launch = self.launch_message(interpreter, byte_code::command(interpreter, bootstrap), limits::TMP_MB[0]);
+        let (sandbox, _socket, output) = self.run(launch).await?;
+        let mut bytes = Vec::new();
+        output.take(byte_code::MOST_BYTES).read_to_end(&mut bytes).await?;
+        match sandbox.exited().await.status {
+            ExitStatus::Code(0) => Ok(bytes),
+            // What it printed says why.
+            status => Err(format!("{status:?}: {}", String::from_utf8_lossy(&bytes)).into()),
+        }
     }
 }
 
@@ -140,7 +194,7 @@ fn environment() -> Vec<(String, String)> {
 impl Launcher for SandboxLauncher {
     fn launch<'a>(&'a self, blueprint: &'a Blueprint) -> BoxFuture<'a, Result<Launched, LaunchError>> {
         Box::pin(async move {
-            self.start(blueprint).await.map_err(|source| LaunchError { of: blueprint.to_string(), source })
+            self.shared.start(blueprint).await.map_err(|source| LaunchError { of: blueprint.to_string(), source })
         })
     }
 }
@@ -148,6 +202,20 @@ impl Launcher for SandboxLauncher {
 struct Sandboxed {
     sandbox: Sandbox,
     config: Arc<Config>,
+}
+
+/// What a refused connection means, by the network.
+fn explanation(network: Network) -> &'static str {
+    match network {
+        Network::Egress => {
+            "a connection was refused: functions of this server reach the public internet, but neither its host, nor each other, \
+             nor private or link-local networks; its operator opens ranges with sandbox.egress_allow"
+        }
+        Network::None | Network::Host => {
+            "a connection was refused: functions of this server have no network; its operator gives them one with \
+             sandbox.network, and `fungraph doctor` says what that takes"
+        }
+    }
 }
 
 impl Process for Sandboxed {
@@ -169,11 +237,17 @@ impl Process for Sandboxed {
                 ExitStatus::Code(code) => (Some(code), None),
                 ExitStatus::Signal(signal) => (None, Some(signal)),
             };
-            Ended { code, signal, out_of_memory: exit.out_of_memory }
+            // Where the kernel killed a child, now or long ago, the function went on and ended by itself.
+            let out_of_memory = exit.out_of_memory && signal == Some(KILL);
+            Ended { code, signal, out_of_memory }
         })
     }
 
     fn take_peak(&self) -> u64 {
         self.sandbox.memory().take_peak()
+    }
+
+    fn refused_connection(&self) -> Option<&'static str> {
+        (self.sandbox.refused_connections() > 0).then(|| explanation(self.config.network))
     }
 }

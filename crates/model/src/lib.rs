@@ -3,6 +3,7 @@
 //! Nothing here does I/O, waits, or knows HTTP, SQL or JSON. Shapes on the wire belong to gateway,
 //! rows to store, frames to instance; each converts at its own wall.
 
+mod call_record;
 mod caller;
 mod error_code;
 mod function;
@@ -10,6 +11,7 @@ mod ids;
 mod invocation;
 pub mod limits;
 mod outcome;
+mod phases;
 mod reservation;
 mod runtime;
 #[cfg(feature = "sample")]
@@ -17,12 +19,14 @@ pub mod sample;
 mod spec;
 mod urn;
 
+pub use call_record::{CallRecord, Ending, Line};
 pub use caller::{AccessKey, Caller, Secret};
 pub use error_code::{ErrorCode, Fault};
 pub use function::{CodePackage, CodeType, Digest, FunctionKey, FunctionVersion};
 pub use ids::{DomainId, ProjectId, RequestId};
 pub use invocation::{LogTail, Summary};
 pub use outcome::{Failure, FailureCode, Outcome, Value};
+pub use phases::{Phase, Phases, StartKind};
 pub use reservation::{MetricRule, Reservation, Reserved, Schedule};
 pub use runtime::{Language, Runtime};
 pub use spec::{FunctionSpec, HookSpec, Strategy};

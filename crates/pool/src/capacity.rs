@@ -33,6 +33,15 @@ struct Used {
     wanted: bool,
 }
 
+/// What is promised to instances, and what there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Sum of the limits of all instances, in bytes.
+    pub promised: u64,
+    /// Most that may be promised.
+    pub most: u64,
+}
+
 /// Room for one instance; dropping it makes room again.
 #[derive(Debug)]
 pub(crate) struct Permit {
@@ -90,6 +99,15 @@ impl Capacity {
             memory_bytes = memory_bytes.saturating_add(room.memory_bytes);
         }
         instances <= most.instances && memory_bytes <= most.memory_bytes
+    }
+
+    /// Whose room is used up for an instance of a project's function, if any is.
+    pub(crate) fn full(&self, project: &ProjectId, memory_bytes: u64) -> Option<Full> {
+        self.check(&self.lock(), project, memory_bytes, NOTHING).err()
+    }
+
+    pub(crate) fn memory(&self) -> Memory {
+        Memory { promised: self.lock().host.memory_bytes, most: self.host.memory_bytes }
     }
 
     /// Room for an instance of a project's function.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use fungraph_instance::{Blank, Instance, Plan, StartError};
-use fungraph_model::ProjectId;
+use fungraph_model::{ProjectId, StartKind};
 use tokio::{
     sync::oneshot,
     time::{Instant as Deadline, timeout_at},
@@ -28,7 +28,8 @@ use crate::{
     stock::Shelf,
 };
 
-use self::state::{Seat, State, Waiter};
+pub(crate) use self::state::State;
+use self::state::{Seat, Waiter};
 
 /// A start is taken to last this long before one was measured.
 const FIRST_START: Duration = Duration::from_millis(100);
@@ -39,7 +40,7 @@ const LONGEST_PATIENCE: Duration = Duration::from_millis(250);
 
 /// Instances of one revision; made by [`crate::Pool::group`].
 pub struct Group {
-    pool: Arc<Shared>,
+    pub(crate) pool: Arc<Shared>,
     lines: Arc<Lines>,
     shelf: Arc<Shelf>,
     plan: Plan,
@@ -101,7 +102,7 @@ impl Group {
         now >= deadline + self.pool.config.start || (now >= deadline && self.lock().starting == 0)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nothing panics while it holds the state of a group")
     }
 
@@ -118,7 +119,7 @@ impl Group {
                 Decision::Use => {
                     let member = state.take_slot(self.slots()).expect("decide saw a free slot under the same lock");
                     if member.instance.is_alive() {
-                        return Ok(Seated::Now(Lease::new(Arc::clone(self), member, false)));
+                        return Ok(Seated::Now(Lease::at_once(Arc::clone(self), member)));
                     }
                     // It died while it was idle: it is never leased.
                     state.remove(&member);
@@ -168,7 +169,7 @@ impl Group {
         &self.plan.version.key.project
     }
 
-    fn memory_bytes(&self) -> u64 {
+    pub(crate) fn memory_bytes(&self) -> u64 {
         u64::from(self.plan.version.spec.memory_mb) << 20
     }
 
@@ -288,11 +289,11 @@ impl Group {
 
     async fn instance(&self, blank: Option<Blank>, begun: Instant) -> Result<Instance, StartError> {
         let left = || self.pool.config.start.saturating_sub(begun.elapsed());
-        let blank = match blank {
-            Some(blank) => blank,
-            None => self.shelf.order(left()).await?,
+        let (blank, kind) = match blank {
+            Some(blank) => (blank, StartKind::Blank),
+            None => (self.shelf.order(left()).await?, StartKind::New),
         };
-        blank.fit(&self.plan, left()).await
+        blank.fit(&self.plan, left(), kind, begun).await
     }
 
     /// A new instance: one slot where the initializer has to run first, else all of them.
@@ -376,7 +377,8 @@ impl Group {
     /// Who gets the slot; `None` once it was kept, or its instance left.
     fn next_in_line(self: &Arc<Self>, member: &Arc<Member>, uninitialized: bool) -> Option<Waiter> {
         let mut state = self.lock();
-        if member.instance.is_dead() || (!state.waiting.is_empty() && !member.instance.is_alive()) {
+        let left = member.instance.is_dead() || !state.has(member);
+        if left || (!state.waiting.is_empty() && !member.instance.is_alive()) {
             state.remove(member);
             self.serve_line(&mut state);
             self.fill_reserve(&mut state);
@@ -404,9 +406,8 @@ impl Group {
         None
     }
 
-    /// Other functions wait for room: an instance that has nothing else to do leaves, or becomes idle, which is looked for.
+    /// Other functions wait for room: an instance that had its time leaves, and one that becomes idle is looked for.
     fn makes_room(self: &Arc<Self>, state: &mut State, member: &Arc<Member>) -> bool {
-        self.pool.look_for_room();
         let tenure = Tenure {
             own: state.seats.len() + state.starting,
             all: self.pool.capacity.used().instances,
@@ -418,6 +419,8 @@ impl Group {
             state.remove(member);
             self.stop(Arc::clone(member));
             self.serve_line(state);
+        } else if state.waiting.is_empty() {
+            self.pool.look_for_room();
         }
         leaves
     }
@@ -425,10 +428,25 @@ impl Group {
     pub(crate) fn ran(self: &Arc<Self>, member: &Arc<Member>, took: Duration) -> bool {
         {
             let mut state = self.lock();
+            state.pulse.count();
             state.run.add(took);
             state.quick.add(took);
         }
         self.pass_on(member, false)
+    }
+
+    /// Lets an instance go of which one slot is held by who says so.
+    pub(crate) fn dismiss(self: &Arc<Self>, member: &Arc<Member>) {
+        let mut state = self.lock();
+        let alone = state.taken(member) == 1;
+        state.remove(member);
+        self.serve_line(&mut state);
+        self.fill_reserve(&mut state);
+        drop(state);
+        // Otherwise it ends with the last call in it.
+        if alone {
+            self.stop(Arc::clone(member));
+        }
     }
 
     /// Lets idle instances go, now and from now on; busy ones go when their calls end.

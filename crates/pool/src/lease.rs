@@ -1,8 +1,15 @@
 //! The right to one call in one instance: it gives itself back when dropped.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use fungraph_instance::Instance;
+use fungraph_instance::{Instance, StartTimes};
 use tokio::time::Instant;
 
 use crate::{capacity::Permit, group::Group};
@@ -11,13 +18,15 @@ use crate::{capacity::Permit, group::Group};
 pub(crate) struct Member {
     pub(crate) instance: Instance,
     pub(crate) born: Instant,
+    /// Nobody has had it yet.
+    fresh: AtomicBool,
     /// Held for its `Drop`: the host has room again once the instance is gone.
     _permit: Permit,
 }
 
 impl Member {
     pub(crate) fn new(instance: Instance, permit: Permit) -> Arc<Self> {
-        Arc::new(Self { instance, born: Instant::now(), _permit: permit })
+        Arc::new(Self { instance, born: Instant::now(), fresh: AtomicBool::new(true), _permit: permit })
     }
 }
 
@@ -27,19 +36,35 @@ pub struct Lease {
     member: Arc<Member>,
     /// Set by the group on the first lease of an instance whose initializer has not run.
     uninitialized: bool,
+    /// The call waited for its start and is the first to get it.
+    fresh: bool,
     /// Set where the slot is not this lease's to give back: it never got it, or gave it back already.
     forgotten: bool,
 }
 
 impl Lease {
+    /// For somebody in line.
     pub(crate) fn new(group: Arc<Group>, member: Arc<Member>, uninitialized: bool) -> Self {
-        Self { group, member, uninitialized, forgotten: false }
+        let fresh = member.fresh.swap(false, Ordering::Relaxed);
+        Self { group, member, uninitialized, fresh, forgotten: false }
+    }
+
+    /// For somebody who did not wait.
+    pub(crate) fn at_once(group: Arc<Group>, member: Arc<Member>) -> Self {
+        member.fresh.store(false, Ordering::Relaxed);
+        Self { group, member, uninitialized: false, fresh: false, forgotten: false }
     }
 
     /// The instance.
     #[must_use]
     pub fn instance(&self) -> &Instance {
         &self.member.instance
+    }
+
+    /// How the instance came to be, where the call waited for that and is the first to get it; else it is warm.
+    #[must_use]
+    pub fn start(&self) -> Option<StartTimes> {
+        self.fresh.then(|| self.member.instance.start_times())
     }
 
     /// Whether the initializer must run before the call. No other call gets a slot until [`Self::initialized`].
@@ -55,6 +80,12 @@ impl Lease {
         }
     }
 
+    /// The instance serves nobody else: it leaves, once the other calls that run in it have ended.
+    pub fn dismiss(mut self) {
+        self.forgotten = true;
+        self.group.dismiss(&self.member);
+    }
+
     /// The instance cannot be trusted any more: it is ended, not given back.
     pub fn destroy(self) {
         self.member.instance.kill();
@@ -62,6 +93,7 @@ impl Lease {
 
     /// Drops the lease without giving the slot back: its giver still holds it.
     pub(crate) fn forget(mut self) {
+        self.member.fresh.fetch_or(self.fresh, Ordering::Relaxed);
         self.forgotten = true;
     }
 

@@ -10,15 +10,18 @@ mod group;
 mod lease;
 mod line;
 mod pool;
+mod report;
 mod reserve;
 mod room;
 mod stock;
 #[cfg(test)]
 mod tests;
 
+pub use capacity::Memory;
 pub use config::Config;
 pub use decide::Refusal;
 pub use group::{AcquireError, Group};
 pub use lease::Lease;
 pub use pool::{LastWords, Pool};
+pub use report::{BlankStock, Census, FunctionCensus};
 pub use reserve::Prepare;

@@ -31,7 +31,7 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(1);
 
 /// Every instance of the platform.
 pub struct Pool {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     sweeper: CancellationToken,
 }
 
@@ -162,12 +162,6 @@ impl Pool {
         self.shared.groups().iter().map(|group| group.plan().version.code.digest.clone()).collect()
     }
 
-    /// Instances of all functions, loaded and starting.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.shared.groups().iter().map(|group| group.size()).sum()
-    }
-
     /// Memory that all instances together may have, and those of one project, in bytes; and the most instances of each.
     #[must_use]
     pub fn largest_room(&self) -> (u64, usize) {
@@ -198,6 +192,7 @@ async fn sweep(shared: Arc<Shared>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = period.tick() => {
+                shared.groups().iter().for_each(|group| group.beat());
                 if let Some(since) = Instant::now().checked_sub(shared.config.idle) {
                     shared.groups().iter().for_each(|group| group.sweep(since));
                 }

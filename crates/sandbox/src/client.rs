@@ -37,7 +37,7 @@ impl Spawner {
     /// # Errors
     /// [`Error::System`] if the socket cannot be watched.
     pub fn connect(process: SpawnerProcess) -> Result<Spawner, Error> {
-        let SpawnerProcess { child, socket } = process;
+        let SpawnerProcess { child, socket, .. } = process;
         let watched = |source| Error::System { step: "watch the spawner's socket", source };
         rustix::io::ioctl_fionbio(&socket, true).map_err(|errno| watched(errno.into()))?;
         let pid = Pid::from_child(&child);

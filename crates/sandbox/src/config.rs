@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::egress::Egress;
 use crate::wall::Wall;
 
 /// Settings of one spawner. Exactly one spawner runs per data folder; the caller holds that folder's lock.
@@ -16,4 +17,6 @@ pub struct Config {
     pub name: String,
     /// Walls that may be absent. Any other wall this host cannot give makes [`start`](crate::start()) fail.
     pub accept_missing: Vec<Wall>,
+    /// The way out of sandboxes that are launched with [`Network::Egress`](crate::Network); none if there shall be no such sandbox.
+    pub egress: Option<Egress>,
 }

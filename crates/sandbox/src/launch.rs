@@ -60,6 +60,8 @@ pub struct Limits {
 pub enum Network {
     /// A loopback of its own, nothing else.
     None,
+    /// A loopback of its own, and a filtered way out; only of a spawner that has one.
+    Egress,
     /// The host's network, its loopback included.
     Host,
 }

@@ -22,7 +22,7 @@
 //! | files | read-only root made of the host's `/usr` and a few files of `/etc`; read-only binds; `/tmp` is an ext4 image of the given size |
 //! | privilege | uid 1003, no capability in any set, `no_new_privs`, the seccomp filters of `spawner/seccomp.rs` |
 //! | limits | memory without swap, CPU weight or quota, processes, open files, no core files; never the address space, which breaks V8 and the JVM |
-//! | network | loopback of its own, or the host's by the operator's word |
+//! | network | loopback of its own, with a filtered way out (`spawner/network.rs`), or the host's by the operator's word |
 //!
 //! Who ends what: a dead server closes its socket, and the spawner kills everything, cleans up and leaves. A dead spawner takes its
 //! processes along (parent-death signal, and each is the init of its pid namespace), its mounts (they live in its own mount
@@ -33,8 +33,10 @@
 
 mod cgroup;
 mod channel;
+mod cidr;
 mod client;
 mod config;
+mod egress;
 mod error;
 mod exit;
 mod fit;
@@ -42,18 +44,22 @@ mod gauge;
 mod launch;
 mod message;
 mod privileges;
+mod refusals;
 mod spawner;
 mod start;
 mod wall;
 
+pub use cidr::{Cidr, InvalidCidr};
 pub use client::{Sandbox, Spawner};
 pub use config::Config;
+pub use egress::{Egress, InvalidEgress};
 pub use error::Error;
 pub use exit::{Exit, ExitStatus};
 pub use fit::Fit;
 pub use gauge::MemoryGauge;
 pub use launch::{Bind, InvalidLaunch, Launch, Limits, Network};
 pub use privileges::drop_privileges;
+pub use spawner::closed_ways;
 pub use spawner::spawner_main;
 pub use start::{SPAWNER_COMMAND, SpawnerProcess, start};
-pub use wall::{Wall, WallReport, WallState, inspect};
+pub use wall::{Wall, WallReport, WallState, inspect, inspect_egress};

@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::fit::Fit;
 use crate::gauge::GaugeKind;
 use crate::launch::Launch;
+use crate::wall::WallState;
 
 /// The largest message: a launch with its environment (4 KB) and arguments stays far below.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 128 * 1024;
@@ -41,15 +42,19 @@ pub(crate) enum Request {
 /// From the spawner.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
-    Ready,
+    Ready {
+        /// Whether there is a way out of sandboxes; none if none was wanted.
+        egress: Option<WallState>,
+    },
     Failed {
         reason: String,
     },
-    /// Carries one descriptor, the gauge's file, if `gauge` is some.
+    /// Carries the gauge's file, if `gauge` is some, and then the folder of the network's counters, if `counters` is true.
     Launched {
         number: u64,
         pid: u32,
         gauge: Option<GaugeKind>,
+        counters: bool,
     },
     LaunchFailed {
         number: u64,

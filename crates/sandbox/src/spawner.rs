@@ -4,17 +4,22 @@ mod bundle;
 mod descriptors;
 mod disk;
 mod executor;
+mod init;
 mod instance;
 mod late;
 mod launcher;
 mod loopback;
 mod mounts;
+mod namespace;
+mod network;
+mod report;
 mod seccomp;
 mod setup;
 mod skeleton;
 mod slots;
 mod staging;
 mod third;
+mod turn;
 
 use std::collections::{HashMap, VecDeque};
 use std::error::Error as StdError;
@@ -26,8 +31,10 @@ use std::time::{Duration, Instant};
 use rustix::event::{Timespec, epoll};
 use rustix::process::{Pid, WaitOptions, wait};
 
-use self::instance::{Instance, exit_status};
+use self::instance::Instance;
 use self::launcher::Launcher;
+pub use self::network::closed_ways;
+pub(crate) use self::network::probe as probe_network;
 use self::third::Third;
 use crate::channel;
 use crate::exit::Exit;
@@ -66,7 +73,7 @@ fn run(third: Third, control: OwnedFd) -> io::Result<()> {
         Ok(launcher) => launcher,
         Err(error) => return reply(&Reply::Failed { reason: chain(&error) }),
     };
-    reply(&Reply::Ready)?;
+    reply(&Reply::Ready { egress: launcher.egress.clone() })?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, &control, epoll::EventData::new_u64(CONTROL), epoll::EventFlags::IN)?;
     let mut spawner = Host {
@@ -141,11 +148,12 @@ impl Host {
                     _ => {}
                 }
             }
-            self.reap()?;
-            self.leftovers.retain(|id| !self.launcher.clean_up(id));
             if let Some(Order { number, launch, descriptors }) = self.queue.pop_front() {
                 self.launch(number, &launch, descriptors)?;
             }
+            self.leftovers.retain(|id| !self.launcher.clean_up(id));
+            // After both: what a launch that failed half-way leaves is dead once its cgroups are gone, and nothing else tells.
+            self.reap()?;
         }
     }
 
@@ -197,9 +205,7 @@ impl Host {
         match self.launcher.launch(launch, &socket, output) {
             Ok(instance) => self.watch(number, instance),
             Err(error) => {
-                if !self.launcher.clean_up(&launch.id) {
-                    self.leftovers.push(launch.id.clone());
-                }
+                self.leftovers.push(launch.id.clone());
                 self.refuse(number, chain(&error))
             }
         }
@@ -207,32 +213,33 @@ impl Host {
 
     fn watch(&mut self, number: u64, instance: Instance) -> io::Result<()> {
         epoll::add(&self.epoll, &instance.pidfd, process_token(number), epoll::EventFlags::IN)?;
-        if let Some(report) = &instance.report {
-            epoll::add(&self.epoll, report, report_token(number), epoll::EventFlags::IN)?;
-        }
+        epoll::add(&self.epoll, &instance.report, report_token(number), epoll::EventFlags::IN)?;
         self.numbers.insert(instance.pid, number);
         self.instances.insert(number, instance);
         Ok(())
     }
 
-    /// The report of an exec can be read: tells the server, or ends the attempt.
+    /// The report of a start can be read: tells the server, or ends the attempt.
     fn started(&mut self, number: u64) -> io::Result<()> {
         let Some(instance) = self.instances.get_mut(&number) else { return Ok(()) };
-        if let Some(report) = &instance.report {
-            // By hand: processes being made hold copies, and closing ours would not remove it.
-            epoll::delete(&self.epoll, report)?;
+        if instance.is_known {
+            return Ok(());
         }
+        // By hand: processes being made hold copies, and closing ours would not remove it.
+        epoll::delete(&self.epoll, &instance.report)?;
         if !instance.read_report() {
             instance.kill();
             return Ok(());
         }
-        let gauge = instance.gauge.take();
+        let (gauge, counters) = (instance.gauge.take(), instance.counters.take());
         let reply = Reply::Launched {
             number,
             pid: instance.pid.as_raw_nonzero().get().cast_unsigned(),
             gauge: gauge.as_ref().map(|(kind, _)| *kind),
+            counters: counters.is_some(),
         };
-        let descriptors: Vec<_> = gauge.iter().map(|(_, file)| file.as_fd()).collect();
+        let descriptors: Vec<_> =
+            gauge.iter().map(|(_, file)| file.as_fd()).chain(counters.iter().map(AsFd::as_fd)).collect();
         channel::send(&self.control, &reply, &descriptors).map_err(io::Error::other)
     }
 
@@ -240,10 +247,10 @@ impl Host {
     fn reap(&mut self) -> io::Result<()> {
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             let Some(number) = self.numbers.remove(&pid) else { continue };
-            if self.instances.get(&number).is_some_and(|instance| instance.report.is_some()) {
+            if self.instances.get(&number).is_some_and(|instance| !instance.is_known) {
                 self.started(number)?;
             }
-            let Some(instance) = self.instances.remove(&number) else { continue };
+            let Some(mut instance) = self.instances.remove(&number) else { continue };
             epoll::delete(&self.epoll, &instance.pidfd)?;
             if let Some(reason) = instance.failure.clone() {
                 self.release(instance);
@@ -251,7 +258,7 @@ impl Host {
                 continue;
             }
             let exit = Exit {
-                status: exit_status(status),
+                status: instance.exit_status(status),
                 out_of_memory: self.launcher.cgroups.ran_out_of_memory(&instance.id),
                 tmp_full: instance.disk.as_ref().is_some_and(disk::Disk::is_full),
             };

@@ -11,6 +11,7 @@ use crate::channel;
 use crate::config::Config;
 use crate::error::Error;
 use crate::message::{Reply, Request};
+use crate::wall::WallState;
 
 /// The hidden command that makes the program a spawner: cli calls [`spawner_main`](crate::spawner_main) when `argv[1]` is this.
 pub const SPAWNER_COMMAND: &str = "__spawner";
@@ -26,12 +27,18 @@ const READY_WITHIN: Duration = Duration::from_secs(20);
 pub struct SpawnerProcess {
     pub(crate) child: Child,
     pub(crate) socket: OwnedFd,
+    egress: Option<WallState>,
 }
 
 impl SpawnerProcess {
     /// The spawner's process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether its sandboxes can have a way out ([`Network::Egress`](crate::Network)); none if the configuration wants none.
+    pub fn egress(&self) -> Option<&WallState> {
+        self.egress.as_ref()
     }
 }
 
@@ -51,7 +58,7 @@ pub fn start(config: &Config) -> Result<SpawnerProcess, Error> {
     // The command holds the other end of the socket, and only without it does the spawner's end show.
     drop(command);
     match wait_until_ready(&ours, config) {
-        Ok(()) => Ok(SpawnerProcess { child, socket: ours }),
+        Ok(egress) => Ok(SpawnerProcess { child, socket: ours, egress }),
         Err(error) => {
             // It ends by itself when its socket closes; the kill is for one that hangs.
             drop(ours);
@@ -62,7 +69,7 @@ pub fn start(config: &Config) -> Result<SpawnerProcess, Error> {
     }
 }
 
-fn wait_until_ready(socket: &OwnedFd, config: &Config) -> Result<(), Error> {
+fn wait_until_ready(socket: &OwnedFd, config: &Config) -> Result<Option<WallState>, Error> {
     let failed = |reason: String| Error::Start { reason };
     channel::send(socket, &Request::Setup(config.clone()), &[]).map_err(|error| failed(error.to_string()))?;
     let timeout = READY_WITHIN.try_into().expect("seconds fit");
@@ -71,7 +78,7 @@ fn wait_until_ready(socket: &OwnedFd, config: &Config) -> Result<(), Error> {
         return Err(failed(format!("it was not ready within {} s", READY_WITHIN.as_secs())));
     }
     match channel::receive::<Reply>(socket, &mut Vec::new()) {
-        Ok(Some((Reply::Ready, _))) => Ok(()),
+        Ok(Some((Reply::Ready { egress }, _))) => Ok(egress),
         Ok(Some((Reply::Failed { reason }, _))) => Err(failed(reason)),
         Ok(Some(_)) => Err(failed("it spoke out of turn".into())),
         Ok(None) => Err(failed("it ended at once; its last words are on standard error".into())),

@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::{CGROUP_ROOT, Cgroups, Controller};
+use crate::egress::Egress;
 
 /// Something that keeps a sandboxed process from what is not its own. Its name in `sandbox.accept_missing` is in kebab-case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -46,7 +47,7 @@ pub struct WallReport {
 }
 
 /// Whether a wall can be had.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WallState {
     /// It can.
     Available,
@@ -110,6 +111,15 @@ impl std::fmt::Display for Wall {
 /// What this host, and this process, can and cannot give.
 pub fn inspect() -> Vec<WallReport> {
     inspect_at(Path::new("/"), rustix::process::geteuid().is_root())
+}
+
+/// Whether sandboxes of this host can have a way out. It is tried in a network namespace that ends with the attempt; the kernel may
+/// load its modules for it. For a process that may have threads: [`drop_privileges`](crate::drop_privileges) is not called after it.
+pub fn inspect_egress(egress: &Egress) -> WallState {
+    let attempt = || crate::spawner::probe_network(egress);
+    // Namespaces belong to threads: this one's are left alone, whatever happens.
+    std::thread::scope(|scope| scope.spawn(attempt).join())
+        .unwrap_or_else(|_| missing("the attempt failed", "tell the makers of this program what its log says"))
 }
 
 pub(crate) fn inspect_at(root: &Path, is_root: bool) -> Vec<WallReport> {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! logs/<project>/<package>/<name>/00000001.log
-//! === 2026-01-02T03:04:05.678901Z 4f7c…-… latest 27
+//! === 2026-01-02T03:04:05.678901Z 4f7c…-… latest 27 us=12,31,2,0,0,0,0,66,9 start=warm end=0 memory=22516072/128
 //! (27 bytes, as the function printed them)
 //! ```
 //!
@@ -15,6 +15,8 @@
 
 mod queue;
 mod reader;
+mod record;
+mod search;
 mod segment;
 mod shelf;
 #[cfg(test)]
@@ -26,11 +28,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use fungraph_model::{FunctionKey, FunctionVersion, RequestId};
+use fungraph_model::{CallRecord, FunctionKey, FunctionVersion, RequestId};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 pub use reader::{LogFilter, LogReader, LogRecord, read};
+pub use search::{Found, find};
 
 use queue::Queue;
 
@@ -89,6 +92,8 @@ pub struct LogEntry {
     pub request: RequestId,
     /// When it started.
     pub started: Timestamp,
+    /// Its numbers.
+    pub call: Option<CallRecord>,
     /// All of its lines.
     pub text: Box<dyn LogText>,
 }

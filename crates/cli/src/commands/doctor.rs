@@ -9,7 +9,7 @@ use fungraph_model::{Language, Runtime};
 use fungraph_sandbox::WallState;
 
 use crate::args::DoctorArgs;
-use crate::config::Settings;
+use crate::config::{Network, Settings};
 use crate::exit::Exit;
 use crate::{data_folder, environment, host, say};
 
@@ -21,6 +21,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     report.line("ok", "kernel", &format!("{}, {} processors, {memory} MB", host::kernel(), host::processors()));
     report.line("ok", "cgroups", host::cgroup_mode());
     walls(&mut report, &settings);
+    network(&mut report, &settings);
     let plan = environment::search_plan(settings.runtimes.search.clone());
     interpreters(&mut report, &Interpreters::discover(&plan, None), settings.runtimes.strict);
     places(&mut report, &settings);
@@ -69,6 +70,28 @@ fn walls(report: &mut Report, settings: &Settings) {
     }
 }
 
+fn network(report: &mut Report, settings: &Settings) {
+    report.section("Network of functions");
+    match settings.sandbox.network {
+        Network::None => report.line("ok", "none", "functions reach themselves alone"),
+        Network::Host => {
+            report.line("ok", "host", "functions reach whatever the host reaches, its own services included");
+        }
+        Network::Egress => match fungraph_sandbox::inspect_egress(&settings.sandbox.egress) {
+            WallState::Available => report.line("ok", "egress", "functions reach the public internet through a filter"),
+            WallState::Missing { why, remedy } if settings.sandbox.egress.required => {
+                report.bad("MISSING", "egress", &format!("{why}; {remedy}"));
+            }
+            WallState::Missing { why, remedy } => {
+                report.line("absent", "egress", &format!("functions will have no network: {why}; {remedy}"));
+            }
+        },
+    }
+    for chain in fungraph_sandbox::closed_ways() {
+        report.line("note", "", &chain);
+    }
+}
+
 fn interpreters(report: &mut Report, found: &Interpreters, strict: bool) {
     report.section("Interpreters");
     for interpreter in found.all() {
@@ -77,7 +100,7 @@ fn interpreters(report: &mut Report, found: &Interpreters, strict: bool) {
         let runs = if names.is_empty() { "-".to_owned() } else { names.join(", ") };
         report.line(
             "ok",
-            &title(interpreter),
+            &interpreter.to_string(),
             &format!("{} ({})", interpreter.program.display(), interpreter.origin.name()),
         );
         report.line("", "", &format!("runs {runs}"));
@@ -125,7 +148,7 @@ fn folder_line(report: &mut Report, folder: &Path) {
 pub(crate) fn runtimes(found: &Interpreters, strict: bool) -> Vec<(String, Vec<&'static str>)> {
     let mut lines: Vec<(String, Vec<&'static str>)> = Vec::new();
     for (name, interpreter) in names(found, strict) {
-        let shown = format!("{} ({})", title(&interpreter), interpreter.program.display());
+        let shown = format!("{} ({})", interpreter, interpreter.program.display());
         match lines.iter_mut().find(|(line, _)| *line == shown) {
             Some((_, names)) => names.push(name),
             None => lines.push((shown, vec![name])),
@@ -141,10 +164,4 @@ fn names(found: &Interpreters, strict: bool) -> impl Iterator<Item = (&'static s
 /// Runtimes that have a bootstrap and that this platform will not refuse for their age.
 fn served() -> impl Iterator<Item = Runtime> {
     Runtime::all().filter(|runtime| matches!(runtime.language(), Language::Python | Language::NodeJs))
-}
-
-fn title(interpreter: &Interpreter) -> String {
-    let (major, minor, patch) = interpreter.version;
-    let name = if interpreter.language == Language::NodeJs { "Node.js" } else { "Python" };
-    format!("{name} {major}.{minor}.{patch}")
 }

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use fungraph_model::{FunctionKey, FunctionRef, ProjectId, RequestId};
 use fungraph_store::logs::{self, LogFilter, LogRecord};
 
-use crate::args::LogsArgs;
+use crate::args::{Locate, LogsArgs};
 use crate::credentials::Credentials;
 use crate::environment;
 use crate::exit::{Exit, Stop};
@@ -16,7 +16,7 @@ use crate::say;
 pub(crate) fn run(args: &LogsArgs) -> anyhow::Result<Exit> {
     let request = args.request.as_deref().map(request_id).transpose()?;
     let function = FunctionRef::parse(&args.function).map_err(|fault| Stop::usage(fault.message))?;
-    let (folder, project) = place(args, &function)?;
+    let (folder, project) = place(&args.locate, Some(&function))?;
     let key = FunctionKey { project, package: function.package, name: function.name };
     let mut found = false;
     for record in logs::read(&folder, &key, LogFilter { request, last: args.last })? {
@@ -35,12 +35,12 @@ pub(crate) fn run(args: &LogsArgs) -> anyhow::Result<Exit> {
 }
 
 /// The data folder that has logs, and the project to look in.
-fn place(args: &LogsArgs, function: &FunctionRef) -> anyhow::Result<(PathBuf, ProjectId)> {
-    for folder in environment::client_folders(&args.locate)? {
+pub(super) fn place(locate: &Locate, function: Option<&FunctionRef>) -> anyhow::Result<(PathBuf, ProjectId)> {
+    for folder in environment::client_folders(locate)? {
         if !readable(&folder)? {
             continue;
         }
-        let project = match &function.project {
+        let project = match function.and_then(|function| function.project.as_ref()) {
             Some(project) => Some(project.clone()),
             None => Credentials::read(&folder)?.map(|found| ProjectId(found.project_id)),
         };

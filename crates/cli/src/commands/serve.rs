@@ -55,12 +55,11 @@ async fn serve(settings: &Settings, ground: Ground, listener: TcpListener) -> an
     let platform = Platform::start(settings, ground).await?;
     let engine = platform.engine.clone();
     credentials(&engine, address).await?.write(Path::new("."))?;
-    tokio::spawn(telemetry::upkeep(metrics.clone()));
     let stop = CancellationToken::new();
     let counted = engine.clone();
     let gateway = Gateway::new(gateway(settings), engine, move || {
-        counted.publish_gauges();
-        metrics.render()
+        let histograms = counted.publish_metrics();
+        metrics.render() + &histograms
     });
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let mut serving = tokio::spawn(gateway.run(listener, stop.clone()));

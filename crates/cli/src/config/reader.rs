@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml::Value;
 
 use super::Error;
-use super::document::{Document, value_error};
+use super::document::{Document, Place, value_error};
 
 /// One section being read.
 pub(super) struct Section<'a> {
@@ -35,6 +35,11 @@ impl Section<'_> {
         self.read.borrow_mut().push(format!("{}.{key}", self.name));
         let (value, place) = self.document.get(self.name, key);
         convert(value).map_err(|allowed| value_error(&place, &format!("{}.{key}", self.name), value, &allowed))
+    }
+
+    /// Whether somebody wrote it, rather than left it as it is.
+    pub(super) fn is_given(&self, key: &str) -> bool {
+        !matches!(self.document.get(self.name, key).1, Place::Default)
     }
 
     pub(super) fn text<T>(&self, key: &str, convert: impl FnOnce(&str) -> Result<T, String>) -> Result<T, Error> {
@@ -71,9 +76,12 @@ impl Section<'_> {
     }
 
     pub(super) fn texts<T>(&self, key: &str, convert: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, Error> {
-        self.value(key, |value| {
-            let list = value.as_array().ok_or("it must be a list of texts")?;
-            list.iter().map(|one| convert(one.as_str().ok_or("it must be a list of texts")?)).collect()
-        })
+        self.value(key, |value| list(value, convert))
     }
+}
+
+/// Every text of a list.
+pub(super) fn list<T>(value: &Value, convert: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let list = value.as_array().ok_or("it must be a list of texts")?;
+    list.iter().map(|one| convert(one.as_str().ok_or("it must be a list of texts")?)).collect()
 }

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fungraph_sandbox::Wall;
+use fungraph_sandbox::{Cidr, Egress, Wall};
+use toml::Value;
 
 use super::Error;
 use super::document::Document;
-use super::reader::Section;
+use super::reader::{Section, list};
 
 /// What is in effect.
 #[derive(Clone, Debug)]
@@ -52,6 +53,7 @@ pub(crate) struct Sandbox {
     #[expect(dead_code, reason = "there is one engine; the setting is checked and the next one will read it")]
     pub(crate) engine: Engine,
     pub(crate) network: Network,
+    pub(crate) egress: Egress,
     pub(crate) cpu_quota: bool,
     pub(crate) accept_missing: Vec<Wall>,
 }
@@ -68,6 +70,8 @@ pub(crate) enum Engine {
 pub(crate) enum Network {
     /// Themselves.
     None,
+    /// The public internet, through a filter.
+    Egress,
     /// Whatever the host reaches.
     Host,
 }
@@ -202,9 +206,11 @@ fn server(section: &Section<'_>) -> Result<Server, Error> {
 }
 
 fn sandbox(section: &Section<'_>) -> Result<Sandbox, Error> {
+    let network = section.text("network", network)?;
     Ok(Sandbox {
         engine: section.text("engine", engine)?,
-        network: section.text("network", network)?,
+        network,
+        egress: egress(section, network)?,
         cpu_quota: section.truth("cpu_quota")?,
         accept_missing: section.texts("accept_missing", wall)?,
     })
@@ -281,12 +287,22 @@ fn engine(text: &str) -> Result<Engine, String> {
 fn network(text: &str) -> Result<Network, String> {
     match text {
         "none" => Ok(Network::None),
+        "egress" => Ok(Network::Egress),
         "host" => Ok(Network::Host),
-        "egress" => Err("outgoing traffic through a filter comes with the next release; use \"none\", or \"host\" to \
-                         accept that functions reach all that the host reaches"
-            .to_owned()),
-        _ => Err("it must be \"none\" or \"host\"".to_owned()),
+        _ => Err("it must be \"egress\", \"none\" or \"host\"".to_owned()),
     }
+}
+
+/// Each value is checked where it is read, so that the error names it.
+fn egress(section: &Section<'_>, network: Network) -> Result<Egress, Error> {
+    let range = |text: &str| text.parse::<Cidr>().map_err(|error| error.to_string());
+    let checked = |egress: Egress| egress.check().map(|()| egress).map_err(|error| error.to_string());
+    let with_subnet = |text: &str| checked(Egress { subnet: range(text)?, ..Egress::new() });
+    let egress = section.text("egress_subnet", with_subnet)?;
+    let with_allow = |value: &Value| checked(Egress { allow: list(value, range)?, ..egress.clone() });
+    let egress = section.value("egress_allow", with_allow)?;
+    // Who asks for it by name shall not do without; the default does what the host can.
+    Ok(Egress { required: network == Network::Egress && section.is_given("network"), ..egress })
 }
 
 fn wall(text: &str) -> Result<Wall, String> {

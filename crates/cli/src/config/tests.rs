@@ -26,7 +26,9 @@ fn defaults_are_possible() {
     let settings = load("").expect("the defaults are good");
     assert_eq!(settings.server.listen.to_string(), "127.0.0.1:3470");
     assert_eq!(settings.pool.memory, None);
-    assert_eq!(settings.sandbox.network, Network::None);
+    assert_eq!(settings.sandbox.network, Network::Egress);
+    assert!(!settings.sandbox.egress.required);
+    assert_eq!(settings.sandbox.egress, fungraph_sandbox::Egress::new());
 }
 
 #[test]
@@ -35,6 +37,14 @@ fn a_file_changes_what_it_names() {
     assert_eq!((settings.pool.idle.as_secs(), settings.pool.memory), (5, Some(512 << 20)));
     assert_eq!(settings.server.listen.to_string(), "127.0.0.1:0");
     assert_eq!(settings.pool.wait.as_secs(), 10);
+}
+
+#[test]
+fn a_network_asked_for_by_name_is_required() {
+    let required = |text| load(text).expect("good").sandbox.egress.required;
+    assert!(required("[sandbox]\nnetwork = 'egress'"));
+    assert!(!required("[sandbox]\nnetwork = 'none'"));
+    assert!(!required("[sandbox]\negress_allow = ['10.1.0.0/16', '192.168.7.20']"));
 }
 
 #[test]
@@ -66,7 +76,25 @@ fn impossible_values_are_refused_with_what_is_possible() {
             "[runtimes]\nsearch = ['tools']",
             "runtimes.search = [\"tools\"] is not possible: \"tools\" must be an absolute path",
         ),
-        ("[sandbox]\nnetwork = 'open'", "sandbox.network = \"open\" is not possible: it must be \"none\" or \"host\""),
+        (
+            "[sandbox]\nnetwork = 'open'",
+            "sandbox.network = \"open\" is not possible: it must be \"egress\", \"none\" or \"host\"",
+        ),
+        (
+            "[sandbox]\negress_allow = ['10.1.0.0/8']",
+            "sandbox.egress_allow = [\"10.1.0.0/8\"] is not possible: \"10.1.0.0/8\" does not start its range; did you \
+             mean \"10.0.0.0/8\"?",
+        ),
+        (
+            "[sandbox]\negress_allow = ['127.0.0.1']",
+            "sandbox.egress_allow = [\"127.0.0.1\"] is not possible: 127.0.0.1/32 cannot be opened: 127.0.0.0/8 is \
+             never reached from a function",
+        ),
+        (
+            "[sandbox]\negress_subnet = '10.0.0.0/8'",
+            "sandbox.egress_subnet = \"10.0.0.0/8\" is not possible: 10.0.0.0/8 must have a length from 16 to 20: \
+             sandboxes and their links share it",
+        ),
         (
             "[sandbox]\nengine = 'crun'",
             "sandbox.engine = \"crun\" is not possible: it is planned and not built yet; use \"embedded\"",

@@ -56,6 +56,18 @@ fn the_node_example_says_hello() {
 }
 
 #[test]
+fn a_refused_connection_is_explained_once() {
+    let connect = "import socket\n\ndef handler(event, context):\n    for port in (80, 81):\n        try: \
+                   socket.create_connection(('169.254.169.254', port), 5)\n        except OSError as error: last = error\n    \
+                   raise last\n";
+    let folder = folder(&[("index.py", connect)]);
+    let run = invoke(folder.path(), &[]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.err.contains("Network is unreachable"), "{run:?}");
+    assert_eq!(run.err.matches("WARN a connection was refused: ").count(), 1, "{run:?}");
+}
+
+#[test]
 fn a_failed_function_ends_with_1_and_is_told_readably() {
     let folder = folder(&[("index.py", "def handler(event, context):\n    return 1 / event['by']\n")]);
     let run = invoke(folder.path(), &["--data", r#"{"by": 0}"#]);

@@ -5,9 +5,11 @@
 mod harness;
 mod signed;
 
+mod cleanliness;
 mod config;
 mod doctor;
 mod drain;
+mod faults;
 mod folder;
 mod help;
 mod life;
@@ -17,3 +19,4 @@ mod reserved;
 mod samples;
 mod sdk;
 mod serve;
+mod why;

@@ -2,6 +2,9 @@
 //!
 //! A request can be changed after it was signed: that is what the tests of refusals do.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -131,6 +134,27 @@ impl Signable {
     /// First value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         self.headers.iter().find(|header| header.0.eq_ignore_ascii_case(name)).map(|header| header.1.clone())
+    }
+
+    /// Where it goes, as `address:port`.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// What would be sent, for those who want to do it themselves.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let more: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let (method, path, host, length) = (&self.method, &self.path, &self.host, self.body.len());
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n{more}\r\n");
+        [head.as_bytes(), self.body.as_bytes()].concat()
+    }
+
+    /// Sends it to a server that may be gone any moment, and waits for its answer or its end.
+    pub(crate) fn send_and_forget(&self) {
+        let Ok(mut stream) = TcpStream::connect(&self.host) else { return };
+        let sent = stream.write_all(&self.bytes());
+        // Cut off is as good as answered.
+        let _end = sent.and_then(|()| stream.read(&mut [0]));
     }
 
     pub(crate) fn send(&self) -> Answer {

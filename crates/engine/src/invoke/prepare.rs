@@ -1,9 +1,12 @@
 //! Reserved instances run their initializer when they are started: the corridor without a caller. What it says goes to the
 //! function's log.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -15,7 +18,7 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::{Ran, note_start_failure};
-use crate::{Engine, error::chain, run_log::BareLog};
+use crate::{Engine, error::chain, run_log::BareLog, stopwatch::Stopwatch};
 
 /// Initializers of one function's reserved instances that run at once: all of them would be too slow for their own time limit.
 const AT_ONCE: usize = 8;
@@ -47,7 +50,7 @@ impl Engine {
         self.pool.tell_last_words(Box::new(move |version, printed| {
             let Some(engine) = engine.upgrade() else { return };
             let (request, started, text) = (RequestId::random(), Timestamp::now(), Box::new(BareLog(printed)));
-            engine.logs.append(LogEntry { function: Arc::clone(version), request, started, text });
+            engine.logs.append(LogEntry { function: Arc::clone(version), request, started, call: None, text });
         }));
     }
 
@@ -60,7 +63,7 @@ impl Engine {
     async fn prepare(&self, preparation: &Preparation, start: Result<Lease, StartError>) {
         let Preparation { version, turns, told } = preparation;
         let (request, started) = (RequestId::random(), Timestamp::now());
-        let mut ran = Ran::start(request, Arc::clone(version), started);
+        let mut ran = Ran::start(request, Arc::clone(version), started, Stopwatch::since(Instant::now()));
         let failure = match start {
             Ok(lease) => self.prepare_leased(version, request, lease, turns, &mut ran).await,
             Err(StartError::Launch(error)) => {
@@ -85,7 +88,7 @@ impl Engine {
         if text.size() == 0 {
             return;
         }
-        self.logs.append(LogEntry { function: Arc::clone(version), request, started, text });
+        self.logs.append(LogEntry { function: Arc::clone(version), request, started, call: None, text });
     }
 
     async fn prepare_leased(

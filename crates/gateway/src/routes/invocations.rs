@@ -27,10 +27,13 @@ pub(crate) async fn invoke(engine: &Arc<Engine>, statuses: Statuses, call: Call<
         tail,
         memory,
         arrived: call.arrived,
-        authenticated: call.authenticated,
+        watch: call.watch,
     };
-    let invocation = engine.invoke(&call.caller, request).await?;
-    Ok(answer::run(call.id, form, tail, invocation, statuses))
+    let (invocation, record) = engine.invoke(&call.caller, request).await?;
+    let response = answer::run(call.id, form, tail, invocation, statuses);
+    // Its last phase is over.
+    drop(record);
+    Ok(response)
 }
 
 /// Whether a header has this word. Any other value acts as the default (invocation.md, "Request").

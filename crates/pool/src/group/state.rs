@@ -6,23 +6,23 @@ use fungraph_instance::StartError;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::average::{Average, Low};
-use crate::{Lease, lease::Member, line::Place, reserve::Reserve};
+use crate::{Lease, lease::Member, line::Place, report::Pulse, reserve::Reserve};
 
 /// Somebody in line.
-pub(super) struct Waiter {
-    pub(super) reply: oneshot::Sender<Result<Lease, StartError>>,
+pub(crate) struct Waiter {
+    pub(crate) reply: oneshot::Sender<Result<Lease, StartError>>,
     /// Held for its `Drop`: he counts until he is served or has left.
     pub(super) _place: Place,
 }
 
 /// Everything a group knows of its instances.
 #[derive(Default)]
-pub(super) struct State {
+pub(crate) struct State {
     /// Loaded instances, with the slots each has in use.
-    pub(super) seats: Vec<Seat>,
+    pub(crate) seats: Vec<Seat>,
     /// Instances being started.
-    pub(super) starting: usize,
-    pub(super) waiting: VecDeque<Waiter>,
+    pub(crate) starting: usize,
+    pub(crate) waiting: VecDeque<Waiter>,
     /// No instance is kept idle any more: the function changed or is gone.
     pub(super) retired: bool,
     pub(super) reserve: Reserve,
@@ -30,12 +30,13 @@ pub(super) struct State {
     pub(super) quick: Low,
     pub(super) fit: Average,
     pub(super) start: Average,
+    pub(crate) pulse: Pulse,
 }
 
 /// A loaded instance.
-pub(super) struct Seat {
+pub(crate) struct Seat {
     pub(super) member: Arc<Member>,
-    pub(super) taken: usize,
+    pub(crate) taken: usize,
     pub(super) last_used: Instant,
     /// Its initializer has run, or it has none.
     pub(super) initialized: bool,
@@ -67,6 +68,11 @@ impl State {
     /// Slots of an instance that are in use.
     pub(super) fn taken(&self, member: &Arc<Member>) -> usize {
         self.seats.iter().find(|seat| Arc::ptr_eq(&seat.member, member)).map_or(0, |seat| seat.taken)
+    }
+
+    /// Whether it is one of those that may serve calls.
+    pub(super) fn has(&self, member: &Arc<Member>) -> bool {
+        self.seats.iter().any(|seat| Arc::ptr_eq(&seat.member, member))
     }
 
     pub(super) fn remove(&mut self, member: &Arc<Member>) {

@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::fit::Fit;
 use crate::gauge::MemoryGauge;
 use crate::message::Request;
+use crate::refusals::Refusals;
 
 /// One running sandbox. Dropping it kills everything in it.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub struct Sandbox {
     pub(super) number: u64,
     pub(super) pid: u32,
     pub(super) gauge: MemoryGauge,
+    pub(super) refusals: Refusals,
     pub(super) exit: watch::Receiver<Option<Exit>>,
     pub(super) outgoing: mpsc::UnboundedSender<Parcel>,
     pub(super) board: Arc<Board>,
@@ -75,6 +77,13 @@ impl Sandbox {
     /// The gauge of its memory.
     pub fn memory(&self) -> &MemoryGauge {
         &self.gauge
+    }
+
+    /// How many packets and connections the walls around its network refused since this was last asked: to addresses that are closed
+    /// to it, or to any where it has no network. A few dozen microseconds, so for after a failure. Always 0 on the host's network,
+    /// and once it has ended.
+    pub fn refused_connections(&self) -> u64 {
+        self.refusals.take()
     }
 }
 

@@ -14,6 +14,7 @@ use crate::channel::{self, ChannelError};
 use crate::error::Error;
 use crate::gauge::MemoryGauge;
 use crate::message::Reply;
+use crate::refusals::Refusals;
 
 /// An encoded message on its way out with the descriptors it carries.
 #[derive(Debug)]
@@ -100,14 +101,15 @@ fn handle(
     mut descriptors: Vec<OwnedFd>,
 ) {
     match reply {
-        Reply::Launched { number, pid, gauge } => {
+        Reply::Launched { number, pid, gauge, counters } => {
             let exit = board.running(number);
+            let refusals = Refusals::new(if counters { descriptors.pop() } else { None });
             let gauge = MemoryGauge::new(gauge, descriptors.pop());
             let (Some((id, answer)), Some(outgoing)) = (board.take(number), outgoing.upgrade()) else {
                 // Nobody holds a handle, so the spawner is about to end everything.
                 return;
             };
-            let sandbox = Sandbox { id, number, pid, gauge, exit, outgoing, board: Arc::clone(board) };
+            let sandbox = Sandbox { id, number, pid, gauge, refusals, exit, outgoing, board: Arc::clone(board) };
             // If the caller no longer waits, the sandbox is dropped here, and so killed.
             drop(answer.send(Ok(sandbox)));
         }
@@ -122,6 +124,6 @@ fn handle(
             }
         }
         Reply::Exited { number, exit } => board.ended(number, exit),
-        Reply::Ready | Reply::Failed { .. } => tracing::warn!(?reply, "the spawner spoke out of turn"),
+        Reply::Ready { .. } | Reply::Failed { .. } => tracing::warn!(?reply, "the spawner spoke out of turn"),
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn config(
     controllers: Controllers,
 ) -> Value {
     let mut namespaces = vec!["pid", "ipc", "uts", "mount", "cgroup", "user"];
-    if launch.network == Network::None {
+    if launch.network != Network::Host {
         namespaces.push("network");
     }
     let namespaces: Vec<Value> = namespaces.into_iter().map(|kind| json!({ "type": kind })).collect();
@@ -117,7 +117,8 @@ fn resources(launch: &Launch, controllers: Controllers) -> Value {
         }
     }
     if controllers.pids {
-        resources["pids"] = json!({ "limit": limits.pids });
+        // One more for the init, which is ours.
+        resources["pids"] = json!({ "limit": limits.pids.saturating_add(1) });
     }
     resources
 }

@@ -1,4 +1,5 @@
-//! The last steps inside the new process, run by libcontainer once every namespace, mount and limit stands.
+//! The last steps inside the new process, run by libcontainer once every namespace, mount and limit stands: it starts the program
+//! and becomes the init that watches it (see init.rs).
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -12,6 +13,8 @@ use oci_spec::runtime::Spec;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
+use super::init::{FUNCTION, Init};
+use super::report::STARTED;
 use super::seccomp::Filters;
 
 /// What turns the prepared process into the wanted program.
@@ -19,9 +22,9 @@ use super::seccomp::Filters;
 pub(super) struct Payload {
     /// The filters to put on.
     pub(super) filters: Rc<Filters>,
-    /// Closed by a successful exec; otherwise the reason is written here first. libcontainer itself has no way to tell, since it
-    /// counts a process as started before it runs.
+    /// Where to tell how it went (see report.rs).
     pub(super) report: Rc<OwnedFd>,
+    pub(super) init: Rc<Init>,
     /// A pidfd of the spawner.
     pub(super) spawner: Rc<OwnedFd>,
 }
@@ -56,7 +59,10 @@ impl Payload {
         let program = arguments.first().ok_or("the bundle has no command")?;
         restore_signals();
         self.filters.apply().map_err(|error| format!("cannot filter system calls: {error}"))?;
-        Err(format!("cannot run {}: {}", program.to_string_lossy(), execve(program, &arguments, &environment)))
+        start(program, &arguments, &environment)
+            .map_err(|error| format!("cannot run {}: {error}", program.to_string_lossy()))?;
+        rustix::io::write(&*self.report, &[STARTED]).map_err(|errno| format!("cannot report: {errno}"))?;
+        Err(format!("cannot become its init: {}", self.init.run(&*self.report)))
     }
 }
 
@@ -84,13 +90,47 @@ fn restore_signals() {
     }
 }
 
-/// Becomes the program; comes back only with the reason why not.
+/// What the new process needs until it has become the program, and where it leaves the reason why it has not.
+struct Start {
+    program: *const libc::c_char,
+    arguments: *const *const libc::c_char,
+    environment: *const *const libc::c_char,
+    errno: i32,
+}
+
+/// Runs the program as the next process; comes back once it runs, or cannot.
 #[allow(unsafe_code)]
-fn execve(program: &CString, arguments: &[CString], environment: &[CString]) -> io::Error {
+fn start(program: &CString, arguments: &[CString], environment: &[CString]) -> io::Result<()> {
+    const STACK: usize = 64 << 10;
     let pointers =
         |texts: &[CString]| texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect::<Vec<_>>();
     let (arguments, environment) = (pointers(arguments), pointers(environment));
-    // SAFETY: both lists end in a null pointer and point to NUL-terminated strings that outlive the call.
-    unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
-    io::Error::last_os_error()
+    let mut start =
+        Start { program: program.as_ptr(), arguments: arguments.as_ptr(), environment: environment.as_ptr(), errno: 0 };
+    // u128 for the alignment that stacks have.
+    let mut stack = vec![0_u128; STACK / size_of::<u128>()];
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: the new process has a stack of its own, and this one stands still until it has called exec or exit, so that all it is
+    // given outlives its use. What it runs takes no lock and no memory.
+    let pid = unsafe { libc::clone(exec, stack.as_mut_ptr_range().end.cast(), flags, (&raw mut start).cast()) };
+    match (pid, start.errno) {
+        (-1, _) => Err(io::Error::last_os_error()),
+        (FUNCTION, 0) => Ok(()),
+        (_, 0) => Err(io::Error::other(format!("it became process {pid}"))),
+        (_, errno) => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+#[allow(unsafe_code)]
+extern "C" fn exec(start: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: it is the caller's `Start`, and the caller stands still. Its pointers lead to NUL-terminated texts and to lists that end
+    // in a null pointer.
+    unsafe {
+        let start = start.cast::<Start>();
+        // A session of its own, as a first process would have; it cannot fail for a process that was just made.
+        libc::setsid();
+        libc::execve((*start).program, (*start).arguments, (*start).environment);
+        (*start).errno = *libc::__errno_location();
+    }
+    1
 }

@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
 
-use rustix::io::read;
 use rustix::process::{Pid, Signal, WaitStatus, pidfd_send_signal};
 
 use super::disk::Disk;
 use super::late::Late;
+use super::network::Lease;
+use super::report::Report;
 use super::slots::Slot;
 use crate::exit::ExitStatus;
 use crate::gauge::GaugeKind;
@@ -24,9 +26,15 @@ pub(super) struct Instance {
     pub(super) late: Option<Late>,
     /// Handed to the server with the news of the launch.
     pub(super) gauge: Option<(GaugeKind, File)>,
-    /// Some until it is known whether exec worked.
-    pub(super) report: Option<OwnedFd>,
-    /// Why exec did not work; the server is told when it is cleaned up.
+    /// `/proc/PID/net`, handed to the server with it; none on the host's network.
+    pub(super) counters: Option<File>,
+    /// Its address, if it has a way out.
+    #[expect(dead_code, reason = "held: dropped, it is another's")]
+    pub(super) address: Option<Lease>,
+    pub(super) report: Report,
+    /// Whether it is known how the start went.
+    pub(super) is_known: bool,
+    /// Why the program was not started; the server is told when it is cleaned up.
     pub(super) failure: Option<String>,
 }
 
@@ -37,23 +45,20 @@ impl Instance {
         let _gone = pidfd_send_signal(&self.pidfd, Signal::KILL);
     }
 
-    /// Reads how exec went, once the report can be read. False if it failed.
+    /// Reads how the start went, once the report can be read. False if it failed.
     pub(super) fn read_report(&mut self) -> bool {
-        let Some(report) = self.report.take() else { return self.failure.is_none() };
-        let mut text = [0; 1024];
-        match read(&report, &mut text) {
-            Ok(0) => {}
-            Ok(length) => self.failure = Some(String::from_utf8_lossy(&text[..length]).into_owned()),
-            Err(errno) => self.failure = Some(format!("cannot learn whether it started: {errno}")),
-        }
+        self.is_known = true;
+        self.failure = self.report.start().err();
         self.failure.is_none()
     }
-}
 
-/// How a process ended, from what wait said.
-pub(super) fn exit_status(status: WaitStatus) -> ExitStatus {
-    match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => ExitStatus::Code(code),
-        (None, signal) => ExitStatus::Signal(signal.unwrap_or(0)),
+    /// How it ended, from what wait said of its init: as the function did, if that was the first to end.
+    pub(super) fn exit_status(&mut self, status: WaitStatus) -> ExitStatus {
+        let told = status.exited().then(|| self.report.end()).flatten();
+        let (code, signal) = match told {
+            Some(told) => (told.code(), told.signal()),
+            None => (status.exit_status(), status.terminating_signal()),
+        };
+        code.map_or(ExitStatus::Signal(signal.unwrap_or(0)), ExitStatus::Code)
     }
 }

@@ -14,7 +14,6 @@ use libcontainer::container::Container;
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::error::LibcontainerError;
 use libcontainer::syscall::syscall::SyscallType;
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use tracing::subscriber::{NoSubscriber, with_default};
 
@@ -22,18 +21,23 @@ use super::bundle::{self, Controllers};
 use super::descriptors::Descriptors;
 use super::disk::{Disk, Disks};
 use super::executor::Payload;
+use super::init::Init;
 use super::instance::Instance;
 use super::late::Late;
-use super::loopback::HomeNetwork;
 use super::mounts;
+use super::namespace::HomeNetwork;
+use super::network::{Hub, Lease, NetworkError};
+use super::report::Report;
 use super::seccomp::Filters;
 use super::skeleton::{Skeletons, inside};
 use super::slots::Slots;
 use super::staging::{Staging, USER_ID};
 use super::third::Third;
+use super::turn::Turn;
 use crate::cgroup::Cgroups;
 use crate::fit::Fit;
 use crate::launch::{InvalidLaunch, Launch, Network};
+use crate::wall::WallState;
 
 /// Everything launches share.
 pub(super) struct Launcher {
@@ -45,10 +49,16 @@ pub(super) struct Launcher {
     pub(super) skeletons: Skeletons,
     pub(super) slots: Slots,
     pub(super) filters: Rc<Filters>,
+    pub(super) init: Rc<Init>,
     pub(super) home_network: HomeNetwork,
+    /// None: sandboxes have no way out, and `egress` says why.
+    pub(super) hub: Option<Hub>,
+    pub(super) egress: Option<WallState>,
     /// A pidfd of this process.
     pub(super) this: Rc<OwnedFd>,
     pub(super) third: Third,
+    /// Held, so that no other spawner works on this data folder.
+    pub(super) _turn: Turn,
 }
 
 /// Why a launch did not work; told to the server as text.
@@ -64,6 +74,10 @@ pub(super) enum LaunchError {
     NoLateFolder,
     #[error("cannot make /tmp")]
     Disk(#[source] super::disk::DiskError),
+    #[error("this spawner has no way out for sandboxes")]
+    NoEgress,
+    #[error("cannot connect the sandbox")]
+    Network(#[source] NetworkError),
     #[error("cannot make the container")]
     Container(#[source] LibcontainerError),
 }
@@ -84,7 +98,7 @@ impl Launcher {
         let slot = self.slots.take().ok_or(LaunchError::NoSlot)?;
         let first_id = self.slots.first_id(&slot);
         match self.create(launch, first_id, socket, output) {
-            Ok(Created { pid, pidfd, report, disk, late }) => {
+            Ok(Created { started: Started { pid, pidfd, address }, report, disk, late }) => {
                 let gauge = self.cgroups.open_gauge(&launch.id);
                 Ok(Instance {
                     id: launch.id.clone(),
@@ -94,7 +108,10 @@ impl Launcher {
                     disk,
                     late,
                     gauge,
-                    report: Some(report),
+                    counters: counters(launch.network, pid),
+                    address,
+                    report,
+                    is_known: false,
                     failure: None,
                 })
             }
@@ -118,16 +135,16 @@ impl Launcher {
         let disk = self.mount_tmp(launch, &assembly, first_id + USER_ID)?;
         phases.mark("tmp");
         let bundle = self.write_bundle(launch, &assembly, first_id)?;
-        let (report, reporter) = pipe_with(PipeFlags::CLOEXEC).map_err(step("make a pipe"))?;
+        let (report, reporter) = Report::new().map_err(step("make a pipe"))?;
         self.third.lend(socket).map_err(step("place descriptor 3"))?;
         let built = self.build(launch, &bundle, reporter, output);
         self.third.take_back();
         let mut container = built?;
         phases.mark("create");
-        let (pid, pidfd) = self.start(launch, &mut container)?;
+        let started = self.start(launch, &mut container)?;
         phases.mark("start");
         phases.report(&launch.id);
-        Ok(Created { pid, pidfd, report, disk, late })
+        Ok(Created { started, report, disk, late })
     }
 
     /// The root as this sandbox will see it, at a place that is taken down when the sandbox has its own copy.
@@ -141,10 +158,21 @@ impl Launcher {
                 .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", bind.source.display())))
                 .map_err(step("bind a source"))?;
         }
-        if launch.network == Network::Host {
-            for file in ["etc/resolv.conf", "etc/hosts"] {
-                mounts::bind_read_only(&Path::new("/").join(file), &assembly.root.join(file))
-                    .map_err(step("bind the host's resolver files"))?;
+        match launch.network {
+            Network::None => {}
+            Network::Egress => {
+                let resolv_conf = self.hub.as_mut().ok_or(LaunchError::NoEgress)?.resolv_conf();
+                mounts::bind_read_only(
+                    resolv_conf.map_err(LaunchError::Network)?,
+                    &assembly.root.join("etc/resolv.conf"),
+                )
+                .map_err(step("bind resolv.conf"))?;
+            }
+            Network::Host => {
+                for file in ["etc/resolv.conf", "etc/hosts"] {
+                    mounts::bind_read_only(&Path::new("/").join(file), &assembly.root.join(file))
+                        .map_err(step("bind the host's resolver files"))?;
+                }
             }
         }
         let late = match &launch.late {
@@ -182,7 +210,12 @@ impl Launcher {
         reporter: OwnedFd,
         output: OwnedFd,
     ) -> Result<Container, LaunchError> {
-        let payload = Payload { filters: self.filters.clone(), report: Rc::new(reporter), spawner: self.this.clone() };
+        let payload = Payload {
+            filters: self.filters.clone(),
+            report: Rc::new(reporter),
+            init: self.init.clone(),
+            spawner: self.this.clone(),
+        };
         let null = File::open("/dev/null").map_err(step("open /dev/null"))?;
         let errors = output.try_clone().map_err(step("duplicate the output"))?;
         let open = Descriptors::of_this_process();
@@ -204,18 +237,16 @@ impl Launcher {
         .map_err(LaunchError::Container)
     }
 
-    fn start(&self, launch: &Launch, container: &mut Container) -> Result<(Pid, OwnedFd), LaunchError> {
+    fn start(&self, launch: &Launch, container: &mut Container) -> Result<Started, LaunchError> {
         let pid = container.pid().and_then(|pid| Pid::from_raw(pid.as_raw()));
         let pid = pid.ok_or_else(|| step("find the new process")(io::Error::from(io::ErrorKind::NotFound)))?;
         let mut started = || {
             let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(step("watch the new process"))?;
             let number = pid.as_raw_nonzero().get().cast_unsigned();
-            if launch.network == Network::None {
-                self.home_network.raise_loopback_of(number).map_err(step("raise the loopback interface"))?;
-            }
+            let address = self.connect(launch.network, number)?;
             prefer_as_victim(number);
             with_default(NoSubscriber::default(), || container.start()).map_err(LaunchError::Container)?;
-            Ok((pid, pidfd))
+            Ok(Started { pid, pidfd, address })
         };
         started().inspect_err(|_| {
             // It waits for a start that will not come. Already dead is as good.
@@ -233,6 +264,20 @@ impl Launcher {
             .map_err(step("show a folder"))
     }
 
+    fn connect(&self, network: Network, pid: u32) -> Result<Option<Lease>, LaunchError> {
+        match network {
+            Network::None => {
+                self.home_network.raise_loopback_of(pid).map_err(step("raise the loopback interface"))?;
+                Ok(None)
+            }
+            Network::Egress => {
+                let hub = self.hub.as_ref().ok_or(LaunchError::NoEgress)?;
+                hub.connect(pid, &self.home_network).map(Some).map_err(LaunchError::Network)
+            }
+            Network::Host => Ok(None),
+        }
+    }
+
     /// Removes what a dead sandbox leaves outside itself. False while its cgroups cannot be removed yet.
     pub(super) fn clean_up(&self, id: &str) -> bool {
         let state = self.staging.path("state").join(id);
@@ -246,6 +291,21 @@ impl Launcher {
     }
 }
 
+/// A process that goes on to its program.
+struct Started {
+    pid: Pid,
+    pidfd: OwnedFd,
+    /// Its address, if it has a way out.
+    address: Option<Lease>,
+}
+
+/// The folder of the process's network counters.
+fn counters(network: Network, pid: Pid) -> Option<File> {
+    let path = format!("/proc/{}/net", pid.as_raw_nonzero());
+    // A process that is dead already refuses nothing.
+    if network == Network::Host { None } else { File::open(path).ok() }
+}
+
 /// When the whole host is out of memory, a sandbox goes before the server does.
 fn prefer_as_victim(pid: u32) {
     if let Err(error) = fs::write(format!("/proc/{pid}/oom_score_adj"), "500") {
@@ -255,9 +315,8 @@ fn prefer_as_victim(pid: u32) {
 
 /// A started process, before anything is known of its exec.
 struct Created {
-    pid: Pid,
-    pidfd: OwnedFd,
-    report: OwnedFd,
+    started: Started,
+    report: Report,
     disk: Option<Disk>,
     late: Option<Late>,
 }

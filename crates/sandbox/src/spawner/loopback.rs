@@ -1,34 +1,16 @@
 //! Raising `lo` in a new network namespace, where it is down.
 
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-/// The network namespace of the spawner, to come back to.
-#[derive(Debug)]
-pub(super) struct HomeNetwork {
-    namespace: File,
-}
+use super::namespace::{self, HomeNetwork};
 
 impl HomeNetwork {
-    pub(super) fn new() -> io::Result<HomeNetwork> {
-        Ok(HomeNetwork { namespace: File::open("/proc/self/ns/net")? })
-    }
-
     /// Raises `lo` where this process lives. It cannot do so itself: it has no capability by the time it could.
     pub(super) fn raise_loopback_of(&self, pid: u32) -> io::Result<()> {
-        let theirs = File::open(format!("/proc/{pid}/ns/net"))?;
-        move_into_link_name_space(theirs.as_fd(), Some(LinkNameSpaceType::Network))?;
-        let raised = raise();
-        if let Err(errno) = move_into_link_name_space(self.namespace.as_fd(), Some(LinkNameSpaceType::Network)) {
-            // The next sandbox would share this one's network. The kernel has no reason to refuse; better none than that.
-            tracing::error!(%errno, "the spawner cannot leave a sandbox's network and ends");
-            std::process::abort();
-        }
-        raised
+        self.visit(&namespace::of_process(pid)?, raise)?
     }
 }
 

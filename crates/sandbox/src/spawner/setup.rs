@@ -14,18 +14,23 @@ use rustix::process::{PidfdFlags, Resource, Rlimit, getpid, getrlimit, pidfd_ope
 
 use super::bundle::Controllers;
 use super::disk::Disks;
+use super::init::Init;
 use super::launcher::Launcher;
-use super::loopback::HomeNetwork;
 use super::mounts;
+use super::namespace::HomeNetwork;
+use super::network::Hub;
 use super::seccomp::{FilterError, Filters};
 use super::skeleton::Skeletons;
 use super::slots::Slots;
 use super::staging::{Staging, USER_ID};
 use super::third::Third;
+use super::turn::Turn;
 use crate::cgroup::{CGROUP_ROOT, Cgroups, Controller};
 use crate::config::Config;
 use crate::wall::{Wall, WallReport, WallState, inspect, mkfs};
 
+/// How long the spawner before may take to end; it gives itself less.
+const TURN_WITHIN: Duration = Duration::from_secs(10);
 /// How long what a killed spawner left may take to die.
 const SWEEP_WITHIN: Duration = Duration::from_secs(5);
 /// The usual size of `/tmp`; its template is made at the start, as the proof that disks work here.
@@ -44,6 +49,8 @@ pub(super) enum SetupError {
         "what an earlier spawner of this data folder left cannot be removed from below {CGROUP_ROOT}; is another one running?"
     )]
     Sweep,
+    #[error("sandboxes of this host cannot have network = \"egress\": {why}; {remedy}; or set it to \"none\"")]
+    Egress { why: String, remedy: String },
     #[error("cannot filter system calls")]
     Filters(#[source] FilterError),
 }
@@ -91,6 +98,8 @@ pub(super) fn prepare(config: &Config, third: Third) -> Result<Launcher, SetupEr
     raise_open_files();
     let folder = &config.folder;
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(step("make the spawner's folder"))?;
+    let turn = Turn::wait(folder, Instant::now() + TURN_WITHIN).map_err(step("lock the spawner's folder"))?;
+    let turn = turn.ok_or(SetupError::Sweep)?;
     let cgroups = Cgroups::new(Path::new(CGROUP_ROOT), &config.name);
     if !sweep(&cgroups, Instant::now() + SWEEP_WITHIN) {
         return Err(SetupError::Sweep);
@@ -104,6 +113,7 @@ pub(super) fn prepare(config: &Config, third: Third) -> Result<Launcher, SetupEr
     }
     let staging = Staging::prepare().map_err(step("prepare the staging folder"))?;
     let disks = disks(config, &staging)?;
+    let (hub, egress) = egress(config, &home_network, &staging)?;
     Ok(Launcher {
         staging,
         controllers: controllers(&cgroups),
@@ -112,9 +122,13 @@ pub(super) fn prepare(config: &Config, third: Third) -> Result<Launcher, SetupEr
         skeletons: Skeletons::default(),
         slots: Slots::new(&config.name),
         filters: Rc::new(Filters::compile().map_err(SetupError::Filters)?),
+        init: Rc::new(Init::write().map_err(step("write the init of sandboxes"))?),
         home_network,
+        hub,
+        egress,
         this: Rc::new(this),
         third,
+        _turn: turn,
     })
 }
 
@@ -161,6 +175,22 @@ fn controllers(cgroups: &Cgroups) -> Controllers {
         swap: cgroups.counts_swap(),
         cpu: cgroups.has(Controller::Cpu),
         pids: cgroups.has(Controller::Pids),
+    }
+}
+
+/// Makes the way out, if one is wanted; tells what is missing where the configuration can do without.
+fn egress(
+    config: &Config,
+    home: &HomeNetwork,
+    staging: &Staging,
+) -> Result<(Option<Hub>, Option<WallState>), SetupError> {
+    let Some(egress) = &config.egress else { return Ok((None, None)) };
+    match Hub::make(&config.name, egress, home, staging.path("resolv.conf")) {
+        Ok(hub) => Ok((Some(hub), Some(WallState::Available))),
+        Err(error) => match error.missing() {
+            WallState::Missing { why, remedy } if egress.required => Err(SetupError::Egress { why, remedy }),
+            state => Ok((None, Some(state))),
+        },
     }
 }
 

@@ -57,6 +57,10 @@ const HOSTS: &str = "127.0.0.1 localhost
 ::1 localhost ip6-localhost ip6-loopback
 ";
 
+/// Where there is no network: an address of nobody (TEST-NET-1), which has no route. To ask it fails at once and is counted as
+/// refused; without it the C library would ask the sandbox's own loopback, and nobody could tell why a name does not resolve.
+const NO_RESOLVER: &str = "nameserver 192.0.2.53\n";
+
 /// Where the tmpfs is mounted. A folder of our own would stay behind a killed spawner, and whoever removed it, another spawner for
 /// one, would take this spawner's mounts away: the kernel detaches what other namespaces have mounted on a removed folder. This
 /// one is on every host, cannot be removed, is open to pass, and holds nothing that is of use here.
@@ -110,6 +114,6 @@ fn fill_etc(host: &Path, etc: &Path) -> io::Result<()> {
     fs::write(etc.join("passwd"), PASSWD)?;
     fs::write(etc.join("group"), GROUP)?;
     fs::write(etc.join("hosts"), HOSTS)?;
-    fs::write(etc.join("resolv.conf"), "")?;
+    fs::write(etc.join("resolv.conf"), NO_RESOLVER)?;
     symlink("/proc/self/mounts", etc.join("mtab"))
 }

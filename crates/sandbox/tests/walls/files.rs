@@ -85,7 +85,10 @@ fn host_is_not_there() {
             code = code.display(),
             data = host.folder.path().display(),
         );
-        assert_eq!(host.sh("a", &script).await, "/home:\nsnuser\n\n/home/snuser:\n\n/run:\n3\nsnuser\n");
+        assert_eq!(
+            host.sh("a", &script).await,
+            "/home:\nsnuser\n\n/home/snuser:\n\n/run:\n3\nsnuser\nnameserver 192.0.2.53\n"
+        );
         host.spawner.shutdown().await;
     });
 }
@@ -96,7 +99,7 @@ fn proc_and_dev() {
         let output = host
             .sh("a", "ls /dev | grep -v '^core$' | tr '\\n' ' '; ls /proc | grep -c '^[0-9]'; cat /proc/1/comm")
             .await;
-        assert_eq!(output, "fd full null ptmx random shm stderr stdin stdout tty urandom zero 3\nsh\n");
+        assert_eq!(output, "fd full null ptmx random shm stderr stdin stdout tty urandom zero 4\nfungraph-init\n");
         let script = "
             for path in /proc/kcore /proc/keys /proc/kallsyms /proc/timer_list /proc/sched_debug; do test -s $path && head -c 16 $path; done
             head -c 4 /dev/zero | od -An -c; echo x > /dev/null; head -c 8 /dev/urandom | wc -c; echo y > /dev/shm/y && cat /dev/shm/y

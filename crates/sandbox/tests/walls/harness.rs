@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use fungraph_sandbox::{Bind, Config, Error, Exit, ExitStatus, Launch, Limits, Network, Sandbox, Spawner, start};
+use fungraph_sandbox::{
+    Bind, Config, Egress, Error, Exit, ExitStatus, Launch, Limits, Network, Sandbox, Spawner, start,
+};
 use tokio::task::JoinHandle;
 
 /// Name and body; a body panics to fail.
@@ -79,8 +81,13 @@ pub(crate) struct Host {
 impl Host {
     /// Inside a tokio runtime.
     pub(crate) fn new(name: &str) -> Host {
+        Host::with(name, None)
+    }
+
+    /// The same, whose sandboxes can have a way out.
+    pub(crate) fn with(name: &str, egress: Option<Egress>) -> Host {
         let folder = tempfile::Builder::new().prefix("fungraph-walls").tempdir().expect("a folder");
-        let config = config(folder.path(), &unique(name));
+        let config = Config { egress, ..config(folder.path(), &unique(name)) };
         let process = start(&config).expect("the spawner starts");
         let spawner_pid = process.pid();
         let spawner = Spawner::connect(process).expect("it is connected");
@@ -136,7 +143,7 @@ pub(crate) fn unique(name: &str) -> String {
 }
 
 pub(crate) fn config(folder: &Path, name: &str) -> Config {
-    Config { folder: folder.join("sandbox"), name: name.to_owned(), accept_missing: Vec::new() }
+    Config { folder: folder.join("sandbox"), name: name.to_owned(), accept_missing: Vec::new(), egress: None }
 }
 
 pub(crate) fn cgroups(name: &str) -> Vec<PathBuf> {

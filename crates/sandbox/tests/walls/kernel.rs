@@ -92,15 +92,15 @@ fn other_processes() {
         let script = format!(
             "
 import os
-print(sorted(int(name) for name in os.listdir('/proc') if name.isdigit()) == [os.getpid()], os.getpid(), os.getppid())
-for pid in (2, {}, {}):
+print(sorted(int(name) for name in os.listdir('/proc') if name.isdigit()) == [1, os.getpid()], os.getpid(), os.getppid())
+for pid in (3, {}, {}):
     try: os.kill(pid, 9); print('signalled', pid)
     except ProcessLookupError: pass
 ",
             other.sandbox.pid(),
             std::process::id()
         );
-        assert_eq!(host.python("a", &script).await, "True 1 0\n");
+        assert_eq!(host.python("a", &script).await, "True 2 1\n");
         assert!(crate::harness::is_alive(other.sandbox.pid()));
         host.spawner.shutdown().await;
     });

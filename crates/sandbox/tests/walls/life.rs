@@ -31,8 +31,13 @@ fn exits() {
     block_on(async {
         let host = Host::new("wlife1");
         assert_eq!(host.run(sh("a", "exit 7")).await.1.status, ExitStatus::Code(7));
-        // As init of a pid namespace a process only dies of a signal that it handles, or of one from outside.
         assert_eq!(host.run(sh("b", "trap 'exit 5' TERM; kill -TERM $$; exit 6")).await.1.status, ExitStatus::Code(5));
+        // A code that shells use for signals stays a code; a signal is one, also to itself.
+        assert_eq!(host.run(sh("d", "exit 137")).await.1.status, ExitStatus::Code(137));
+        for signal in [1, 6, 9, 11, 15, 64] {
+            let exit = host.run(sh(&format!("s{signal}"), &format!("kill -{signal} $$; exit 6"))).await.1;
+            assert_eq!((exit.status, exit.out_of_memory), (ExitStatus::Signal(signal), false));
+        }
         let running = sleeper(&host, "c").await;
         running.sandbox.kill();
         running.sandbox.kill();
@@ -56,7 +61,7 @@ fn kill_takes_children() {
         let host = Host::new("wlife2");
         let running = sleeper(&host, "a").await;
         let pids = pids_of(&host, "a");
-        assert_eq!(pids.len(), 2);
+        assert_eq!(pids.len(), 3, "the init, the function, its child");
         running.sandbox.kill();
         running.sandbox.exited().await;
         assert!(!pids.into_iter().any(is_alive));
@@ -157,6 +162,7 @@ fn fifty_launches() {
         let mut broken = sh("broken", "true");
         broken.args = vec!["/nonexistent".into()];
         assert!(host.try_launch(broken.clone()).await.is_err());
+        broken.id = "broken-too".into();
         broken.cwd = "/nonexistent".into();
         assert!(host.try_launch(broken).await.is_err());
         let mut last = None;
@@ -190,7 +196,7 @@ fn many_at_once() {
         });
         for launch in launches.collect::<Vec<_>>() {
             let (output, exit) = launch.await.expect("it ran");
-            assert_eq!((output.as_str(), exit.status), ("1\n", ExitStatus::Code(0)));
+            assert_eq!((output.as_str(), exit.status), ("2\n", ExitStatus::Code(0)));
         }
         say(&format!("    40 at once, from request to end: {} ms in all", begin.elapsed().as_millis()));
         host.spawner.shutdown().await;
@@ -203,7 +209,7 @@ fn killed_spawner() {
         let one = sleeper(&host, "one").await;
         let two = sleeper(&host, "two").await;
         let pids = [pids_of(&host, "one"), pids_of(&host, "two")].concat();
-        assert_eq!(pids.len(), 4);
+        assert_eq!(pids.len(), 6);
         let killed =
             Command::new("kill").args(["-9", &host.spawner_pid.to_string()]).status().expect("it is installed");
         assert!(killed.success());

@@ -4,8 +4,15 @@
 //! fungraph-sandbox --test walls NAME` runs the tests whose name contains NAME, one after another: they look at what the whole
 //! host has of mounts, loop devices and cgroups.
 
+// Parts of the crate under test, to make networks with: a host need have no program for it.
+#[allow(dead_code, reason = "not all of it is needed here")]
+#[path = "../../src/cidr.rs"]
+mod cidr;
+mod egress;
 mod files;
 mod harness;
+mod init;
+mod internet;
 mod kernel;
 mod late;
 mod life;
@@ -38,8 +45,18 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let filter = arguments.iter().find(|argument| !argument.starts_with('-')).cloned().unwrap_or_default();
-    let tests =
-        [files::TESTS, kernel::TESTS, limits::TESTS, late::TESTS, network::TESTS, life::TESTS, server::TESTS].concat();
+    let tests = [
+        files::TESTS,
+        kernel::TESTS,
+        limits::TESTS,
+        late::TESTS,
+        network::TESTS,
+        egress::TESTS,
+        life::TESTS,
+        init::TESTS,
+        server::TESTS,
+    ]
+    .concat();
     let chosen: Vec<Test> = tests.into_iter().filter(|(name, _)| name.contains(&filter)).collect();
     harness::run_all(&chosen)
 }

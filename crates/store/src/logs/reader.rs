@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use fungraph_model::{FunctionKey, RequestId};
+use fungraph_model::{CallRecord, FunctionKey, RequestId};
 use jiff::Timestamp;
 
 use super::segment::{self, Header, Records};
@@ -35,6 +35,8 @@ pub struct LogRecord {
     pub request: Option<RequestId>,
     /// The version that ran.
     pub version: String,
+    /// Its numbers; `None` for a note, and in logs from before they were kept.
+    pub call: Option<CallRecord>,
     /// All it printed, which may be anything.
     pub text: Vec<u8>,
 }
@@ -108,6 +110,10 @@ fn open(path: &Path, at: u64) -> io::Result<Option<Records<File>>> {
 }
 
 impl LogReader {
+    pub(super) fn of_segment(path: PathBuf, filter: LogFilter) -> Self {
+        Self { filter, segments: VecDeque::from([(path, 0)]), current: None }
+    }
+
     fn advance(&mut self) -> Result<Option<LogRecord>, LogError> {
         loop {
             if let Some((path, records)) = &mut self.current {
@@ -116,8 +122,8 @@ impl LogReader {
                     records.next(|header| filter.takes(header)).map_err(during("read", path))?
                 {
                     if filter.takes(&header) {
-                        let Header { started, request, version, .. } = header;
-                        return Ok(Some(LogRecord { started, request, version, text }));
+                        let Header { started, request, version, call, .. } = header;
+                        return Ok(Some(LogRecord { started, request, version, call, text }));
                     }
                 }
             }

@@ -5,8 +5,10 @@ use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use fungraph_model::{FunctionKey, RequestId};
+use fungraph_model::{CallRecord, FunctionKey, RequestId};
 use jiff::Timestamp;
+
+use super::record;
 
 const MARK: &str = "=== ";
 /// Longer than any header; a longer line is none.
@@ -28,6 +30,26 @@ pub(super) fn folder(root: &Path, function: &FunctionKey) -> PathBuf {
 fn part(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     name.chars().map(|c| if plain(c) { c.to_string() } else { format!("%{:X}", u32::from(c)) }).collect()
+}
+
+/// The name that a part of a path stands for. Names that are checked hold nothing that takes more than two digits.
+pub(super) fn name(part: &str) -> String {
+    let mut pieces = part.split('%');
+    let mut name = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let digits = piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match digits {
+            Some(byte) => {
+                name.push(char::from(byte));
+                name.push_str(&piece[2..]);
+            }
+            None => {
+                name.push('%');
+                name.push_str(piece);
+            }
+        }
+    }
+    name
 }
 
 /// A folder that only the server can read, with missing parents: functions may print secrets.
@@ -67,13 +89,15 @@ pub(super) struct Header {
     pub(super) version: String,
     /// Bytes of the text.
     pub(super) length: u64,
+    /// The call's numbers; `None` for a note, and in segments from before there were any.
+    pub(super) call: Option<CallRecord>,
 }
 
 impl Header {
     fn parse(line: &[u8]) -> Option<Self> {
         let line = std::str::from_utf8(line).ok()?.strip_prefix(MARK)?.strip_suffix('\n')?;
         let mut fields = line.split(' ');
-        let header = Self {
+        Some(Self {
             started: fields.next()?.parse().ok()?,
             request: match fields.next()? {
                 NOBODY => None,
@@ -81,17 +105,29 @@ impl Header {
             },
             version: fields.next()?.to_owned(),
             length: fields.next()?.parse().ok()?,
-        };
-        fields.next().is_none().then_some(header)
+            call: if fields.clone().all(|word| word.contains('=')) { record::parse(fields) } else { return None },
+        })
     }
 }
 
 /// Adds a whole record to `buffer`; text that ends within a line gets the end of the line, which is not counted.
-pub(super) fn write(buffer: &mut Vec<u8>, started: Timestamp, request: Option<RequestId>, version: &str, text: &[u8]) {
+pub(super) fn write(
+    buffer: &mut Vec<u8>,
+    started: Timestamp,
+    request: Option<RequestId>,
+    version: &str,
+    text: &[u8],
+    call: Option<&CallRecord>,
+) {
     let id = request.map(RequestId::text);
     let id = id.as_ref().map_or(NOBODY, |id| id.as_str());
     let version: String = version.chars().map(|c| if c.is_whitespace() { '_' } else { c }).collect();
-    buffer.extend_from_slice(format!("{MARK}{started:.6} {id} {version} {}\n", text.len()).as_bytes());
+    let mut header = format!("{MARK}{started:.6} {id} {version} {}", text.len());
+    if let Some(call) = call {
+        record::write(&mut header, call);
+    }
+    header.push('\n');
+    buffer.extend_from_slice(header.as_bytes());
     buffer.extend_from_slice(text);
     if text.last() != Some(&b'\n') {
         buffer.push(b'\n');

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fungraph_model::{FunctionKey, ProjectId, RequestId, sample};
+use fungraph_model::{CallRecord, Ending, FunctionKey, Phase, Phases, ProjectId, RequestId, StartKind, sample};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::queue::Queue;
 use super::segment::{self, Records};
 use super::shelf::Shelf;
-use super::{LogEntry, LogFilter, LogLimits, LogRecord, Logs, read};
+use super::{LogEntry, LogFilter, LogLimits, LogRecord, Logs, find, read};
 
 struct Place {
     folder: TempDir,
@@ -77,6 +77,7 @@ fn entry(name: &str, text: impl Into<Bytes>) -> LogEntry {
         function: Arc::new(sample::function(name)),
         request: RequestId::random(),
         started,
+        call: None,
         text: Box::new(text.into()),
     }
 }
@@ -101,6 +102,62 @@ async fn a_log_is_read_as_it_was_written() {
     assert!(place.records("f", LogFilter { request: None, last: Some(0) }).is_empty());
     assert!(place.records("f", LogFilter { request: Some(RequestId::random()), last: Some(1) }).is_empty());
     assert!(place.texts("unknown").is_empty());
+}
+
+/// A server of the first release wrote this segment.
+const BEFORE_RECORDS: &[u8] = include_bytes!("fixtures/before-records.log");
+
+#[tokio::test]
+async fn segments_from_before_there_were_records_are_read_and_written_on() {
+    let mut place = Place::new();
+    place.logs.close().await;
+    segment::make_private(&place.home("f")).expect("a folder");
+    fs::write(place.home("f").join(segment::file_name(1)), BEFORE_RECORDS).expect("writes");
+    place.restart().await;
+    let added = record();
+    let entry = LogEntry { call: Some(added.clone()), ..entry("f", "new\n") };
+    let request = entry.request;
+    place.logs.append(entry);
+    place.logs.flush().await;
+    assert_eq!(place.segments("f"), [1]);
+    let records = place.records("f", LogFilter::default());
+    assert_eq!(records.iter().map(|record| record.call.as_ref()).collect::<Vec<_>>(), [None, None, Some(&added)]);
+    let texts = texts(&records);
+    assert!(texts[0].contains("greeting Ada") && texts[1].contains("no Bobs") && texts[2] == "new\n", "{texts:?}");
+    let old = RequestId::parse("acef8bdc-c84e-46f9-b122-2367b0c992e0").expect("an id of the fixture");
+    for (request, record) in [(old, &records[1]), (request, &records[2])] {
+        let found = find(place.folder.path(), request).expect("reads").expect("it is there");
+        assert_eq!((found.function, &found.record), (key("f"), record));
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_found_in_the_logs_of_all_functions() {
+    let place = Place::with(LogLimits { segment_bytes: 200, ..LogLimits::default() });
+    let mut requests = Vec::new();
+    for name in ["f", "g", "f", "a%2Fb", "f"] {
+        requests.push((name, place.append(name, format!("of {name}\n{}", "x".repeat(120)))));
+        place.logs.flush().await;
+    }
+    for (name, request) in requests {
+        let found = find(place.folder.path(), request).expect("reads").expect("it is there");
+        assert_eq!((found.function, found.record.request), (key(name), Some(request)));
+    }
+    assert_eq!(find(place.folder.path(), RequestId::random()).expect("reads"), None);
+    assert_eq!(find(&place.folder.path().join("nothing"), RequestId::random()).expect("reads"), None);
+}
+
+fn record() -> CallRecord {
+    let mut phases = Phases::default();
+    phases.add(Phase::Run, 1234);
+    CallRecord {
+        phases,
+        start: Some(StartKind::Warm),
+        end: Ending::Returned,
+        memory_used: 5,
+        memory_mb: 128,
+        line: None,
+    }
 }
 
 #[tokio::test]
@@ -177,7 +234,14 @@ async fn a_torn_end_is_skipped_and_then_cut_off() {
     let path = place.home("f").join(segment::file_name(1));
     let whole = fs::read(&path).expect("reads");
     let mut next = Vec::new();
-    segment::write(&mut next, Timestamp::now(), Some(RequestId::random()), "latest", b"never finished\nby a crash");
+    segment::write(
+        &mut next,
+        Timestamp::now(),
+        Some(RequestId::random()),
+        "latest",
+        b"never finished\nby a crash",
+        None,
+    );
     for cut in 1..next.len() {
         fs::write(&path, [&whole, &next[..cut]].concat()).expect("writes");
         assert_eq!(place.texts("f"), ["first\n"], "torn after {cut} bytes");
@@ -297,6 +361,12 @@ fn names_are_one_part_of_a_path() {
     let strange = FunctionKey { project: ProjectId("../..".into()), package: "a/b".into(), name: ".".into() };
     let folder = segment::folder(std::path::Path::new("logs"), &strange);
     assert_eq!(folder, std::path::Path::new("logs/%2E%2E%2F%2E%2E/a%2Fb/%2E"));
+    for name in ["../..", "a/b", ".", "plain-name_1", "100%", "%"] {
+        let key = FunctionKey { name: name.into(), ..strange.clone() };
+        let folder = segment::folder(std::path::Path::new("logs"), &key);
+        let part = folder.file_name().and_then(|part| part.to_str()).expect("a part");
+        assert_eq!(segment::name(part), name);
+    }
 }
 
 proptest! {
@@ -307,7 +377,7 @@ proptest! {
     fn records_come_back(texts in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..20)) {
         let mut bytes = Vec::new();
         for text in &texts {
-            segment::write(&mut bytes, Timestamp::UNIX_EPOCH, None, "v1", text);
+            segment::write(&mut bytes, Timestamp::UNIX_EPOCH, None, "v1", text, None);
         }
         for reads_text in [true, false] {
             let mut records = Records::new(std::io::Cursor::new(&bytes), bytes.len() as u64);
@@ -323,7 +393,7 @@ proptest! {
 
     /// Whatever is in a segment, reading ends without an error.
     #[test]
-    fn garbage_is_no_error(bytes in r"(=== |2026-01-01T00:00:00Z |- |latest |[0-9]{1,19}\n|x|\n){0,40}") {
+    fn garbage_is_no_error(bytes in r"(=== |2026-01-01T00:00:00Z |- |latest |[0-9]{1,19}[ \n]|us=[0-9,]{0,30} |(end|memory|line)=[0-9/x-]{0,9}[ \n]|x|\n){0,40}") {
         let mut records = Records::new(std::io::Cursor::new(bytes.as_bytes()), bytes.len() as u64);
         while records.next(|_| true).expect("no error").is_some() {}
     }

@@ -65,7 +65,8 @@ impl Writer<'_> {
             let start = self.buffer.len();
             self.text.clear();
             entry.text.write(&mut self.text);
-            segment::write(&mut self.buffer, entry.started, Some(entry.request), &entry.function.version, &self.text);
+            let LogEntry { function: version, request, started, call, .. } = entry;
+            segment::write(&mut self.buffer, *started, Some(*request), &version.version, &self.text, call.as_ref());
             if start > 0 && self.buffer.len() as u64 > self.shelf.room(function) {
                 let last = self.buffer.split_off(start);
                 self.append(function, held);
@@ -91,7 +92,7 @@ impl Writer<'_> {
         let text = format!(
             "fungraph: the logs of {dropped} calls were dropped here, they came faster than the disk took them\n"
         );
-        segment::write(&mut self.buffer, Timestamp::now(), None, LATEST, text.as_bytes());
+        segment::write(&mut self.buffer, Timestamp::now(), None, LATEST, text.as_bytes(), None);
         self.append(function, 0);
     }
 

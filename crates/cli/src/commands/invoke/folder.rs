@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use fungraph_engine::{CodeDraft, Error, FunctionDraft, Invocation, InvokeRequest, SpecDraft};
+use fungraph_engine::{CodeDraft, Error, FunctionDraft, Invocation, InvokeRequest, SpecDraft, Stopwatch};
 use fungraph_instance::Interpreters;
 use fungraph_model::{Caller, FunctionRef, Language, Outcome, RequestId, Runtime, Value, limits};
 use rustix::fs::Mode;
@@ -93,9 +93,9 @@ async fn call(platform: &Platform, draft: FunctionDraft, event: Bytes) -> anyhow
         tail: true,
         memory: None,
         arrived,
-        authenticated: arrived,
+        watch: Stopwatch::since(arrived),
     };
-    let invocation = engine.invoke(&caller, request).await.map_err(told)?;
+    let (invocation, _record) = engine.invoke(&caller, request).await.map_err(told)?;
     Ok(report(invocation, arrived))
 }
 

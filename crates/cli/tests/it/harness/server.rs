@@ -164,13 +164,15 @@ pub(crate) fn wait_for_end(process: u32) {
     wait_for("the end of the spawner", || (!fs::exists(format!("/proc/{process}")).unwrap_or(true)).then_some(()));
 }
 
-/// A process below a spawner that runs a bootstrap already: its call is under way.
+/// A process below a spawner, and below its own init, that has a function's code already: its call is under way.
 pub(crate) fn instance(spawner: u32) -> Option<u32> {
-    let runs = |child: &u32| {
-        fs::read(format!("/proc/{child}/cmdline"))
-            .is_ok_and(|line| String::from_utf8_lossy(&line).contains("bootstrap"))
-    };
-    children(spawner).into_iter().find(runs)
+    children(spawner).into_iter().flat_map(children).find(|child| has_code(*child))
+}
+
+/// Whether a sandboxed process is an instance of a function: a blank one has an empty folder where the code is.
+pub(crate) fn has_code(process: u32) -> bool {
+    let mounts = fs::read_to_string(format!("/proc/{process}/mountinfo")).unwrap_or_default();
+    mounts.lines().filter(|line| line.contains(" /opt/function/code ")).count() > 1
 }
 
 /// Processes that a process started and that still run.

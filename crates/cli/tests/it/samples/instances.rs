@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::harness::Server;
+use crate::harness::{Server, has_code};
 
-/// Process ids of the interpreters below a server.
+/// Process ids of the interpreters below a server that have a function's code.
 pub(crate) fn interpreters(server: &Server) -> BTreeSet<u32> {
     let mut found = BTreeSet::new();
     let mut open = vec![server.spawner()];
@@ -13,7 +13,7 @@ pub(crate) fn interpreters(server: &Server) -> BTreeSet<u32> {
         let text = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
         for child in text.split_whitespace().filter_map(|child| child.parse().ok()) {
             open.push(child);
-            if is_interpreter(child) {
+            if is_interpreter(child) && has_code(child) {
                 found.insert(child);
             }
         }

@@ -1,0 +1,182 @@
+//! What the pool has at this moment, for people and their monitors. Counted when somebody asks: a call pays for none of it but one
+//! addition.
+
+use std::collections::{BTreeMap, HashMap};
+
+use fungraph_model::{FunctionKey, Line};
+
+use crate::{Group, Memory, Pool, capacity::Full};
+
+/// Everything at one moment, or nearly so: groups are looked at one after another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Census {
+    /// Loaded instances that serve no call.
+    pub idle: usize,
+    /// Loaded instances that serve at least one.
+    pub busy: usize,
+    /// Instances being started, or being given code.
+    pub starting: usize,
+    /// Instances without code, by interpreter.
+    pub blanks: Vec<BlankStock>,
+    /// Calls in line, of all functions.
+    pub waiting: usize,
+    /// Memory of instances.
+    pub memory: Memory,
+    /// Functions that have an instance or a line, in no order.
+    pub functions: Vec<FunctionCensus>,
+}
+
+/// Instances without code of one interpreter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlankStock {
+    /// Name and version, such as `Python 3.11.2`.
+    pub interpreter: String,
+    /// How many are ready.
+    pub ready: usize,
+}
+
+/// One function, all its revisions and sizes together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionCensus {
+    /// Which.
+    pub function: FunctionKey,
+    /// Its instances, loaded and starting.
+    pub instances: usize,
+    /// Calls that run.
+    pub running: usize,
+    /// Calls in line.
+    pub waiting: usize,
+    /// Calls that ended within the last full second.
+    pub last_second: u64,
+}
+
+/// Counts to the end of a second.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse {
+    now: u64,
+    last: u64,
+}
+
+impl Pulse {
+    pub(crate) fn count(&mut self) {
+        self.now += 1;
+    }
+
+    fn beat(&mut self) {
+        self.last = std::mem::take(&mut self.now);
+    }
+}
+
+impl Pool {
+    /// Counts.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        let mut census = Census {
+            idle: 0,
+            busy: 0,
+            starting: 0,
+            blanks: self.blank_stock(),
+            waiting: 0,
+            memory: self.shared.capacity.memory(),
+            functions: Vec::new(),
+        };
+        let mut functions: HashMap<FunctionKey, FunctionCensus> = HashMap::new();
+        for group in self.shared.groups() {
+            let one = group.census();
+            if one.instances == 0 && one.waiting == 0 && one.last_second == 0 {
+                continue;
+            }
+            let function = group.plan().version.key.clone();
+            census.idle += one.idle;
+            census.busy += one.instances - one.idle - one.starting;
+            census.starting += one.starting;
+            census.waiting += one.waiting;
+            let sum = functions.entry(function.clone()).or_insert_with(|| FunctionCensus {
+                function,
+                instances: 0,
+                running: 0,
+                waiting: 0,
+                last_second: 0,
+            });
+            sum.instances += one.instances;
+            sum.running += one.running;
+            sum.waiting += one.waiting;
+            sum.last_second += one.last_second;
+        }
+        census.functions = functions.into_values().collect();
+        census
+    }
+}
+
+impl Pool {
+    /// By interpreter, whatever the size of their `/tmp`.
+    fn blank_stock(&self) -> Vec<BlankStock> {
+        let mut stock: BTreeMap<String, usize> = BTreeMap::new();
+        for (blueprint, ready) in self.shared.stock.census() {
+            *stock.entry(blueprint.interpreter.to_string()).or_default() += ready;
+        }
+        stock.into_iter().map(|(interpreter, ready)| BlankStock { interpreter, ready }).collect()
+    }
+}
+
+/// The part of one group.
+struct GroupCensus {
+    instances: usize,
+    idle: usize,
+    starting: usize,
+    running: usize,
+    waiting: usize,
+    last_second: u64,
+}
+
+impl Group {
+    /// What the function has, for a call that waited.
+    #[must_use]
+    pub fn line(&self) -> Line {
+        Line {
+            instances: u32::try_from(self.size()).unwrap_or(u32::MAX),
+            most: u32::try_from(self.plan().version.spec.strategy.concurrency).ok(),
+            room: match self.pool.capacity.full(self.project(), self.memory_bytes()) {
+                None => true,
+                // Blanks give way.
+                Some(Full::Host) => self.pool.stock.census().iter().any(|(_, ready)| *ready > 0),
+                Some(Full::Project) => false,
+            },
+        }
+    }
+
+    /// A second is over.
+    pub(crate) fn beat(&self) {
+        self.lock().pulse.beat();
+    }
+
+    fn census(&self) -> GroupCensus {
+        let state = self.lock();
+        GroupCensus {
+            instances: state.seats.len() + state.starting,
+            idle: state.seats.iter().filter(|seat| seat.taken == 0).count(),
+            starting: state.starting,
+            running: state.seats.iter().map(|seat| seat.taken).sum(),
+            waiting: state.waiting.iter().filter(|waiter| !waiter.reply.is_closed()).count(),
+            last_second: state.pulse.last,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pulse_tells_of_the_last_full_second() {
+        let mut pulse = Pulse::default();
+        pulse.count();
+        pulse.count();
+        assert_eq!(pulse.last, 0, "the second is not over");
+        pulse.beat();
+        pulse.count();
+        assert_eq!(pulse.last, 2);
+        pulse.beat();
+        assert_eq!(pulse.last, 1);
+    }
+}

@@ -1,0 +1,83 @@
+//! What the pool tells of itself: whether a call waited for a start, and how much there is of everything.
+
+use fungraph_model::{Line, StartKind};
+
+use super::*;
+use crate::{BlankStock, Census, FunctionCensus, Memory};
+
+#[tokio::test]
+async fn the_first_lease_of_an_instance_tells_how_it_was_started() {
+    let host = host(Config::default());
+    let group = host.pool.group(plan("f", ONE, None));
+    let begun = Instant::now();
+    let first = lease(&group).await;
+    let took = begun.elapsed();
+    let start = first.start().expect("it was started for this call");
+    assert_eq!(start.kind, StartKind::New);
+    assert!(start.launch > Duration::ZERO && start.load > Duration::ZERO && start.launch + start.load <= took);
+    drop(first);
+    assert!(lease(&group).await.start().is_none(), "it was loaded before");
+}
+
+#[tokio::test]
+async fn a_call_that_gets_a_blank_instance_says_so() {
+    let host = host(Config::default());
+    host.pool.expect(&plan("any", ONE, None).blueprint());
+    until("a blank is ready", || host.pool.blanks() == 1).await;
+    assert_eq!(host.pool.census().blanks, [BlankStock { interpreter: "Python 3.9.0".into(), ready: 1 }]);
+    let group = host.pool.group(plan("f", ONE, None));
+    assert_eq!(lease(&group).await.start().map(|start| start.kind), Some(StartKind::Blank));
+}
+
+#[tokio::test]
+async fn a_call_that_gets_the_slot_of_another_is_warm() {
+    let host = host(Config::default());
+    let group = host.pool.group(plan("f", ONE, None));
+    let first = lease(&group).await;
+    let second = tokio::spawn({
+        let group = Arc::clone(&group);
+        async move { lease(&group).await.start().is_none() }
+    });
+    until("the second stands in line", || host.pool.census().waiting == 1).await;
+    assert_eq!(group.line(), Line { instances: 1, most: Some(1), room: true });
+    assert!(first.start().is_some());
+    drop(first);
+    assert!(second.await.expect("it gets the slot"));
+}
+
+#[tokio::test]
+async fn a_census_counts_what_there_is() {
+    let host = host(Config { memory_bytes: 1 << 30, ..no_stock() });
+    let most = 1 << 30;
+    let empty = Census {
+        idle: 0,
+        busy: 0,
+        starting: 0,
+        blanks: vec![],
+        waiting: 0,
+        memory: Memory { promised: 0, most },
+        functions: Vec::new(),
+    };
+    assert_eq!(host.pool.census(), empty);
+    let two = Strategy { concurrency: 2, concurrent_num: 1 };
+    let (f, g) = (host.pool.group(plan("f", two, None)), host.pool.group(plan("g", ONE, None)));
+    let older = host.pool.group(plan("f", two, None));
+    let (busy, _also_busy) = (lease(&f).await, lease(&older).await);
+    drop(lease(&g).await);
+    let mut census = host.pool.census();
+    census.functions.sort_by(|a, b| a.function.cmp(&b.function));
+    let of = |group: &Group, instances, running| FunctionCensus {
+        function: group.plan().version.key.clone(),
+        instances,
+        running,
+        waiting: 0,
+        last_second: 0,
+    };
+    let promised = 3 * f.memory_bytes();
+    let functions = vec![of(&f, 2, 2), of(&g, 1, 0)];
+    let blanks = vec![BlankStock { interpreter: "Python 3.9.0".into(), ready: 0 }];
+    assert_eq!(census, Census { idle: 1, busy: 2, blanks, memory: Memory { promised, most }, functions, ..empty });
+    drop(busy);
+    let census = host.pool.census();
+    assert_eq!((census.idle, census.busy), (2, 1));
+}

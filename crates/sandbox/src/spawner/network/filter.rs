@@ -1,0 +1,449 @@
+//! nf_tables in the few words that our rules need.
+//!
+//! A rule is a list of expressions; what `nft` prints as `iifname "up" accept` is "load the name into register 1", "go on if it is
+//! `up`", "accept". [`Rule`] has one method for each phrase, and [`Table`] makes one transaction out of it all.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use super::netlink::{APPEND, CREATE, Message, NetlinkError, Payload, Socket};
+use crate::cidr::Cidr;
+
+const BATCH_BEGIN: u16 = 0x10;
+const BATCH_END: u16 = 0x11;
+const SUBSYSTEM: u16 = 10 << 8;
+const NEW_TABLE: u16 = SUBSYSTEM;
+const DELETE_TABLE: u16 = SUBSYSTEM | 2;
+const NEW_CHAIN: u16 = SUBSYSTEM | 3;
+const NEW_RULE: u16 = SUBSYSTEM | 6;
+const DELETE_RULE: u16 = SUBSYSTEM | 8;
+
+const TABLE_NAME: u16 = 1;
+const TABLE_FLAGS: u16 = 2;
+/// The table belongs to the socket that makes it: nobody else changes it, and it goes with the socket. Since Linux 5.12.
+const OWNED: u32 = 2;
+
+const CHAIN_TABLE: u16 = 1;
+const CHAIN_NAME: u16 = 3;
+const CHAIN_HOOK: u16 = 4;
+const CHAIN_POLICY: u16 = 5;
+const CHAIN_TYPE: u16 = 7;
+const HOOK_NUMBER: u16 = 1;
+const HOOK_PRIORITY: u16 = 2;
+
+const RULE_TABLE: u16 = 1;
+const RULE_CHAIN: u16 = 2;
+const RULE_EXPRESSIONS: u16 = 4;
+const LIST_ELEMENT: u16 = 1;
+const EXPRESSION_NAME: u16 = 1;
+const EXPRESSION_DATA: u16 = 2;
+
+const DATA_VALUE: u16 = 1;
+const DATA_VERDICT: u16 = 2;
+const VERDICT_CODE: u16 = 1;
+
+/// Register of verdicts, and two for values.
+const VERDICT: u32 = 0;
+const FIRST: u32 = 1;
+const SECOND: u32 = 2;
+
+/// Names of interfaces are compared in full.
+const NAME_BYTES: usize = 16;
+
+/// Where packets pass a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hook {
+    /// Anything that arrives, before it is routed; addresses may be translated.
+    TranslateArriving,
+    /// What is for this host.
+    Input,
+    /// The same, last, where the sender's address may be translated.
+    TranslateInput,
+    /// What passes through.
+    Forward,
+    /// What this host itself sends, before anybody looks for its connection.
+    Sent,
+    /// Anything that leaves; addresses may be translated.
+    TranslateLeaving,
+}
+
+impl Hook {
+    /// Type, number and priority, the usual ones.
+    fn words(self) -> (&'static str, u32, i32) {
+        match self {
+            Hook::TranslateArriving => ("nat", 0, -100),
+            Hook::Input => ("filter", 1, 0),
+            Hook::TranslateInput => ("nat", 1, 100),
+            Hook::Forward => ("filter", 2, 0),
+            Hook::Sent => ("filter", 3, -300),
+            Hook::TranslateLeaving => ("nat", 4, 100),
+        }
+    }
+}
+
+/// One rule: conditions, and at the end what is done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rule(Payload);
+
+impl Rule {
+    fn expression(mut self, name: &str, data: impl FnOnce(&mut Payload)) -> Rule {
+        self.0.nest(LIST_ELEMENT, |element| {
+            element.text(EXPRESSION_NAME, name).nest(EXPRESSION_DATA, data);
+        });
+        self
+    }
+
+    fn load(self, what: &str, key: u32) -> Rule {
+        self.expression(what, |data| {
+            // Register and key have the same numbers in `meta`; `ct` has them too, and a direction that is left out.
+            data.big_endian(1, FIRST).big_endian(2, key);
+        })
+    }
+
+    fn load_bytes(self, base: u32, offset: u32, length: u32) -> Rule {
+        self.expression("payload", |data| {
+            data.big_endian(1, FIRST).big_endian(2, base).big_endian(3, offset).big_endian(4, length);
+        })
+    }
+
+    fn compare(self, equal: bool, value: &[u8]) -> Rule {
+        self.expression("cmp", |data| {
+            data.big_endian(1, FIRST).big_endian(2, u32::from(!equal)).nest(3, |inner| {
+                inner.bytes(DATA_VALUE, value);
+            });
+        })
+    }
+
+    fn mask(self, mask: &[u8; 4]) -> Rule {
+        self.expression("bitwise", |data| {
+            data.big_endian(1, FIRST).big_endian(2, FIRST).big_endian(3, 4);
+            data.nest(4, |inner| {
+                inner.bytes(DATA_VALUE, mask);
+            });
+            data.nest(5, |inner| {
+                inner.bytes(DATA_VALUE, &[0; 4]);
+            });
+        })
+    }
+
+    fn in_range(self, range: Cidr) -> Rule {
+        match range.length() {
+            0 => self,
+            32 => self.compare(true, &range.first().octets()),
+            _ => self.mask(&range.mask().octets()).compare(true, &range.first().octets()),
+        }
+    }
+
+    fn named(self, key: u32, equal: bool, name: &str) -> Rule {
+        let mut bytes = [0; NAME_BYTES];
+        bytes[..name.len()].copy_from_slice(name.as_bytes());
+        self.load("meta", key).compare(equal, &bytes)
+    }
+
+    /// It came in here.
+    pub(crate) fn arriving_by(self, name: &str) -> Rule {
+        self.named(6, true, name)
+    }
+
+    /// It came in anywhere but here.
+    pub(crate) fn not_arriving_by(self, name: &str) -> Rule {
+        self.named(6, false, name)
+    }
+
+    /// It leaves here.
+    pub(crate) fn leaving_by(self, name: &str) -> Rule {
+        self.named(7, true, name)
+    }
+
+    /// It leaves anywhere but here.
+    pub(crate) fn not_leaving_by(self, name: &str) -> Rule {
+        self.named(7, false, name)
+    }
+
+    /// It comes from there.
+    pub(crate) fn from(self, range: Cidr) -> Rule {
+        if range.length() == 0 { self } else { self.load_bytes(1, 12, 4).in_range(range) }
+    }
+
+    /// It goes there.
+    pub(crate) fn to(self, range: Cidr) -> Rule {
+        if range.length() == 0 { self } else { self.load_bytes(1, 16, 4).in_range(range) }
+    }
+
+    /// Before any translation, it went there.
+    pub(crate) fn originally_to(self, range: Cidr) -> Rule {
+        const DESTINATION: u32 = 20;
+        self.expression("ct", |data| {
+            data.big_endian(1, FIRST).big_endian(2, DESTINATION).bytes(3, &[0]);
+        })
+        .in_range(range)
+    }
+
+    /// It is UDP, or TCP, to this port.
+    pub(crate) fn asking_port(self, protocol: Transport, port: u16) -> Rule {
+        self.load("meta", 16).compare(true, &[protocol as u8]).load_bytes(2, 2, 2).compare(true, &port.to_be_bytes())
+    }
+
+    /// It is TCP, from this port.
+    pub(crate) fn tcp_from_port(self, port: u16) -> Rule {
+        self.tcp().load_bytes(2, 0, 2).compare(true, &port.to_be_bytes())
+    }
+
+    /// It is TCP.
+    pub(crate) fn tcp(self) -> Rule {
+        self.load("meta", 16).compare(true, &[Transport::Tcp as u8])
+    }
+
+    /// It belongs to a connection that exists, or tells of an error on one.
+    pub(crate) fn known(self) -> Rule {
+        const ESTABLISHED_OR_RELATED: u32 = 2 | 4;
+        self.state(ESTABLISHED_OR_RELATED)
+    }
+
+    /// It belongs to nothing, and starts nothing either.
+    pub(crate) fn invalid(self) -> Rule {
+        self.state(1)
+    }
+
+    /// Somebody translated its destination.
+    pub(crate) fn translated(self) -> Rule {
+        const STATUS: u32 = 2;
+        const DESTINATION_TRANSLATED: u32 = 1 << 5;
+        self.load("ct", STATUS).mask(&DESTINATION_TRANSLATED.to_ne_bytes()).compare(false, &[0; 4])
+    }
+
+    fn state(self, bits: u32) -> Rule {
+        self.load("ct", 0).mask(&bits.to_ne_bytes()).compare(false, &[0; 4])
+    }
+
+    fn verdict(self, code: u32) -> Rule {
+        self.expression("immediate", |data| {
+            data.big_endian(1, VERDICT).nest(2, |inner| {
+                inner.nest(DATA_VERDICT, |verdict| {
+                    verdict.big_endian(VERDICT_CODE, code);
+                });
+            });
+        })
+    }
+
+    /// It may pass.
+    pub(crate) fn accept(self) -> Rule {
+        self.verdict(1)
+    }
+
+    /// It disappears.
+    pub(crate) fn discard(self) -> Rule {
+        self.verdict(0)
+    }
+
+    /// No connection is looked for; it goes on.
+    pub(crate) fn untracked(self) -> Rule {
+        self.expression("notrack", |_| ())
+    }
+
+    /// Its sender is told that an administrator forbids it.
+    pub(crate) fn prohibit(self) -> Rule {
+        const ADMINISTRATIVELY_PROHIBITED: u8 = 13;
+        self.expression("reject", |data| {
+            data.big_endian(1, 0).bytes(2, &[ADMINISTRATIVELY_PROHIBITED]);
+        })
+    }
+
+    /// Its sender's TCP is told that nobody listens.
+    pub(crate) fn reset(self) -> Rule {
+        self.expression("reject", |data| {
+            data.big_endian(1, 1);
+        })
+    }
+
+    /// It leaves under the address of the interface it leaves by.
+    pub(crate) fn masquerade(self) -> Rule {
+        self.expression("masq", |_| ())
+    }
+
+    /// It goes there instead.
+    pub(crate) fn redirect_to(self, to: SocketAddrV4) -> Rule {
+        let loaded = self.value(FIRST, &to.ip().octets()).value(SECOND, &to.port().to_be_bytes());
+        loaded.expression("nat", |data| {
+            let family = Family::Ipv4 as u32;
+            data.big_endian(1, 1).big_endian(2, family).big_endian(3, FIRST).big_endian(5, SECOND);
+        })
+    }
+
+    /// It comes from there instead.
+    pub(crate) fn disguise_as(self, address: Ipv4Addr) -> Rule {
+        self.value(FIRST, &address.octets()).expression("nat", |data| {
+            data.big_endian(1, 0).big_endian(2, Family::Ipv4 as u32).big_endian(3, FIRST);
+        })
+    }
+
+    fn value(self, register: u32, value: &[u8]) -> Rule {
+        self.expression("immediate", |data| {
+            data.big_endian(1, register).nest(2, |inner| {
+                inner.bytes(DATA_VALUE, value);
+            });
+        })
+    }
+}
+
+/// What has ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Tcp = 6,
+    Udp = 17,
+}
+
+#[derive(Clone, Copy)]
+enum Family {
+    Unspecified = 0,
+    Ipv4 = 2,
+}
+
+/// Whose a table is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The network namespace's.
+    Namespace,
+    /// The socket's, where the kernel can do that.
+    Socket,
+}
+
+/// A table of IPv4 rules.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    pub(crate) name: String,
+    /// Name, hook, and rules of each chain. What no rule decides is accepted.
+    pub(crate) chains: Vec<(&'static str, Hook, Vec<Rule>)>,
+}
+
+impl Table {
+    /// Makes the table with all that is in it, at once.
+    pub(crate) fn make(&self, socket: &Socket, owner: Owner) -> Result<(), NetlinkError> {
+        let made = commit(socket, &self.messages(owner == Owner::Socket));
+        match made {
+            Err(error) if owner == Owner::Socket && (error.is(libc::EINVAL) || error.is(libc::EOPNOTSUPP)) => {
+                commit(socket, &self.messages(false))
+            }
+            made => made,
+        }
+    }
+
+    /// Removes a table of that name, if there is one.
+    pub(crate) fn remove(name: &str, socket: &Socket) -> Result<(), NetlinkError> {
+        let mut message = request("remove a table of filters", DELETE_TABLE, 0);
+        message.payload.text(TABLE_NAME, name);
+        match commit(socket, &[message]) {
+            Err(error) if !error.is(libc::ENOENT) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts other rules in place of those of one chain, at once.
+    pub(crate) fn replace(&mut self, socket: &Socket, chain: &str, rules: Vec<Rule>) -> Result<(), NetlinkError> {
+        let mut flush = request("remove the rules of a chain", DELETE_RULE, 0);
+        flush.payload.text(RULE_TABLE, &self.name).text(RULE_CHAIN, chain);
+        let added = rules.iter().map(|rule| self.rule(chain, rule));
+        commit(socket, &std::iter::once(flush).chain(added).collect::<Vec<_>>())?;
+        if let Some((_, _, kept)) = self.chains.iter_mut().find(|(name, ..)| *name == chain) {
+            *kept = rules;
+        }
+        Ok(())
+    }
+
+    fn messages(&self, owned: bool) -> Vec<Message> {
+        let mut table = request("make a table of filters", NEW_TABLE, CREATE);
+        table.payload.text(TABLE_NAME, &self.name);
+        table.payload.big_endian(TABLE_FLAGS, if owned { OWNED } else { 0 });
+        let mut messages = vec![table];
+        for (name, hook, rules) in &self.chains {
+            messages.push(self.chain(name, *hook));
+            messages.extend(rules.iter().map(|rule| self.rule(name, rule)));
+        }
+        messages
+    }
+
+    fn chain(&self, name: &str, hook: Hook) -> Message {
+        const ACCEPT: u32 = 1;
+        let (kind, number, priority) = hook.words();
+        let mut message = request("make a chain of filters", NEW_CHAIN, CREATE);
+        message.payload.text(CHAIN_TABLE, &self.name).text(CHAIN_NAME, name).nest(CHAIN_HOOK, |inner| {
+            inner.big_endian(HOOK_NUMBER, number).big_endian(HOOK_PRIORITY, priority.cast_unsigned());
+        });
+        message.payload.big_endian(CHAIN_POLICY, ACCEPT).text(CHAIN_TYPE, kind);
+        message
+    }
+
+    fn rule(&self, chain: &str, rule: &Rule) -> Message {
+        let mut message = request("add a filter rule", NEW_RULE, CREATE | APPEND);
+        message.payload.text(RULE_TABLE, &self.name).text(RULE_CHAIN, chain);
+        message.payload.nest(RULE_EXPRESSIONS, |inner| {
+            inner.append(&rule.0);
+        });
+        message
+    }
+}
+
+fn request(step: &'static str, kind: u16, flags: u16) -> Message {
+    message(step, kind, flags, Family::Ipv4, 0)
+}
+
+/// `nfgenmsg`: family, version, and a number that says which part of netfilter a transaction is for.
+fn message(step: &'static str, kind: u16, flags: u16, family: Family, part: u16) -> Message {
+    let mut message = Message::new(step, kind, flags);
+    let [high, low] = part.to_be_bytes();
+    message.payload.raw(&[family as u8, 0, high, low]);
+    message
+}
+
+fn commit(socket: &Socket, messages: &[Message]) -> Result<(), NetlinkError> {
+    let mark = |kind| message("change filters", kind, 0, Family::Unspecified, SUBSYSTEM >> 8);
+    socket.transaction(&mark(BATCH_BEGIN), messages, &mark(BATCH_END))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spawner::network::netlink::{attributes, plain};
+
+    /// The names of a rule's expressions.
+    fn names(rule: &Rule) -> Vec<String> {
+        let elements = attributes(rule.0.as_slice());
+        let name =
+            |element| attributes(element).find(|(kind, _)| *kind == EXPRESSION_NAME).map(|(_, name)| plain(name));
+        elements.filter_map(|(_, element)| name(element)).collect()
+    }
+
+    #[test]
+    fn rules_are_lists_of_expressions() {
+        let rule = Rule::default().arriving_by("up").to("10.0.0.0/8".parse().expect("a range")).prohibit();
+        assert_eq!(names(&rule), ["meta", "cmp", "payload", "bitwise", "cmp", "reject"]);
+        let rule =
+            Rule::default().asking_port(Transport::Udp, 53).redirect_to(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 53));
+        assert_eq!(names(&rule), ["meta", "cmp", "payload", "cmp", "immediate", "immediate", "nat"]);
+        assert_eq!(names(&Rule::default().known().accept()), ["ct", "bitwise", "cmp", "immediate"]);
+    }
+
+    #[test]
+    fn a_range_of_everything_is_no_condition() {
+        assert_eq!(Rule::default().to("0.0.0.0/0".parse().expect("a range")), Rule::default());
+    }
+
+    #[test]
+    fn an_expression_is_encoded_as_the_kernel_reads_it() {
+        let rule = Rule::default().discard();
+        let (_, element) = attributes(rule.0.as_slice()).next().expect("one expression");
+        let (_, data) = attributes(element).find(|(kind, _)| *kind == EXPRESSION_DATA).expect("its data");
+        let parts: Vec<(u16, &[u8])> = attributes(data).collect();
+        assert_eq!(parts[0], (1, &[0, 0, 0, 0][..]));
+        let (kind, verdict) = attributes(parts[1].1).next().expect("a verdict");
+        assert_eq!((kind, attributes(verdict).next()), (DATA_VERDICT, Some((VERDICT_CODE, &[0, 0, 0, 0][..]))));
+    }
+
+    #[test]
+    fn a_table_is_one_list_of_requests() {
+        let rules = vec![Rule::default().accept(), Rule::default().discard()];
+        let table = Table { name: "t".into(), chains: vec![("forward", Hook::Forward, rules)] };
+        let steps: Vec<&str> = table.messages(true).iter().map(|message| message.step).collect();
+        let expected = ["make a table of filters", "make a chain of filters", "add a filter rule", "add a filter rule"];
+        assert_eq!(steps, expected);
+    }
+}
