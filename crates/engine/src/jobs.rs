@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, Semaphore},
+    sync::Notify,
     time::{MissedTickBehavior, interval},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -16,32 +16,15 @@ use crate::{Engine, reserve::keeper};
 /// How often unused packages are looked for without a nudge.
 const CLEANING_PERIOD: Duration = Duration::from_secs(600);
 
-/// Initializers of reserved instances that run at once.
-const PREPARED_AT_ONCE: usize = 8;
-
 /// The jobs of one engine.
+#[derive(Default)]
 pub(crate) struct Jobs {
     tasks: TaskTracker,
     stop: CancellationToken,
     nudge: Arc<Notify>,
     reserve: Arc<Notify>,
     preparations: TaskTracker,
-    preparing: Semaphore,
     stop_preparing: CancellationToken,
-}
-
-impl Default for Jobs {
-    fn default() -> Self {
-        Self {
-            tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
-            nudge: Arc::default(),
-            reserve: Arc::default(),
-            preparations: TaskTracker::new(),
-            preparing: Semaphore::new(PREPARED_AT_ONCE),
-            stop_preparing: CancellationToken::new(),
-        }
-    }
 }
 
 impl Jobs {
@@ -66,9 +49,9 @@ impl Jobs {
         &self.preparations
     }
 
-    /// Turns of those that prepare, and the sign to give up.
-    pub(crate) fn preparing(&self) -> (&Semaphore, &CancellationToken) {
-        (&self.preparing, &self.stop_preparing)
+    /// The sign for those that prepare to give up.
+    pub(crate) fn preparations_end(&self) -> &CancellationToken {
+        &self.stop_preparing
     }
 
     /// Gives up what is being prepared; nothing is prepared afterwards.

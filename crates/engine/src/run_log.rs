@@ -67,15 +67,15 @@ impl RunLog {
         self.add(b"\n");
     }
 
+    /// What an initializer said without a call: only its own lines.
+    pub(crate) fn without_call(self) -> BareLog {
+        BareLog(self.lines.freeze())
+    }
+
     /// Something that the function's author could not know, on a line as the function's own logger writes them.
     pub(crate) fn remark(&mut self, text: &str) {
         let request = self.request;
         self.add(format!("{} {request} WARN {text}\n", Second(Timestamp::now())).as_bytes());
-    }
-
-    /// What an initializer said without a call: only its own lines.
-    pub(crate) fn without_call(self) -> BareLog {
-        BareLog(self.lines.freeze())
     }
 
     /// Ends with the Finish line, whose numbers are those of the summary.

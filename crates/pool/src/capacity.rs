@@ -87,15 +87,6 @@ impl Capacity {
         memory_bytes <= self.host.memory_bytes.min(self.project.memory_bytes)
     }
 
-    /// Whose room is used up for an instance of a project's function, if any is.
-    pub(crate) fn full(&self, project: &ProjectId, memory_bytes: u64) -> Option<Full> {
-        self.check(&self.lock(), project, memory_bytes, NOTHING).err()
-    }
-
-    pub(crate) fn memory(&self) -> Memory {
-        Memory { promised: self.lock().host.memory_bytes, most: self.host.memory_bytes }
-    }
-
     /// Whether the host, or a project, could have all of this at once.
     pub(crate) fn could_hold(&self, of: Full, promised: impl Iterator<Item = Room>) -> bool {
         let most = match of {
@@ -108,6 +99,15 @@ impl Capacity {
             memory_bytes = memory_bytes.saturating_add(room.memory_bytes);
         }
         instances <= most.instances && memory_bytes <= most.memory_bytes
+    }
+
+    /// Whose room is used up for an instance of a project's function, if any is.
+    pub(crate) fn full(&self, project: &ProjectId, memory_bytes: u64) -> Option<Full> {
+        self.check(&self.lock(), project, memory_bytes, NOTHING).err()
+    }
+
+    pub(crate) fn memory(&self) -> Memory {
+        Memory { promised: self.lock().host.memory_bytes, most: self.host.memory_bytes }
     }
 
     /// Room for an instance of a project's function.

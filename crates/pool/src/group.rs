@@ -441,6 +441,7 @@ impl Group {
         let alone = state.taken(member) == 1;
         state.remove(member);
         self.serve_line(&mut state);
+        self.fill_reserve(&mut state);
         drop(state);
         // Otherwise it ends with the last call in it.
         if alone {

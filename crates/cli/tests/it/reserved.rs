@@ -137,6 +137,11 @@ fn a_schedule_starts_them_and_a_deleted_function_has_none() {
     host.done("PUT", "/kept/reservedinstances", &every_second);
     host.settled(1, &BTreeSet::new());
     host.warm_call("kept", "one 1");
+    let by_load = json!({ "count": 0, "tactics_config": { "metric_configs": [
+        { "name": "load", "type": "Concurrency", "threshold": 80, "min": 2 },
+    ] } });
+    host.done("PUT", "/kept/reservedinstances", &by_load);
+    host.settled(2, &BTreeSet::new());
     let deleted = host.server.request("DELETE", &format!("{}/kept", host.functions), &[], "");
     assert_eq!(deleted.status, 204);
     host.settled(0, &BTreeSet::new());
@@ -166,6 +171,25 @@ fn an_initializer_that_keeps_failing_is_told_once_and_tried_again() {
     let log = host.server.log();
     assert_eq!(log.matches("failed to get ready").count(), 1, "{log}");
     assert_eq!(host.server.stop(), Some(0));
+}
+
+#[test]
+fn a_server_that_stops_does_not_wait_for_an_initializer_that_nobody_waits_for() {
+    let home = open_folder();
+    let host = Host::start(home.path());
+    let slow = "import time\ndef init(context):\n    time.sleep(1000)\ndef handler(event, context):\n    pass\n";
+    let mut body = python("slow", slow);
+    body["initializer_handler"] = json!("index.init");
+    body["initializer_timeout"] = json!(300);
+    host.done("POST", "", &body);
+    host.reserve("slow", 1);
+    wait_for("the start of the instance", || Some(interpreters(&host.server)).filter(|found| !found.is_empty()));
+    let (server, begun) = (host.server, std::time::Instant::now());
+    assert_eq!(server.stop(), Some(0));
+    assert!(begun.elapsed().as_secs() < 300, "it waited for the initializer");
+    let data = home.path().join("data").display().to_string();
+    let log = fungraph(&["logs", "slow", "--data-dir", &data]).out;
+    assert!(!log.contains("Finish initialize"), "{log}");
 }
 
 #[test]

@@ -15,19 +15,32 @@ use fungraph_model::{Failure, FunctionVersion, RequestId};
 use fungraph_pool::{Lease, Prepare};
 use fungraph_store::logs::{LogEntry, LogText as _};
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 
 use super::{Ran, note_start_failure};
-use crate::{Engine, Stopwatch, error::chain, run_log::BareLog};
+use crate::{Engine, error::chain, run_log::BareLog, stopwatch::Stopwatch};
+
+/// Initializers of one function's reserved instances that run at once: all of them would be too slow for their own time limit.
+const AT_ONCE: usize = 8;
+
+/// What the reserved instances of one revision have in common while they are prepared.
+struct Preparation {
+    version: Arc<FunctionVersion>,
+    turns: Semaphore,
+    /// The last one failed, and the operator knows.
+    told: AtomicBool,
+}
 
 impl Engine {
     /// What prepares the reserved instances of one revision of a function.
     pub(crate) fn preparer(self: &Arc<Self>, version: &Arc<FunctionVersion>) -> Prepare {
-        let (engine, version, told) = (Arc::downgrade(self), Arc::clone(version), Arc::new(AtomicBool::new(false)));
+        let (turns, told) = (Semaphore::new(AT_ONCE), AtomicBool::new(false));
+        let preparation = Arc::new(Preparation { version: Arc::clone(version), turns, told });
+        let engine = Arc::downgrade(self);
         Arc::new(move |start| {
             let Some(engine) = engine.upgrade() else { return };
-            let (version, told) = (Arc::clone(&version), Arc::clone(&told));
-            let tasks = engine.jobs.preparations().clone();
-            tasks.spawn(async move { engine.prepare(&version, start, &told).await });
+            let (preparation, tasks) = (Arc::clone(&preparation), engine.jobs.preparations().clone());
+            tasks.spawn(async move { engine.prepare(&preparation, start).await });
         })
     }
 
@@ -47,11 +60,12 @@ impl Engine {
     }
 
     /// The pool tries again after a failure, with growing pauses: the operator is told once in a row.
-    async fn prepare(&self, version: &Arc<FunctionVersion>, start: Result<Lease, StartError>, told: &AtomicBool) {
+    async fn prepare(&self, preparation: &Preparation, start: Result<Lease, StartError>) {
+        let Preparation { version, turns, told } = preparation;
         let (request, started) = (RequestId::random(), Timestamp::now());
         let mut ran = Ran::start(request, Arc::clone(version), started, Stopwatch::since(Instant::now()));
         let failure = match start {
-            Ok(lease) => self.prepare_leased(version, request, lease, &mut ran).await,
+            Ok(lease) => self.prepare_leased(version, request, lease, turns, &mut ran).await,
             Err(StartError::Launch(error)) => {
                 if !told.swap(true, Ordering::Relaxed) {
                     let (function, cause) = (&version.key, chain(&error));
@@ -82,18 +96,17 @@ impl Engine {
         version: &FunctionVersion,
         request: RequestId,
         mut lease: Lease,
+        turns: &Semaphore,
         ran: &mut Ran,
     ) -> Option<Failure<Bytes>> {
-        let (permits, stop) = self.jobs.preparing();
         let prepared = async {
-            // Not all at once: they would be too slow for their own time limit.
-            let _turn = permits.acquire().await.ok()?;
+            let _turn = turns.acquire().await.ok()?;
             self.initialize(version, request, &mut lease, ran).await
         };
         tokio::select! {
             failure = prepared => failure,
             // Its instance ends with its lease.
-            () = stop.cancelled() => None,
+            () = self.jobs.preparations_end().cancelled() => None,
         }
     }
 }

@@ -59,13 +59,15 @@ impl Engine {
         match self.store.reservations().await {
             Err(error) => tracing::warn!(cause = chain(&error), "reserved instances stay as they are"),
             Ok(reserved) => {
+                let before = std::mem::take(&mut known.reserved);
                 let with_times = |reserved: Reserved| {
-                    let times = Timetable::of(&reserved.reservation);
+                    // What cannot be read of a schedule is told once, not whenever it is read again.
+                    let same = before.iter().find(|(same, _)| *same == reserved);
+                    let times = same.map_or_else(|| Timetable::of(&reserved.reservation), |(_, times)| times.clone());
                     (reserved, times)
                 };
                 known.reserved = reserved.into_iter().map(with_times).collect();
                 known.read = Some(Instant::now());
-                known.told.clear();
                 for resolved in self.resolver.reserving() {
                     if !known.reserved.iter().any(|(reserved, _)| is_of(reserved, &resolved.version.key)) {
                         resolved.group.reserve(0, || self.preparer_of_none());
@@ -84,7 +86,10 @@ impl Engine {
                 continue;
             }
             let resolved = match self.resolve(&reserved.key).await {
-                Ok(Some(resolved)) => resolved,
+                Ok(Some(resolved)) => {
+                    known.told.remove(&reserved.key);
+                    resolved
+                }
                 // It was deleted since they were read.
                 Ok(None) => continue,
                 Err(error) => {
