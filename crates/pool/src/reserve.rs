@@ -60,6 +60,8 @@ pub(crate) fn pause(failures: u32) -> Duration {
 pub(crate) struct Reserve {
     pub(crate) wanted: usize,
     pub(crate) prepare: Option<Prepare>,
+    /// There is no room for all of them, and the log says so.
+    pub(crate) told_overbooked: bool,
     failures: u32,
     /// Since when an instance is ready, where none has failed since.
     ready_since: Option<Instant>,

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, Weak,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
 };
 
@@ -18,8 +18,6 @@ pub(crate) struct RoomQueue {
     length: AtomicUsize,
     /// Functions that have instances or want some, when the queue was last looked at.
     contenders: AtomicUsize,
-    /// More is reserved than there is room for, and the log says so.
-    overbooked: AtomicBool,
 }
 
 /// What became of one in the queue.
@@ -59,20 +57,6 @@ impl RoomQueue {
         self.length.store(waiting.len(), Ordering::Relaxed);
     }
 
-    /// Whether there is an instance that is not reserved, so that it leaves sooner or later, and it is worth its leaving: where
-    /// more is reserved than there is room for, others keep what is left.
-    fn can_be_made(&self, pool: &Shared, groups: &[Arc<Group>], wanting: &Group, full: Full) -> bool {
-        let counts = |group: &&Arc<Group>| full == Full::Host || group.project() == wanting.project();
-        let promised = groups.iter().filter(counts).map(|group| group.promised());
-        let overbooked = !pool.capacity.could_hold(full, promised);
-        if overbooked && !self.overbooked.swap(overbooked, Ordering::Relaxed) {
-            tracing::warn!(function = %wanting.plan().version.key, "more instances are reserved than there is room for; \
-                 some are not started. Reserve fewer, or raise pool.memory_mb or pool.most_instances, or the project's");
-        }
-        self.overbooked.store(overbooked, Ordering::Relaxed);
-        !overbooked && groups.iter().filter(counts).any(|group| group.spare() > 0)
-    }
-
     /// Gives everybody in the queue a turn, and makes room for those for whom there is none.
     pub(crate) fn serve(&self, pool: &Shared) {
         let queue = std::mem::take(&mut *self.lock());
@@ -88,7 +72,7 @@ impl RoomQueue {
                 Turn::Done => {}
                 Turn::Again => again.push_back(group),
                 // Its reserve waits for room that others may give up; for none it would wait, and hold all others up, in vain.
-                Turn::Blocked(full) if member.has_no_line() && !self.can_be_made(pool, &groups, &member, full) => {}
+                Turn::Blocked(full) if member.has_no_line() && !can_be_made(pool, &groups, &member, full) => {}
                 Turn::Blocked(full) => {
                     blocked.push_back(group);
                     if pool.leaving() < blocked.len() {
@@ -113,6 +97,18 @@ impl RoomQueue {
 
 fn contenders(groups: &[Arc<Group>], queued: usize) -> usize {
     groups.iter().filter(|group| group.size() > 0).count() + queued
+}
+
+/// Whether there is an instance that is not reserved, so that it leaves sooner or later, and it is worth its leaving: where
+/// more is reserved than there is room for, others keep what is left.
+fn can_be_made(pool: &Shared, groups: &[Arc<Group>], wanting: &Group, full: Full) -> bool {
+    let counts = |group: &&Arc<Group>| full == Full::Host || group.project() == wanting.project();
+    let promised = groups.iter().filter(counts).map(|group| group.promised());
+    if !pool.capacity.could_hold(full, promised) {
+        wanting.tell_overbooked();
+        return false;
+    }
+    groups.iter().filter(counts).any(|group| group.spare() > 0)
 }
 
 /// The least recently used idle instance of all functions leaves, or of all of the project where that has used up its own part.

@@ -101,6 +101,9 @@ fn they_are_there_before_the_first_call_whatever_happens() {
     let second = host.settled(2, &BTreeSet::new());
     host.warm_call("kept", "one 1");
 
+    let metrics = host.server.request("GET", "/metrics", &[], "").text();
+    assert!(metrics.lines().any(|line| line == "fungraph_reserved_instances 2"), "{metrics}");
+
     let victim = *second.first().expect("there are two");
     kill_process(server_pid(victim), Signal::KILL).expect("it runs");
     let third = host.settled(2, &BTreeSet::from([victim]));

@@ -26,7 +26,9 @@ impl Group {
                 "its reserved instances cannot be started: one needs more memory than all together may have; \
                  lower its memory_size, or raise pool.memory_mb");
         }
-        state.reserve.wanted = wanted;
+        if wanted != state.reserve.wanted {
+            (state.reserve.wanted, state.reserve.told_overbooked) = (wanted, false);
+        }
         if wanted > 0 {
             state.reserve.prepare.get_or_insert_with(prepare);
         }
@@ -115,6 +117,15 @@ impl Group {
         (state.seats.len() + state.starting).saturating_sub(state.reserve.wanted)
     }
 
+    /// More is reserved than there is room for: the operator is told once for each number that was asked for.
+    pub(crate) fn tell_overbooked(&self) {
+        if !std::mem::replace(&mut self.lock().reserve.told_overbooked, true) {
+            tracing::warn!(function = %self.plan.version.key, "more instances are reserved than there is room for, so that \
+                 some of this function are not started. Reserve fewer, or raise pool.memory_mb or pool.most_instances, \
+                 or what its project may have");
+        }
+    }
+
     /// Room that its reserved instances take once all are there.
     pub(crate) fn promised(&self) -> Room {
         let most = self.plan.version.spec.strategy.most_instances().unwrap_or(usize::MAX);
@@ -122,7 +133,7 @@ impl Group {
         Room { instances, memory_bytes: self.memory_bytes().saturating_mul(instances as u64) }
     }
 
-    /// The initializer of a new instance, for whom nobody waits, may run now: a lease of it goes to whoever prepares. `false`
+    /// The initializer of a new instance, for whom nobody waits, may run now: a lease of it goes to whoever prepares. `None`
     /// where the group keeps no such instance.
     pub(super) fn hand_over(self: &Arc<Self>, state: &State, member: &Arc<Member>) -> Option<(Prepare, Lease)> {
         let kept = !state.retired && state.seats.len() <= state.reserve.wanted && !self.pool.stopping();
