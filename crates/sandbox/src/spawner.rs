@@ -248,14 +248,14 @@ impl Host {
     fn reap(&mut self) -> io::Result<()> {
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             let Some(number) = self.numbers.remove(&pid) else { continue };
-            if self.instances.get(&number).is_some_and(|instance| !instance.is_known) {
-                self.started(number)?;
-            }
+            let is_news = self.instances.get(&number).is_some_and(|instance| !instance.is_known);
+            // A server that is gone cannot be told; the sandbox is let go all the same, since nobody will tell of it again.
+            let told = if is_news { self.started(number) } else { Ok(()) };
             let Some(mut instance) = self.instances.remove(&number) else { continue };
             epoll::delete(&self.epoll, &instance.pidfd)?;
             if let Some(reason) = instance.failure.clone() {
                 self.release(instance);
-                self.refuse(number, reason)?;
+                told.and(self.refuse(number, reason))?;
                 continue;
             }
             let exit = Exit {
@@ -264,7 +264,7 @@ impl Host {
                 tmp_full: instance.disk.as_ref().is_some_and(disk::Disk::is_full),
             };
             // Told first: the rest takes a millisecond or two, and nobody needs to wait for it.
-            let told = self.tell(&Reply::Exited { number, exit });
+            let told = told.and_then(|()| self.tell(&Reply::Exited { number, exit }));
             self.release(instance);
             told?;
         }

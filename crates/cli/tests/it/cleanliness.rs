@@ -52,6 +52,7 @@ fn a_hundred_kills_leave_nothing() {
     for (name, ..) in FUNCTIONS {
         assert_eq!(call(&client, name), Ok("fine".to_owned()), "after {chance}:\n{}", last.log());
     }
+    traces.assert_some(!last.log().contains("NO NETWORK"));
     assert_eq!(last.stop(), Some(0), "after {chance}");
     traces.assert_none(&groups, &chance.to_string());
     assert!(took < Duration::from_secs(600), "{ROUNDS} rounds took {took:?}");

@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::harness::wait_for;
 
 pub(super) struct Traces {
     data: PathBuf,
-    /// What the folder's cgroups are called.
+    /// What the folder's cgroups and filters are called.
     name: String,
+    /// And its network interface.
+    interface: String,
     mounts: usize,
 }
 
@@ -17,14 +20,18 @@ impl Traces {
     pub(super) fn of(data: &Path) -> Self {
         let data = data.canonicalize().expect("it is there");
         // As the program names what it shares with the host.
-        let bytes = data.as_os_str().as_encoded_bytes();
-        let hash = bytes
-            .iter()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
-        let traces = Self { name: format!("fungraph-{hash:016x}"), mounts: 0, data };
+        let short = format!("{:016x}", hash(data.as_os_str().as_encoded_bytes()));
+        let interface = format!("fg-{:012x}", hash(short.as_bytes()) & 0xffff_ffff_ffff);
+        let traces = Self { name: format!("fungraph-{short}"), interface, mounts: 0, data };
         assert_eq!(traces.all(&[]), Vec::<String>::new(), "before anything was killed");
         let mounts = traces.mounts().len();
         Self { mounts, ..traces }
+    }
+
+    /// While a server runs all of it is there: the names looked for are those that the program uses.
+    pub(super) fn assert_some(&self, egress: bool) {
+        assert!(!self.cgroups().is_empty() && !self.loops().is_empty() && !self.processes(&[]).is_empty());
+        assert!(!egress || !self.network().is_empty(), "{} is not there", self.interface);
     }
 
     #[track_caller]
@@ -46,7 +53,7 @@ impl Traces {
         left.extend(self.mounts().into_iter().skip(self.mounts).map(|line| format!("mount {line}")));
         left.extend(self.loops());
         left.extend(self.files());
-        left.extend(entries(Path::new("/sys/class/net")).into_iter().filter(|name| name.contains(&self.name[9..17])));
+        left.extend(self.network());
         left
     }
 
@@ -92,6 +99,16 @@ impl Traces {
             .collect()
     }
 
+    /// Interfaces of this namespace, and filters where there is a program that shows them.
+    fn network(&self) -> Vec<String> {
+        let interfaces = entries(Path::new("/sys/class/net")).into_iter().filter(|name| *name == self.interface);
+        let tables =
+            Command::new("nft").args(["list", "tables"]).output().map(|output| output.stdout).unwrap_or_default();
+        let tables = String::from_utf8_lossy(&tables).into_owned();
+        let ours = tables.lines().filter(|line| line.contains(&self.name)).map(str::to_owned);
+        interfaces.chain(ours).collect()
+    }
+
     /// All that a spawner keeps are empty disks to copy.
     fn files(&self) -> Vec<String> {
         let kept = entries(&self.data.join("sandbox"));
@@ -102,6 +119,11 @@ impl Traces {
         let staged = staged.into_iter().filter(|name| name != "block" && name != "char");
         others.chain(halves).chain(staged).map(|name| format!("file {name}")).collect()
     }
+}
+
+/// FNV-1a.
+fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn entries(folder: &Path) -> Vec<String> {

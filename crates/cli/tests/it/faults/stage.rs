@@ -55,10 +55,10 @@ impl Stage {
         format!("{}.{}", 1_000_000 + self.server.pid(), self.server.spawner())
     }
 
-    /// Memory of the server's own that is in use, in bytes.
-    pub(super) fn resident(&self) -> u64 {
+    /// The most memory that the server has held so far, in bytes.
+    pub(super) fn peak(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.server.pid())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("the kernel writes it");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel writes it");
         line.split_whitespace().next().and_then(|kb| kb.parse::<u64>().ok()).expect("a number") * 1024
     }
 }

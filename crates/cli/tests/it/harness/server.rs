@@ -161,7 +161,9 @@ pub(crate) fn pid(number: u32) -> Pid {
 
 /// Waits until a process that is not ours to wait for is gone: a spawner cleans up after its server's end.
 pub(crate) fn wait_for_end(process: u32) {
-    wait_for("the end of the spawner", || (!fs::exists(format!("/proc/{process}")).unwrap_or(true)).then_some(()));
+    // Dead is enough: whoever has to collect it may take its time.
+    let is_dead = || fs::read_to_string(format!("/proc/{process}/stat")).map_or(true, |stat| stat.contains(") Z "));
+    wait_for("the end of the spawner", || is_dead().then_some(()));
 }
 
 /// A process below a spawner that has a function's code already: its call is under way.
