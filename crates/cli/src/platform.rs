@@ -3,6 +3,7 @@
 //! There are two halves, because privilege can only be given up before threads exist. [`Ground`] is laid by one thread,
 //! as root: folder, interpreters, spawner. [`Platform`] stands on it inside the runtime, as nobody.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +58,14 @@ impl Ground {
             tracing::warn!("functions have NO NETWORK, as if sandbox.network were \"none\": {why}; {remedy}");
         }
         Ok(Self { folder, interpreters, process })
+    }
+
+    /// Tells the spawner where we listen, so that the network of functions costs our callers nothing.
+    ///
+    /// # Errors
+    /// The spawner is gone.
+    pub(crate) fn listening(&self, address: SocketAddr) -> anyhow::Result<()> {
+        Ok(self.process.leave_untracked(address.port())?)
     }
 
     /// Goes into the data folder and becomes somebody who is not root. From here on paths are relative to it.
@@ -163,9 +172,7 @@ impl Platform {
 
 /// What the spawner must be able to give.
 fn egress(settings: &Settings) -> Option<Egress> {
-    // A port that the system chooses is not known yet.
-    let own_port = Some(settings.server.listen.port()).filter(|port| *port != 0);
-    (settings.sandbox.network == Network::Egress).then(|| Egress { own_port, ..settings.sandbox.egress.clone() })
+    (settings.sandbox.network == Network::Egress).then(|| settings.sandbox.egress.clone())
 }
 
 /// What instances get: the way out only where there is one.
@@ -199,6 +206,7 @@ fn engine(settings: &Settings) -> fungraph_engine::Config {
         billing_step_ms: settings.billing_step_ms,
         sync_ceiling: settings.limits.sync,
         functions_per_project: settings.limits.functions_per_project,
+        reserved_instances: settings.limits.reserved_instances,
         code_bytes_per_project: settings.limits.code_per_project,
         strict_runtimes: settings.runtimes.strict,
     }

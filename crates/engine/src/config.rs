@@ -15,6 +15,8 @@ pub struct Config {
     pub functions_per_project: u64,
     /// Bytes of code a project may hold; 10,240 MB.
     pub code_bytes_per_project: u64,
+    /// Reserved instances an account may have; 90.
+    pub reserved_instances: u32,
     /// Refuse a runtime that no installed interpreter matches exactly.
     pub strict_runtimes: bool,
 }
@@ -27,6 +29,7 @@ impl Default for Config {
             sync_ceiling: Duration::from_secs(900),
             functions_per_project: 400,
             code_bytes_per_project: 10_240 << 20,
+            reserved_instances: 90,
             strict_runtimes: false,
         }
     }

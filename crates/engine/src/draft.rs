@@ -69,3 +69,44 @@ pub struct CodeDraft {
     /// `func_code.file`: base64.
     pub file: Option<String>,
 }
+
+/// UpdateFunctionReservedInstancesCount.
+#[derive(Clone, Debug, Default)]
+pub struct ReservationDraft {
+    /// `count`.
+    pub count: Option<i64>,
+    /// `idle_mode`.
+    pub idle_mode: Option<bool>,
+    /// `tactics_config.cron_configs`.
+    pub schedules: Vec<ScheduleDraft>,
+    /// `tactics_config.metric_configs`.
+    pub metrics: Vec<MetricDraft>,
+}
+
+/// An entry of `cron_configs`.
+#[derive(Clone, Debug, Default)]
+pub struct ScheduleDraft {
+    /// `name`.
+    pub name: Option<String>,
+    /// `cron`.
+    pub cron: Option<String>,
+    /// `count`.
+    pub count: Option<i64>,
+    /// `start_time`.
+    pub start_time: Option<i64>,
+    /// `expired_time`.
+    pub expired_time: Option<i64>,
+}
+
+/// An entry of `metric_configs`.
+#[derive(Clone, Debug, Default)]
+pub struct MetricDraft {
+    /// `name`.
+    pub name: Option<String>,
+    /// `type`.
+    pub kind: Option<String>,
+    /// `threshold`.
+    pub threshold: Option<i64>,
+    /// `min`.
+    pub min: Option<i64>,
+}

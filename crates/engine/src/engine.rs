@@ -47,7 +47,7 @@ pub struct Engine {
     pub(crate) uploads: RwLock<()>,
     /// Held from the look at a project's quota to the new function that counts against it.
     pub(crate) creations: Mutex<()>,
-    jobs: Jobs,
+    pub(crate) jobs: Jobs,
 }
 
 impl Engine {
@@ -75,6 +75,7 @@ impl Engine {
             jobs: Jobs::default(),
         };
         let engine = Arc::new(engine);
+        engine.keep_last_words();
         engine.jobs.start(&engine);
         Ok(engine)
     }
@@ -101,6 +102,9 @@ impl Engine {
     pub async fn shutdown(&self, limit: Duration) {
         self.orphans.close();
         self.jobs.stop().await;
+        // Nobody keeps them any more; else the pool would replace those whose preparation is given up now.
+        self.resolver.reserving().iter().for_each(|resolved| resolved.group.reserve(0, || self.preparer_of_none()));
+        self.jobs.stop_preparing().await;
         let begun = tokio::time::Instant::now();
         if tokio::time::timeout(limit, self.orphans.wait()).await.is_err() {
             tracing::warn!("calls whose clients had left did not end in time");

@@ -314,6 +314,7 @@ impl Engine {
             );
             if !refused {
                 engine.resolver.forget(&key);
+                engine.jobs.look_at_reserve();
             }
             written
         };
@@ -377,7 +378,7 @@ fn latest_only(caller: &Caller, function: &FunctionRef) -> Result<FunctionKey, F
     key(caller, function)
 }
 
-fn missing(key: &FunctionKey) -> Fault {
+pub(crate) fn missing(key: &FunctionKey) -> Fault {
     Fault::new(
         ErrorCode::FunctionNotFound,
         format!("There is no function '{}' in package '{}' of this project", key.name, key.package),

@@ -1,5 +1,7 @@
 //! The corridor: every call of a function ends here, whichever door it came in by.
 
+mod prepare;
+
 use std::{
     sync::Arc,
     task::Poll,
@@ -219,15 +221,7 @@ impl Engine {
     }
 
     async fn run(&self, call: &Admitted, first: Result<Lease, AcquireError>, started: Timestamp) -> Result<Ran, Error> {
-        let mut ran = Ran {
-            outcome: Outcome::Returned(Value::Nothing),
-            log: RunLog::start(call.request, Arc::clone(&call.version), started),
-            duration: Duration::ZERO,
-            memory_used: 0,
-            watch: call.watch,
-            start: None,
-            line: None,
-        };
+        let mut ran = Ran::start(call.request, Arc::clone(&call.version), started, call.watch);
         ran.waited(call, &first);
         match self.ready_instance(call, first, &mut ran).await? {
             Ok(lease) => self.call_handler(call, lease, &mut ran).await,
@@ -282,25 +276,11 @@ impl Engine {
             let mut leased = match lease {
                 Ok(leased) => leased,
                 Err(AcquireError::Refused(why)) => return Err(refused(why).into()),
-                Err(AcquireError::Start(error)) => return Ok(Err(start_failure(error, call, ran))),
+                Err(AcquireError::Start(error)) => return Ok(Err(note_start_failure(error, call.request, ran))),
             };
-            let Some(hook) = call.version.spec.initializer.as_ref().filter(|_| leased.needs_initializer()) else {
+            let Some(failure) = self.initialize(&call.version, call.request, &mut leased, ran).await else {
                 return Ok(Ok(leased));
             };
-            let begun = Timestamp::now();
-            let end = leased.instance().initialize(call.request, Duration::from_secs(hook.timeout_s.into())).await;
-            ran.watch.lap(Phase::Initialize);
-            let took_us = u64::try_from(end.took.as_micros()).unwrap_or(u64::MAX);
-            ran.duration += end.took;
-            ran.memory_used = ran.memory_used.max(end.memory_peak);
-            let failed = matches!(end.outcome, Outcome::Failed(_));
-            ran.log.initializer(&end.log, begun, took_us, failed);
-            let Outcome::Failed(failure) = end.outcome else {
-                leased.initialized();
-                return Ok(Ok(leased));
-            };
-            log_failure(&mut ran.log, &failure, &end.log);
-            end.refused_connection.iter().for_each(|text| ran.log.remark(text));
             leased.destroy();
             if attempt == INITIALIZER_TRIES {
                 return Ok(Err(initializer_failure(failure)));
@@ -314,9 +294,47 @@ impl Engine {
         }
         unreachable!("the last try returns")
     }
+
+    /// Runs the initializer once in an instance that needs it; gives its failure.
+    async fn initialize(
+        &self,
+        version: &FunctionVersion,
+        request: RequestId,
+        leased: &mut Lease,
+        ran: &mut Ran,
+    ) -> Option<Failure<Bytes>> {
+        let hook = version.spec.initializer.as_ref().filter(|_| leased.needs_initializer())?;
+        let begun = Timestamp::now();
+        let end = leased.instance().initialize(request, Duration::from_secs(hook.timeout_s.into())).await;
+        ran.watch.lap(Phase::Initialize);
+        let took_us = u64::try_from(end.took.as_micros()).unwrap_or(u64::MAX);
+        ran.duration += end.took;
+        ran.memory_used = ran.memory_used.max(end.memory_peak);
+        let failed = matches!(end.outcome, Outcome::Failed(_));
+        ran.log.initializer(&end.log, begun, took_us, failed);
+        let Outcome::Failed(failure) = end.outcome else {
+            leased.initialized();
+            return None;
+        };
+        log_failure(&mut ran.log, &failure, &end.log);
+        end.refused_connection.iter().for_each(|text| ran.log.remark(text));
+        Some(failure)
+    }
 }
 
 impl Ran {
+    fn start(request: RequestId, version: Arc<FunctionVersion>, started: Timestamp, watch: Stopwatch) -> Self {
+        Self {
+            outcome: Outcome::Returned(Value::Nothing),
+            log: RunLog::start(request, version, started),
+            duration: Duration::ZERO,
+            memory_used: 0,
+            watch,
+            start: None,
+            line: None,
+        }
+    }
+
     /// The call has waited for an instance, and got one or not.
     fn waited(&mut self, call: &Admitted, lease: &Result<Lease, AcquireError>) {
         let start = match lease {
@@ -368,7 +386,7 @@ fn log_failure(log: &mut RunLog, failure: &Failure<Bytes>, lines: &[u8]) {
     }
 }
 
-fn start_failure(error: StartError, call: &Admitted, ran: &mut Ran) -> Failure<Bytes> {
+fn note_start_failure(error: StartError, request: RequestId, ran: &mut Ran) -> Failure<Bytes> {
     match error {
         StartError::Failed { failure, log, memory_peak, .. } => {
             ran.memory_used = ran.memory_used.max(memory_peak);
@@ -377,7 +395,7 @@ fn start_failure(error: StartError, call: &Admitted, ran: &mut Ran) -> Failure<B
             failure
         }
         StartError::Launch(error) => {
-            tracing::error!(request = %call.request, cause = crate::error::chain(&error), "an instance could not be started");
+            tracing::error!(%request, cause = crate::error::chain(&error), "an instance could not be started");
             executor_failure(
                 "the platform could not start the runtime of this function; \
                  the operator finds the cause in the server's log under the request id",

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::Engine;
+use crate::{Engine, reserve::keeper};
 
 /// How often unused packages are looked for without a nudge.
 const CLEANING_PERIOD: Duration = Duration::from_secs(600);
@@ -22,17 +22,43 @@ pub(crate) struct Jobs {
     tasks: TaskTracker,
     stop: CancellationToken,
     nudge: Arc<Notify>,
+    reserve: Arc<Notify>,
+    preparations: TaskTracker,
+    stop_preparing: CancellationToken,
 }
 
 impl Jobs {
     pub(crate) fn start(&self, engine: &Arc<Engine>) {
         self.tasks.spawn(clean(Arc::downgrade(engine), Arc::clone(&self.nudge), self.stop.clone()));
         self.tasks.spawn(prepare(Arc::downgrade(engine)));
+        self.tasks.spawn(keeper::keep(Arc::downgrade(engine), Arc::clone(&self.reserve), self.stop.clone()));
         self.tasks.close();
     }
 
     pub(crate) fn nudge(&self) {
         self.nudge.notify_one();
+    }
+
+    /// What is reserved has changed, or what is to be run.
+    pub(crate) fn look_at_reserve(&self) {
+        self.reserve.notify_one();
+    }
+
+    /// Where reserved instances are prepared.
+    pub(crate) fn preparations(&self) -> &TaskTracker {
+        &self.preparations
+    }
+
+    /// The sign for those that prepare to give up.
+    pub(crate) fn preparations_end(&self) -> &CancellationToken {
+        &self.stop_preparing
+    }
+
+    /// Gives up what is being prepared; nothing is prepared afterwards.
+    pub(crate) async fn stop_preparing(&self) {
+        self.stop_preparing.cancel();
+        self.preparations.close();
+        self.preparations.wait().await;
     }
 
     pub(crate) async fn stop(&self) {

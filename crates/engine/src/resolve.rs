@@ -44,7 +44,7 @@ impl Resolved {
 
     fn has_instances(&self) -> bool {
         let sized = self.sized.lock().unwrap_or_else(PoisonError::into_inner);
-        self.group.size() > 0 || sized.values().any(|group| group.size() > 0)
+        self.group.size() > 0 || self.group.reserves() > 0 || sized.values().any(|group| group.size() > 0)
     }
 }
 
@@ -83,6 +83,12 @@ impl Resolver {
         // Somebody may have resolved it at the same time: one group for all.
         let entry = known.functions.entry(resolved.version.key.clone());
         Some(Arc::clone(entry.or_insert(resolved)))
+    }
+
+    /// Those that keep reserved instances.
+    pub(crate) fn reserving(&self) -> Vec<Arc<Resolved>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.functions.values().filter(|resolved| resolved.group.reserves() > 0).cloned().collect()
     }
 
     /// Forgets a function that changed; its instances leave as they become idle.

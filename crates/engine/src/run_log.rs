@@ -26,6 +26,10 @@ pub(crate) struct FinishedLog {
     ended: Timestamp,
 }
 
+/// The log of what ran before any call, or after the last.
+#[derive(Debug)]
+pub(crate) struct BareLog(pub(crate) Bytes);
+
 /// A time as the platform's lines have it: UTC, whole seconds.
 struct Second(Timestamp);
 
@@ -63,6 +67,11 @@ impl RunLog {
         self.add(b"\n");
     }
 
+    /// What an initializer said without a call: only its own lines.
+    pub(crate) fn without_call(self) -> BareLog {
+        BareLog(self.lines.freeze())
+    }
+
     /// Something that the function's author could not know, on a line as the function's own logger writes them.
     pub(crate) fn remark(&mut self, text: &str) {
         let request = self.request;
@@ -86,6 +95,16 @@ impl FinishedLog {
 
 /// What the platform's two lines take, about.
 const LINES_BYTES: usize = 300;
+
+impl LogText for BareLog {
+    fn size(&self) -> usize {
+        self.0.len()
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+}
 
 impl LogText for FinishedLog {
     fn size(&self) -> usize {

@@ -50,6 +50,7 @@ impl Telemetry {
             "fungraph_starts_total",
             "Calls by the start of their instance: warm (loaded before), blank (started before, without code), new"
         );
+        describe_gauge!("fungraph_reserved_instances", "Reserved instances that are ready, idle or busy");
         describe_gauge!("fungraph_instances", "Instances of all functions by state, and those that have no code yet");
         describe_gauge!("fungraph_blank_instances", "Instances that have no code yet, by interpreter");
         describe_gauge!("fungraph_instance_memory_bytes", "Memory limits of all instances together");
@@ -114,6 +115,7 @@ pub(crate) fn publish(counts: &Counts, census: &Census) {
         counter!("fungraph_starts_total", "kind" => kind.name()).absolute(count);
     }
     let blanks = census.blanks.iter().map(|stock| stock.ready).sum();
+    gauge!("fungraph_reserved_instances").set(census.reserved as f64);
     let states = [("idle", census.idle), ("busy", census.busy), ("starting", census.starting), ("blank", blanks)];
     for (state, count) in states {
         // Far below the numbers that a float cannot hold.

@@ -6,6 +6,7 @@ pub(crate) mod functions;
 pub(crate) mod health;
 pub(crate) mod invocations;
 pub(crate) mod report;
+pub(crate) mod reservations;
 mod unsupported;
 
 use fungraph_model::{Fault, FunctionRef};
@@ -24,6 +25,10 @@ pub(crate) enum Operation {
     UpdateFunctionCode,
     DeleteFunction,
     InvokeFunction,
+    UpdateFunctionReservedInstancesCount,
+    ListReservedInstanceConfigs,
+    ListFunctionReservedInstances,
+    UpdateFunctionMaxInstanceConfig,
     /// In the contract, not in this server.
     NotBuilt(&'static str),
 }
@@ -41,6 +46,10 @@ impl Operation {
             Self::UpdateFunctionCode => "UpdateFunctionCode",
             Self::DeleteFunction => "DeleteFunction",
             Self::InvokeFunction => "InvokeFunction",
+            Self::UpdateFunctionReservedInstancesCount => "UpdateFunctionReservedInstancesCount",
+            Self::ListReservedInstanceConfigs => "ListReservedInstanceConfigs",
+            Self::ListFunctionReservedInstances => "ListFunctionReservedInstances",
+            Self::UpdateFunctionMaxInstanceConfig => "UpdateFunctionMaxInstanceConfig",
             Self::NotBuilt(name) => name,
         }
     }

@@ -26,7 +26,7 @@ use crate::{
     catch,
     config::{Auth, Config},
     percent, project,
-    routes::{self, Operation, Route, code, download, functions, health, invocations, report},
+    routes::{self, Operation, Route, code, download, functions, health, invocations, report, reservations},
 };
 
 /// A body up to here is read even for an unknown key, so that time does not tell which keys exist; a larger one is not worth it.
@@ -133,6 +133,12 @@ impl Service {
             Operation::DeleteFunction => Box::pin(functions::delete(engine, call)).await,
             Operation::ShowFunctionCode => Box::pin(code::show(engine, &self.links, call)).await,
             Operation::UpdateFunctionCode => Box::pin(code::update(engine, &self.links, call)).await,
+            Operation::UpdateFunctionReservedInstancesCount => Box::pin(reservations::update(engine, call)).await,
+            Operation::ListReservedInstanceConfigs => Box::pin(reservations::list_configs(engine, call)).await,
+            Operation::ListFunctionReservedInstances => Box::pin(reservations::list(engine, call)).await,
+            Operation::UpdateFunctionMaxInstanceConfig => {
+                Box::pin(reservations::set_most_instances(engine, call)).await
+            }
             Operation::NotBuilt(name) => Err(Operation::not_built(name).into()),
         }
     }

@@ -7,8 +7,12 @@ mod list;
 mod not_built;
 mod passive;
 pub(crate) mod report;
+mod reservation;
 
 pub(crate) use draft::{code_update, create, spec_update};
 pub(crate) use fields::Fields;
 pub(crate) use function::{code, config, list_page};
 pub(crate) use list::query;
+pub(crate) use reservation::{
+    most_instances, reservation, reservation_configs, reservation_query, reservation_update, reserved_instances,
+};

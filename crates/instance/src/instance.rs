@@ -242,8 +242,9 @@ impl Instance {
         ended.ok().and_then(|death| death.clone()).unwrap_or(Death::Retired)
     }
 
-    /// Leaves in order: the pre-stop handler gets `limit`, then the process is ended. Without a limit it is ended at once.
-    pub async fn stop(&self, limit: Option<Duration>) {
+    /// Leaves in order: the pre-stop handler gets `limit`, then the process is ended. Without a limit it is ended at once. Gives
+    /// what was printed since the last call.
+    pub async fn stop(&self, limit: Option<Duration>) -> Bytes {
         if let Some(limit) = limit
             && self.write(Kind::Stop, 0, &[], &[]).await.is_ok()
         {
@@ -252,6 +253,7 @@ impl Instance {
         }
         self.shared.kill(Death::Retired);
         self.dead().await;
+        self.shared.take_stray()
     }
 
     /// Ends the process at once, without waiting.

@@ -45,11 +45,10 @@ pub struct Config {
 /// stays well below.
 pub const BLANK_MEMORY_MB: u32 = 128;
 
-/// The signal that the kernel kills with for want of memory.
-const KILL: i32 = 9;
-
 /// What an interpreter may take to compile its bootstrap, on a host that has much else to do.
 const BYTE_CODE_WITHIN: Duration = Duration::from_secs(60);
+/// The signal that the kernel kills with for want of memory.
+const KILL: i32 = 9;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 

@@ -100,6 +100,8 @@ codes! {
     PackageTooLarge = "FSS.1071",
     /// Inline code over 10 KB.
     InlineTooLarge = "FSS.1072",
+    /// More reserved instances than an account, or the host, may have.
+    TooManyReserved = "FSS.1076",
     /// Event over 6 MB.
     EventTooLarge = "FSS.1201",
     /// URN cannot be read.

@@ -12,6 +12,7 @@ mod invocation;
 pub mod limits;
 mod outcome;
 mod phases;
+mod reservation;
 mod runtime;
 #[cfg(feature = "sample")]
 pub mod sample;
@@ -26,6 +27,7 @@ pub use ids::{DomainId, ProjectId, RequestId};
 pub use invocation::{LogTail, Summary};
 pub use outcome::{Failure, FailureCode, Outcome, Value};
 pub use phases::{Phase, Phases, StartKind};
+pub use reservation::{MetricRule, Reservation, Reserved, Schedule};
 pub use runtime::{Language, Runtime};
 pub use spec::{FunctionSpec, HookSpec, Strategy};
 pub use urn::{FunctionRef, Qualifier};

@@ -41,8 +41,12 @@ pub const PACKAGE_BYTES: usize = 52_428_800;
 pub const UNPACKED_BYTES: u64 = 1_572_864_000;
 /// Entries of a code package; the contract gives the number for dependencies, a package gets the same.
 pub const PACKAGE_ENTRIES: usize = 30_000;
-/// Functions on one page of a list.
+/// Functions on one page of a list; the same for lists of reserved instances.
 pub const PAGE_FUNCTIONS: u32 = 400;
+/// Reserved instances of one version or alias.
+pub const RESERVED_INSTANCES: std::ops::RangeInclusive<u32> = 0..=1000;
+/// Schedules, and rules by load, of one version's reserved instances; the contract has no number.
+pub const RESERVATION_RULES: usize = 60;
 /// Instances of one function unless its strategy says otherwise.
 pub const INSTANCES: i32 = 400;
 /// Values `concurrency` of a strategy may have: -1 no limit, 0 disabled.

@@ -87,6 +87,20 @@ impl Capacity {
         memory_bytes <= self.host.memory_bytes.min(self.project.memory_bytes)
     }
 
+    /// Whether the host, or a project, could have all of this at once.
+    pub(crate) fn could_hold(&self, of: Full, promised: impl Iterator<Item = Room>) -> bool {
+        let most = match of {
+            Full::Host => self.host,
+            Full::Project => self.project,
+        };
+        let (mut instances, mut memory_bytes) = (0_usize, 0_u64);
+        for room in promised {
+            instances = instances.saturating_add(room.instances);
+            memory_bytes = memory_bytes.saturating_add(room.memory_bytes);
+        }
+        instances <= most.instances && memory_bytes <= most.memory_bytes
+    }
+
     /// Whose room is used up for an instance of a project's function, if any is.
     pub(crate) fn full(&self, project: &ProjectId, memory_bytes: u64) -> Option<Full> {
         self.check(&self.lock(), project, memory_bytes, NOTHING).err()

@@ -83,7 +83,8 @@ pub fn decide(view: &View) -> Decision {
     }
 }
 
-fn cheapest_start(view: &View) -> Start {
+/// How one comes to be that nobody waits for, or everybody does.
+pub(crate) fn cheapest_start(view: &View) -> Start {
     if view.blanks > 0 { Start::Blank } else { Start::New }
 }
 

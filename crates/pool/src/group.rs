@@ -1,6 +1,7 @@
 //! The instances of one revision of one function, and the line of calls that wait for them.
 
 mod average;
+mod reserve;
 mod state;
 
 use std::{
@@ -22,6 +23,7 @@ use crate::{
     lease::Member,
     line::Lines,
     pool::Shared,
+    reserve::Reserve,
     room::Turn,
     stock::Shelf,
 };
@@ -222,15 +224,12 @@ impl Group {
     pub(crate) fn take_turn(self: &Arc<Self>) -> Turn {
         let mut state = self.lock();
         state.drop_left();
-        let Overdue::Start(start) = decide_overdue(&self.view(&state)) else { return Turn::Done };
+        let Some(start) = self.wants(&state) else { return Turn::Done };
         match self.room(start) {
             Err(full) => Turn::Blocked(full),
             Ok((permit, blank)) => {
                 self.begin(&mut state, permit, blank);
-                match decide_overdue(&self.view(&state)) {
-                    Overdue::Start(_) => Turn::Again,
-                    Overdue::Use | Overdue::Wait => Turn::Done,
-                }
+                if self.wants(&state).is_some() { Turn::Again } else { Turn::Done }
             }
         }
     }
@@ -283,7 +282,8 @@ impl Group {
                 self.start_failed(error);
             }
         }
-        // Not before: a blank that is started takes the processor, and the spawner, from the call that waits.
+        // Not before: what is started takes the processor, and the spawner, from the call that waits.
+        self.tend_reserve();
         self.shelf.tend();
     }
 
@@ -302,7 +302,11 @@ impl Group {
         let offered = if uninitialized { 1 } else { self.slots() };
         let mut state = self.lock();
         state.starting -= 1;
-        state.seats.push(Seat { member: Arc::clone(member), taken: self.slots(), last_used: Instant::now() });
+        let (initialized, last_used) = (!uninitialized, Deadline::now());
+        state.seats.push(Seat { member: Arc::clone(member), taken: self.slots(), last_used, initialized });
+        if initialized {
+            state.reserve.succeeded(last_used);
+        }
         drop(state);
         if self.pool.stopping() {
             member.instance.kill();
@@ -313,6 +317,7 @@ impl Group {
     }
 
     pub(crate) fn initialized(self: &Arc<Self>, member: &Arc<Member>) {
+        self.lock().initialized(member);
         for _ in 1..self.slots() {
             self.pass_on(member, false);
         }
@@ -324,11 +329,15 @@ impl Group {
         state.starting -= 1;
         // Whoever is turned away by a pool that stops is no victim of this failure.
         let waiter = if self.pool.stopping() { None } else { state.next_waiter() };
+        state.reserve.failed(Deadline::now());
+        let prepare = state.reserve.prepare.clone().filter(|_| state.reserve.wanted > 0 && !self.pool.stopping());
         self.serve_line(&mut state);
         drop(state);
-        if let Some(waiter) = waiter {
+        match (waiter, prepare) {
             // He may have left this very moment; then the failure concerns nobody.
-            let _ = waiter.reply.send(Err(error));
+            (Some(waiter), _) => drop(waiter.reply.send(Err(error))),
+            (None, Some(prepare)) => prepare(Err(error)),
+            (None, None) => {}
         }
     }
 
@@ -372,6 +381,7 @@ impl Group {
         if left || (!state.waiting.is_empty() && !member.instance.is_alive()) {
             state.remove(member);
             self.serve_line(&mut state);
+            self.fill_reserve(&mut state);
             return None;
         }
         if self.pool.room.is_wanted() && !uninitialized && self.makes_room(&mut state, member) {
@@ -381,6 +391,11 @@ impl Group {
             return Some(waiter);
         }
         if uninitialized {
+            if let Some((prepare, lease)) = self.hand_over(&state, member) {
+                drop(state);
+                prepare(Ok(lease));
+                return None;
+            }
             // It was started for somebody who left, and without its initializer it can serve nobody as it is.
             state.remove(member);
             member.instance.kill();
@@ -399,7 +414,7 @@ impl Group {
             contenders: self.pool.room.contenders(),
             age_ms: u64::try_from(member.born.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
-        let leaves = state.taken(member) == 1 && gives_way(&tenure);
+        let leaves = state.taken(member) == 1 && state.spare() > 0 && gives_way(&tenure);
         if leaves {
             state.remove(member);
             self.stop(Arc::clone(member));
@@ -426,6 +441,7 @@ impl Group {
         let alone = state.taken(member) == 1;
         state.remove(member);
         self.serve_line(&mut state);
+        self.fill_reserve(&mut state);
         drop(state);
         // Otherwise it ends with the last call in it.
         if alone {
@@ -438,20 +454,23 @@ impl Group {
         let leaving = {
             let mut state = self.lock();
             state.retired = true;
+            state.reserve = Reserve::default();
             state.take_idle(|_| true)
         };
         leaving.into_iter().for_each(|member| self.stop(member));
     }
 
     /// Lets instances go that have been idle since before `since`.
-    pub(crate) fn sweep(self: &Arc<Self>, since: Instant) {
+    pub(crate) fn sweep(self: &Arc<Self>, since: Deadline) {
         let leaving = self.lock().take_idle(|last_used| last_used < since);
         leaving.into_iter().for_each(|member| self.stop(member));
     }
 
-    /// When its least recently used idle instance was used; `None` where none is idle.
-    pub(crate) fn idle_since(&self) -> Option<Instant> {
-        self.lock().seats.iter().filter(|seat| seat.taken == 0).map(|seat| seat.last_used).min()
+    /// When its least recently used idle instance was used; `None` where none is idle, or all are reserved.
+    pub(crate) fn idle_since(&self) -> Option<Deadline> {
+        let state = self.lock();
+        let idle = state.seats.iter().filter(|seat| seat.taken == 0).map(|seat| seat.last_used);
+        idle.min().filter(|_| state.spare() > 0)
     }
 
     /// Instances there are: loaded and starting.
@@ -462,7 +481,6 @@ impl Group {
     }
 
     fn stop(self: &Arc<Self>, member: Arc<Member>) {
-        let limit = self.plan.version.spec.pre_stop.as_ref().map(|hook| Duration::from_secs(hook.timeout_s.into()));
-        self.pool.let_go(member, limit);
+        self.pool.let_go(member, &self.plan.version);
     }
 }

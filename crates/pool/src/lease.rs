@@ -112,6 +112,7 @@ impl Drop for Lease {
         // An instance whose initializer never succeeded serves nobody.
         if self.uninitialized {
             self.member.instance.kill();
+            self.group.not_initialized();
         }
         self.group.give_back(&self.member);
     }

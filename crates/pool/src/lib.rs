@@ -11,6 +11,7 @@ mod lease;
 mod line;
 mod pool;
 mod report;
+mod reserve;
 mod room;
 mod stock;
 #[cfg(test)]
@@ -21,5 +22,6 @@ pub use config::Config;
 pub use decide::Refusal;
 pub use group::{AcquireError, Group};
 pub use lease::Lease;
-pub use pool::Pool;
+pub use pool::{LastWords, Pool};
 pub use report::{BlankStock, Census, FunctionCensus};
+pub use reserve::Prepare;

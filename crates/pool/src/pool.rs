@@ -2,17 +2,18 @@
 
 use std::{
     sync::{
-        Arc, Mutex, Weak,
+        Arc, Mutex, OnceLock, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use bytes::Bytes;
 use fungraph_instance::{Blueprint, Launcher, Plan};
-use fungraph_model::Digest;
+use fungraph_model::{Digest, FunctionVersion};
 use tokio::{
     sync::Notify,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -34,6 +35,9 @@ pub struct Pool {
     sweeper: CancellationToken,
 }
 
+/// Told what an instance printed after its last call, where that was something.
+pub type LastWords = Box<dyn Fn(&Arc<FunctionVersion>, Bytes) + Send + Sync>;
+
 /// What groups need of the pool.
 pub(crate) struct Shared {
     pub(crate) config: Config,
@@ -42,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) room: RoomQueue,
     pub(crate) tasks: TaskTracker,
     lines: AllLines,
+    last_words: OnceLock<LastWords>,
     groups: Mutex<Vec<Weak<Group>>>,
     stopping: AtomicBool,
     /// Instances that are on their way out; each gives its room back soon.
@@ -64,12 +69,16 @@ impl Shared {
         self.leaving.load(Ordering::Relaxed)
     }
 
-    /// Lets an instance end in the background; `limit` is its pre-stop handler's.
-    pub(crate) fn let_go(self: &Arc<Self>, member: Arc<Member>, limit: Option<Duration>) {
-        let pool = Arc::clone(self);
+    /// Lets an instance of `version` end in the background, after its pre-stop handler.
+    pub(crate) fn let_go(self: &Arc<Self>, member: Arc<Member>, version: &Arc<FunctionVersion>) {
+        let (pool, version) = (Arc::clone(self), Arc::clone(version));
+        let limit = version.spec.pre_stop.as_ref().map(|hook| Duration::from_secs(hook.timeout_s.into()));
         pool.leaving.fetch_add(1, Ordering::Relaxed);
         self.tasks.spawn(async move {
-            member.instance.stop(limit).await;
+            let printed = member.instance.stop(limit).await;
+            if let Some(tell) = pool.last_words.get().filter(|_| !printed.is_empty()) {
+                tell(&version, printed);
+            }
             // Before its room is given back: whoever looks then must not take it for one that is still to come.
             pool.leaving.fetch_sub(1, Ordering::Relaxed);
             drop(member);
@@ -99,6 +108,7 @@ impl Pool {
             room: RoomQueue::default(),
             tasks,
             lines: AllLines::default(),
+            last_words: OnceLock::new(),
             groups: Mutex::new(Vec::new()),
             stopping: AtomicBool::new(false),
             leaving: AtomicUsize::new(0),
@@ -116,6 +126,11 @@ impl Pool {
         let mut groups = self.shared.groups.lock().expect("nothing panics while it holds the list of groups");
         groups.push(Arc::downgrade(&group));
         group
+    }
+
+    /// From now on `tell` hears what instances print after their last calls. The first one told stays.
+    pub fn tell_last_words(&self, tell: LastWords) {
+        let _ = self.shared.last_words.set(tell);
     }
 
     /// Functions of this kind exist: from now on a blank instance is kept ready for their first call.
@@ -147,6 +162,16 @@ impl Pool {
         self.shared.groups().iter().map(|group| group.plan().version.code.digest.clone()).collect()
     }
 
+    /// Memory that all instances together may have, and those of one project, in bytes; and the most instances of each.
+    #[must_use]
+    pub fn largest_room(&self) -> (u64, usize) {
+        let config = &self.shared.config;
+        (
+            config.memory_bytes.min(config.memory_bytes_per_project),
+            config.most_instances.min(config.most_instances_per_project),
+        )
+    }
+
     /// Starts nothing more and ends every idle instance; waits for the busy ones until `limit` is over.
     pub async fn shutdown(&self, limit: Duration) {
         self.shared.stopping.store(true, Ordering::Release);
@@ -171,6 +196,7 @@ async fn sweep(shared: Arc<Shared>, stop: CancellationToken) {
                 if let Some(since) = Instant::now().checked_sub(shared.config.idle) {
                     shared.groups().iter().for_each(|group| group.sweep(since));
                 }
+                shared.groups().iter().for_each(Group::tend_reserve);
                 shared.stock.tend();
             }
             () = shared.look.notified() => shared.room.serve(&shared),

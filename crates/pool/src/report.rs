@@ -16,6 +16,8 @@ pub struct Census {
     pub busy: usize,
     /// Instances being started, or being given code.
     pub starting: usize,
+    /// Reserved instances that are ready: some of the idle and busy ones.
+    pub reserved: usize,
     /// Instances without code, by interpreter.
     pub blanks: Vec<BlankStock>,
     /// Calls in line, of all functions.
@@ -75,6 +77,7 @@ impl Pool {
             idle: 0,
             busy: 0,
             starting: 0,
+            reserved: 0,
             blanks: self.blank_stock(),
             waiting: 0,
             memory: self.shared.capacity.memory(),
@@ -90,6 +93,7 @@ impl Pool {
             census.idle += one.idle;
             census.busy += one.instances - one.idle - one.starting;
             census.starting += one.starting;
+            census.reserved += group.reserved();
             census.waiting += one.waiting;
             let sum = functions.entry(function.clone()).or_insert_with(|| FunctionCensus {
                 function,

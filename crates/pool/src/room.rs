@@ -71,6 +71,8 @@ impl RoomQueue {
             match member.take_turn() {
                 Turn::Done => {}
                 Turn::Again => again.push_back(group),
+                // Its reserve waits for room that others may give up; for none it would wait, and hold all others up, in vain.
+                Turn::Blocked(full) if member.has_no_line() && !can_be_made(pool, &groups, &member, full) => {}
                 Turn::Blocked(full) => {
                     blocked.push_back(group);
                     if pool.leaving() < blocked.len() {
@@ -95,6 +97,18 @@ impl RoomQueue {
 
 fn contenders(groups: &[Arc<Group>], queued: usize) -> usize {
     groups.iter().filter(|group| group.size() > 0).count() + queued
+}
+
+/// Whether there is an instance that is not reserved, so that it leaves sooner or later, and it is worth its leaving: where
+/// more is reserved than there is room for, others keep what is left.
+fn can_be_made(pool: &Shared, groups: &[Arc<Group>], wanting: &Group, full: Full) -> bool {
+    let counts = |group: &&Arc<Group>| full == Full::Host || group.project() == wanting.project();
+    let promised = groups.iter().filter(counts).map(|group| group.promised());
+    if !pool.capacity.could_hold(full, promised) {
+        wanting.tell_overbooked();
+        return false;
+    }
+    groups.iter().filter(counts).any(|group| group.spare() > 0)
 }
 
 /// The least recently used idle instance of all functions leaves, or of all of the project where that has used up its own part.

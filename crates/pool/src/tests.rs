@@ -2,6 +2,7 @@
 
 pub(super) mod fake;
 mod report;
+mod reserve;
 mod room;
 mod stock;
 
@@ -245,6 +246,22 @@ async fn retired_group_ends_its_idle_instances_and_finishes_calls() {
     assert_eq!(say(&busy, "to the end").await, text("to the end"));
     drop(busy);
     until("the last instance leaves", || host.launcher.alive() == 0).await;
+}
+
+#[tokio::test]
+async fn idle_instance_leaves_after_its_time_and_not_before() {
+    let host = host(no_stock());
+    let group = host.pool.group(plan("f", ONE, None));
+    drop(lease(&group).await);
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(58)).await;
+    assert_eq!(group.size(), 1);
+    drop(lease(&group).await);
+    tokio::time::sleep(Duration::from_secs(58)).await;
+    assert_eq!((group.size(), host.launcher.launched()), (1, 1), "a call begins its time anew");
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(group.size(), 0);
+    until("its process ends", || host.launcher.alive() == 0).await;
 }
 
 #[tokio::test]

@@ -17,9 +17,6 @@ pub struct Egress {
     pub allow: Vec<Cidr>,
     /// Where the host says who resolves names: `/etc/resolv.conf`.
     pub resolv_conf: PathBuf,
-    /// TCP port of the server. The host's filters make the kernel track all its connections; those of the server over loopback are
-    /// left out, so that they cost what they did before, and never fill the table of connections.
-    pub own_port: Option<u16>,
     /// Whether to fail where the host cannot do it, rather than to go on without.
     pub required: bool,
 }
@@ -102,7 +99,6 @@ impl Egress {
             subnet: Egress::DEFAULT_SUBNET,
             allow: Vec::new(),
             resolv_conf: "/etc/resolv.conf".into(),
-            own_port: None,
             required: false,
         }
     }

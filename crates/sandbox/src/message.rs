@@ -3,7 +3,7 @@
 //! Order: `Setup` first, answered by `Ready` or `Failed`. Then any number of `Launch`, each answered by `Launched` or
 //! `LaunchFailed` with the same number, a `Launched` in the end by `Exited`. Between the two at most one `Fit`, answered by `Fitted`
 //! unless the sandbox ends before; it does not wait behind launches. `Kill` of an unknown or ended number is nothing.
-//! `Shutdown`, or the end of the socket, ends everything.
+//! `Untrack` is never answered. `Shutdown`, or the end of the socket, ends everything.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,10 @@ pub(crate) enum Request {
     Fit {
         number: u64,
         fit: Fit,
+    },
+    /// No answer: the TCP port whose connections over loopback the kernel need not track.
+    Untrack {
+        port: u16,
     },
     Kill {
         number: u64,

@@ -175,6 +175,7 @@ impl Host {
     fn handle(&mut self, request: Request, descriptors: Vec<OwnedFd>) -> io::Result<()> {
         match request {
             Request::Launch { number, launch } => self.queue.push_back(Order { number, launch, descriptors }),
+            Request::Untrack { port } => self.launcher.untrack(port),
             Request::Fit { number, fit } => self.fit(number, &fit)?,
             Request::Kill { number } => {
                 if let Some(instance) = self.instances.get(&number) {

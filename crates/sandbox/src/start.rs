@@ -40,6 +40,16 @@ impl SpawnerProcess {
     pub fn egress(&self) -> Option<&WallState> {
         self.egress.as_ref()
     }
+
+    /// Tells it the TCP port of the server. The filters of a way out make the kernel track all connections of the host; those of the
+    /// server over loopback are then left out, so that they cost about what they did before and never fill the table of connections.
+    ///
+    /// # Errors
+    /// The spawner cannot be told: it is gone.
+    pub fn leave_untracked(&self, port: u16) -> Result<(), Error> {
+        let failed = |error: channel::ChannelError| Error::Start { reason: error.to_string() };
+        channel::send(&self.socket, &Request::Untrack { port }, &[]).map_err(failed)
+    }
 }
 
 /// Starts the same program again as the spawner and waits until it is ready.

@@ -6,6 +6,7 @@
 
 mod functions;
 mod keys;
+mod reservations;
 mod rows;
 #[cfg(test)]
 mod tests;

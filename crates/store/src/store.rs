@@ -5,7 +5,9 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use fungraph_model::{AccessKey, Digest, FunctionKey, FunctionVersion, ProjectId, Runtime};
+use fungraph_model::{
+    AccessKey, Digest, FunctionKey, FunctionVersion, ProjectId, Qualifier, Reservation, Reserved, Runtime,
+};
 
 use crate::sqlite::Sqlite;
 use crate::{Error, FunctionPage, FunctionQuery, Usage};
@@ -116,6 +118,41 @@ impl Store {
     pub async fn delete_function(&self, key: &FunctionKey) -> Result<bool, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.delete_function(key).await,
+        }
+    }
+
+    /// What is reserved for a version or alias.
+    ///
+    /// # Errors
+    /// As [`Store::reservations`].
+    pub async fn reservation(&self, key: &FunctionKey, qualifier: &Qualifier) -> Result<Option<Reservation>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.reservation(key, qualifier).await,
+        }
+    }
+
+    /// Every reservation, in the order in which their functions were created.
+    ///
+    /// # Errors
+    /// [`Error::BadRow`] or [`Error::Database`].
+    pub async fn reservations(&self) -> Result<Vec<Reserved>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.reservations().await,
+        }
+    }
+
+    /// Replaces what is reserved for a version or alias, or removes it. It goes with its function.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where there is no such function.
+    pub async fn reserve(
+        &self,
+        key: &FunctionKey,
+        qualifier: &Qualifier,
+        reservation: Option<&Reservation>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.reserve(key, qualifier, reservation).await,
         }
     }
 

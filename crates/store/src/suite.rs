@@ -5,7 +5,7 @@ use std::path::Path;
 
 use fungraph_model::{
     AccessKey, CodePackage, CodeType, Digest, DomainId, FunctionKey, FunctionSpec, FunctionVersion, HookSpec,
-    ProjectId, Runtime, Secret, Strategy,
+    MetricRule, ProjectId, Qualifier, Reservation, Reserved, Runtime, Schedule, Secret, Strategy,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -233,4 +233,50 @@ async fn access_keys_keep_the_order_of_their_projects() {
     let mut function = function("f");
     function.domain = DomainId("d2".to_owned());
     assert!(matches!(store.create_function(&function).await, Err(Error::OtherDomain { .. })));
+}
+
+#[tokio::test]
+async fn reservations_are_replaced_removed_and_go_with_their_function() {
+    let (folder, store) = fresh().await;
+    for name in ["b", "a"] {
+        store.create_function(&function(name)).await.expect("creates");
+    }
+    let schedule = Schedule {
+        name: "by day".to_owned(),
+        cron: "0 0 8 * * *".to_owned(),
+        count: 5,
+        start_s: Some(1_700_000_000),
+        end_s: None,
+    };
+    let metrics = vec![MetricRule { name: "load".to_owned(), threshold: 60, min: 2 }];
+    let full = Reservation { count: 3, idle_mode: true, schedules: vec![schedule], metrics };
+    let plain = Reservation { count: 1, ..Reservation::default() };
+    let (latest, alias) = (Qualifier::Latest, Qualifier::Alias("prod".to_owned()));
+    store.reserve(&key("a"), &latest, Some(&plain)).await.expect("stores");
+    store.reserve(&key("a"), &latest, Some(&full)).await.expect("replaces");
+    store.reserve(&key("a"), &alias, Some(&plain)).await.expect("an alias has its own");
+    store.reserve(&key("b"), &Qualifier::Version("v1".to_owned()), Some(&plain)).await.expect("stores");
+    let absent = store.reserve(&key("absent"), &latest, Some(&plain)).await;
+    assert!(matches!(absent, Err(Error::Missing { .. })), "{absent:?}");
+    store.close().await;
+
+    let store = open(folder.path()).await;
+    let reserved = |name: &str, qualifier: &Qualifier, reservation: &Reservation| Reserved {
+        key: key(name),
+        domain: DomainId("d1".to_owned()),
+        qualifier: qualifier.clone(),
+        reservation: reservation.clone(),
+    };
+    let expected = [
+        reserved("b", &Qualifier::Version("v1".to_owned()), &plain),
+        reserved("a", &alias, &plain),
+        reserved("a", &latest, &full),
+    ];
+    assert_eq!(store.reservations().await.expect("lists"), expected);
+    assert_eq!(store.reservation(&key("a"), &latest).await.expect("reads"), Some(full));
+    assert_eq!(store.reservation(&key("b"), &latest).await.expect("reads"), None);
+    store.reserve(&key("a"), &alias, None).await.expect("removes");
+    store.reserve(&key("a"), &alias, None).await.expect("it is gone already");
+    assert!(store.delete_function(&key("b")).await.expect("deletes"));
+    assert_eq!(store.reservations().await.expect("lists"), expected[2..]);
 }

@@ -40,6 +40,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
     let ground = Ground::lay(&settings, &folder)?;
     tell_runtimes(&settings, &ground);
     let listener = bind(settings.server.listen)?;
+    ground.listening(listener.local_addr()?)?;
     ground.give_up_root(&settings)?;
     let runtime = platform::runtime(&settings)?;
     let exit = runtime.block_on(serve(&settings, ground, listener));

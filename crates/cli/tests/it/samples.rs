@@ -4,7 +4,7 @@
 
 mod expect;
 mod fixture;
-mod instances;
+pub(crate) mod instances;
 mod matcher;
 mod play;
 

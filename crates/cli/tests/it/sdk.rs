@@ -48,6 +48,11 @@ fn refusals_arrive_as_exceptions() {
 }
 
 #[test]
+fn instances_are_reserved() {
+    scenarios("test_reserved");
+}
+
+#[test]
 fn the_program_that_readme_shows_runs() {
     let server = Server::start(&[]);
     let credentials = server.data().join("credentials.json");

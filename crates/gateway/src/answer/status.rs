@@ -24,6 +24,7 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::UserDataTooBig
         | ErrorCode::DescriptionTooLong
         | ErrorCode::BadConcurrency
+        | ErrorCode::TooManyReserved
         | ErrorCode::BadUrn
         | ErrorCode::BadInitializer
         | ErrorCode::BadInitializerTimeout => StatusCode::BAD_REQUEST,

@@ -15,7 +15,7 @@ use crate::{
 pub(crate) async fn create(engine: &Arc<Engine>, call: Call<'_>) -> Result<Response, Refusal> {
     let draft = shape::create(Fields::read(call.body).await?)?;
     let version = engine.create_function(&call.caller, draft).await?;
-    Ok(answer::json(&shape::config(&version, engine.region())))
+    Ok(answer::json(&shape::config(&version, None, engine.region())))
 }
 
 /// ListFunctions.
@@ -28,7 +28,8 @@ pub(crate) async fn list(engine: &Engine, call: Call<'_>) -> Result<Response, Re
 /// ShowFunctionConfig.
 pub(crate) async fn show(engine: &Engine, call: Call<'_>) -> Result<Response, Refusal> {
     let version = engine.function(&call.caller, &call.route.function()?).await?;
-    Ok(answer::json(&shape::config(&version, engine.region())))
+    let reservation = engine.reservation(&version).await?;
+    Ok(answer::json(&shape::config(&version, reservation.as_ref(), engine.region())))
 }
 
 /// UpdateFunctionConfig.
@@ -36,7 +37,8 @@ pub(crate) async fn update(engine: &Arc<Engine>, call: Call<'_>) -> Result<Respo
     let function = call.route.function()?;
     let (name, draft) = shape::spec_update(Fields::read(call.body).await?)?;
     let version = engine.update_spec(&call.caller, &function, name, draft).await?;
-    Ok(answer::json(&shape::config(&version, engine.region())))
+    let reservation = engine.reservation(&version).await?;
+    Ok(answer::json(&shape::config(&version, reservation.as_ref(), engine.region())))
 }
 
 /// DeleteFunction.

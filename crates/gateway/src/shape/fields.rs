@@ -87,6 +87,26 @@ impl Fields {
         }
     }
 
+    /// Runs `read` on each object of a list, whose own errors then name it: `cron_configs[1].count`.
+    pub(super) fn each<T>(
+        &mut self,
+        name: &str,
+        read: impl Fn(&mut Self) -> Result<T, Fault>,
+    ) -> Result<Vec<T>, Fault> {
+        let items = match self.take(name) {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(items)) => items,
+            Some(other) => return Err(wrong(name, "a list", &other)),
+        };
+        let read = |(index, item)| match item {
+            Value::Object(fields) => {
+                read(&mut Self(fields)).map_err(|fault| inside(&fault, &format!("{name}[{index}]")))
+            }
+            other => Err(wrong(&format!("{name}[{index}]"), "an object", &other)),
+        };
+        items.into_iter().enumerate().map(read).collect()
+    }
+
     /// The object itself.
     pub(super) fn into_value(self) -> Value {
         Value::Object(self.0)
@@ -99,10 +119,13 @@ impl Fields {
         read: impl FnOnce(&mut Self) -> Result<T, Fault>,
     ) -> Result<Option<T>, Fault> {
         let Some(mut object) = self.object(name)? else { return Ok(None) };
-        read(&mut object)
-            .map(Some)
-            .map_err(|fault| Fault::new(fault.code, fault.message.replacen('\'', &format!("'{name}."), 1)))
+        read(&mut object).map(Some).map_err(|fault| inside(&fault, name))
     }
+}
+
+/// The fault of a field, named by the path to it.
+fn inside(fault: &Fault, name: &str) -> Fault {
+    Fault::new(fault.code, fault.message.replacen('\'', &format!("'{name}."), 1))
 }
 
 fn whole(number: f64) -> Option<i64> {

@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use fungraph_engine::{FunctionCode, FunctionList};
-use fungraph_model::{FunctionVersion, limits};
+use fungraph_model::{FunctionVersion, Reservation, limits};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -12,7 +12,7 @@ use super::passive;
 const LONG_SECONDS: u32 = 900;
 
 /// Configuration, as create, show and update answer it.
-pub(crate) fn config(version: &FunctionVersion, region: &str) -> Value {
+pub(crate) fn config(version: &FunctionVersion, reservation: Option<&Reservation>, region: &str) -> Value {
     let mut shape = common(version, region);
     let spec = &version.spec;
     put(
@@ -29,8 +29,8 @@ pub(crate) fn config(version: &FunctionVersion, region: &str) -> Value {
             "is_return_stream": false,
             "enable_class_isolation": false,
             "apig_route_enable": false,
-            "reserved_instance_count": 0,
-            "reserved_instance_idle_mode": false,
+            "reserved_instance_count": reservation.map_or(0, |reservation| reservation.count),
+            "reserved_instance_idle_mode": reservation.is_some_and(|reservation| reservation.idle_mode),
         }),
     );
     passive::put(&spec.passive, &mut shape);

@@ -19,7 +19,7 @@ pub(crate) fn query(query: &str) -> Result<ListQuery, Fault> {
 }
 
 /// The first value of a key, decoded; `None` where it is absent or empty. `+` is a plus sign, as in signatures.
-fn value(query: &str, key: &str) -> Result<Option<String>, Fault> {
+pub(super) fn value(query: &str, key: &str) -> Result<Option<String>, Fault> {
     let bad = |_| Fault::new(ErrorCode::BadQuery, format!("The query value {key} is not percent-encoded UTF-8"));
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -32,7 +32,7 @@ fn value(query: &str, key: &str) -> Result<Option<String>, Fault> {
 }
 
 /// A number, 0 where it is absent. One beyond any list is as good as the largest.
-fn number(query: &str, key: &str) -> Result<u32, Fault> {
+pub(super) fn number(query: &str, key: &str) -> Result<u32, Fault> {
     let Some(text) = value(query, key)? else { return Ok(0) };
     let digits = text.strip_prefix(['-', '+']).unwrap_or(&text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

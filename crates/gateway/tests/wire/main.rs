@@ -202,7 +202,11 @@ async fn half_a_request_does_not_hold_up_a_stop() {
     let mut stream = TcpStream::connect(server.address).await.expect("it listens");
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHo").await.expect("it reads");
     server.begin_stop();
-    assert_eq!(stream.read_to_end(&mut Vec::new()).await.expect("it ends in order"), 0);
+    match stream.read_to_end(&mut Vec::new()).await {
+        Ok(bytes) => assert_eq!(bytes, 0),
+        // The stop may come before the half was read: the kernel then resets instead.
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+    }
     server.stop().await;
 }
 

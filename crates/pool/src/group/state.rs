@@ -1,12 +1,12 @@
 //! Who sits where and who stands in line: plain and synchronous, under the group's lock.
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{collections::VecDeque, sync::Arc};
 
 use fungraph_instance::StartError;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::average::{Average, Low};
-use crate::{Lease, lease::Member, line::Place, report::Pulse};
+use crate::{Lease, lease::Member, line::Place, report::Pulse, reserve::Reserve};
 
 /// Somebody in line.
 pub(crate) struct Waiter {
@@ -25,6 +25,7 @@ pub(crate) struct State {
     pub(crate) waiting: VecDeque<Waiter>,
     /// No instance is kept idle any more: the function changed or is gone.
     pub(super) retired: bool,
+    pub(super) reserve: Reserve,
     pub(super) run: Average,
     pub(super) quick: Low,
     pub(super) fit: Average,
@@ -37,6 +38,8 @@ pub(crate) struct Seat {
     pub(super) member: Arc<Member>,
     pub(crate) taken: usize,
     pub(super) last_used: Instant,
+    /// Its initializer has run, or it has none.
+    pub(super) initialized: bool,
 }
 
 impl State {
@@ -87,10 +90,26 @@ impl State {
         std::iter::from_fn(|| self.waiting.pop_front()).find(|waiter| !waiter.reply.is_closed())
     }
 
+    /// Instances beyond the reserved ones.
+    pub(super) fn spare(&self) -> usize {
+        self.seats.len().saturating_sub(self.reserve.wanted)
+    }
+
+    pub(super) fn initialized(&mut self, member: &Arc<Member>) {
+        if let Some(seat) = self.seats.iter_mut().find(|seat| Arc::ptr_eq(&seat.member, member)) {
+            seat.initialized = true;
+            self.reserve.succeeded(Instant::now());
+        }
+    }
+
+    /// Takes out idle instances that are to leave, never a reserved one.
     pub(super) fn take_idle(&mut self, leaves: impl Fn(Instant) -> bool) -> Vec<Arc<Member>> {
-        let mut leaving = Vec::new();
+        let (mut leaving, spare) = (Vec::new(), self.spare());
+        if self.reserve.wanted > 0 {
+            self.seats.sort_by_key(|seat| seat.last_used);
+        }
         self.seats.retain(|seat| {
-            let goes = seat.taken == 0 && leaves(seat.last_used);
+            let goes = seat.taken == 0 && leaving.len() < spare && leaves(seat.last_used);
             if goes {
                 leaving.push(Arc::clone(&seat.member));
             }

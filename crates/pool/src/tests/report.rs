@@ -51,6 +51,7 @@ async fn a_census_counts_what_there_is() {
     let most = 1 << 30;
     let empty = Census {
         idle: 0,
+        reserved: 0,
         busy: 0,
         starting: 0,
         blanks: vec![],

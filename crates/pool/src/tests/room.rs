@@ -89,6 +89,17 @@ async fn project_makes_room_of_its_own_idle_instances_only() {
 }
 
 #[tokio::test]
+async fn least_recently_used_instance_makes_room() {
+    let host = host(Config { most_instances: 2, ..no_stock() });
+    let [a, b, new] = ["a", "b", "new"].map(|name| host.pool.group(plan(name, ONE, None)));
+    for group in [&a, &b, &a] {
+        drop(lease(group).await);
+    }
+    assert_eq!(say(&lease(&new).await, "room").await, text("room"));
+    assert_eq!((a.size(), b.size(), new.size()), (1, 0, 1));
+}
+
+#[tokio::test]
 async fn function_larger_than_its_projects_part_is_refused_at_once() {
     let host = host(Config { memory_bytes_per_project: 127 << 20, ..quick() });
     assert_eq!(refusal(&host.pool.group(plan("f", ONE, None))).await, Refusal::NeverFits);

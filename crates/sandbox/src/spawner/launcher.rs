@@ -278,6 +278,16 @@ impl Launcher {
         }
     }
 
+    /// Only what a way out brings along is undone, so without one there is nothing to do.
+    pub(super) fn untrack(&mut self, port: u16) {
+        if let Some(Err(error)) = self.hub.as_mut().map(|hub| hub.leave_untracked(port)) {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "calls over loopback are slower than they could be"
+            );
+        }
+    }
+
     /// Removes what a dead sandbox leaves outside itself. False while its cgroups cannot be removed yet.
     pub(super) fn clean_up(&self, id: &str) -> bool {
         let state = self.staging.path("state").join(id);

@@ -144,7 +144,7 @@ impl Hub {
             link::route(EVERYTHING, Way::Gateway(plan.host)),
         ])?;
         rules::of_hub(&plan, egress).make(&filters, Owner::Namespace)?;
-        let host_table = rules::of_host(&table, &interface, &plan, egress.own_port);
+        let host_table = rules::of_host(&table, &interface, &plan);
         host_table.make(&host_filters, Owner::Socket)?;
         let addresses = Addresses::new(egress.subnet);
         let watch = Watch::new(&egress.resolv_conf);
@@ -172,6 +172,11 @@ impl Hub {
     pub(super) fn resolv_conf(&mut self) -> Result<&Path, NetworkError> {
         self.follow_resolvers()?;
         Ok(&self.resolv_conf)
+    }
+
+    /// Leaves the connections to this port over loopback to themselves.
+    pub(super) fn leave_untracked(&mut self, port: u16) -> Result<(), NetworkError> {
+        Ok(self.host_table.replace(&self.host_filters, rules::OWN, rules::own(port))?)
     }
 
     fn follow_resolvers(&mut self) -> Result<(), NetworkError> {

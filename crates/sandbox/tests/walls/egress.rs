@@ -3,11 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use fungraph_sandbox::{Egress, Error, Launch, Network, Spawner, WallState, closed_ways, inspect_egress, start};
+use fungraph_sandbox::{
+    Config, Egress, Error, Launch, Network, Spawner, WallState, closed_ways, inspect_egress, start,
+};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cidr::Cidr;
-use crate::harness::{Host, Running, Test, block_on, eventually, python, sh};
+use crate::harness::{Host, Running, Test, block_on, config, eventually, python, sh, try_launch, unique};
 use crate::internet::link::{self, Way};
 use crate::internet::namespace;
 use crate::internet::netlink::Socket;
@@ -455,7 +457,13 @@ fn own_connections() {
         (TcpListener::bind("127.0.0.1:0").expect("a port"), TcpListener::bind("127.0.0.1:0").expect("a port"));
     let port = |listener: &TcpListener| listener.local_addr().expect("it is bound").port();
     block_on(async {
-        let host = Host::with("wegress15", Some(Egress { own_port: Some(port(&own)), ..egress(&[]) }));
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = Config { egress: Some(egress(&[])), ..config(folder.path(), &unique("wegress15")) };
+        let process = start(&config).expect("the spawner starts");
+        process.leave_untracked(port(&own)).expect("it lives");
+        let spawner = Spawner::connect(process).expect("it is connected");
+        // Whatever is asked for later is done later.
+        try_launch(&spawner, sh("a", "true")).await.expect("it starts").finish().await;
         for listener in [&own, &other] {
             let client = TcpStream::connect(listener.local_addr().expect("it is bound")).expect("it listens");
             let (mut server, _) = listener.accept().expect("it comes");
@@ -465,7 +473,7 @@ fn own_connections() {
         }
         assert!(matches!(tracked(port(&own)), Some(0) | None));
         assert!(matches!(tracked(port(&other)), Some(1) | None));
-        host.spawner.shutdown().await;
+        spawner.shutdown().await;
     });
 }
 

@@ -155,10 +155,13 @@ pub(super) fn unsigned(row: &SqliteRow, column: &'static str) -> Result<u64, Err
     u64::try_from(get::<i64>(row, column)?).map_err(|e| bad(column, &e))
 }
 
-fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(row: &'r SqliteRow, column: &'static str) -> Result<T, Error> {
+pub(super) fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(
+    row: &'r SqliteRow,
+    column: &'static str,
+) -> Result<T, Error> {
     row.try_get(column).map_err(|e| bad(column, &e))
 }
 
-fn bad(column: &'static str, why: &dyn std::fmt::Display) -> Error {
+pub(super) fn bad(column: &'static str, why: &dyn std::fmt::Display) -> Error {
     Error::BadRow { column, why: why.to_string() }
 }

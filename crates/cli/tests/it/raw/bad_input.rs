@@ -336,3 +336,56 @@ fn a_missing_interpreter_names_the_package_to_install() {
     unharmed(&server, &client, 0);
     assert_eq!(server.stop(), Some(0));
 }
+
+#[test]
+fn reservations_that_cannot_be_are_refused_and_leave_nothing() {
+    let server = Server::start(&[]);
+    let client = Client::of(&server);
+    create(&client, "f", "def handler(event, context):\n    return 1\n");
+    let path = client.functions("/f/reservedinstances");
+    let schedule = |schedule: Value| json!({ "count": 1, "tactics_config": { "cron_configs": [schedule] } });
+    let rule = |rule: Value| json!({ "count": 1, "tactics_config": { "metric_configs": [rule] } });
+    let cases: Vec<Case> = vec![
+        ("no count", json!({ "idle_mode": true }), 400, "FSS.0400", "count"),
+        ("a count below zero", json!({ "count": -1 }), 400, "FSS.0400", "0 to 1000"),
+        ("a count too high", json!({ "count": 1001 }), 400, "FSS.0400", "0 to 1000"),
+        ("a count over the limit", json!({ "count": 91 }), 400, "FSS.1076", "limits.reserved_instances"),
+        ("a count that is a word", json!({ "count": "many" }), 400, "FSS.0400", "whole number"),
+        ("tactics that are a list", json!({ "count": 1, "tactics_config": [] }), 400, "FSS.0400", "object"),
+        ("a schedule without cron", schedule(json!({ "count": 2 })), 400, "FSS.0400", "cron"),
+        ("a schedule of no form", schedule(json!({ "cron": "@daily", "count": 2 })), 400, "FSS.0400", "5 or 6"),
+        ("a schedule of no day", schedule(json!({ "cron": "0 0 30 2 *", "count": 2 })), 400, "FSS.0400", "no time"),
+        ("a schedule below the count", schedule(json!({ "cron": "0 8 * * *", "count": 0 })), 400, "FSS.0400", "below"),
+        (
+            "a schedule over the limit",
+            schedule(json!({ "cron": "0 8 * * *", "count": 91 })),
+            400,
+            "FSS.1076",
+            "schedules",
+        ),
+        (
+            "a window that ends before it begins",
+            schedule(json!({ "cron": "0 8 * * *", "count": 2, "start_time": 9, "expired_time": 8 })),
+            400,
+            "FSS.0400",
+            "expired_time",
+        ),
+        ("a rule of another type", rule(json!({ "type": "Memory", "threshold": 5 })), 400, "FSS.0400", "Concurrency"),
+        ("a rule without threshold", rule(json!({ "type": "Concurrency" })), 400, "FSS.0400", "threshold"),
+    ];
+    for (name, body, status, code, word) in cases {
+        refused(name, &client.call("PUT", &path, &body.to_string()), status, code, word);
+    }
+    refused("no JSON", &client.call("PUT", &path, "count=1"), 400, "FSS.0400", "JSON");
+    let most = client.functions("/f/config-max-instance");
+    refused("no number", &client.call("PUT", &most, "{}"), 400, "FSS.0400", "max_instance_num");
+    refused("out of range", &client.call("PUT", &most, r#"{"max_instance_num": -2}"#), 400, "FSS.1026", "1000");
+    let list = client.functions("/reservedinstances");
+    refused("a bad page", &client.call("GET", &format!("{list}?limit=x"), ""), 400, "FSS.1001", "limit");
+    refused("a bad filter", &client.call("GET", &format!("{list}?urn=a%3Ab%3Ac%3Ad%3Ae"), ""), 400, "FSS.1309", "urn");
+    refused("unsigned", &client.request("PUT", &path, r#"{"count": 1}"#).send(), 401, "APIGW.0301", "sign");
+    let listed: Value =
+        serde_json::from_slice(&client.done("GET", "/reservedinstanceconfigs", &Value::Null).body).expect("a list");
+    assert_eq!(listed["count"], json!(0), "{listed}");
+    unharmed(&server, &client, 1);
+}

@@ -147,6 +147,42 @@ fn calls() {
 }
 
 #[test]
+fn reservations() {
+    let mut album = Album::new(&[]);
+    // Disabled functions have no instances, so that the numbers do not depend on time.
+    for name in ["first", "second"] {
+        let mut body = python(name, GREETING);
+        body["strategy_config"] = json!({ "concurrency": 0 });
+        album.client.done("POST", "", &body);
+    }
+    let tactics = json!({
+        "cron_configs": [{ "name": "day", "cron": "0 0 8 * * ?", "count": 5, "start_time": 1_700_000_000, "expired_time": 4_102_444_800_u64 }],
+        "metric_configs": [{ "name": "load", "type": "Concurrency", "threshold": 60, "min": 3 }],
+    });
+    album.manage(
+        "reserve",
+        "PUT",
+        "/first/reservedinstances",
+        &json!({ "count": 2, "idle_mode": true, "tactics_config": tactics }),
+    );
+    album.manage("reserve-plain", "PUT", "/default%3Asecond/reservedinstances", &json!({ "count": 1 }));
+    album.manage("reserve-configs", "GET", "/reservedinstanceconfigs", &Value::Null);
+    album.manage("reserve-configs-of-one", "GET", "/reservedinstanceconfigs?function_urn=second&limit=1", &Value::Null);
+    album.manage("reserve-list", "GET", "/reservedinstances", &Value::Null);
+    album.manage("reserve-list-page", "GET", "/reservedinstances?marker=1&limit=1", &Value::Null);
+    album.manage("reserve-limit", "PUT", "/second/reservedinstances", &json!({ "count": 86 }));
+    album.manage("reserve-incomplete", "PUT", "/second/reservedinstances", &json!({}));
+    album.manage("reserve-missing", "PUT", "/nobody/reservedinstances", &json!({ "count": 1 }));
+    let versioned = format!("/{}%3Adefault%3Afirst%3Av1/reservedinstances", album.client.project);
+    album.manage("reserve-version-missing", "PUT", &versioned, &json!({ "count": 1 }));
+    album.manage("reserve-removed", "PUT", "/second/reservedinstances", &json!({ "count": 0 }));
+    album.manage("max-instance", "PUT", "/first/config-max-instance", &json!({ "max_instance_num": 7 }));
+    album.manage("max-instance-bad", "PUT", "/first/config-max-instance", &json!({ "max_instance_num": 1001 }));
+    album.manage("snapshot", "GET", "/first/snapshots/state", &Value::Null);
+    album.finish();
+}
+
+#[test]
 fn functions() {
     let mut album = Album::new(&[]);
     let mut body = python("greeting", GREETING);

@@ -6,7 +6,7 @@ use std::fs;
 use crate::harness::{Server, has_code};
 
 /// Process ids of the interpreters below a server that have a function's code.
-pub(super) fn interpreters(server: &Server) -> BTreeSet<u32> {
+pub(crate) fn interpreters(server: &Server) -> BTreeSet<u32> {
     let mut found = BTreeSet::new();
     let mut open = vec![server.spawner()];
     while let Some(process) = open.pop() {

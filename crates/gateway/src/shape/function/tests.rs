@@ -61,7 +61,7 @@ fn a_configuration_is_golden() {
         "xrole": "agency", "func_vpc": {"vpc_id": "v"}
     }"#;
     let expected: Value = serde_json::from_str(&expected.replace("DIGEST", &"ab".repeat(64))).expect("JSON");
-    assert_eq!(config(&version(), "local"), expected);
+    assert_eq!(config(&version(), None, "local"), expected);
 }
 
 #[test]
@@ -97,8 +97,8 @@ fn a_list_has_every_field_that_clients_insist_on() {
 #[test]
 fn secrets_are_in_no_answer() {
     let version = version();
-    assert!(!config(&version, "local").to_string().contains("hidden"));
-    assert!(config(&version, "local").get("encrypted_user_data").is_none());
+    assert!(!config(&version, None, "local").to_string().contains("hidden"));
+    assert!(config(&version, None, "local").get("encrypted_user_data").is_none());
 }
 
 #[test]

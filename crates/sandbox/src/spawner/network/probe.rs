@@ -51,8 +51,9 @@ fn in_a_namespace(egress: &Egress) -> Result<(), NetworkError> {
     links.request(&[link::pair(end(rules::UPLINK), end("fg-probe"), here.as_fd())])?;
     let plan = Plan::candidates(egress.subnet, &[], 0).next().ok_or(NetworkError::Full)?;
     rules::of_hub(&plan, egress).make(&filters, Owner::Namespace)?;
-    let mut host = rules::of_host("fungraph-probe", "fg-probe", &plan, Some(1));
+    let mut host = rules::of_host("fungraph-probe", "fg-probe", &plan);
     host.make(&filters, Owner::Socket)?;
+    host.replace(&filters, rules::OWN, rules::own(1))?;
     Ok(host.replace(&filters, rules::NAMES, rules::names("fg-probe", &plan, &[Ipv4Addr::LOCALHOST]))?)
 }
 

@@ -12,6 +12,8 @@ use crate::egress::{Egress, NEVER, UNLESS_LISTED};
 
 /// The hub's end of the link to the host.
 pub(super) const UPLINK: &str = "up";
+/// The chain that leaves the server's connections alone.
+pub(super) const OWN: &str = "own";
 /// The chain that follows the host's resolvers.
 pub(super) const NAMES: &str = "names";
 const DNS: u16 = 53;
@@ -57,11 +59,11 @@ fn hub_forward(plan: &Plan, egress: &Egress) -> Vec<Rule> {
 }
 
 /// The table of the host, which only concerns itself with one interface.
-pub(super) fn of_host(name: &str, interface: &str, plan: &Plan, own_port: Option<u16>) -> Table {
+pub(super) fn of_host(name: &str, interface: &str, plan: &Plan) -> Table {
     Table {
         name: name.to_owned(),
         chains: vec![
-            ("own", Hook::Sent, own_port.map(own).unwrap_or_default()),
+            (OWN, Hook::Sent, Vec::new()),
             (NAMES, Hook::TranslateArriving, Vec::new()),
             ("input", Hook::Input, host_input(interface, plan)),
             ("forward", Hook::Forward, host_forward(interface, plan)),
@@ -72,7 +74,7 @@ pub(super) fn of_host(name: &str, interface: &str, plan: &Plan, own_port: Option
 }
 
 /// Both directions are sent by this host.
-fn own(port: u16) -> Vec<Rule> {
+pub(super) fn own(port: u16) -> Vec<Rule> {
     let sent = || rule().leaving_by("lo");
     vec![sent().asking_port(Transport::Tcp, port).untracked(), sent().tcp_from_port(port).untracked()]
 }

@@ -1,0 +1,75 @@
+//! The life of an instance as its function sees it: initializer, calls, pre-stop, and what takes its place.
+
+use serde_json::json;
+
+use crate::harness::{fungraph, open_folder, request, wait_for};
+use crate::raw::{base64, python};
+use crate::reserved::Host;
+
+fn code(word: &str) -> String {
+    format!(
+        "import time\nready = []\ndef init(context):\n    print('{word} gets ready')\n    ready.append(1)\ndef stop(context):\n    print('{word} says goodbye')\n\
+         def handler(event, context):\n    time.sleep(event.get('seconds', 0))\n    return '{word} %d' % len(ready)\n"
+    )
+}
+
+fn create(host: &Host, code: &str, seconds: u32) {
+    let mut body = python("f", code);
+    body["initializer_handler"] = json!("index.init");
+    body["initializer_timeout"] = json!(seconds);
+    body["pre_stop_handler"] = json!("index.stop");
+    body["pre_stop_timeout"] = json!(10);
+    host.done("POST", "", &body);
+}
+
+fn log(home: &std::path::Path) -> String {
+    fungraph(&["logs", "f", "--data-dir", &home.join("data").display().to_string()]).out
+}
+
+#[test]
+fn initializer_runs_once_and_pre_stop_at_the_end() {
+    let home = open_folder();
+    let host = Host::start(home.path());
+    create(&host, &code("one"), 3);
+    for _ in 0..3 {
+        assert_eq!(host.call("f").text(), "one 1");
+    }
+    let said = wait_for("the end of the idle instance", || {
+        Some(log(home.path())).filter(|log| log.contains("one says goodbye"))
+    });
+    assert_eq!(said.matches("one gets ready").count(), said.matches("Start initialize").count(), "{said}");
+    assert_eq!(host.server.stop(), Some(0));
+}
+
+#[test]
+fn a_call_in_flight_ends_in_the_old_code_and_the_next_one_begins_in_the_new() {
+    let home = open_folder();
+    let host = Host::start(home.path());
+    create(&host, &code("one"), 3);
+    let (endpoint, path) = (host.server.endpoint().to_owned(), format!("{}/f/invocations", host.functions));
+    let call = std::thread::spawn(move || request(&endpoint, "POST", &path, &[], r#"{"seconds": 2}"#));
+    // There is one because the call has been let in: it belongs to the old code from then on.
+    host.server.wait_for_instance();
+    let new = json!({ "code_type": "inline", "func_code": { "file": base64(code("two").as_bytes()) } });
+    host.done("PUT", "/f/code", &new);
+    assert_eq!(host.call("f").text(), "two 1");
+    let old = call.join().expect("no panic");
+    assert_eq!((old.status, old.text().as_str()), (200, "one 1"));
+    wait_for("the end of the old instance", || log(home.path()).contains("one says goodbye").then_some(()));
+    assert_eq!(host.server.stop(), Some(0));
+    let said = log(home.path());
+    assert!(said.contains("two says goodbye"), "the end of the server is an orderly one too: {said}");
+}
+
+#[test]
+fn initializer_has_its_own_limit_and_three_tries() {
+    let home = open_folder();
+    let host = Host::start(home.path());
+    create(&host, "import time\ndef init(context):\n    time.sleep(60)\ndef handler(event, context):\n    pass\n", 1);
+    let answer = host.call("f");
+    assert_eq!(answer.status, 500, "{}", answer.text());
+    assert!(answer.text().contains("initializer timed out after 1 seconds"), "{}", answer.text());
+    assert_eq!(host.server.stop(), Some(0));
+    let said = log(home.path());
+    assert_eq!(said.matches("(initialize Failed)").count(), 3, "{said}");
+}

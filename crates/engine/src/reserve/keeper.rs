@@ -1,0 +1,122 @@
+//! The job that keeps reserved instances: reads what is stored, works out what is wanted now, and tells each function's group.
+//! The pool does the rest. Every second, since schedules and code change; what did not change costs a look.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use fungraph_model::{DomainId, FunctionKey, Qualifier, Reserved};
+use jiff::Timestamp;
+use tokio::{
+    sync::Notify,
+    time::{Instant, MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    is_of,
+    load::{Load, scaled},
+    schedule::Timetable,
+};
+use crate::{Engine, error::chain};
+
+const PERIOD: Duration = Duration::from_secs(1);
+/// How often what is stored is read again without a nudge.
+const READ_PERIOD: Duration = Duration::from_secs(60);
+
+/// What was stored when it was last read.
+#[derive(Default)]
+struct Known {
+    reserved: Vec<(Reserved, Timetable)>,
+    read: Option<Instant>,
+    /// Functions whose trouble is in the log already.
+    told: HashSet<FunctionKey>,
+}
+
+/// Runs until it is stopped.
+pub(crate) async fn keep(engine: Weak<Engine>, nudge: Arc<Notify>, stop: CancellationToken) {
+    let mut period = interval(PERIOD);
+    period.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut known = Known::default();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = period.tick() => {}
+            () = nudge.notified() => known.read = None,
+        }
+        let Some(engine) = engine.upgrade() else { return };
+        if known.read.is_none_or(|read| read.elapsed() >= READ_PERIOD) {
+            engine.read_reservations(&mut known).await;
+        }
+        engine.keep_reserved(&mut known).await;
+    }
+}
+
+impl Engine {
+    async fn read_reservations(&self, known: &mut Known) {
+        match self.store.reservations().await {
+            Err(error) => tracing::warn!(cause = chain(&error), "reserved instances stay as they are"),
+            Ok(reserved) => {
+                let before = std::mem::take(&mut known.reserved);
+                let with_times = |reserved: Reserved| {
+                    // What cannot be read of a schedule is told once, not whenever it is read again.
+                    let same = before.iter().find(|(same, _)| *same == reserved);
+                    let times = same.map_or_else(|| Timetable::of(&reserved.reservation), |(_, times)| times.clone());
+                    (reserved, times)
+                };
+                known.reserved = reserved.into_iter().map(with_times).collect();
+                known.read = Some(Instant::now());
+                for resolved in self.resolver.reserving() {
+                    if !known.reserved.iter().any(|(reserved, _)| is_of(reserved, &resolved.version.key)) {
+                        resolved.group.reserve(0, || self.preparer_of_none());
+                    }
+                }
+            }
+        }
+    }
+
+    async fn keep_reserved(self: &Arc<Self>, known: &mut Known) {
+        let now = Timestamp::now();
+        let counts: Vec<u32> = known.reserved.iter().map(|(_, times)| times.count(now)).collect();
+        let mut left = self.left(&known.reserved, &counts);
+        for ((reserved, _), count) in known.reserved.iter().zip(counts) {
+            if reserved.qualifier != Qualifier::Latest {
+                continue;
+            }
+            let resolved = match self.resolve(&reserved.key).await {
+                Ok(Some(resolved)) => {
+                    known.told.remove(&reserved.key);
+                    resolved
+                }
+                // It was deleted since they were read.
+                Ok(None) => continue,
+                Err(error) => {
+                    if known.told.insert(reserved.key.clone()) {
+                        let cause = chain(&error);
+                        tracing::warn!(function = %reserved.key, cause, "its reserved instances cannot be started");
+                    }
+                    continue;
+                }
+            };
+            let slots_each = resolved.version.spec.strategy.concurrent_num as usize;
+            let load = Load { running: resolved.group.running(), slots_each };
+            let more = scaled(count, &reserved.reservation.metrics, load) - count;
+            let left = left.entry(&reserved.domain).or_default();
+            let more = more.min(*left);
+            *left -= more;
+            resolved.group.reserve((count + more) as usize, || self.preparer(&resolved.version));
+        }
+    }
+
+    /// What each account may still have where load asks for more.
+    fn left<'a>(&self, reserved: &'a [(Reserved, Timetable)], counts: &[u32]) -> HashMap<&'a DomainId, u32> {
+        let mut left = HashMap::new();
+        for ((reserved, _), count) in reserved.iter().zip(counts) {
+            let of_account = left.entry(&reserved.domain).or_insert(self.config.reserved_instances);
+            *of_account = of_account.saturating_sub(*count);
+        }
+        left
+    }
+}
