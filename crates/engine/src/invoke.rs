@@ -246,8 +246,8 @@ impl Engine {
         ran.outcome = end.outcome;
         if let Outcome::Failed(failure) = &ran.outcome {
             log_failure(&mut ran.log, failure, &end.log);
-            end.refused_connection.iter().for_each(|text| ran.log.remark(text));
         }
+        end.refused_connection.iter().for_each(|text| ran.log.remark(text));
     }
 
     /// An instance whose initializer has run: the leased one, or another where the initializer fails, up to three times.
@@ -312,12 +312,12 @@ impl Engine {
         ran.memory_used = ran.memory_used.max(end.memory_peak);
         let failed = matches!(end.outcome, Outcome::Failed(_));
         ran.log.initializer(&end.log, begun, took_us, failed);
+        end.refused_connection.iter().for_each(|text| ran.log.remark(text));
         let Outcome::Failed(failure) = end.outcome else {
             leased.initialized();
             return None;
         };
         log_failure(&mut ran.log, &failure, &end.log);
-        end.refused_connection.iter().for_each(|text| ran.log.remark(text));
         Some(failure)
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     death::failure,
     load, protocol,
     reader::{Answer, CONTROL_FRAMES, Reader, Reply, Shared},
+    refusal::Looks,
 };
 
 /// The serialised result may be this much over its limit (contract: limits.md, "plus or minus 100 bytes").
@@ -34,6 +35,7 @@ pub struct Instance {
     control: Mutex<mpsc::Receiver<(FrameHeader, Bytes)>>,
     death: watch::Receiver<Option<Death>>,
     pub(crate) start: StartTimes,
+    looks: Looks,
 }
 
 /// How an instance came to be, and what that took.
@@ -83,7 +85,7 @@ pub struct CallEnd {
     pub took: Duration,
     /// Peak memory of the instance meanwhile, in bytes.
     pub memory_peak: u64,
-    /// For the function's log, after a failure: why its sandbox refused a connection.
+    /// For the function's log, once per instance: why its sandbox refused a connection.
     pub refused_connection: Option<&'static str>,
 }
 
@@ -103,7 +105,7 @@ impl Instance {
         // Ends with the process, which ends with the instance; `death` tells when.
         tokio::spawn(reader.run());
         let start = StartTimes { kind: StartKind::New, launch: Duration::ZERO, load: Duration::ZERO };
-        Self { shared, writer: Mutex::new(writer), control: Mutex::new(control), death, start }
+        Self { shared, writer: Mutex::new(writer), control: Mutex::new(control), death, start, looks: Looks::new() }
     }
 
     /// Waits until it has said HELLO.
@@ -188,12 +190,12 @@ impl Instance {
             Ok(reply) => {
                 let memory_peak = self.shared.process.take_peak();
                 let reply = reply.unwrap_or_else(|_| died(Death::Retired));
-                let refused_connection = reply.is_failure().then(|| self.shared.process.refused_connection()).flatten();
+                let refused_connection = self.looks.look(&*self.shared.process, reply.is_failure(), reply.at);
                 Exchange { reply, timed_out: false, started, memory_peak, refused_connection }
             }
             Err(_) => {
                 let memory_peak = self.shared.process.take_peak();
-                let refused_connection = self.shared.process.refused_connection();
+                let refused_connection = self.looks.look(&*self.shared.process, true, Instant::now());
                 self.shared.kill(Death::SiblingTimedOut);
                 let last = timeout(LAST_WORDS, reply).await;
                 let reply = last.ok().and_then(Result::ok).unwrap_or_else(|| died(Death::SiblingTimedOut));

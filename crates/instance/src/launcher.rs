@@ -71,7 +71,7 @@ pub trait Process: Send + Sync {
     /// Most memory used since it was last asked, in bytes.
     fn take_peak(&self) -> u64;
     /// What to tell the function's author if the walls refused a connection since this was last asked. It costs more than a call may
-    /// cost, so it is asked after a failure only.
+    /// cost, so it is asked after a failure, and rarely else.
     fn refused_connection(&self) -> Option<&'static str> {
         None
     }

@@ -14,6 +14,7 @@ mod launcher;
 mod load;
 mod protocol;
 mod reader;
+mod refusal;
 mod sandboxed;
 
 pub use blank::Blank;

@@ -68,6 +68,15 @@ fn a_refused_connection_is_explained_once() {
 }
 
 #[test]
+fn a_refused_connection_is_explained_where_the_function_caught_the_error() {
+    let connect = "import socket\n\ndef handler(event, context):\n    try: socket.create_connection(('169.254.169.254', 80), 5)\n    \
+                   except OSError: return 'caught'\n";
+    let run = invoke(folder(&[("index.py", connect)]).path(), &[]);
+    assert_eq!((run.code, run.out.trim()), (0, "caught"), "{run:?}");
+    assert_eq!(run.err.matches("WARN a connection was refused: ").count(), 1, "{run:?}");
+}
+
+#[test]
 fn a_failed_function_ends_with_1_and_is_told_readably() {
     let folder = folder(&[("index.py", "def handler(event, context):\n    return 1 / event['by']\n")]);
     let run = invoke(folder.path(), &["--data", r#"{"by": 0}"#]);
