@@ -55,7 +55,7 @@ pub(crate) async fn with_blanks(
     deployed: &Deployed,
     table: &mut Table,
 ) -> Result<()> {
-    let settings = "[limits]\nfunctions_per_project = 2000\n[pool]\nidle_seconds = 3600\n";
+    let settings = "[limits]\nfunctions_per_project = 2000\n[pool]\nidle_seconds = 3600\nmemory_mb = 131072\n";
     let ours = Ours::start(&options.fungraph, settings).await?;
     let mut functions = Vec::new();
     for number in 0..IDLE {
