@@ -75,7 +75,7 @@ fn short_work(language: Language) -> &'static str {
     match language {
         Language::Python => "import time\ndef handler(event, context):\n    time.sleep(0.01)\n    return {}\n",
         Language::Node => {
-            "exports.handler = async () => { await new Promise(done => setTimeout(done, 10)); return {}; };\n"
+            "exports.handler = async (event, context) => { await new Promise(done => setTimeout(done, 10)); return {}; };\n"
         }
     }
 }

@@ -22,6 +22,9 @@ const EXTENSION: &str = "pyc";
 /// The bootstrap compiles to 60 KB.
 pub(crate) const MOST_BYTES: u64 = 4 << 20;
 
+/// Stands before the length and the byte code.
+const MARK: &str = "fungraph byte code ";
+
 /// Which interpreters have their byte code.
 #[derive(Debug)]
 pub(crate) struct ByteCode {
@@ -98,11 +101,21 @@ pub(crate) fn command(interpreter: &Interpreter, bootstrap: &Bootstrap) -> Vec<S
          path = '{RUNTIME_ROOT}/{file}'\n\
          code = compile(open(path, 'rb').read(), path, 'exec', dont_inherit=True, optimize=2)\n\
          header = importlib.util.MAGIC_NUMBER + bytes(12 if sys.version_info >= (3, 7) else 8)\n\
-         sys.stdout.buffer.write(header + marshal.dumps(code))",
+         code = header + marshal.dumps(code)\n\
+         sys.stdout.buffer.write(b'{MARK}%d\\n' % len(code) + code)",
         file = bootstrap.file,
     );
     let program = interpreter.program.to_string_lossy().into_owned();
     [program, "-B".into(), "-s".into(), "-c".into(), script].into()
+}
+
+/// The byte code in what the command printed; warnings of the interpreter come through the same pipe.
+pub(crate) fn printed(output: &[u8]) -> Option<&[u8]> {
+    let start = output.windows(MARK.len()).position(|window| window == MARK.as_bytes())? + MARK.len();
+    let rest = &output[start..];
+    let line = rest.iter().position(|byte| *byte == b'\n')?;
+    let length: usize = std::str::from_utf8(&rest[..line]).ok()?.parse().ok()?;
+    rest[line + 1..].get(..length)
 }
 
 #[cfg(test)]
@@ -112,6 +125,15 @@ mod tests {
 
     fn interpreter(language: Language, program: &str) -> Interpreter {
         Interpreter { language, version: (3, 9, 1), program: program.into(), prefix: None, origin: Origin::System }
+    }
+
+    #[test]
+    fn warnings_around_the_byte_code_are_no_part_of_it() {
+        let output = b"Could not find platform libraries\nfungraph byte code 4\na\nb\nException ignored";
+        assert_eq!(printed(output), Some(&b"a\nb\n"[..]));
+        for bad in [&b""[..], b"a\nb\n", b"fungraph byte code 9\nshort", b"fungraph byte code x\nabc"] {
+            assert_eq!(printed(bad), None);
+        }
     }
 
     #[test]

@@ -131,10 +131,11 @@ impl Shared {
         let found = self.byte_code.find(interpreter);
         let file = if let Found::File(name) = &found { name } else { bootstrap.file };
         let launch = self.launch_message(interpreter, bootstrap.args(interpreter, file), blueprint.tmp_mb);
-        let (sandbox, socket, output) = self.run(launch).await?;
         if found == Found::Make && self.config.byte_code {
+            // Nobody waits for it, and it ends within a minute: what it makes is used or not.
             tokio::spawn(Arc::clone(self).make_byte_code(Arc::clone(interpreter), bootstrap));
         }
+        let (sandbox, socket, output) = self.run(launch).await?;
         let process = Sandboxed { sandbox, config: Arc::clone(&self.config) };
         Ok(Launched { socket, output, process: Box::new(process) })
     }
@@ -154,10 +155,11 @@ impl Shared {
         let (sandbox, _socket, output) = self.run(launch).await?;
         let mut bytes = Vec::new();
         output.take(byte_code::MOST_BYTES).read_to_end(&mut bytes).await?;
-        match sandbox.exited().await.status {
-            ExitStatus::Code(0) => Ok(bytes),
+        let status = sandbox.exited().await.status;
+        match byte_code::printed(&bytes).filter(|_| status == ExitStatus::Code(0)) {
+            Some(code) => Ok(code.to_vec()),
             // What it printed says why.
-            status => Err(format!("{status:?}: {}", String::from_utf8_lossy(&bytes)).into()),
+            None => Err(format!("{status:?}: {}", String::from_utf8_lossy(&bytes)).into()),
         }
     }
 }

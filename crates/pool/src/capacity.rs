@@ -110,6 +110,11 @@ impl Capacity {
         Memory { promised: self.lock().host.memory_bytes, most: self.host.memory_bytes }
     }
 
+    /// The same, if the host had so much more.
+    pub(crate) fn full_without(&self, project: &ProjectId, memory_bytes: u64, held: Room) -> Option<Full> {
+        self.check(&self.lock(), project, memory_bytes, held).err()
+    }
+
     /// Room for an instance of a project's function.
     pub(crate) fn take(self: &Arc<Self>, project: &ProjectId, memory_bytes: u64) -> Result<Permit, Full> {
         let mut used = self.lock();
@@ -142,8 +147,8 @@ impl Capacity {
     /// `given` is what the host gets back at the same moment.
     fn check(&self, used: &Used, project: &ProjectId, memory_bytes: u64, given: Room) -> Result<(), Full> {
         let host = Room {
-            instances: used.host.instances - given.instances,
-            memory_bytes: used.host.memory_bytes - given.memory_bytes,
+            instances: used.host.instances.saturating_sub(given.instances),
+            memory_bytes: used.host.memory_bytes.saturating_sub(given.memory_bytes),
         };
         if !self.project.holds(used.projects.get(project).copied().unwrap_or(NOTHING), memory_bytes) {
             return Err(Full::Project);

@@ -130,7 +130,7 @@ const LEAST_TENURE_MS: u64 = 1000;
 /// Whether it leaves although its own function could use it: functions share the host evenly while there is not enough for all.
 #[must_use]
 pub fn gives_way(tenure: &Tenure) -> bool {
-    tenure.age_ms >= LEAST_TENURE_MS && tenure.own * tenure.contenders >= tenure.all
+    tenure.age_ms >= LEAST_TENURE_MS && tenure.own * tenure.contenders > tenure.all
 }
 
 /// Runs shorter than this are over before another process would have been woken for the call in line.
@@ -258,6 +258,9 @@ mod tests {
             // One each, and one more wants some: they take turns.
             (Tenure { own: 1, all: 10, contenders: 11, age_ms: 1000 }, true),
             (Tenure { own: 1, all: 10, contenders: 2, age_ms: 1000 }, false),
+            // Nobody but itself, or two that have an even share: nothing would be won.
+            (Tenure { own: 10, all: 10, contenders: 1, age_ms: 1000 }, false),
+            (Tenure { own: 5, all: 10, contenders: 2, age_ms: 1000 }, false),
         ] {
             assert_eq!(gives_way(&tenure), expected, "{tenure:?}");
         }

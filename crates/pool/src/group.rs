@@ -10,7 +10,7 @@ use std::{
 };
 
 use fungraph_instance::{Blank, Instance, Plan, StartError};
-use fungraph_model::{ProjectId, StartKind};
+use fungraph_model::{FunctionVersion, ProjectId, StartKind};
 use tokio::{
     sync::oneshot,
     time::{Instant as Deadline, timeout_at},
@@ -21,7 +21,7 @@ use crate::{
     capacity::{Full, Permit},
     decide::{Decision, Overdue, Start, Tenure, View, decide, decide_overdue, gives_way},
     lease::Member,
-    line::Lines,
+    line::{Lines, Place},
     pool::Shared,
     reserve::Reserve,
     room::Turn,
@@ -58,9 +58,16 @@ pub enum AcquireError {
     Start(#[from] StartError),
 }
 
+/// What somebody in line holds.
+struct InLine {
+    reply: oneshot::Receiver<Result<Lease, StartError>>,
+    /// Held for its `Drop`: he counts until he is served or leaves, however he does.
+    _place: Place,
+}
+
 enum Seated {
     Now(Lease),
-    InLine(oneshot::Receiver<Result<Lease, StartError>>),
+    InLine(InLine),
 }
 
 impl Group {
@@ -81,14 +88,14 @@ impl Group {
     /// # Errors
     /// [`AcquireError`].
     pub async fn acquire(self: &Arc<Self>, arrived: Instant) -> Result<Lease, AcquireError> {
-        let mut reply = match self.seat()? {
+        let mut line = match self.seat()? {
             Seated::Now(lease) => return Ok(lease),
-            Seated::InLine(reply) => reply,
+            Seated::InLine(line) => line,
         };
         let deadline = arrived + self.pool.config.wait;
         loop {
             let patience = Deadline::now() + self.patience();
-            match timeout_at(patience, &mut reply).await {
+            match timeout_at(patience, &mut line.reply).await {
                 Ok(Ok(lease)) => return Ok(lease?),
                 Ok(Err(_)) => return Err(AcquireError::Refused(Refusal::Stopping)),
                 Err(_) if self.waited_enough(deadline) => return Err(AcquireError::Refused(Refusal::WaitedTooLong)),
@@ -131,17 +138,13 @@ impl Group {
         }
     }
 
-    fn stand_in_line(
-        self: &Arc<Self>,
-        state: &mut State,
-        start: Option<Start>,
-    ) -> oneshot::Receiver<Result<Lease, StartError>> {
-        let (reply, receiver) = oneshot::channel();
-        state.waiting.push_back(Waiter { reply, _place: self.lines.join() });
+    fn stand_in_line(self: &Arc<Self>, state: &mut State, start: Option<Start>) -> InLine {
+        let (sender, reply) = oneshot::channel();
+        state.waiting.push_back(Waiter { reply: sender });
         if let Some(start) = start {
             self.launch(state, start);
         }
-        receiver
+        InLine { reply, _place: self.lines.join() }
     }
 
     fn view(&self, state: &State) -> View {
@@ -204,13 +207,14 @@ impl Group {
 
     /// Starts an instance in the background, if there is room. Else the group waits for some, behind the others that do.
     fn launch(self: &Arc<Self>, state: &mut State, start: Start) {
-        let room = if self.pool.room.is_wanted() { None } else { self.room(start).ok() };
+        if self.pool.stopping() {
+            return;
+        }
+        let room = if self.pool.room.is_wanted(self.project()) { None } else { self.room(start).ok() };
         match room {
             Some((permit, blank)) => self.begin(state, permit, blank),
-            None => {
-                self.pool.room.join(self);
-                self.pool.look_for_room();
-            }
+            None if self.pool.room.join(self) => self.pool.look_for_room(),
+            None => {}
         }
     }
 
@@ -234,14 +238,31 @@ impl Group {
         }
     }
 
+    /// The same behind somebody who waits for the host's room: it wants some too, or not.
+    pub(crate) fn wait_turn(&self) -> Turn {
+        let mut state = self.lock();
+        state.drop_left();
+        match self.wants(&state) {
+            Some(_) => Turn::Blocked(Full::Host),
+            None => Turn::Done,
+        }
+    }
+
     /// Room for one instance, with the blank it will be made of where that was decided and is still there. Other blanks go first
     /// where there is none.
     fn room(&self, start: Start) -> Result<(Permit, Option<Blank>), Full> {
         let (project, bytes, pool) = (self.project(), self.memory_bytes(), &self.pool);
+        // Blanks go only where that is enough.
+        if let Some(full) = pool.capacity.full_without(project, bytes, pool.stock.room()) {
+            return Err(full);
+        }
         if let Some((blank, mut permit)) = (start == Start::Blank).then(|| self.shelf.take()).flatten() {
             loop {
                 match permit.become_of(project, bytes) {
-                    Ok(permit) => return Ok((permit, Some(blank))),
+                    Ok(permit) => {
+                        self.shelf.used_one();
+                        return Ok((permit, Some(blank)));
+                    }
                     Err((back, Full::Host)) if pool.stock.give_way() => permit = back,
                     Err((back, full)) => {
                         self.shelf.put_back(blank, back);
@@ -384,7 +405,7 @@ impl Group {
             self.fill_reserve(&mut state);
             return None;
         }
-        if self.pool.room.is_wanted() && !uninitialized && self.makes_room(&mut state, member) {
+        if self.pool.room.is_wanted(self.project()) && !uninitialized && self.makes_room(&mut state, member) {
             return None;
         }
         if let Some(waiter) = state.next_waiter() {
@@ -455,6 +476,10 @@ impl Group {
             let mut state = self.lock();
             state.retired = true;
             state.reserve = Reserve::default();
+            if self.pool.stopping() {
+                // Whoever stands in line learns it from the end of his channel.
+                state.waiting.clear();
+            }
             state.take_idle(|_| true)
         };
         leaving.into_iter().for_each(|member| self.stop(member));
@@ -464,6 +489,21 @@ impl Group {
     pub(crate) fn sweep(self: &Arc<Self>, since: Deadline) {
         let leaving = self.lock().take_idle(|last_used| last_used < since);
         leaving.into_iter().for_each(|member| self.stop(member));
+    }
+
+    /// Its least recently used idle instance, for whom it has to leave; `None` where none is idle any more, or all are reserved.
+    pub(crate) fn take_oldest_idle(&self) -> Option<Arc<Member>> {
+        let mut state = self.lock();
+        if state.spare() == 0 {
+            return None;
+        }
+        let idle = state.seats.iter().enumerate().filter(|(_, seat)| seat.taken == 0);
+        let (index, _) = idle.min_by_key(|(_, seat)| seat.last_used)?;
+        Some(state.seats.swap_remove(index).member)
+    }
+
+    pub(crate) fn version(&self) -> &Arc<FunctionVersion> {
+        &self.plan.version
     }
 
     /// When its least recently used idle instance was used; `None` where none is idle, or all are reserved.

@@ -28,6 +28,8 @@ use crate::{
 
 /// How often idle instances are looked for.
 const SWEEP_PERIOD: Duration = Duration::from_secs(1);
+/// How long an instance that was asked to leave is expected to be gone any moment.
+const EVICTION_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Every instance of the platform.
 pub struct Pool {
@@ -49,8 +51,8 @@ pub(crate) struct Shared {
     last_words: OnceLock<LastWords>,
     groups: Mutex<Vec<Weak<Group>>>,
     stopping: AtomicBool,
-    /// Instances that are on their way out; each gives its room back soon.
-    leaving: AtomicUsize,
+    /// Instances that were asked to leave for somebody who waits; each gives its room back soon.
+    evicting: AtomicUsize,
     /// Room was given back, or is wanted.
     look: Arc<Notify>,
 }
@@ -65,23 +67,28 @@ impl Shared {
         self.look.notify_one();
     }
 
-    pub(crate) fn leaving(&self) -> usize {
-        self.leaving.load(Ordering::Relaxed)
+    pub(crate) fn evicting(&self) -> usize {
+        self.evicting.load(Ordering::Relaxed)
     }
 
     /// Lets an instance of `version` end in the background, after its pre-stop handler.
     pub(crate) fn let_go(self: &Arc<Self>, member: Arc<Member>, version: &Arc<FunctionVersion>) {
-        let (pool, version) = (Arc::clone(self), Arc::clone(version));
-        let limit = version.spec.pre_stop.as_ref().map(|hook| Duration::from_secs(hook.timeout_s.into()));
-        pool.leaving.fetch_add(1, Ordering::Relaxed);
+        self.tasks.spawn(end(Arc::clone(self), member, Arc::clone(version)));
+    }
+
+    /// The same, for somebody who waits for its room. Where it takes long over its pre-stop handler, another one may be asked too.
+    pub(crate) fn evict(self: &Arc<Self>, member: Arc<Member>, version: &Arc<FunctionVersion>) {
+        let pool = Arc::clone(self);
+        let ended = end(Arc::clone(self), member, Arc::clone(version));
+        pool.evicting.fetch_add(1, Ordering::Relaxed);
         self.tasks.spawn(async move {
-            let printed = member.instance.stop(limit).await;
-            if let Some(tell) = pool.last_words.get().filter(|_| !printed.is_empty()) {
-                tell(&version, printed);
+            let mut ended = std::pin::pin!(ended);
+            let quickly = timeout(EVICTION_PATIENCE, &mut ended).await.is_ok();
+            pool.evicting.fetch_sub(1, Ordering::Relaxed);
+            pool.look_for_room();
+            if !quickly {
+                ended.await;
             }
-            // Before its room is given back: whoever looks then must not take it for one that is still to come.
-            pool.leaving.fetch_sub(1, Ordering::Relaxed);
-            drop(member);
         });
     }
 
@@ -111,7 +118,7 @@ impl Pool {
             last_words: OnceLock::new(),
             groups: Mutex::new(Vec::new()),
             stopping: AtomicBool::new(false),
-            leaving: AtomicUsize::new(0),
+            evicting: AtomicUsize::new(0),
             look,
         });
         shared.tasks.spawn(sweep(Arc::clone(&shared), sweeper.clone()));
@@ -182,6 +189,14 @@ impl Pool {
         if timeout(limit, self.shared.tasks.wait()).await.is_err() {
             tracing::warn!("instances did not stop in time; the spawner ends them");
         }
+    }
+}
+
+async fn end(pool: Arc<Shared>, member: Arc<Member>, version: Arc<FunctionVersion>) {
+    let limit = version.spec.pre_stop.as_ref().map(|hook| Duration::from_secs(hook.timeout_s.into()));
+    let printed = member.instance.stop(limit).await;
+    if let Some(tell) = pool.last_words.get().filter(|_| !printed.is_empty()) {
+        tell(&version, printed);
     }
 }
 

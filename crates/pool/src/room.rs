@@ -1,23 +1,40 @@
-//! Functions that want an instance and find no room on the host: they take turns, one instance each.
+//! Functions that want an instance and find no room, on the host or in their project's part: they take turns, one instance each.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use crate::{Group, capacity::Full, pool::Shared};
+use fungraph_model::ProjectId;
+use tokio::time::Instant;
+
+use crate::{
+    Group,
+    capacity::{Full, Room},
+    pool::Shared,
+};
 
 /// Who waits for room, in the order they came.
 #[derive(Default)]
 pub(crate) struct RoomQueue {
-    waiting: Mutex<VecDeque<Weak<Group>>>,
-    /// As many as wait; read without the lock after every call.
-    length: AtomicUsize,
+    state: Mutex<State>,
+    /// How many of them wait for the host, and how many for their project; read without the lock after every call.
+    for_host: AtomicUsize,
+    for_project: AtomicUsize,
     /// Functions that have instances or want some, when the queue was last looked at.
     contenders: AtomicUsize,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Weak<Group>>,
+    /// Who is in `waiting`, by the address that the pointer keeps.
+    members: HashSet<usize>,
+    /// Whose part of the host is used up.
+    projects: HashSet<ProjectId>,
 }
 
 /// What became of one in the queue.
@@ -30,73 +47,106 @@ pub(crate) enum Turn {
     Blocked(Full),
 }
 
+impl State {
+    fn push(&mut self, group: &Arc<Group>) -> bool {
+        let new = self.members.insert(Arc::as_ptr(group) as usize);
+        if new {
+            self.waiting.push_back(Arc::downgrade(group));
+        }
+        new
+    }
+}
+
 impl RoomQueue {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Weak<Group>>> {
-        self.waiting.lock().expect("nothing panics while it holds the queue for room")
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds the queue for room")
     }
 
-    /// Whether somebody waits: whoever comes now has to stand behind him.
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.len() > 0
+    /// Whether somebody waits for room that a function of this project would take: whoever comes now has to stand behind him.
+    pub(crate) fn is_wanted(&self, project: &ProjectId) -> bool {
+        self.for_host.load(Ordering::Relaxed) > 0
+            || (self.for_project.load(Ordering::Relaxed) > 0 && self.lock().projects.contains(project))
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.length.load(Ordering::Relaxed)
+        self.lock().waiting.len()
     }
 
     pub(crate) fn contenders(&self) -> usize {
         self.contenders.load(Ordering::Relaxed)
     }
 
-    /// Joins at the end; whoever waits already keeps his place.
-    pub(crate) fn join(&self, group: &Arc<Group>) {
-        let mut waiting = self.lock();
-        if !waiting.iter().any(|other| std::ptr::eq(other.as_ptr(), Arc::as_ptr(group))) {
-            waiting.push_back(Arc::downgrade(group));
-        }
-        self.length.store(waiting.len(), Ordering::Relaxed);
+    /// Joins at the end; false where it waits already, and keeps its place.
+    pub(crate) fn join(&self, group: &Arc<Group>) -> bool {
+        self.lock().push(group)
     }
 
-    /// Gives everybody in the queue a turn, and makes room for those for whom there is none.
-    pub(crate) fn serve(&self, pool: &Shared) {
-        let queue = std::mem::take(&mut *self.lock());
+    /// Gives everybody in the queue a turn, and makes room for those for whom there is none. Once one waits for the host, those
+    /// behind him do too: otherwise what is freed for a large function would go to small ones for ever.
+    pub(crate) fn serve(&self, pool: &Arc<Shared>) {
+        let queue = {
+            let mut state = self.lock();
+            state.members.clear();
+            std::mem::take(&mut state.waiting)
+        };
+        let queue: Vec<Arc<Group>> = queue.iter().filter_map(Weak::upgrade).collect();
         if queue.is_empty() {
+            self.settle(pool, &[], &[]);
             return;
         }
         let groups = pool.groups();
-        self.contenders.store(contenders(&groups, queue.len()), Ordering::Relaxed);
-        let (mut blocked, mut again) = (VecDeque::new(), VecDeque::new());
+        let mut idle = Idle::of(&groups);
+        let (mut blocked, mut again): (Vec<(Arc<Group>, Full)>, Vec<_>) = (Vec::new(), Vec::new());
+        let mut host_is_full = false;
         for group in queue {
-            let Some(member) = group.upgrade() else { continue };
-            match member.take_turn() {
+            let turn = if host_is_full { group.wait_turn() } else { group.take_turn() };
+            match turn {
                 Turn::Done => {}
-                Turn::Again => again.push_back(group),
+                Turn::Again => again.push(group),
                 // Its reserve waits for room that others may give up; for none it would wait, and hold all others up, in vain.
-                Turn::Blocked(full) if member.has_no_line() && !can_be_made(pool, &groups, &member, full) => {}
+                Turn::Blocked(full) if group.has_no_line() && !can_be_made(pool, &groups, &group, full) => {}
                 Turn::Blocked(full) => {
-                    blocked.push_back(group);
-                    if pool.leaving() < blocked.len() {
-                        make_room(&groups, &member, full);
+                    host_is_full |= full == Full::Host && comes_true(pool, &groups, &group);
+                    blocked.push((group, full));
+                    if pool.evicting() < blocked.len() {
+                        idle.evict(pool, blocked.last().map(|(group, _)| group).expect("one was pushed"), full);
                     }
                 }
             }
         }
+        let waiting = blocked.iter().map(|(group, _)| group).chain(&again);
+        let without = waiting.filter(|group| group.size() == 0).count();
+        let with = groups.iter().filter(|group| group.size() > 0).count();
+        self.contenders.store(with + without, Ordering::Relaxed);
+        self.settle(pool, &blocked, &again);
+    }
+
+    /// What is left of the queue, in front of those who came meanwhile.
+    fn settle(&self, pool: &Shared, blocked: &[(Arc<Group>, Full)], again: &[Arc<Group>]) {
         let more = !again.is_empty();
-        let mut waiting = self.lock();
-        // Who came meanwhile stands behind all of these.
-        blocked.extend(again.into_iter().chain(waiting.drain(..)));
-        *waiting = blocked;
-        self.length.store(waiting.len(), Ordering::Relaxed);
-        pool.capacity.set_wanted(!waiting.is_empty());
-        drop(waiting);
+        let mut state = self.lock();
+        let came = std::mem::take(&mut state.waiting);
+        state.members.clear();
+        state.projects.clear();
+        let mut for_host = again.len();
+        for (group, full) in blocked {
+            state.push(group);
+            match full {
+                Full::Host => for_host += 1,
+                Full::Project => drop(state.projects.insert(group.project().clone())),
+            }
+        }
+        for group in again.iter().cloned().chain(came.iter().filter_map(Weak::upgrade)) {
+            state.push(&group);
+        }
+        self.for_host.store(for_host, Ordering::Relaxed);
+        self.for_project.store(state.projects.len(), Ordering::Relaxed);
+        pool.capacity.set_wanted(for_host > 0);
+        drop(state);
         if more {
             pool.look_for_room();
         }
     }
-}
-
-fn contenders(groups: &[Arc<Group>], queued: usize) -> usize {
-    groups.iter().filter(|group| group.size() > 0).count() + queued
 }
 
 /// Whether there is an instance that is not reserved, so that it leaves sooner or later, and it is worth its leaving: where
@@ -111,11 +161,32 @@ fn can_be_made(pool: &Shared, groups: &[Arc<Group>], wanting: &Group, full: Full
     groups.iter().filter(counts).any(|group| group.spare() > 0)
 }
 
-/// The least recently used idle instance of all functions leaves, or of all of the project where that has used up its own part.
-fn make_room(groups: &[Arc<Group>], wanting: &Group, full: Full) {
-    let counts = |group: &&Arc<Group>| full == Full::Host || group.project() == wanting.project();
-    let idle = groups.iter().filter(counts).filter_map(|group| Some((group.idle_since()?, group)));
-    if let Some((since, group)) = idle.min_by_key(|(since, _)| *since) {
-        group.sweep(since + std::time::Duration::from_nanos(1));
+/// Whether the room a function waits for can ever be there beside all that is reserved. What cannot holds nobody up.
+fn comes_true(pool: &Shared, groups: &[Arc<Group>], wanting: &Group) -> bool {
+    let one_more = usize::from(wanting.size() >= wanting.reserves());
+    let wanted = Room { instances: one_more, memory_bytes: wanting.memory_bytes() * one_more as u64 };
+    let promised = groups.iter().map(|group| group.promised());
+    pool.capacity.could_hold(Full::Host, promised.chain([wanted]))
+}
+
+/// Functions with idle instances, those last whose instance was used least lately.
+struct Idle<'a>(Vec<(Instant, &'a Arc<Group>)>);
+
+impl<'a> Idle<'a> {
+    fn of(groups: &'a [Arc<Group>]) -> Self {
+        let mut idle: Vec<_> = groups.iter().filter_map(|group| Some((group.idle_since()?, group))).collect();
+        idle.sort_by_key(|(since, _)| std::cmp::Reverse(*since));
+        Self(idle)
+    }
+
+    /// The least recently used one leaves, of all or of the project where that has used up its own part.
+    fn evict(&mut self, pool: &Arc<Shared>, wanting: &Group, full: Full) {
+        let counts = |group: &Group| full == Full::Host || group.project() == wanting.project();
+        if let Some(index) = self.0.iter().rposition(|(_, group)| counts(group)) {
+            let (_, group) = self.0.remove(index);
+            if let Some(member) = group.take_oldest_idle() {
+                pool.evict(member, group.version());
+            }
+        }
     }
 }

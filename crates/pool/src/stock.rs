@@ -24,7 +24,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::demand::Demand;
 use crate::{
     Config,
-    capacity::{Capacity, Permit},
+    capacity::{Capacity, Permit, Room},
 };
 
 const BLANK_BYTES: u64 = (BLANK_MEMORY_MB as u64) << 20;
@@ -107,6 +107,12 @@ impl Stock {
         fullest.is_some_and(|shelf| shelf.drop_one())
     }
 
+    /// What blanks hold of the host.
+    pub(crate) fn room(&self) -> Room {
+        let instances: usize = self.shelves().iter().map(|shelf| shelf.ready()).sum();
+        Room { instances, memory_bytes: instances as u64 * BLANK_BYTES }
+    }
+
     /// Ends every blank and turns away who ordered one; the pool stops.
     pub(crate) fn clear(&self) {
         for shelf in self.shelves() {
@@ -145,11 +151,13 @@ impl Shelf {
     pub(crate) fn take(&self) -> Option<(Blank, Permit)> {
         let mut state = self.lock();
         let held = std::iter::from_fn(|| state.ready.pop_front()).find(|held| held.blank.is_alive());
-        if held.is_some() {
-            state.demand.add(self.second());
-        }
         self.count(&state);
         held.map(|held| (held.blank, held.permit))
+    }
+
+    /// One that was taken became an instance.
+    pub(crate) fn used_one(&self) {
+        self.lock().demand.add(self.second());
     }
 
     /// Brings one back that was taken in vain.
@@ -224,8 +232,14 @@ impl Shelf {
         let mut state = self.lock();
         state.starting -= 1;
         state.broken = started.is_err();
+        if self.supply.stop.is_cancelled() {
+            state.takers.clear();
+            return;
+        }
         if started.as_ref().is_ok_and(|blank| !blank.is_alive()) {
-            // It died as soon as it was there: whoever waits gets the next one.
+            // It died as soon as it was there: whoever waits gets the next one, and the shelf none before somebody asks.
+            tracing::warn!(kind = %self.blueprint, "a blank instance died as soon as it was started");
+            state.broken = true;
             state.takers.retain(|taker| !taker.is_closed());
             if state.starting < state.takers.len() {
                 self.launch(&mut state, permit);

@@ -1,8 +1,9 @@
 //! The life of an instance as its function sees it: initializer, calls, pre-stop, and what takes its place.
 
+use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
-use crate::harness::{fungraph, open_folder, request, wait_for};
+use crate::harness::{Server, fungraph, instances, open_folder, request, server_pid, wait_for};
 use crate::raw::{base64, python};
 use crate::reserved::Host;
 
@@ -72,4 +73,27 @@ fn initializer_has_its_own_limit_and_three_tries() {
     assert_eq!(host.server.stop(), Some(0));
     let said = log(home.path());
     assert_eq!(said.matches("(initialize Failed)").count(), 3, "{said}");
+}
+
+#[test]
+fn python_instances_start_from_byte_code_once_there_is_some() {
+    let server = Server::start(&["--auth", "off"]);
+    let folder = server.data().join("bootstraps");
+    server.create("f", "Python3.9", "def handler(event, context):\n    return 'from byte code'\n");
+    wait_for("the byte code", || {
+        let mut files = std::fs::read_dir(&folder).expect("it is there").flatten();
+        files.any(|file| file.path().extension().is_some_and(|kind| kind == "pyc")).then_some(())
+    });
+    let call = || server.request("POST", &server.invocations("f"), &[], "{}").text();
+    assert_eq!(call(), "from byte code");
+    let runs_it = |process: &u32| {
+        std::fs::read_to_string(format!("/proc/{process}/cmdline")).is_ok_and(|line| line.contains(".pyc"))
+    };
+    let started = || instances(server.spawner()).into_iter().find(runs_it);
+    let process = wait_for("an instance that was started since", started);
+    // Whoever runs the text leaves, so that the next call is answered by one that runs the other.
+    for other in instances(server.spawner()).into_iter().filter(|other| *other != process) {
+        kill_process(server_pid(other), Signal::KILL).expect("it runs");
+    }
+    assert_eq!(call(), "from byte code");
 }

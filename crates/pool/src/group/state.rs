@@ -6,13 +6,11 @@ use fungraph_instance::StartError;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::average::{Average, Low};
-use crate::{Lease, lease::Member, line::Place, report::Pulse, reserve::Reserve};
+use crate::{Lease, lease::Member, report::Pulse, reserve::Reserve};
 
 /// Somebody in line.
 pub(crate) struct Waiter {
     pub(crate) reply: oneshot::Sender<Result<Lease, StartError>>,
-    /// Held for its `Drop`: he counts until he is served or has left.
-    pub(super) _place: Place,
 }
 
 /// Everything a group knows of its instances.

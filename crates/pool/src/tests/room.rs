@@ -117,3 +117,91 @@ async fn line_of_a_project_is_bounded() {
     assert_eq!(first.await.expect("no panic"), text("first in line"));
     assert_eq!(host.pool.waiting(), 0);
 }
+
+#[tokio::test]
+async fn function_alone_on_a_full_host_keeps_its_instances() {
+    let host = host(Config { most_instances: 1, ..no_stock() });
+    let group = host.pool.group(plan("f", Strategy { concurrency: -1, concurrent_num: 1 }, None));
+    let held = lease(&group).await;
+    let next = waiting(&group, "next");
+    until("it wants another instance", || host.pool.wanting_room() == 1).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::time::resume();
+    drop(held);
+    assert_eq!(next.await.expect("no panic"), text("next"));
+    assert_eq!(host.launcher.launched(), 1);
+}
+
+#[tokio::test]
+async fn who_left_the_line_holds_no_place_in_it() {
+    let host = host(Config { queue: 1, ..quick() });
+    let [busy, other] = ["busy", "other"].map(|name| host.pool.group(plan(name, ONE, None)));
+    let held = lease(&busy).await;
+    assert_eq!(refusal(&busy).await, Refusal::WaitedTooLong);
+    assert_eq!(host.pool.waiting(), 0);
+    assert_eq!(say(&lease(&other).await, "served").await, text("served"));
+    drop(held);
+}
+
+#[tokio::test]
+async fn large_function_gets_its_room_before_small_ones_that_came_later() {
+    let host = host(Config { memory_bytes: 256 << 20, ..no_stock() });
+    let mut large = plan("large", ONE, None);
+    let mut version = FunctionVersion::clone(&large.version);
+    version.spec.memory_mb = 256;
+    large.version = Arc::new(version);
+    let large = host.pool.group(large);
+    let small = ["a", "b", "c"].map(|name| host.pool.group(plan(name, ONE, None)));
+    let (first, second) = (lease(&small[0]).await, lease(&small[1]).await);
+    let wanted = waiting(&large, "large");
+    until("the large one waits for room", || host.pool.wanting_room() == 1).await;
+    let later = waiting(&small[2], "later");
+    until("a small one waits behind it", || host.pool.wanting_room() == 2).await;
+    drop(first);
+    until("half the room is free", || host.pool.census().memory.promised == 128 << 20).await;
+    drop(second);
+    assert_eq!(wanted.await.expect("no panic"), text("large"));
+    assert_eq!(later.await.expect("no panic"), text("later"));
+    assert_eq!(host.launcher.fitted()[2..], ["default:large", "default:c"]);
+}
+
+#[tokio::test]
+async fn project_without_room_leaves_the_blank_instances_of_the_host_alone() {
+    let host = host(Config { most_instances_per_project: 1, blanks_most: 4, ..quick() });
+    host.pool.expect(&plan("any", ONE, None).blueprint());
+    until("a blank is ready", || host.pool.blanks() == 1).await;
+    let (a, b) = (host.pool.group(of_project("f", "a")), host.pool.group(of_project("f", "b")));
+    let held = lease(&a).await;
+    let next = waiting(&a, "next");
+    until("it wants another instance", || host.pool.wanting_room() == 1).await;
+    until("the blank it took was replaced", || host.pool.blanks() == 1).await;
+    host.launcher.fail_next();
+    assert_eq!(say(&lease(&b).await, "at once").await, text("at once"));
+    drop(held);
+    assert_eq!(next.await.expect("no panic"), text("next"));
+}
+
+#[tokio::test]
+async fn reserve_without_room_leaves_blank_instances_alone() {
+    let host = host(Config { memory_bytes: 384 << 20, blanks_most: 4, ..Config::default() });
+    host.pool.expect(&plan("any", ONE, None).blueprint());
+    until("a blank is ready", || host.pool.blanks() == 1).await;
+    let [first, second] = ["first", "second"].map(|name| {
+        let mut large = plan(name, ONE, None);
+        let mut version = FunctionVersion::clone(&large.version);
+        version.spec.memory_mb = 256;
+        large.version = Arc::new(version);
+        host.pool.group(large)
+    });
+    first.reserve(1, || Arc::new(drop));
+    until("the first is there", || first.size() == 1).await;
+    until("a blank is ready beside it", || host.pool.blanks() == 1).await;
+    let launched = host.launcher.launched();
+    second.reserve(1, || Arc::new(drop));
+    for _ in 0..50 {
+        second.tend_reserve();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((host.pool.blanks(), host.launcher.launched()), (1, launched));
+}
