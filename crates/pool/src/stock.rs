@@ -63,14 +63,31 @@ struct State {
     demand: Demand,
     /// Functions of this kind exist: one is kept ready even if none was wanted lately.
     expected: bool,
-    /// The last start failed: none is started before somebody wants one.
-    broken: bool,
+    /// Starts that failed in a row, and the second before which none is started but for somebody who wants one.
+    failures: u32,
+    resting_until: u64,
 }
 
 /// A blank that waits, with its room on the host.
 struct Held {
     blank: Blank,
     permit: Permit,
+}
+
+/// Longest pause between starts that fail, in seconds.
+const LONGEST_REST: u64 = 64;
+
+impl State {
+    fn rests(&self, second: u64) -> bool {
+        second < self.resting_until
+    }
+
+    /// A start succeeded or not: after a failure the shelf waits, twice as long each time.
+    fn went(&mut self, well: bool, second: u64) {
+        self.failures = if well { 0 } else { self.failures.saturating_add(1) };
+        let rest = if well { 0 } else { 1_u64.checked_shl(self.failures).unwrap_or(LONGEST_REST).min(LONGEST_REST) };
+        self.resting_until = second + rest;
+    }
 }
 
 impl Stock {
@@ -173,7 +190,6 @@ impl Shelf {
         {
             let mut state = self.lock();
             state.demand.add(self.second());
-            state.broken = false;
             state.takers.retain(|taker| !taker.is_closed());
             state.takers.push_back(sender);
             if state.starting < state.takers.len() {
@@ -197,7 +213,7 @@ impl Shelf {
         }
         self.count(&state);
         // Calls come first: they find what is started for them sooner if nothing is started beside it.
-        let may_start = state.takers.is_empty() && !state.broken && !supply.stop.is_cancelled();
+        let may_start = state.takers.is_empty() && !state.rests(self.second()) && !supply.stop.is_cancelled();
         while may_start && state.ready.len() + state.starting < target && state.starting < supply.config.processors {
             let Some(permit) = supply.capacity.take_spare(BLANK_BYTES) else { break };
             self.launch(&mut state, Some(permit));
@@ -231,15 +247,14 @@ impl Shelf {
     fn arrived(self: &Arc<Self>, mut started: Result<Blank, StartError>, permit: Option<Permit>) {
         let mut state = self.lock();
         state.starting -= 1;
-        state.broken = started.is_err();
+        state.went(started.as_ref().is_ok_and(Blank::is_alive), self.second());
         if self.supply.stop.is_cancelled() {
             state.takers.clear();
             return;
         }
         if started.as_ref().is_ok_and(|blank| !blank.is_alive()) {
-            // It died as soon as it was there: whoever waits gets the next one, and the shelf none before somebody asks.
+            // It died as soon as it was there: whoever waits gets the next one.
             tracing::warn!(kind = %self.blueprint, "a blank instance died as soon as it was started");
-            state.broken = true;
             state.takers.retain(|taker| !taker.is_closed());
             if state.starting < state.takers.len() {
                 self.launch(&mut state, permit);
@@ -256,7 +271,7 @@ impl Shelf {
             Err(error) => {
                 let cause = &error as &dyn std::error::Error;
                 tracing::error!(cause, kind = %self.blueprint, "a blank instance could not be started; \
-                     the next call that needs one tries again");
+                     tried again soon, and when a call needs one");
             }
             Ok(blank) => {
                 if let Some(permit) = permit.or_else(|| self.supply.capacity.take_spare(BLANK_BYTES)) {

@@ -94,6 +94,7 @@ fn python_instances_start_from_byte_code_once_there_is_some() {
     // Whoever runs the text leaves, so that the next call is answered by one that runs the other.
     for other in instances(server.spawner()).into_iter().filter(|other| *other != process) {
         kill_process(server_pid(other), Signal::KILL).expect("it runs");
+        wait_for("its end", || (!instances(server.spawner()).contains(&other)).then_some(()));
     }
     assert_eq!(call(), "from byte code");
 }

@@ -102,15 +102,26 @@ async fn blank_that_died_is_not_used_and_is_replaced() {
 }
 
 #[tokio::test]
-async fn kind_that_cannot_be_started_is_not_tried_again_and_again() {
+async fn kind_that_cannot_be_started_is_tried_again_after_a_pause() {
     let host = host(stocked(4));
     host.launcher.fail_next();
     host.pool.expect(&plan("any", ONE, None).blueprint());
     until("it was tried", || host.launcher.launched() == 1).await;
     tokio::time::pause();
-    pass(5).await;
+    pass(1).await;
     assert_eq!(host.launcher.launched(), 1);
+    pass(4).await;
     tokio::time::resume();
+    ready(&host, 1).await;
+    assert_eq!(host.launcher.launched(), 2, "tried again after a pause");
+}
+
+#[tokio::test]
+async fn call_does_not_wait_for_the_pause_after_a_failure() {
+    let host = host(stocked(4));
+    host.launcher.fail_next();
+    host.pool.expect(&plan("any", ONE, None).blueprint());
+    until("it was tried", || host.launcher.launched() == 1).await;
     let group = host.pool.group(plan("f", ONE, None));
     assert_eq!(say(&lease(&group).await, "works again").await, text("works again"));
 }
