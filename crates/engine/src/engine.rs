@@ -10,6 +10,7 @@ use fungraph_pool::Pool;
 use fungraph_store::{Packages, Store, logs::Logs};
 use tokio::sync::{Mutex, RwLock};
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::{Config, Error, identity::Identity, jobs::Jobs, resolve::Resolver, telemetry::Telemetry};
 
@@ -41,6 +42,8 @@ pub struct Engine {
     pub(crate) resolver: Resolver,
     pub(crate) telemetry: Telemetry,
     pub(crate) started: Instant,
+    /// Tells it from the servers before and after.
+    pub(crate) run: Uuid,
     /// Calls whose client has left; they run to their end all the same.
     pub(crate) orphans: TaskTracker,
     /// Read while a package is stored and its function is not yet; written while unused packages are removed.
@@ -69,6 +72,7 @@ impl Engine {
             resolver: Resolver::default(),
             telemetry: Telemetry::register(),
             started: Instant::now(),
+            run: Uuid::new_v4(),
             orphans: TaskTracker::new(),
             uploads: RwLock::new(()),
             creations: Mutex::new(()),

@@ -218,10 +218,9 @@ impl Engine {
         }
         let gone = key.clone();
         let deleted = self.change(key.clone(), |store| async move { store.delete_function(&gone).await }).await;
-        if !deleted.map_err(|source| Error::internal("delete a function", source))? {
-            return Err(missing(&key).into());
-        }
-        self.logs.remove(&key).await;
+        let deleted = deleted.map_err(|source| Error::internal("delete a function", source))?;
+        let func_id = deleted.ok_or_else(|| missing(&key))?;
+        self.logs.remove(&key, &func_id).await;
         self.nudge_cleaner();
         tracing::info!(function = %key, "function deleted");
         Ok(())

@@ -80,6 +80,15 @@ struct Admitted {
     watch: Stopwatch,
 }
 
+/// A call that has ended.
+struct Ended {
+    version: Arc<FunctionVersion>,
+    request: RequestId,
+    memory_mb: u32,
+    tail: bool,
+    started: Timestamp,
+}
+
 /// What a run left behind.
 struct Ran {
     outcome: Outcome<Bytes>,
@@ -105,10 +114,15 @@ impl Engine {
         caller: &Caller,
         request: InvokeRequest,
     ) -> Result<(Invocation, Option<OpenRecord>), Error> {
+        let (id, tail, watch) = (request.request, request.tail, request.watch);
         let mut admitted = match self.admit(caller, request).await {
             Ok(admitted) => admitted,
             Err(Error::ExecutorMissing { message, version }) => {
-                return Ok((executor_missing(&message, &version), None));
+                let (memory_mb, started) = (version.spec.memory_mb, Timestamp::now());
+                let ran = executor_missing(&message, id, &version, started, watch);
+                let call = Ended { version, request: id, memory_mb, tail, started };
+                let (invocation, record) = Arc::clone(self).conclude(ran, call);
+                return Ok((invocation, Some(record)));
             }
             Err(error) => {
                 self.telemetry.refused();
@@ -191,6 +205,13 @@ impl Engine {
         started: Timestamp,
     ) -> Result<(Invocation, Option<OpenRecord>), Error> {
         let ran = self.run(&call, lease, started).await?;
+        let Admitted { version, request, memory_mb, tail, .. } = call;
+        let (invocation, record) = self.conclude(ran, Ended { version, request, memory_mb, tail, started });
+        Ok((invocation, Some(record)))
+    }
+
+    /// What the caller gets of a call that has ended, and what is kept of it.
+    fn conclude(self: Arc<Self>, ran: Ran, call: Ended) -> (Invocation, OpenRecord) {
         let failure = match &ran.outcome {
             Outcome::Returned(_) => None,
             Outcome::Failed(failure) => Some(failure.code),
@@ -215,9 +236,9 @@ impl Engine {
             line: ran.line,
         };
         let (function, request, text) = (call.version, call.request, Box::new(log));
-        let entry = LogEntry { function, request, started, call: None, text };
+        let entry = LogEntry { function, request, started: call.started, call: None, text };
         let record = OpenRecord::new(self, ran.watch, record, entry);
-        Ok((Invocation { outcome: ran.outcome, summary, tail, runtime }, Some(record)))
+        (Invocation { outcome: ran.outcome, summary, tail, runtime }, record)
     }
 
     async fn run(&self, call: &Admitted, first: Result<Lease, AcquireError>, started: Timestamp) -> Result<Ran, Error> {
@@ -409,14 +430,20 @@ fn executor_failure(message: &str) -> Failure<Bytes> {
 }
 
 /// The interpreter was there when the function was created and is gone now (SETTLED.md, "Management").
-fn executor_missing(message: &str, version: &FunctionVersion) -> Invocation {
-    tracing::error!(function = %version.key, message, "a function has no interpreter any more");
-    Invocation {
-        outcome: Outcome::Failed(executor_failure(message)),
-        summary: Summary { duration_us: 0, billing_ms: 0, memory_mb: version.spec.memory_mb, memory_used: 0 },
-        tail: LogTail::of(b""),
-        runtime: version.spec.runtime,
-    }
+fn executor_missing(
+    message: &str,
+    request: RequestId,
+    version: &Arc<FunctionVersion>,
+    started: Timestamp,
+    mut watch: Stopwatch,
+) -> Ran {
+    tracing::error!(function = %version.key, %request, message, "a function has no interpreter any more");
+    watch.lap(Phase::Resolve);
+    let mut ran = Ran::start(request, Arc::clone(version), started, watch);
+    let failure = executor_failure(message);
+    ran.log.failure(&failure);
+    ran.outcome = Outcome::Failed(failure);
+    ran
 }
 
 fn not_found() -> Error {

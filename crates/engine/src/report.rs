@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fungraph_model::Caller;
 use fungraph_pool::{Census, FunctionCensus};
+use uuid::Uuid;
 
 use crate::{
     Engine,
@@ -17,6 +18,8 @@ const BUSIEST: usize = 20;
 /// Everything at one moment.
 #[derive(Clone, Debug)]
 pub struct Report {
+    /// Random, and the server's until its end: reports of two servers are not to be subtracted.
+    pub run: Uuid,
     /// Since the start of the server.
     pub up: Duration,
     /// What the pool has; its list of functions is empty.
@@ -34,7 +37,13 @@ impl Engine {
         let mut census = self.pool.census();
         let functions = std::mem::take(&mut census.functions);
         let own = functions.into_iter().filter(|one| one.function.project == caller.project).collect();
-        Report { up: self.started.elapsed(), census, counts: self.telemetry.counts(), busiest: busiest(own) }
+        Report {
+            run: self.run,
+            up: self.started.elapsed(),
+            census,
+            counts: self.telemetry.counts(),
+            busiest: busiest(own),
+        }
     }
 
     /// Brings the recorder's numbers up to date, and gives those it does not keep, in the Prometheus text format.

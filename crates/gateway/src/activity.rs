@@ -13,8 +13,10 @@ use std::{
 };
 
 use http::Version;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use tokio::time::sleep;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::sleep,
+};
 
 /// Looks at the counters in the time after which a connection is idle; so much later than that it may be noticed.
 const LOOKS: u32 = 4;
@@ -63,10 +65,15 @@ impl Activity {
         (Serving(Arc::clone(self)), first)
     }
 
-    /// Notes that bytes were read; between two requests the first of them are the next one's.
-    fn read(&self) {
+    /// Notes that bytes were read; between two requests the first of them are the next one's. Empty lines are nobody's: some clients
+    /// end a body with one (RFC 9112, section 2.2), and what is between that and the next request is idle time.
+    fn read(&self, bytes: &[u8]) {
         let idle = self.begun.load(Ordering::Relaxed) == self.ended.load(Ordering::Relaxed);
-        if idle && self.first_read.load(Ordering::Relaxed) == 0 && !self.is_http2.load(Ordering::Relaxed) {
+        if idle
+            && self.first_read.load(Ordering::Relaxed) == 0
+            && !self.is_http2.load(Ordering::Relaxed)
+            && bytes.iter().any(|byte| !matches!(byte, b'\r' | b'\n'))
+        {
             let since = u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX);
             self.first_read.store(since.max(1), Ordering::Relaxed);
         }
@@ -124,21 +131,22 @@ impl<T> Counted<T> {
     }
 }
 
-impl<T: Read + Unpin> Read for Counted<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for Counted<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
+        buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let read = Pin::new(&mut self.io).poll_read(context, buffer);
         if read.is_ready() {
-            self.activity.read();
+            self.activity.read(&buffer.filled()[before..]);
         }
         read
     }
 }
 
-impl<T: Write + Unpin> Write for Counted<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for Counted<T> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(context, bytes);
         self.count(written)
@@ -204,7 +212,7 @@ mod tests {
     async fn an_answer_that_the_client_takes_slowly_is_no_idleness() {
         let activity = Arc::new(Activity::default());
         let (near, mut far) = tokio::io::duplex(8);
-        let mut counted = Counted { io: hyper_util::rt::TokioIo::new(near), activity: Arc::clone(&activity) };
+        let mut counted = Counted { io: near, activity: Arc::clone(&activity) };
         drop(activity.serve(Version::HTTP_11));
         let mut write = |bytes| Pin::new(&mut counted).poll_write(&mut Context::from_waker(Waker::noop()), bytes);
         assert!(write(b"all room").is_ready() && write(b"more").is_pending());
@@ -217,20 +225,34 @@ mod tests {
     #[test]
     fn a_request_begins_with_its_first_byte() {
         let activity = Arc::new(Activity::default());
-        activity.read();
+        activity.read(b"POST");
         let (serving, first) = activity.serve(Version::HTTP_11);
         let first = first.expect("its head was read");
         assert!(first > activity.opened);
-        activity.read();
+        activity.read(b"POST");
         drop(serving);
         assert_eq!(activity.serve(Version::HTTP_11).1, None, "what was read meanwhile was a body");
-        activity.read();
-        activity.read();
+        activity.read(b"POST");
+        activity.read(b"POST");
         let (serving, second) = activity.serve(Version::HTTP_2);
         assert!(second.is_some_and(|second| second >= first));
         drop(serving);
-        activity.read();
+        activity.read(b"POST");
         assert_eq!(activity.serve(Version::HTTP_2).1, None, "whose frames those were cannot be told");
+    }
+
+    #[tokio::test]
+    async fn an_empty_line_begins_no_request() {
+        let activity = Arc::new(Activity::default());
+        let (near, mut far) = tokio::io::duplex(64);
+        let mut counted = Counted { io: near, activity: Arc::clone(&activity) };
+        drop(activity.serve(Version::HTTP_11));
+        for (sent, begins) in [("\r\n", false), ("\n", false), ("\r\nPO", true), ("ST", true)] {
+            tokio::io::AsyncWriteExt::write_all(&mut far, sent.as_bytes()).await.expect("there is room");
+            let read = tokio::io::AsyncReadExt::read(&mut counted, &mut [0; 64]).await.expect("it was sent");
+            assert_eq!((read, activity.first_read.load(Ordering::Relaxed) > 0), (sent.len(), begins), "{sent:?}");
+        }
+        assert!(activity.serve(Version::HTTP_11).1.is_some());
     }
 
     #[tokio::test(start_paused = true)]
@@ -243,8 +265,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_its_answer_is_not_idle() {
         let activity = Arc::new(Activity::default());
-        let mut counted =
-            Counted { io: hyper_util::rt::TokioIo::new(tokio::io::sink()), activity: Arc::clone(&activity) };
+        let mut counted = Counted { io: tokio::io::sink(), activity: Arc::clone(&activity) };
         drop(activity.serve(Version::HTTP_11));
         let takes = async {
             for _ in 0..100 {

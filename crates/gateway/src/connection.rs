@@ -87,7 +87,7 @@ async fn serve(
             Ok::<_, Infallible>(response)
         }
     });
-    let io = Counted { io: TokioIo::new(stream), activity: activity.clone() };
+    let io = TokioIo::new(Counted { io: stream, activity: activity.clone() });
     let mut connection = pin!(builder.serve_connection(io, requests));
     let mut ceased = pin!(activity.ceased(service.config.header_read_timeout));
     let mut leaving = false;

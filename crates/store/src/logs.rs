@@ -11,11 +11,13 @@
 //! not synced: they survive a crash of the server but not always a power loss.
 //!
 //! Oldest segments leave first when a function, or all together, hold more than their limit. The logs of a deleted
-//! function go with it ([`Logs::remove`]); what a call still running then prints afterwards stays until its turn.
+//! function go with it ([`Logs::remove`]), and what its instances print afterwards is not kept: it is no business of the next
+//! function of that name.
 
 mod queue;
 mod reader;
 mod record;
+mod removed;
 mod search;
 mod segment;
 mod shelf;
@@ -167,9 +169,9 @@ impl Logs {
         self.handle.queue.dropped()
     }
 
-    /// Removes all logs of a function; returns when they are gone.
-    pub async fn remove(&self, function: &FunctionKey) {
-        let mark = self.handle.queue.remove(function.clone());
+    /// Removes all logs of a deleted function; returns when they are gone. What is appended later under this `func_id` is dropped.
+    pub async fn remove(&self, function: &FunctionKey, func_id: &str) {
+        let mark = self.handle.queue.remove(function.clone(), func_id.to_owned());
         self.wait(mark).await;
     }
 

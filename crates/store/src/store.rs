@@ -111,11 +111,11 @@ impl Store {
         }
     }
 
-    /// Removes a function with all its versions; `false` where there was none.
+    /// Removes a function with all its versions and gives its `func_id`; `None` where there was none.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn delete_function(&self, key: &FunctionKey) -> Result<bool, Error> {
+    pub async fn delete_function(&self, key: &FunctionKey) -> Result<Option<String>, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.delete_function(key).await,
         }

@@ -130,7 +130,7 @@ async fn one_of_two_updates_of_the_same_revision_wins() {
 async fn update_never_reaches_a_function_made_again_under_the_name() {
     let (_folder, store) = fresh().await;
     store.create_function(&function("f")).await.expect("creates");
-    assert!(store.delete_function(&key("f")).await.expect("deletes"));
+    assert_eq!(store.delete_function(&key("f")).await.expect("deletes").as_deref(), Some("id-f"));
     let again = FunctionVersion { func_id: "another".to_owned(), ..function("f") };
     store.create_function(&again).await.expect("the name is free again");
     let late = FunctionVersion { revision: 2, ..function("f") };
@@ -154,8 +154,8 @@ async fn usage_follows_every_change() {
     (smaller.code.size, smaller.revision) = (30, 2);
     store.update_function(&smaller, 1).await.expect("updates");
     used(2, 130).await;
-    assert!(store.delete_function(&key("a")).await.expect("deletes"));
-    assert!(!store.delete_function(&key("a")).await.expect("was deleted"));
+    assert!(store.delete_function(&key("a")).await.expect("deletes").is_some());
+    assert_eq!(store.delete_function(&key("a")).await.expect("was deleted"), None);
     used(1, 100).await;
     assert_eq!(store.digests_in_use().await.expect("lists"), HashSet::from([Digest("bb".to_owned())]));
     store.create_function(&function("a")).await.expect("the name is free again");
@@ -277,6 +277,6 @@ async fn reservations_are_replaced_removed_and_go_with_their_function() {
     assert_eq!(store.reservation(&key("b"), &latest).await.expect("reads"), None);
     store.reserve(&key("a"), &alias, None).await.expect("removes");
     store.reserve(&key("a"), &alias, None).await.expect("it is gone already");
-    assert!(store.delete_function(&key("b")).await.expect("deletes"));
+    assert!(store.delete_function(&key("b")).await.expect("deletes").is_some());
     assert_eq!(store.reservations().await.expect("lists"), expected[2..]);
 }

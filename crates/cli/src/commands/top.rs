@@ -40,10 +40,11 @@ pub(crate) fn run(args: &TopArgs) -> anyhow::Result<Exit> {
 async fn live(who: &Credentials) -> anyhow::Result<Exit> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut hangup = signal(SignalKind::hangup())?;
-    let mut last = fetch(who).await?;
+    let first = fetch(who).await?;
     let mut screen = Screen::enter()?;
     let mut keys = Keys::of_terminal();
-    screen.draw(&table::draw(&who.endpoint, &last, &Interval::since_start(&last)))?;
+    screen.draw(&table::draw(&who.endpoint, &first, &Interval::since_start(&first)))?;
+    let mut last = Some(first);
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
@@ -55,11 +56,14 @@ async fn live(who: &Credentials) -> anyhow::Result<Exit> {
             _ = hangup.recv() => return Ok(Exit::Clean),
             fetched = async { ticks.tick().await; fetch(who).await } => match fetched {
                 Ok(report) => {
-                    screen.draw(&table::draw(&who.endpoint, &report, &Interval::between(&last, &report)))?;
-                    last = report;
+                    screen.draw(&table::draw(&who.endpoint, &report, &Interval::since(last.as_ref(), &report)))?;
+                    last = Some(report);
                 }
-                // It may come back; what was seen last is not to be taken for now.
-                Err(error) => screen.draw(&format!("fungraph top   {error:#}\n\nq ends this\n"))?,
+                // It may come back, or another one in its place; what was seen last is not to be taken for now.
+                Err(error) => {
+                    screen.draw(&format!("fungraph top   {error:#}\n\nq ends this\n"))?;
+                    last = None;
+                }
             },
         }
     }

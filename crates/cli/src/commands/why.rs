@@ -39,9 +39,7 @@ pub(crate) fn run(args: &WhyArgs) -> anyhow::Result<Exit> {
     }
     let found = found.ok_or_else(|| Stop::failed(missing(&folder, key.as_ref(), request)))?;
     let Some(call) = &found.record.call else {
-        return Err(Stop::failed(format!(
-            "the call {request} was kept by a server that did not measure its calls yet; `fungraph logs` shows its log"
-        )));
+        return Err(Stop::failed(unmeasured(&found, request)));
     };
     if args.json {
         say::out(format!("{:#}", json(&found, call)));
@@ -55,6 +53,16 @@ fn look(folder: &Path, key: Option<&FunctionKey>, request: RequestId) -> Result<
     let Some(key) = key else { return logs::find(folder, request) };
     let mut records = logs::read(folder, key, LogFilter { request: Some(request), last: None })?;
     Ok(records.next().transpose()?.map(|record| Found { function: key.clone(), record }))
+}
+
+fn unmeasured(found: &Found, request: RequestId) -> String {
+    let FunctionKey { package, name, .. } = &found.function;
+    let what = if found.record.is_call() {
+        "is a call from before calls were measured"
+    } else {
+        "is no call but an initializer of a reserved instance, or what an instance printed at its end"
+    };
+    format!("{request} {what}; `fungraph logs {package}:{name} --request {request}` shows it")
 }
 
 fn missing(folder: &Path, key: Option<&FunctionKey>, request: RequestId) -> String {
@@ -148,6 +156,19 @@ mod tests {
         };
         let function = FunctionKey { project: ProjectId("p".into()), package: "default".into(), name: "hello".into() };
         (Found { function, record }, call)
+    }
+
+    #[test]
+    fn what_was_not_measured_is_called_what_it_is() {
+        let (mut found, _) = found();
+        let request = found.record.request.expect("it has one");
+        found.record.call = None;
+        found.record.text = b"the last words\n".to_vec();
+        let said = unmeasured(&found, request);
+        assert!(said.contains("is no call but an initializer of a reserved instance, or what an instance printed"));
+        assert!(said.ends_with(&format!("`fungraph logs default:hello --request {request}` shows it")), "{said}");
+        found.record.text = format!("2026-01-02T03:04:05Z Start invoke request '{request}', version: latest\n").into();
+        assert!(unmeasured(&found, request).contains("is a call from before calls were measured"));
     }
 
     #[test]

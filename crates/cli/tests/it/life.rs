@@ -63,6 +63,30 @@ fn a_call_in_flight_ends_in_the_old_code_and_the_next_one_begins_in_the_new() {
 }
 
 #[test]
+fn nothing_of_a_deleted_function_is_in_the_log_of_the_next() {
+    let home = open_folder();
+    let host = Host::start(home.path());
+    create(&host, &code("old"), 3);
+    let (endpoint, path) = (host.server.endpoint().to_owned(), format!("{}/f/invocations", host.functions));
+    let call = std::thread::spawn(move || request(&endpoint, "POST", &path, &[], r#"{"seconds": 2}"#));
+    host.server.wait_for_instance();
+    assert_eq!(host.call("f").text(), "old 1");
+    let deleted = host.server.request("DELETE", &format!("{}/f", host.functions), &[], "");
+    assert_eq!(deleted.status, 204, "{}", deleted.text());
+    create(&host, &code("new"), 3);
+    assert_eq!(host.call("f").text(), "new 1");
+    let old = call.join().expect("no panic");
+    assert_eq!((old.status, old.text().as_str()), (200, "old 1"));
+    wait_for("the end of the new instance, which is idle", || {
+        log(home.path()).contains("new says goodbye").then_some(())
+    });
+    // Waits for every instance, and writes what they said.
+    assert_eq!(host.server.stop(), Some(0));
+    let said = log(home.path());
+    assert!(said.contains("new gets ready") && !said.contains("old "), "{said}");
+}
+
+#[test]
 fn initializer_has_its_own_limit_and_three_tries() {
     let home = open_folder();
     let host = Host::start(home.path());

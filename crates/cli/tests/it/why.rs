@@ -299,3 +299,31 @@ fn the_report_is_signed_and_names_own_functions_only() {
     assert_eq!(server.request("GET", "/fungraph/other/report", &[], "").status, 403);
     assert_eq!(server.stop(), Some(0));
 }
+
+#[test]
+fn a_call_without_an_interpreter_is_counted_and_explained() {
+    let home = open_folder();
+    let (data, settings) = (home.path().join("data"), home.path().join("settings.toml"));
+    let server = Server::start_on(&data, &["--auth", "off"]);
+    // Nobody has this one any more: where names are not taken strictly, another one runs the function.
+    server.create("old", "Node.js6.10", "exports.handler = async () => 1;\n");
+    assert_eq!(server.stop(), Some(0));
+
+    std::fs::write(&settings, "[runtimes]\nstrict = true\n").expect("it is written");
+    let server = Server::start_on(&data, &["--auth", "off", "--config", &settings.display().to_string()]);
+    let answer = server.request("POST", &server.invocations("old"), &[("X-Cff-Log-Type", "tail")], "{}");
+    assert_eq!((answer.status, answer.header("x-cff-function-log").is_some()), (500, true), "{}", answer.text());
+    let request = answer.header("x-cff-request-id").expect("every answer has one");
+    let data = data.display().to_string();
+    let found = why(&data, request, &[]);
+    assert_eq!(
+        (&found["outcome"], &found["number"], us(&found, "run")),
+        (&"failed".into(), &6001.into(), 0),
+        "{found}"
+    );
+    let log = fungraph(&["logs", "old", "--request", request, "--data-dir", &data]).out;
+    assert!(log.contains("install") && log.contains("(invoke Failed)"), "{log}");
+    let metrics = server.request("GET", "/metrics", &[], "").text();
+    assert!((metric(&metrics, "fungraph_invocations_total{end=\"failed\"}") - 1.0).abs() < f64::EPSILON, "{metrics}");
+    assert_eq!(server.stop(), Some(0));
+}

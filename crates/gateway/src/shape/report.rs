@@ -1,11 +1,12 @@
-//! The report as JSON. Times are microseconds; counts are since the start of the server, so that a reader takes differences.
+//! The report as JSON. Times are microseconds; counts are since the start of the server, so that a reader takes differences, of reports of the
+//! same `run` only.
 
 use fungraph_engine::Report;
 use serde_json::{Value, json};
 
 /// The whole object.
 pub(crate) fn report(report: &Report) -> Value {
-    let Report { up, census, counts, busiest } = report;
+    let Report { run, up, census, counts, busiest } = report;
     let blanks: usize = census.blanks.iter().map(|stock| stock.ready).sum();
     let stock: Vec<Value> =
         census.blanks.iter().map(|stock| json!({ "interpreter": stock.interpreter, "ready": stock.ready })).collect();
@@ -30,6 +31,7 @@ pub(crate) fn report(report: &Report) -> Value {
         })
         .collect();
     json!({
+        "run": run.to_string(),
         "up_us": u64::try_from(up.as_micros()).unwrap_or(u64::MAX),
         "instances": {
             "idle": census.idle, "busy": census.busy, "starting": census.starting, "blank": blanks,

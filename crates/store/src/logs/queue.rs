@@ -28,8 +28,8 @@ pub(super) struct Queue {
 pub(super) struct Batch {
     /// In the order of their arrival.
     pub(super) entries: Vec<LogEntry>,
-    /// Functions whose logs are to go, before `entries` up to the index are written.
-    pub(super) removals: Vec<(usize, FunctionKey)>,
+    /// Functions whose logs are to go, with their ids, once `entries` up to the index are written.
+    pub(super) removals: Vec<(usize, FunctionKey, String)>,
     /// Logs of these functions were dropped, so many.
     pub(super) dropped: HashMap<FunctionKey, u64>,
     /// Number of the last thing in it; reported when it is done.
@@ -72,10 +72,12 @@ impl Queue {
         }
     }
 
-    pub(super) fn remove(&self, function: FunctionKey) -> u64 {
+    pub(super) fn remove(&self, function: FunctionKey, func_id: String) -> u64 {
         let mut waiting = self.lock();
         let at = waiting.entries.len();
-        waiting.removals.push((at, function));
+        // Nor is it the next function's business how much was dropped.
+        waiting.dropped.remove(&function);
+        waiting.removals.push((at, function, func_id));
         waiting.mark += 1;
         self.press(waiting)
     }

@@ -16,7 +16,7 @@ use super::{LogError, during};
 pub struct LogFilter {
     /// Only of this call.
     pub request: Option<RequestId>,
-    /// Only the last so many of what matches.
+    /// Only the last so many calls of what matches, and what was kept between and after them that is no call.
     pub last: Option<usize>,
 }
 
@@ -39,6 +39,24 @@ pub struct LogRecord {
     pub call: Option<CallRecord>,
     /// All it printed, which may be anything.
     pub text: Vec<u8>,
+}
+
+impl LogRecord {
+    /// Whether it is of a call. Others are notes of the server, initializers of reserved instances, and what an instance printed
+    /// at its end.
+    #[must_use]
+    pub fn is_call(&self) -> bool {
+        is_call(self.request, self.call.as_ref(), &self.text)
+    }
+}
+
+/// Calls from before their numbers were kept begin with a line of the platform.
+fn is_call(request: Option<RequestId>, call: Option<&CallRecord>, text: &[u8]) -> bool {
+    let started = |request: RequestId| {
+        let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        String::from_utf8_lossy(first).contains(&format!(" Start invoke request '{request}'"))
+    };
+    call.is_some() || request.is_some_and(started)
 }
 
 /// Records of one function, oldest first. Holds one record in memory at a time.
@@ -67,27 +85,27 @@ pub fn read(folder: &Path, function: &FunctionKey, filter: LogFilter) -> Result<
     Ok(LogReader { filter, segments, current: None })
 }
 
-/// Leaves the segments, and the position in the first of them, from which `last` records match.
+/// Leaves the segments, and the position in the first of them, from which `last` calls match; all where there are fewer.
 fn skip_all_but(segments: &mut VecDeque<(PathBuf, u64)>, filter: &LogFilter, last: usize) -> Result<(), LogError> {
     let mut missing = last;
     let mut kept = VecDeque::new();
     while let Some((path, _)) = segments.pop_back().filter(|_| missing > 0) {
         let starts = starts(&path, filter, missing).map_err(during("read", &path))?;
         missing -= starts.len();
-        if let Some(first) = starts.front() {
-            kept.push_front((path, *first));
-        }
+        let first = starts.front().filter(|_| missing == 0);
+        kept.push_front((path, first.copied().unwrap_or(0)));
     }
     *segments = kept;
     Ok(())
 }
 
-/// Where the last `most` matching records of a segment start.
+/// Where the last `most` matching calls of a segment start.
 fn starts(path: &Path, filter: &LogFilter, most: usize) -> io::Result<VecDeque<u64>> {
     let mut starts = VecDeque::new();
     let Some(mut records) = open(path, 0)? else { return Ok(starts) };
-    while let Some((start, header, _)) = records.next(|_| false)? {
-        if filter.takes(&header) {
+    let unclear = |header: &Header| header.call.is_none() && filter.takes(header);
+    while let Some((start, header, text)) = records.next(unclear)? {
+        if filter.takes(&header) && is_call(header.request, header.call.as_ref(), &text) {
             starts.push_back(start);
         }
         if starts.len() > most {

@@ -7,13 +7,20 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::queue::{Batch, Queue};
+use super::removed::Removed;
 use super::shelf::Shelf;
 use super::{LogEntry, LogLimits, segment};
 
 /// Runs until the queue is closed and empty.
 pub(super) fn run(queue: &Queue, done: &watch::Sender<u64>, root: &Path, limits: LogLimits) {
-    let mut writer =
-        Writer { queue, shelf: Shelf::new(root, limits), buffer: Vec::new(), text: Vec::new(), refused: false };
+    let mut writer = Writer {
+        queue,
+        shelf: Shelf::new(root, limits),
+        removed: Removed::default(),
+        buffer: Vec::new(),
+        text: Vec::new(),
+        refused: false,
+    };
     loop {
         let batch = queue.take();
         writer.write(&batch);
@@ -27,6 +34,7 @@ pub(super) fn run(queue: &Queue, done: &watch::Sender<u64>, root: &Path, limits:
 struct Writer<'a> {
     queue: &'a Queue,
     shelf: Shelf,
+    removed: Removed,
     buffer: Vec<u8>,
     /// One log's text; kept for its room.
     text: Vec<u8>,
@@ -37,9 +45,10 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn write(&mut self, batch: &Batch) {
         let mut start = 0;
-        for (at, function) in &batch.removals {
+        for (at, function, func_id) in &batch.removals {
             self.write_entries(&batch.entries[start..*at]);
             start = *at;
+            self.removed.add(func_id);
             let removed = self.shelf.remove(function);
             self.judge(&removed, "could not remove the logs of a deleted function");
         }
@@ -50,7 +59,8 @@ impl Writer<'_> {
     }
 
     fn write_entries(&mut self, entries: &[LogEntry]) {
-        let mut entries: Vec<&LogEntry> = entries.iter().collect();
+        let mut entries: Vec<&LogEntry> =
+            entries.iter().filter(|entry| !self.removed.contains(&entry.function.func_id)).collect();
         // Stable: within a function the order of arrival stays.
         entries.sort_by(|a, b| a.function.key.cmp(&b.function.key));
         for entries in entries.chunk_by(|a, b| a.function.key == b.function.key) {

@@ -124,18 +124,18 @@ impl Sqlite {
         change.commit().await.map_err(failed)
     }
 
-    pub(crate) async fn delete_function(&self, key: &FunctionKey) -> Result<bool, Error> {
+    pub(crate) async fn delete_function(&self, key: &FunctionKey) -> Result<Option<String>, Error> {
         let failed = Error::during("delete a function");
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
-        let id: Option<i64> =
-            sqlx::query_scalar("SELECT id FROM functions WHERE project = ? AND package = ? AND name = ?")
+        let found: Option<(i64, String)> =
+            sqlx::query_as("SELECT id, func_id FROM functions WHERE project = ? AND package = ? AND name = ?")
                 .bind(&key.project.0)
                 .bind(&key.package)
                 .bind(&key.name)
                 .fetch_optional(&mut *change)
                 .await
                 .map_err(&failed)?;
-        let Some(id) = id else { return Ok(false) };
+        let Some((id, func_id)) = found else { return Ok(None) };
         let bytes: i64 =
             sqlx::query_scalar("SELECT coalesce(sum(code_size), 0) FROM function_versions WHERE function = ?")
                 .bind(id)
@@ -147,7 +147,7 @@ impl Sqlite {
         }
         count(&mut change, &key.project, -1, -bytes).await?;
         change.commit().await.map_err(failed)?;
-        Ok(true)
+        Ok(Some(func_id))
     }
 
     pub(crate) async fn usage(&self, project: &ProjectId) -> Result<Usage, Error> {

@@ -177,7 +177,7 @@ async fn an_abandoned_change_is_undone() {
             }
         }
         drop(change);
-        if sqlite.delete_function(&function.key).await.expect("the writer still works") {
+        if sqlite.delete_function(&function.key).await.expect("the writer still works").is_some() {
             assert_eq!(sqlite.usage(&function.key.project).await.expect("counts"), crate::Usage::default());
         }
     }

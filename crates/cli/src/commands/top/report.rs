@@ -7,6 +7,9 @@ use serde::Deserialize;
 /// One report.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Report {
+    /// Of the server from its start to its end; empty of one from before it had any.
+    #[serde(default)]
+    run: String,
     pub(super) up_us: u64,
     pub(super) instances: Instances,
     pub(super) blank_stock: Vec<Stock>,
@@ -72,9 +75,14 @@ impl Interval {
         Self { seconds: None, invocations, starts, phases }
     }
 
+    /// What happened since an earlier report; all, where there is none or the server was started in between.
+    pub(super) fn since(earlier: Option<&Report>, later: &Report) -> Self {
+        earlier.map_or_else(|| Self::since_start(later), |earlier| Self::between(earlier, later))
+    }
+
     /// What happened from one report to the next; all, where the server was started in between.
-    pub(super) fn between(earlier: &Report, later: &Report) -> Self {
-        if later.up_us <= earlier.up_us {
+    fn between(earlier: &Report, later: &Report) -> Self {
+        if later.run != earlier.run || later.up_us <= earlier.up_us {
             return Self::since_start(later);
         }
         let phase = |(name, times): (&String, &Times)| {
@@ -164,6 +172,7 @@ pub(super) mod tests {
     /// A server with two functions that has served some calls.
     pub(in super::super) fn sample(up_us: u64, warm: u64, line: u64) -> Report {
         let json = serde_json::json!({
+            "run": "one",
             "up_us": up_us,
             "instances": { "idle": 1, "busy": 2, "starting": 1, "blank": 3 },
             "blank_stock": [{ "interpreter": "Python 3.11.2", "ready": 3 }],
@@ -198,6 +207,15 @@ pub(super) mod tests {
         assert_eq!((interval.phase("load").count(), interval.phase("load").percentile_us(0.5)), (0, None));
         let restarted = Interval::between(&later, &earlier);
         assert_eq!((restarted.seconds, restarted.calls()), (None, 12));
+        let first = Interval::since(None, &later);
+        assert_eq!((first.seconds, first.calls()), (None, 112), "nothing is known of the time before");
+        let other = Report { run: "two".to_owned(), ..later };
+        let restarted = Interval::between(&earlier, &other);
+        assert_eq!(
+            (restarted.seconds, restarted.calls()),
+            (None, 112),
+            "it has been up for longer than the first one was"
+        );
     }
 
     #[test]

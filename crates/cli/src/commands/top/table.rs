@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn a_table_of_a_second_fits_a_terminal() {
         let (earlier, later) = (sample(1_000_000, 100, 0), sample(2_000_000, 5100, 0));
-        let text = draw("http://127.0.0.1:3470", &later, &Interval::between(&earlier, &later));
+        let text = draw("http://127.0.0.1:3470", &later, &Interval::since(Some(&earlier), &later));
         insta::assert_snapshot!(text, @r"
         fungraph top   http://127.0.0.1:3470   up 0:00:02   the last second, q ends
         instances   1 idle, 2 busy, 1 starting, 3 blank
