@@ -3,7 +3,7 @@
 use fungraph_model::{ErrorCode, Fault, MetricRule, Reservation, Schedule, limits};
 use jiff::Timestamp;
 
-use super::schedule::Times;
+use super::cron::Times;
 use crate::{MetricDraft, ReservationDraft, ScheduleDraft};
 
 /// The one kind of metric there is.
@@ -44,7 +44,7 @@ fn schedule(draft: ScheduleDraft, basic: u32, now: Timestamp) -> Result<Schedule
         return Err(bad_here("has a cron expression that is too long"));
     }
     let times = Times::parse(&cron).map_err(|why| bad_here(&format!("has a cron expression that {why}")))?;
-    if !times.comes_after(now) {
+    if !times.comes() {
         return Err(bad_here("has a cron expression that names no time to come. Is there such a day in that month?"));
     }
     let count = draft.count.ok_or_else(|| bad_here("has no count"))?;

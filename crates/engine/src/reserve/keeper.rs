@@ -11,6 +11,7 @@ use fungraph_model::{DomainId, FunctionKey, Qualifier, Reserved};
 use jiff::Timestamp;
 use tokio::{
     sync::Notify,
+    task::spawn_blocking,
     time::{Instant, MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
@@ -50,7 +51,31 @@ pub(crate) async fn keep(engine: Weak<Engine>, nudge: Arc<Notify>, stop: Cancell
         if known.read.is_none_or(|read| read.elapsed() >= READ_PERIOD) {
             engine.read_reservations(&mut known).await;
         }
-        engine.keep_reserved(&mut known).await;
+        let now = Timestamp::now();
+        known.search(now).await;
+        engine.keep_reserved(&mut known, now).await;
+    }
+}
+
+impl Known {
+    /// Finds anew what time has passed by, beside the threads that serve calls: after a start these may be thousands of searches.
+    async fn search(&mut self, now: Timestamp) {
+        let stale = self.reserved.iter().enumerate().filter(|(_, (_, times))| times.is_stale(now));
+        let mut stale: Vec<(usize, Timetable)> = stale.map(|(index, (_, times))| (index, times.clone())).collect();
+        if stale.is_empty() {
+            return;
+        }
+        let searches = spawn_blocking(move || {
+            for (_, times) in &mut stale {
+                times.search(now);
+            }
+            stale
+        });
+        match searches.await {
+            Ok(found) => found.into_iter().for_each(|(index, times)| self.reserved[index].1 = times),
+            // The runtime ends, or a search panicked, which has been told; the counts stay as they were.
+            Err(_) => {}
+        }
     }
 }
 
@@ -77,8 +102,7 @@ impl Engine {
         }
     }
 
-    async fn keep_reserved(self: &Arc<Self>, known: &mut Known) {
-        let now = Timestamp::now();
+    async fn keep_reserved(self: &Arc<Self>, known: &mut Known, now: Timestamp) {
         let counts: Vec<u32> = known.reserved.iter().map(|(_, times)| times.count(now)).collect();
         let mut left = self.left(&known.reserved, &counts);
         for ((reserved, _), count) in known.reserved.iter().zip(counts) {
