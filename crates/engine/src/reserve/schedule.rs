@@ -231,6 +231,27 @@ mod tests {
     }
 
     #[test]
+    fn what_was_found_says_the_same_as_a_new_search_where_clocks_change() {
+        // Prague's clocks change at 01:00 UTC on 29 March and 25 October 2026.
+        for cron in ["0 30 2 * * *", "0 0 3 * * *", "0 */20 * * * *", "0 0 1-4 * * *", "30 59 1,2 25,29 * SUN"] {
+            let schedules = vec![schedule(&format!("CRON_TZ=Europe/Prague {cron}"), 4, None)];
+            let reservation = Reservation { schedules, ..Reservation::default() };
+            for begin in ["2026-03-28T22:00:00Z", "2026-10-24T22:00:00Z"] {
+                let mut kept = Timetable::of(&reservation);
+                for step in 0..12 * 12 {
+                    let now = time(begin) + jiff::SignedDuration::from_mins(step * 5);
+                    let mut fresh = Timetable::of(&reservation);
+                    kept.search(now);
+                    fresh.search(now);
+                    let [kept, fresh] =
+                        [&kept, &fresh].map(|table| table.schedules[0].found.and_then(|found| found.last));
+                    assert_eq!(kept, fresh, "{cron} at {now}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn what_never_comes_is_searched_once() {
         let schedules = vec![schedule("0 0 30 2 ?", 4, None)];
         let mut timetable = Timetable::of(&Reservation { count: 1, schedules, ..Reservation::default() });
