@@ -1,6 +1,7 @@
 //! Reserved instances: what is set for a version, and how many there are.
 
 mod check;
+mod cron;
 pub(crate) mod keeper;
 mod load;
 mod schedule;
@@ -77,14 +78,15 @@ impl Engine {
         draft: ReservationDraft,
     ) -> Result<Reservation, Error> {
         let version = self.function(caller, function).await?;
-        let reservation = check::reservation(draft, Timestamp::now())?;
+        let reservation = check::reservation(draft)?;
         let (engine, wish, qualifier) = (Arc::clone(self), reservation.clone(), function.version());
         let whole = async move {
             // Nobody else reserves between the look at the limit and what counts against it.
             let _alone = engine.creations.lock().await;
-            engine.check_limit(&version, &qualifier, &wish).await?;
-            engine.check_room(&version, &wish)?;
-            let kept = (wish.most() > 0).then_some(&wish);
+            let now_s = Timestamp::now().as_second();
+            engine.check_limit(&version, &qualifier, &wish, now_s).await?;
+            engine.check_room(&version, wish.most_from(now_s))?;
+            let kept = (!wish.is_nothing()).then_some(&wish);
             match engine.store.reserve(&version.key, &qualifier, kept).await {
                 Ok(()) => {}
                 Err(StoreError::Missing { .. }) => return Err(functions::missing(&version.key).into()),
@@ -135,7 +137,9 @@ impl Engine {
     }
 
     async fn stored_reservations(&self) -> Result<Vec<Reserved>, Error> {
-        self.store.reservations().await.map_err(|source| Error::internal("read the reserved instances", source))
+        let found = self.store.reservations().await;
+        // The keeper tells of those that cannot be read.
+        Ok(found.map_err(|source| Error::internal("read the reserved instances", source))?.reserved)
     }
 
     /// Reserved instances that are ready.
@@ -148,8 +152,8 @@ impl Engine {
     }
 
     /// Whether this server could ever run so many.
-    fn check_room(&self, version: &FunctionVersion, reservation: &Reservation) -> Result<(), Fault> {
-        let (most, memory_mb) = (u64::from(reservation.most()), version.spec.memory_mb);
+    fn check_room(&self, version: &FunctionVersion, most: u32) -> Result<(), Fault> {
+        let (most, memory_mb) = (u64::from(most), version.spec.memory_mb);
         let (memory_bytes, instances) = self.pool.largest_room();
         if most * (u64::from(memory_mb) << 20) > memory_bytes || most > instances as u64 {
             let of_pool = memory_bytes >> 20;
@@ -169,17 +173,18 @@ impl Engine {
         version: &FunctionVersion,
         qualifier: &Qualifier,
         wish: &Reservation,
+        now_s: i64,
     ) -> Result<(), Error> {
         let all = self.stored_reservations().await?;
         let others = all.iter().filter(|other| (&other.key, &other.qualifier) != (&version.key, qualifier));
-        let others = total(others, &version.domain);
-        let (wanted, most) = (wish.most(), self.config.reserved_instances);
+        let others = total(others, &version.domain, now_s);
+        let (wanted, most) = (wish.most_from(now_s), self.config.reserved_instances);
         if wanted > 0 && others + u64::from(wanted) > u64::from(most) {
             return Err(Fault::new(
                 ErrorCode::TooManyReserved,
                 format!(
                     "The account may have {most} reserved instances, and {others} are set for other functions; {wanted} more are too many. \
-                     What counts is the largest of count, its schedules' counts and its metrics' min. Reserve fewer, \
+                     What counts is the largest of count, its schedules' counts (until their windows end) and its metrics' min. Reserve fewer, \
                      or raise limits.reserved_instances"
                 ),
             )
@@ -189,10 +194,10 @@ impl Engine {
     }
 }
 
-/// What the reservations of an account may come to together.
-fn total<'a>(reservations: impl Iterator<Item = &'a Reserved>, domain: &DomainId) -> u64 {
+/// What the reservations of an account may come to together, from now on.
+fn total<'a>(reservations: impl Iterator<Item = &'a Reserved>, domain: &DomainId, now_s: i64) -> u64 {
     let of_account = reservations.filter(|reserved| reserved.domain == *domain);
-    of_account.map(|reserved| u64::from(reserved.reservation.most())).sum()
+    of_account.map(|reserved| u64::from(reserved.reservation.most_from(now_s))).sum()
 }
 
 /// What is kept of a function, by its key.

@@ -55,11 +55,37 @@ pub struct Reserved {
 }
 
 impl Reservation {
-    /// The most it asks for at any time, whatever the load.
+    /// The most it asks for at any time from a second since 1970 on, whatever the load: a schedule whose window has ended asks no more.
     #[must_use]
-    pub fn most(&self) -> u32 {
-        let schedules = self.schedules.iter().map(|schedule| schedule.count);
+    pub fn most_from(&self, second: i64) -> u32 {
+        let to_come = self.schedules.iter().filter(|schedule| schedule.end_s.is_none_or(|end| second < end));
+        let schedules = to_come.map(|schedule| schedule.count);
         let metrics = self.metrics.iter().map(|rule| rule.min);
         schedules.chain(metrics).fold(self.count, u32::max)
+    }
+
+    /// Whether it never asked for an instance and never will.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.most_from(i64::MIN) == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_counts_until_its_window_ends() {
+        let schedule =
+            |count, end_s| Schedule { name: String::new(), cron: String::new(), count, start_s: Some(5), end_s };
+        let metrics = vec![MetricRule { name: String::new(), threshold: 50, min: 3 }];
+        let schedules = vec![schedule(9, Some(10)), schedule(4, None)];
+        let reservation = Reservation { count: 2, schedules, metrics: metrics.clone(), ..Reservation::default() };
+        assert_eq!([0, 9, 10].map(|second| reservation.most_from(second)), [9, 9, 4]);
+        assert_eq!(Reservation { count: 2, metrics, ..Reservation::default() }.most_from(0), 3);
+        let ended = Reservation { schedules: vec![schedule(9, Some(10))], ..Reservation::default() };
+        assert_eq!((ended.most_from(10), ended.is_nothing()), (0, false));
+        assert!(Reservation::default().is_nothing());
     }
 }

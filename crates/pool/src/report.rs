@@ -14,7 +14,7 @@ pub struct Census {
     pub idle: usize,
     /// Loaded instances that serve at least one.
     pub busy: usize,
-    /// Instances being started, or being given code.
+    /// Instances being started, given code, or initialized.
     pub starting: usize,
     /// Reserved instances that are ready: some of the idle and busy ones.
     pub reserved: usize,
@@ -156,11 +156,12 @@ impl Group {
 
     fn census(&self) -> GroupCensus {
         let state = self.lock();
+        let serving = || state.seats.iter().filter(|seat| seat.serves());
         GroupCensus {
             instances: state.seats.len() + state.starting,
-            idle: state.seats.iter().filter(|seat| seat.taken == 0).count(),
-            starting: state.starting,
-            running: state.seats.iter().map(|seat| seat.taken).sum(),
+            idle: serving().filter(|seat| seat.taken == 0).count(),
+            starting: state.starting + state.seats.len() - serving().count(),
+            running: serving().map(|seat| seat.taken).sum(),
             waiting: state.waiting.iter().filter(|waiter| !waiter.reply.is_closed()).count(),
             last_second: state.pulse.last,
         }

@@ -1,6 +1,8 @@
 //! Lists of functions and what a project uses.
 
-use fungraph_model::{FunctionVersion, ProjectId};
+use fungraph_model::{FunctionKey, FunctionVersion, ProjectId, Qualifier, Reserved};
+
+use crate::Error;
 
 /// Which functions to list.
 #[derive(Clone, Debug)]
@@ -39,4 +41,13 @@ pub struct Usage {
     pub functions: u64,
     /// Bytes of code as uploaded, of all versions; two functions with the same code count twice.
     pub code_bytes: u64,
+}
+
+/// Every reservation. One that cannot be read takes nothing from the others.
+#[derive(Debug, Default)]
+pub struct Reservations {
+    /// Those that can be read, in the order in which their functions were created.
+    pub reserved: Vec<Reserved>,
+    /// Those that cannot: what for, and why not. Setting them anew mends them.
+    pub unreadable: Vec<(FunctionKey, Qualifier, Error)>,
 }

@@ -5,12 +5,10 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use fungraph_model::{
-    AccessKey, Digest, FunctionKey, FunctionVersion, ProjectId, Qualifier, Reservation, Reserved, Runtime,
-};
+use fungraph_model::{AccessKey, Digest, FunctionKey, FunctionVersion, ProjectId, Qualifier, Reservation, Runtime};
 
 use crate::sqlite::Sqlite;
-use crate::{Error, FunctionPage, FunctionQuery, Usage};
+use crate::{Error, FunctionPage, FunctionQuery, Reservations, Usage};
 
 /// Settings of the store.
 #[derive(Clone, Debug)]
@@ -124,7 +122,7 @@ impl Store {
     /// What is reserved for a version or alias.
     ///
     /// # Errors
-    /// As [`Store::reservations`].
+    /// [`Error::BadRow`] or [`Error::Database`].
     pub async fn reservation(&self, key: &FunctionKey, qualifier: &Qualifier) -> Result<Option<Reservation>, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.reservation(key, qualifier).await,
@@ -134,8 +132,8 @@ impl Store {
     /// Every reservation, in the order in which their functions were created.
     ///
     /// # Errors
-    /// [`Error::BadRow`] or [`Error::Database`].
-    pub async fn reservations(&self) -> Result<Vec<Reserved>, Error> {
+    /// [`Error::Database`], and [`Error::BadRow`] where not even its function can be read.
+    pub async fn reservations(&self) -> Result<Reservations, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.reservations().await,
         }

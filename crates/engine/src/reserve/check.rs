@@ -1,15 +1,16 @@
 //! What a request may reserve (contract: schemas.json, async.md section 6).
 
 use fungraph_model::{ErrorCode, Fault, MetricRule, Reservation, Schedule, limits};
-use jiff::Timestamp;
 
-use super::schedule::Times;
+use super::cron::Times;
 use crate::{MetricDraft, ReservationDraft, ScheduleDraft};
 
 /// The one kind of metric there is.
 const CONCURRENCY: &str = "Concurrency";
 /// Bytes of a cron expression.
 const CRON_BYTES: usize = 256;
+/// The end of the year 9999, in seconds since 1970: later ones are milliseconds.
+const LAST_SECOND: i64 = 253_402_300_799;
 /// Letters of a schedule's or rule's name.
 const NAME_CHARS: usize = 64;
 
@@ -17,7 +18,7 @@ const NAME_CHARS: usize = 64;
 ///
 /// # Errors
 /// FSS.0400, which the contract has no better code for.
-pub(super) fn reservation(draft: ReservationDraft, now: Timestamp) -> Result<Reservation, Fault> {
+pub(super) fn reservation(draft: ReservationDraft) -> Result<Reservation, Fault> {
     let count = draft.count.ok_or_else(|| bad("The field 'count' is missing. 0 removes the reserved instances"))?;
     let count = number("count", count)?;
     for (name, length) in [("cron_configs", draft.schedules.len()), ("metric_configs", draft.metrics.len())] {
@@ -26,8 +27,10 @@ pub(super) fn reservation(draft: ReservationDraft, now: Timestamp) -> Result<Res
             return Err(bad(format!("tactics_config.{name} has {length} entries; {most} are allowed")));
         }
     }
-    let schedules = draft.schedules.into_iter().map(|draft| schedule(draft, count, now));
-    let metrics = draft.metrics.into_iter().map(metric);
+    let schedules = draft.schedules.into_iter().enumerate();
+    let schedules = schedules.map(|(index, draft)| schedule(draft, count, &path("cron_configs", index)));
+    let metrics = draft.metrics.into_iter().enumerate();
+    let metrics = metrics.map(|(index, draft)| metric(draft, &path("metric_configs", index)));
     Ok(Reservation {
         count,
         idle_mode: draft.idle_mode.unwrap_or(false),
@@ -36,59 +39,75 @@ pub(super) fn reservation(draft: ReservationDraft, now: Timestamp) -> Result<Res
     })
 }
 
-fn schedule(draft: ScheduleDraft, basic: u32, now: Timestamp) -> Result<Schedule, Fault> {
-    let name = name("cron_configs", draft.name)?;
-    let bad_here = |what: &str| bad(format!("tactics_config.cron_configs: the schedule '{name}' {what}"));
-    let cron = draft.cron.ok_or_else(|| bad_here("has no cron expression. \"0 0 8 * * ?\" is every day at 8"))?;
+/// The entry as the shape of a request names it.
+fn path(list: &str, index: usize) -> String {
+    format!("tactics_config.{list}[{index}]")
+}
+
+fn schedule(draft: ScheduleDraft, basic: u32, path: &str) -> Result<Schedule, Fault> {
+    let name = name(path, draft.name)?;
+    let cron = draft.cron.ok_or_else(|| missing(path, "cron", ". \"0 0 8 * * ?\" is every day at 8"))?;
     if cron.len() > CRON_BYTES {
-        return Err(bad_here("has a cron expression that is too long"));
+        return Err(bad(format!("The field '{path}.cron' has more than {CRON_BYTES} bytes")));
     }
-    let times = Times::parse(&cron).map_err(|why| bad_here(&format!("has a cron expression that {why}")))?;
-    if !times.comes_after(now) {
-        return Err(bad_here("has a cron expression that names no time to come. Is there such a day in that month?"));
+    let times = Times::parse(&cron).map_err(|why| bad(format!("The field '{path}.cron' {why}")))?;
+    if !times.comes() {
+        return Err(bad(format!("The field '{path}.cron' names no time to come. Is there such a day in that month?")));
     }
-    let count = draft.count.ok_or_else(|| bad_here("has no count"))?;
-    let count = number("tactics_config.cron_configs.count", count)?;
+    let count = draft.count.ok_or_else(|| missing(path, "count", ""))?;
+    let count = number(&format!("{path}.count"), count)?;
     if count < basic {
-        return Err(bad_here(&format!(
-            "has the count {count}, below the basic count {basic}. Raise it, or lower 'count'"
+        return Err(bad(format!(
+            "The field '{path}.count' is {count}, below the basic count {basic}. Raise it, or lower 'count'"
         )));
     }
-    // Clients send 0 for what they do not use.
-    let (start_s, end_s) = (draft.start_time.filter(|start| *start != 0), draft.expired_time.filter(|end| *end != 0));
-    if start_s.into_iter().chain(end_s).any(|second| second < 0) {
-        return Err(bad_here("has a negative time. start_time and expired_time are seconds since 1970"));
-    }
+    let start_s = second(draft.start_time, &format!("{path}.start_time"))?;
+    let end_s = second(draft.expired_time, &format!("{path}.expired_time"))?;
     if let (Some(start), Some(end)) = (start_s, end_s)
         && start >= end
     {
-        return Err(bad_here(
-            "ends before it begins. expired_time must be after start_time, both in seconds since 1970",
-        ));
+        return Err(bad(format!(
+            "The field '{path}.expired_time' must be after its start_time, both in seconds since 1970: it ends before it begins"
+        )));
     }
     Ok(Schedule { name, cron, count, start_s, end_s })
 }
 
-fn metric(draft: MetricDraft) -> Result<MetricRule, Fault> {
-    let name = name("metric_configs", draft.name)?;
-    let bad_here = |what: &str| bad(format!("tactics_config.metric_configs: the rule '{name}' {what}"));
-    if draft.kind.as_deref().is_some_and(|kind| kind != CONCURRENCY) {
-        return Err(bad_here("has a type that does not exist. The one there is is Concurrency"));
+fn second(second: Option<i64>, field: &str) -> Result<Option<i64>, Fault> {
+    // Clients send 0 for what they do not use.
+    let Some(second) = second.filter(|second| *second != 0) else { return Ok(None) };
+    if !(0..=LAST_SECOND).contains(&second) {
+        let what = if second < 0 { "is negative" } else { "is beyond the year 9999" };
+        return Err(bad(format!("The field '{field}' {what}. It takes seconds since 1970, not milliseconds")));
     }
-    let threshold = draft.threshold.ok_or_else(|| bad_here("has no threshold"))?;
-    let threshold = u32::try_from(threshold).ok().filter(|percent| (1..=100).contains(percent));
-    let threshold = threshold.ok_or_else(|| bad_here("has a threshold outside 1 to 100 percent"))?;
-    Ok(MetricRule { threshold, min: number("tactics_config.metric_configs.min", draft.min.unwrap_or(0))?, name })
+    Ok(Some(second))
 }
 
-fn name(list: &str, name: Option<String>) -> Result<String, Fault> {
-    let name = name.unwrap_or_default();
-    if name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
+fn metric(draft: MetricDraft, path: &str) -> Result<MetricRule, Fault> {
+    let name = name(path, draft.name)?;
+    if draft.kind.as_deref().is_some_and(|kind| kind != CONCURRENCY) {
         return Err(bad(format!(
-            "tactics_config.{list}: a name has over {NAME_CHARS} characters, or control characters"
+            "The field '{path}.type' names a type that does not exist. The one there is is Concurrency"
         )));
     }
+    let threshold = draft.threshold.ok_or_else(|| missing(path, "threshold", ""))?;
+    let percent = u32::try_from(threshold).ok().filter(|percent| (1..=100).contains(percent));
+    let threshold = percent
+        .ok_or_else(|| bad(format!("The field '{path}.threshold' must be 1 to 100 percent, not {threshold}")))?;
+    Ok(MetricRule { threshold, min: number(&format!("{path}.min"), draft.min.unwrap_or(0))?, name })
+}
+
+fn name(path: &str, name: Option<String>) -> Result<String, Fault> {
+    let name = name.unwrap_or_default();
+    if name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
+        let what = format!("has more than {NAME_CHARS} characters, or control characters");
+        return Err(bad(format!("The field '{path}.name' {what}")));
+    }
     Ok(name)
+}
+
+fn missing(path: &str, field: &str, hint: &str) -> Fault {
+    bad(format!("The field '{path}.{field}' is missing{hint}"))
 }
 
 fn number(field: &str, value: i64) -> Result<u32, Fault> {
@@ -116,7 +135,7 @@ mod tests {
         let mut draft =
             ReservationDraft { count: Some(2), idle_mode: None, schedules: vec![schedule], metrics: vec![rule] };
         change(&mut draft);
-        match reservation(draft, Timestamp::from_second(1_750_000_000).expect("a time")) {
+        match reservation(draft) {
             Ok(found) => assert_eq!(word, "", "{found:?}"),
             Err(fault) => {
                 assert_eq!(fault.code, ErrorCode::BadParameter);
@@ -131,19 +150,49 @@ mod tests {
         check(|draft| draft.count = None, "'count' is missing");
         check(|draft| draft.count = Some(-1), "0 to 1000, not -1");
         check(|draft| draft.count = Some(1001), "0 to 1000");
-        check(|draft| draft.count = Some(6), "below the basic count 6");
-        check(|draft| draft.schedules[0].cron = None, "no cron expression");
-        check(|draft| draft.schedules[0].cron = Some("never".to_owned()), "5 or 6 fields");
-        check(|draft| draft.schedules[0].cron = Some("0 0 30 2 *".to_owned()), "no time to come");
-        check(|draft| draft.schedules[0].count = None, "no count");
-        check(|draft| draft.schedules[0].expired_time = Some(1_700_000_000), "ends before it begins");
-        check(|draft| draft.schedules[0].start_time = Some(-1), "negative time");
-        check(|draft| (draft.schedules[0].start_time, draft.schedules[0].expired_time) = (Some(0), None), "");
-        check(|draft| draft.schedules[0].name = Some("x".repeat(65)), "name");
         check(|draft| draft.schedules = vec![draft.schedules[0].clone(); 61], "60 are allowed");
-        check(|draft| draft.metrics[0].kind = Some("Cpu".to_owned()), "Concurrency");
-        check(|draft| draft.metrics[0].threshold = None, "no threshold");
-        check(|draft| draft.metrics[0].threshold = Some(101), "1 to 100");
-        check(|draft| draft.metrics[0].min = Some(-1), "0 to 1000");
+    }
+
+    #[test]
+    fn every_field_of_a_schedule_has_its_range_and_is_named_with_its_index() {
+        let check = |change: fn(&mut ScheduleDraft), word: &str| {
+            check(
+                |draft| {
+                    draft.schedules.push(draft.schedules[0].clone());
+                    change(&mut draft.schedules[1]);
+                },
+                word,
+            );
+        };
+        check(|one| one.count = Some(1), "'tactics_config.cron_configs[1].count' is 1, below the basic count 2");
+        check(|one| one.count = None, "'tactics_config.cron_configs[1].count' is missing");
+        check(|one| one.count = Some(-3), "'tactics_config.cron_configs[1].count' must be 0 to 1000, not -3");
+        check(|one| one.cron = None, "'tactics_config.cron_configs[1].cron' is missing");
+        check(
+            |one| one.cron = Some("never".to_owned()),
+            "'tactics_config.cron_configs[1].cron' must have 5 or 6 fields",
+        );
+        check(
+            |one| one.cron = Some("0 0 30 2 *".to_owned()),
+            "'tactics_config.cron_configs[1].cron' names no time to come",
+        );
+        check(|one| one.cron = Some("0 0 L * *".to_owned()), "[1].cron' cannot be read: 'L' in the field day of month");
+        check(|one| one.cron = Some("0/5 * * * * ?".to_owned()), "");
+        check(|one| one.cron = Some("* ".repeat(129)), "cron' has more than 256 bytes");
+        check(|one| one.expired_time = Some(1_700_000_000), "ends before it begins");
+        check(|one| one.start_time = Some(-1), "'tactics_config.cron_configs[1].start_time' is negative");
+        check(|one| one.start_time = Some(1_700_000_000_000), "start_time' is beyond the year 9999");
+        check(|one| one.expired_time = Some(1_800_000_000_000), "seconds since 1970, not milliseconds");
+        check(|one| (one.start_time, one.expired_time) = (Some(0), None), "");
+        check(|one| one.name = Some("x".repeat(65)), "'tactics_config.cron_configs[1].name' has more than 64");
+    }
+
+    #[test]
+    fn every_field_of_a_rule_has_its_range_and_is_named_with_its_index() {
+        let check = |change: fn(&mut MetricDraft), word: &str| check(|draft| change(&mut draft.metrics[0]), word);
+        check(|rule| rule.kind = Some("Cpu".to_owned()), "'tactics_config.metric_configs[0].type'");
+        check(|rule| rule.threshold = None, "'tactics_config.metric_configs[0].threshold' is missing");
+        check(|rule| rule.threshold = Some(101), "threshold' must be 1 to 100 percent, not 101");
+        check(|rule| rule.min = Some(-1), "'tactics_config.metric_configs[0].min' must be 0 to 1000");
     }
 }

@@ -8,9 +8,11 @@ use std::{
 };
 
 use fungraph_model::{DomainId, FunctionKey, Qualifier, Reserved};
+use fungraph_store::{Error as StoreError, Reservations};
 use jiff::Timestamp;
 use tokio::{
     sync::Notify,
+    task::spawn_blocking,
     time::{Instant, MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
@@ -26,6 +28,9 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// How often what is stored is read again without a nudge.
 const READ_PERIOD: Duration = Duration::from_secs(60);
 
+/// An entry of [`Reservations::unreadable`].
+type Unreadable = (FunctionKey, Qualifier, StoreError);
+
 /// What was stored when it was last read.
 #[derive(Default)]
 struct Known {
@@ -33,6 +38,31 @@ struct Known {
     read: Option<Instant>,
     /// Functions whose trouble is in the log already.
     told: HashSet<FunctionKey>,
+    troubles: Troubles,
+}
+
+/// What of the store's troubles is in the log already: they last, and it is read again and again.
+#[derive(Default)]
+struct Troubles {
+    /// Nothing could be read.
+    all: bool,
+    unreadable: HashSet<(FunctionKey, Qualifier)>,
+}
+
+impl Troubles {
+    /// Whether a failure of the whole is news.
+    fn is_news(&mut self) -> bool {
+        !std::mem::replace(&mut self.all, true)
+    }
+
+    /// The whole could be read but for some: gives those that are news.
+    fn news<'a>(&mut self, unreadable: &'a [Unreadable]) -> Vec<&'a Unreadable> {
+        self.all = false;
+        let now: HashSet<_> = unreadable.iter().map(|(key, qualifier, _)| (key.clone(), qualifier.clone())).collect();
+        let before = std::mem::replace(&mut self.unreadable, now);
+        let is_new = |(key, qualifier, _): &&Unreadable| !before.contains(&(key.clone(), qualifier.clone()));
+        unreadable.iter().filter(is_new).collect()
+    }
 }
 
 /// Runs until it is stopped.
@@ -50,15 +80,46 @@ pub(crate) async fn keep(engine: Weak<Engine>, nudge: Arc<Notify>, stop: Cancell
         if known.read.is_none_or(|read| read.elapsed() >= READ_PERIOD) {
             engine.read_reservations(&mut known).await;
         }
-        engine.keep_reserved(&mut known).await;
+        let now = Timestamp::now();
+        known.search(now).await;
+        engine.keep_reserved(&mut known, now).await;
+    }
+}
+
+impl Known {
+    /// Finds anew what time has passed by, beside the threads that serve calls: after a start these may be thousands of searches.
+    async fn search(&mut self, now: Timestamp) {
+        let stale = self.reserved.iter().enumerate().filter(|(_, (_, times))| times.is_stale(now));
+        let mut stale: Vec<(usize, Timetable)> = stale.map(|(index, (_, times))| (index, times.clone())).collect();
+        if stale.is_empty() {
+            return;
+        }
+        let searches = spawn_blocking(move || {
+            for (_, times) in &mut stale {
+                times.search(now);
+            }
+            stale
+        });
+        // Else the runtime ends, or a search panicked, which has been told; the counts stay as they were.
+        if let Ok(found) = searches.await {
+            found.into_iter().for_each(|(index, times)| self.reserved[index].1 = times);
+        }
     }
 }
 
 impl Engine {
     async fn read_reservations(&self, known: &mut Known) {
         match self.store.reservations().await {
-            Err(error) => tracing::warn!(cause = chain(&error), "reserved instances stay as they are"),
-            Ok(reserved) => {
+            Err(error) => {
+                if known.troubles.is_news() {
+                    tracing::warn!(cause = chain(&error), "reserved instances stay as they are");
+                }
+            }
+            Ok(Reservations { reserved, unreadable }) => {
+                for (key, qualifier, why) in known.troubles.news(&unreadable) {
+                    let cause = chain(why);
+                    tracing::warn!(function = %key, %qualifier, cause, "its reserved instances are left out; set them anew");
+                }
                 let before = std::mem::take(&mut known.reserved);
                 let with_times = |reserved: Reserved| {
                     // What cannot be read of a schedule is told once, not whenever it is read again.
@@ -77,8 +138,7 @@ impl Engine {
         }
     }
 
-    async fn keep_reserved(self: &Arc<Self>, known: &mut Known) {
-        let now = Timestamp::now();
+    async fn keep_reserved(self: &Arc<Self>, known: &mut Known, now: Timestamp) {
         let counts: Vec<u32> = known.reserved.iter().map(|(_, times)| times.count(now)).collect();
         let mut left = self.left(&known.reserved, &counts);
         for ((reserved, _), count) in known.reserved.iter().zip(counts) {
@@ -118,5 +178,27 @@ impl Engine {
             *of_account = of_account.saturating_sub(*count);
         }
         left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fungraph_model::sample;
+
+    use super::*;
+
+    #[test]
+    fn a_lasting_trouble_is_told_once() {
+        let bad = |name: &str| {
+            let why = StoreError::BadRow { column: "tactics", why: "no JSON".to_owned() };
+            (sample::function(name).key, Qualifier::Latest, why)
+        };
+        let mut troubles = Troubles::default();
+        assert_eq!([troubles.is_news(), troubles.is_news()], [true, false]);
+        for (unreadable, news) in [(vec!["a"], 1), (vec!["a"], 0), (vec!["b", "a"], 1), (vec![], 0), (vec!["a"], 1)] {
+            let unreadable: Vec<Unreadable> = unreadable.into_iter().map(bad).collect();
+            assert_eq!(troubles.news(&unreadable).len(), news, "{unreadable:?}");
+        }
+        assert!(troubles.is_news(), "it could be read in between");
     }
 }

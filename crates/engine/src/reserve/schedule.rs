@@ -1,69 +1,59 @@
 //! Schedules of reserved instances, read once and asked every second: everything follows from what is stored and what time it is,
 //! so that neither a restart nor a step of the clock can confuse it.
 
-use croner::{Cron, parser::CronParser};
 use fungraph_model::{Reservation, Schedule};
-use jiff::{Timestamp, Zoned, tz::TimeZone};
+use jiff::Timestamp;
 
-/// Prefix that names a time zone, up to a blank (contract: events.md section 3).
-const ZONE_PREFIX: &str = "CRON_TZ=";
-
-/// A cron expression in its time zone: UTC where it names none.
-#[derive(Clone, Debug)]
-pub(crate) struct Times {
-    cron: Cron,
-    zone: TimeZone,
-}
-
-impl Times {
-    /// Reads an expression of 5 or 6 fields: second (or none), minute, hour, day of month, month, day of week.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let (zone, fields) = match text.trim().strip_prefix(ZONE_PREFIX) {
-            None => (TimeZone::UTC, text.trim()),
-            Some(rest) => {
-                let (name, fields) = rest.split_once(' ').ok_or("has a time zone and nothing after it")?;
-                let zone = TimeZone::get(name);
-                (zone.map_err(|_| format!("names a time zone '{name}' that this host does not know"))?, fields)
-            }
-        };
-        if !(5..=6).contains(&fields.split_whitespace().count()) {
-            return Err(
-                "must have 5 or 6 fields: second (may be left out), minute, hour, day of month, month, day of week"
-                    .to_owned(),
-            );
-        }
-        let cron = CronParser::builder().build().parse(fields).map_err(|error| format!("cannot be read: {error}"))?;
-        Ok(Self { cron, zone })
-    }
-
-    /// Whether there is a time after `now` that it names.
-    pub(crate) fn comes_after(&self, now: Timestamp) -> bool {
-        self.cron.find_next_occurrence(&self.at(now), false).is_ok()
-    }
-
-    /// The last time up to `now`, in seconds since 1970.
-    fn last(&self, now: Timestamp) -> Option<i64> {
-        let found: Zoned = self.cron.find_previous_occurrence(&self.at(now), true).ok()?;
-        Some(found.timestamp().as_second())
-    }
-
-    fn at(&self, now: Timestamp) -> Zoned {
-        now.to_zoned(self.zone.clone())
-    }
-}
+use super::cron::Times;
 
 /// A reservation's schedules, read.
 #[derive(Clone, Debug)]
 pub(crate) struct Timetable {
     count: u32,
-    schedules: Vec<(Times, Schedule)>,
+    schedules: Vec<Entry>,
+}
+
+/// One schedule, with what was found last. A search costs so much that one for each schedule and second would starve the server.
+#[derive(Clone, Debug)]
+struct Entry {
+    times: Times,
+    schedule: Schedule,
+    found: Option<Found>,
+}
+
+/// The times on both sides of a moment: they are the same for every moment between.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    last: Option<i64>,
+    next: Option<i64>,
+}
+
+impl Found {
+    fn holds(self, second: i64) -> bool {
+        self.last.is_none_or(|last| last <= second) && self.next.is_none_or(|next| second < next)
+    }
+}
+
+impl Entry {
+    fn start(&self) -> i64 {
+        self.schedule.start_s.unwrap_or(i64::MIN)
+    }
+
+    fn in_window(&self, second: i64) -> bool {
+        (self.start()..self.schedule.end_s.unwrap_or(i64::MAX)).contains(&second)
+    }
+
+    /// Whether what was found says nothing of this second, of which it must: also after a step of the clock.
+    fn is_stale(&self, second: i64) -> bool {
+        self.in_window(second) && !self.found.is_some_and(|found| found.holds(second))
+    }
 }
 
 impl Timetable {
     /// Reads those that can be read: they were checked when they were stored, but a time zone may have gone from the host since.
     pub(crate) fn of(reservation: &Reservation) -> Self {
         let read = |schedule: &Schedule| match Times::parse(&schedule.cron) {
-            Ok(times) => Some((times, schedule.clone())),
+            Ok(times) => Some(Entry { times, schedule: schedule.clone(), found: None }),
             Err(why) => {
                 let Schedule { name, cron, .. } = schedule;
                 tracing::warn!(name, cron, "a schedule of reserved instances is left out: its cron {why}");
@@ -73,14 +63,32 @@ impl Timetable {
         Self { count: reservation.count, schedules: reservation.schedules.iter().filter_map(read).collect() }
     }
 
+    /// Whether [`Self::search`] has to come before [`Self::count`].
+    pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
+        self.schedules.iter().any(|entry| entry.is_stale(now.as_second()))
+    }
+
+    /// Finds the times around now of the schedules that need it, and says how many did. Takes milliseconds where many come rarely:
+    /// not for the runtime's own threads.
+    pub(crate) fn search(&mut self, now: Timestamp) -> usize {
+        let second = now.as_second();
+        let stale = self.schedules.iter_mut().filter(|entry| entry.is_stale(second));
+        stale
+            .map(|entry| {
+                let (last, next) = entry.times.around(second);
+                entry.found = Some(Found { last, next });
+            })
+            .count()
+    }
+
     /// How many instances are wanted now: the count of the schedule whose time came last, of those whose window it is. A time
     /// before its window does not count, and where two came at once the larger count does. Without any, the basic count.
+    /// What is stale is taken as it was.
     pub(crate) fn count(&self, now: Timestamp) -> u32 {
-        let second = now.as_second();
-        let come = self.schedules.iter().filter_map(|(times, schedule)| {
-            let (start, end) = (schedule.start_s.unwrap_or(i64::MIN), schedule.end_s.unwrap_or(i64::MAX));
-            let last = (start..end).contains(&second).then(|| times.last(now)).flatten()?;
-            (last >= start).then_some((last, schedule.count))
+        let open = self.schedules.iter().filter(|entry| entry.in_window(now.as_second()));
+        let come = open.filter_map(|entry| {
+            let last = entry.found?.last?;
+            (last >= entry.start()).then_some((last, entry.schedule.count))
         });
         come.max().map_or(self.count, |(_, count)| count.max(self.count))
     }
@@ -101,8 +109,9 @@ mod tests {
 
     #[track_caller]
     fn check(count: u32, schedules: Vec<Schedule>, expected: &[(&str, u32)]) {
-        let timetable = Timetable::of(&Reservation { count, schedules, ..Reservation::default() });
+        let mut timetable = Timetable::of(&Reservation { count, schedules, ..Reservation::default() });
         for (now, expected) in expected {
+            timetable.search(time(now));
             assert_eq!(timetable.count(time(now)), *expected, "at {now}");
         }
     }
@@ -195,21 +204,59 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cron_expression_is_refused() {
-        for (text, word) in [
-            ("", "5 or 6 fields"),
-            ("@daily", "5 or 6 fields"),
-            ("* * * *", "5 or 6 fields"),
-            ("0 0 8 * * * 2026", "5 or 6 fields"),
-            ("61 * * * * *", "cannot be read"),
-            ("a b c d e", "cannot be read"),
-            ("CRON_TZ=Nowhere/Land 0 8 * * *", "does not know"),
-            ("CRON_TZ=UTC", "nothing after it"),
+    fn nothing_is_searched_twice_between_two_times() {
+        let window = Some(("2026-03-02T12:00:00Z", "2026-03-03T12:00:00Z"));
+        let mut schedules = vec![schedule("0 0 0 29 2 ?", 4, None); 60];
+        schedules.push(schedule("0 0 8 * * ?", 5, window));
+        let mut timetable = Timetable::of(&Reservation { schedules, ..Reservation::default() });
+        for (now, searches) in [
+            ("2026-03-02T11:59:59Z", 60),
+            ("2026-03-02T11:59:59.5Z", 0),
+            // The window of the last begins.
+            ("2026-03-02T12:00:00Z", 1),
+            ("2026-03-03T07:59:59Z", 0),
+            ("2026-03-03T08:00:00Z", 1),
+            ("2026-03-03T08:00:01Z", 0),
+            // The clock steps back, and forth past the window.
+            ("2026-03-03T07:00:00Z", 1),
+            ("2026-03-03T12:00:00Z", 0),
+            ("2026-12-31T00:00:00Z", 0),
+            ("2028-02-29T00:00:00Z", 60),
+            ("2028-02-29T00:00:01Z", 0),
+            ("2028-02-28T23:59:59Z", 60),
         ] {
-            assert!(Times::parse(text).expect_err(text).contains(word), "{text}");
+            assert_eq!(timetable.is_stale(time(now)), searches > 0, "at {now}");
+            assert_eq!(timetable.search(time(now)), searches, "at {now}");
         }
-        let never = Times::parse("0 0 0 30 2 *").expect("it has the right form");
-        assert!(!never.comes_after(time("2026-03-02T00:00:00Z")));
-        assert_eq!(never.last(time("2026-03-02T00:00:00Z")), None);
+    }
+
+    #[test]
+    fn what_was_found_says_the_same_as_a_new_search_where_clocks_change() {
+        // Prague's clocks change at 01:00 UTC on 29 March and 25 October 2026.
+        for cron in ["0 30 2 * * *", "0 0 3 * * *", "0 */20 * * * *", "0 0 1-4 * * *", "30 59 1,2 25,29 * SUN"] {
+            let schedules = vec![schedule(&format!("CRON_TZ=Europe/Prague {cron}"), 4, None)];
+            let reservation = Reservation { schedules, ..Reservation::default() };
+            for begin in ["2026-03-28T22:00:00Z", "2026-10-24T22:00:00Z"] {
+                let mut kept = Timetable::of(&reservation);
+                for step in 0..12 * 12 {
+                    let now = time(begin) + jiff::SignedDuration::from_mins(step * 5);
+                    let mut fresh = Timetable::of(&reservation);
+                    kept.search(now);
+                    fresh.search(now);
+                    let [kept, fresh] =
+                        [&kept, &fresh].map(|table| table.schedules[0].found.and_then(|found| found.last));
+                    assert_eq!(kept, fresh, "{cron} at {now}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_never_comes_is_searched_once() {
+        let schedules = vec![schedule("0 0 30 2 ?", 4, None)];
+        let mut timetable = Timetable::of(&Reservation { count: 1, schedules, ..Reservation::default() });
+        assert_eq!(timetable.search(time("2026-03-02T12:00:00Z")), 1);
+        assert_eq!(timetable.search(time("2036-03-02T12:00:00Z")), 0);
+        assert_eq!(timetable.count(time("2036-03-02T12:00:00Z")), 1);
     }
 }

@@ -40,6 +40,13 @@ pub(crate) struct Seat {
     pub(super) initialized: bool,
 }
 
+impl Seat {
+    /// Whether calls run in it: until its initializer has run, its slots are taken for that.
+    pub(crate) fn serves(&self) -> bool {
+        self.initialized
+    }
+}
+
 impl State {
     /// The slot used last is taken first: the others grow old and leave.
     pub(super) fn take_slot(&mut self, slots: usize) -> Option<Arc<Member>> {

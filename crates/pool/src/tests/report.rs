@@ -82,3 +82,20 @@ async fn a_census_counts_what_there_is() {
     let census = host.pool.census();
     assert_eq!((census.idle, census.busy), (2, 1));
 }
+
+#[tokio::test]
+async fn an_instance_that_is_being_initialized_is_starting_and_runs_no_call() {
+    let host = host(no_stock());
+    let hook = HookSpec { handler: "index.init".into(), timeout_s: 3 };
+    let group = host.pool.group(plan("f", Strategy { concurrency: 1, concurrent_num: 4 }, Some(hook)));
+    let mut lease = lease(&group).await;
+    let counts = || {
+        let census = host.pool.census();
+        (census.starting, census.idle, census.busy, census.functions[0].instances, census.functions[0].running)
+    };
+    assert_eq!(counts(), (1, 0, 0, 1, 0));
+    lease.initialized();
+    assert_eq!(counts(), (0, 0, 1, 1, 1));
+    drop(lease);
+    assert_eq!(counts(), (0, 1, 0, 1, 0));
+}

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use super::Sqlite;
 use super::rows::{bad, get};
 use super::transaction::Transaction;
-use crate::Error;
+use crate::{Error, Reservations};
 
 macro_rules! select {
     () => {
@@ -37,9 +37,16 @@ impl Sqlite {
         Ok(row.as_ref().map(read).transpose()?.map(|reserved| reserved.reservation))
     }
 
-    pub(crate) async fn reservations(&self) -> Result<Vec<Reserved>, Error> {
+    pub(crate) async fn reservations(&self) -> Result<Reservations, Error> {
         let rows = sqlx::query(LIST).fetch_all(&self.readers).await;
-        rows.map_err(Error::during("read the reserved instances"))?.iter().map(read).collect()
+        let mut all = Reservations::default();
+        for row in &rows.map_err(Error::during("read the reserved instances"))? {
+            match read(row) {
+                Ok(reserved) => all.reserved.push(reserved),
+                Err(why) => all.unreadable.push((key(row)?, qualifier(get(row, "qualifier")?), why)),
+            }
+        }
+        Ok(all)
     }
 
     pub(crate) async fn reserve(
@@ -83,11 +90,7 @@ fn read(row: &SqliteRow) -> Result<Reserved, Error> {
     let read = |found: Option<Vec<_>>| found.ok_or_else(|| bad("tactics", &"a schedule lacks a field"));
     let metrics: Option<Vec<_>> = list("metric_configs").iter().map(metric).collect();
     Ok(Reserved {
-        key: FunctionKey {
-            project: ProjectId(get(row, "project")?),
-            package: get(row, "package")?,
-            name: get(row, "name")?,
-        },
+        key: key(row)?,
         domain: DomainId(get(row, "domain")?),
         qualifier: qualifier(get(row, "qualifier")?),
         reservation: Reservation {
@@ -97,6 +100,10 @@ fn read(row: &SqliteRow) -> Result<Reserved, Error> {
             metrics: metrics.ok_or_else(|| bad("tactics", &"a metric lacks a field"))?,
         },
     })
+}
+
+fn key(row: &SqliteRow) -> Result<FunctionKey, Error> {
+    Ok(FunctionKey { project: ProjectId(get(row, "project")?), package: get(row, "package")?, name: get(row, "name")? })
 }
 
 fn qualifier(text: String) -> Qualifier {

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use fungraph_model::{FunctionVersion, ProjectId, sample};
+use fungraph_model::{FunctionVersion, ProjectId, Qualifier, Reservation, sample};
 use sqlx::Row;
 use tempfile::TempDir;
 
@@ -106,6 +106,33 @@ async fn values_of_a_foreign_hand_are_errors_that_say_so() {
     assert!(matches!(&error, Error::UnknownRuntime { runtime, .. } if runtime == "Rust9"), "{error:?}");
     execute(&sqlite, "UPDATE function_versions SET runtime = 'http', timeout_s = -1").await;
     assert!(matches!(sqlite.function(&function.key).await, Err(Error::BadRow { column: "timeout_s", .. })));
+}
+
+#[tokio::test]
+async fn one_reservation_of_a_foreign_hand_leaves_the_others() {
+    let (_folder, sqlite) = fresh().await;
+    let names = ["a", "b", "c"];
+    let keys = names.map(|name| function(name, String::new()).key);
+    let plain = Reservation { count: 1, ..Reservation::default() };
+    for (name, key) in names.iter().zip(&keys) {
+        sqlite.create_function(&function(name, String::new())).await.expect("creates");
+        sqlite.reserve(key, &Qualifier::Latest, Some(&plain)).await.expect("stores");
+    }
+    execute(
+        &sqlite,
+        "UPDATE reservations SET tactics = '{\"cron_configs\":[{}]}' WHERE function = (SELECT id FROM functions WHERE name = 'b')",
+    )
+    .await;
+    let all = sqlite.reservations().await.expect("lists");
+    assert_eq!(all.reserved.iter().map(|reserved| &reserved.key).collect::<Vec<_>>(), [&keys[0], &keys[2]]);
+    let [(key, Qualifier::Latest, Error::BadRow { column: "tactics", .. })] = all.unreadable.as_slice() else {
+        panic!("{:?}", all.unreadable);
+    };
+    assert_eq!(*key, keys[1]);
+    assert!(sqlite.reservation(&keys[1], &Qualifier::Latest).await.is_err(), "it is not taken for none");
+    sqlite.reserve(&keys[1], &Qualifier::Latest, Some(&plain)).await.expect("mends");
+    let all = sqlite.reservations().await.expect("lists");
+    assert_eq!((all.reserved.len(), all.unreadable.len()), (3, 0));
 }
 
 #[tokio::test]

@@ -355,6 +355,15 @@ fn reservations_that_cannot_be_are_refused_and_leave_nothing() {
         ("a schedule without cron", schedule(json!({ "count": 2 })), 400, "FSS.0400", "cron"),
         ("a schedule of no form", schedule(json!({ "cron": "@daily", "count": 2 })), 400, "FSS.0400", "5 or 6"),
         ("a schedule of no day", schedule(json!({ "cron": "0 0 30 2 *", "count": 2 })), 400, "FSS.0400", "no time"),
+        ("a letter of no cron", schedule(json!({ "cron": "0 0 L * *", "count": 2 })), 400, "FSS.0400", "day of month"),
+        ("a schedule of nothing", schedule(json!({})), 400, "FSS.0400", "cron_configs[0].cron"),
+        (
+            "milliseconds",
+            schedule(json!({ "cron": "0 8 * * *", "count": 2, "start_time": 1_700_000_000_000_u64 })),
+            400,
+            "FSS.0400",
+            "not milliseconds",
+        ),
         ("a schedule below the count", schedule(json!({ "cron": "0 8 * * *", "count": 0 })), 400, "FSS.0400", "below"),
         (
             "a schedule over the limit",
