@@ -42,7 +42,7 @@ impl Blank {
     }
 
     /// Makes it an instance of one function: gives it code, limits and identity, and loads the handler. `begun` is when it was
-    /// wanted, and `kind` how it came: what lies between is the launch in [`Instance::start`].
+    /// wanted, and `kind` how it came: what lies between is the launch in its start times.
     ///
     /// # Errors
     /// [`StartError`]; nothing is left running then.
