@@ -49,10 +49,11 @@ const now = Date.now;
 const uptime = process.uptime.bind(process);
 const leaveAtOnce = process.reallyExit.bind(process);
 const { wait } = Atomics;
+const later = setTimeout;
+const soon = setImmediate;
 
 // --- the socket ------------------------------------------------------------------------------------------------------
 
-let socket = null;
 const outgoing = Buffer.allocUnsafeSlow(BUFFER);
 
 function head(bytes, length, call, kind, form, code) {
@@ -83,26 +84,64 @@ function sendBytes(kind, call, payload, form = 0, code = 0) {
 /** Nobody ever wakes who waits for it. */
 const never = new Int32Array(new SharedArrayBuffer(4));
 
+/** Frames, the first of them perhaps begun, that the socket did not take yet. All that is sent goes behind them. */
+const unsent = [];
+let isPlanned = false;
+
 /**
- * Writes at once what the socket takes; the stream keeps the rest, and everything after it, in order. Lines wait until all of
- * it is taken, as they would in a pipe: a loop that prints and prints would fill the memory, and all would be lost with it.
+ * Writes at once what the socket takes, and the rest when it takes more. Lines wait until all is taken that is before them and they
+ * themselves, as they would in a pipe: a loop that prints and prints would fill the memory, and all would be lost with it. A stream
+ * would not do for the rest: it writes only when user code lets go, and for that such a loop never does.
  */
 function put(bytes, length) {
   const waits = bytes[10] === LOG;
-  let sent = 0;
-  if (socket === null || socket.writableLength === 0) {
-    do {
-      try {
-        sent += writeSync(SOCKET, bytes, sent, length - sent);
-      } catch (error) {
-        if (error.code === 'EPIPE') leaveAtOnce(1);
-        if (error.code !== 'EAGAIN') throw error;
-        if (waits) wait(never, 0, 0, 1);
-      }
-    } while (waits && sent < length);
-  }
+  const sent = drain(waits) ? write(bytes, 0, length, waits) : 0;
+  if (sent === length) return;
   // Copied, because the next frame is built in the same place.
-  if (sent < length) socket.write(Buffer.from(bytes.subarray(sent, length)));
+  unsent.push(Buffer.from(bytes.subarray(sent, length)));
+  plan(later);
+}
+
+/** How far it came. */
+function write(bytes, sent, length, waits) {
+  while (sent < length) {
+    try {
+      sent += writeSync(SOCKET, bytes, sent, length - sent);
+    } catch (error) {
+      if (error.code === 'EPIPE' || error.code === 'ECONNRESET') leaveAtOnce(1);
+      if (error.code !== 'EAGAIN') throw error;
+      if (!waits) break;
+      wait(never, 0, 0, 1);
+    }
+  }
+  return sent;
+}
+
+/** Whether nothing is left. */
+function drain(waits) {
+  while (unsent.length > 0) {
+    const first = unsent[0];
+    const sent = write(first, 0, first.length, waits);
+    if (sent < first.length) {
+      if (sent > 0) unsent[0] = first.subarray(sent);
+      return false;
+    }
+    unsent.shift();
+  }
+  return true;
+}
+
+function plan(when) {
+  if (isPlanned) return;
+  isPlanned = true;
+  when(drainAgain, 1);
+}
+
+/** While the other end reads, there is no pause. */
+function drainAgain() {
+  const first = unsent[0];
+  isPlanned = false;
+  if (!drain(false)) plan(unsent[0] === first ? later : soon);
 }
 
 /** Reads into one buffer that stays, and hands each whole frame to `deal(bytes, start, length, call, kind)`. */
@@ -155,7 +194,7 @@ function listen(deal) {
 
   const { Socket } = require('net');
   const onread = { buffer: Buffer.allocUnsafeSlow(BUFFER), callback: received };
-  socket = new Socket({ fd: SOCKET, readable: true, writable: true, onread });
+  const socket = new Socket({ fd: SOCKET, readable: true, writable: true, onread });
   socket.on('error', () => leaveAtOnce(1));
   socket.on('end', () => leaveAtOnce(0));
   socket.on('close', () => leaveAtOnce(0));
@@ -248,6 +287,7 @@ function takeOutput() {
   }
   process.on('exit', () => {
     for (const key of Array.from(openLines.keys())) endLines(key >> 1);
+    drain(true);
   });
 }
 
@@ -792,8 +832,8 @@ function stop() {
 }
 
 function leaveWhenSent() {
-  if (socket.writableLength === 0) leaveAtOnce(0);
-  else socket.write('', () => leaveAtOnce(0));
+  drain(true);
+  leaveAtOnce(0);
 }
 
 /** What nobody caught ends the process, unless the user's code listens for it; running calls are told first. */

@@ -129,7 +129,8 @@ impl Host {
         loop {
             let mut events =
                 [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; 32];
-            let timeout = match (self.queue.is_empty(), self.leftovers.is_empty()) {
+            let is_done = self.leftovers.is_empty() && !self.instances.values().any(|instance| instance.is_killed);
+            let timeout = match (self.queue.is_empty(), is_done) {
                 (false, _) => Some(&NOW),
                 (true, false) => Some(&RETRY),
                 (true, true) => None,
@@ -151,6 +152,7 @@ impl Host {
             if let Some(Order { number, launch, descriptors }) = self.queue.pop_front() {
                 self.launch(number, &launch, descriptors)?;
             }
+            self.kill_again();
             self.leftovers.retain(|id| !self.launcher.clean_up(id));
             // After both: the helpers of a launch that failed are dead once its cgroups are gone, and nothing tells of them.
             self.reap()?;
@@ -178,8 +180,8 @@ impl Host {
             Request::Untrack { port } => self.launcher.untrack(port),
             Request::Fit { number, fit } => self.fit(number, &fit)?,
             Request::Kill { number } => {
-                if let Some(instance) = self.instances.get(&number) {
-                    instance.kill();
+                if let Some(instance) = self.instances.get_mut(&number) {
+                    instance.kill(&self.launcher.cgroups);
                 }
             }
             Request::Shutdown => {}
@@ -229,7 +231,7 @@ impl Host {
         // By hand: processes being made hold copies, and closing ours would not remove it.
         epoll::delete(&self.epoll, &instance.report)?;
         if !instance.read_report() {
-            instance.kill();
+            instance.kill(&self.launcher.cgroups);
             return Ok(());
         }
         let (gauge, counters) = (instance.gauge.take(), instance.counters.take());
@@ -242,6 +244,12 @@ impl Host {
         let descriptors: Vec<_> =
             gauge.iter().map(|(_, file)| file.as_fd()).chain(counters.iter().map(AsFd::as_fd)).collect();
         channel::send(&self.control, &reply, &descriptors).map_err(io::Error::other)
+    }
+
+    /// What began while its like was killed.
+    fn kill_again(&mut self) {
+        let killed = self.instances.values_mut().filter(|instance| instance.is_killed);
+        killed.for_each(|instance| instance.kill(&self.launcher.cgroups));
     }
 
     /// Collects every dead child: sandboxes, and the helpers of launches that failed half-way.
@@ -291,13 +299,14 @@ impl Host {
     /// Kills everything and leaves the host as it was.
     fn end(mut self) {
         let deadline = Instant::now() + END_WITHIN;
-        self.instances.values().for_each(Instance::kill);
+        self.instances.values_mut().for_each(|instance| instance.kill(&self.launcher.cgroups));
         while !self.instances.is_empty() && Instant::now() < deadline {
             let mut events =
                 [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; 32];
             // A server that is gone makes its own socket ready all the time.
             let _not_watched = epoll::delete(&self.epoll, &self.control);
             let _interrupted = epoll::wait(&self.epoll, &mut events, Some(&RETRY));
+            self.kill_again();
             // A server that is gone cannot be told; what matters is that each call goes on with the rest.
             while self.reap().is_err() {}
         }

@@ -378,6 +378,35 @@ tests['several calls at once'] = async (scene) => {
   }
 };
 
+tests['who prints behind a large result of another call fills no memory'] = async (scene) => {
+  const instance = await scene.loaded(`
+    const fs = require('fs'); const line = 'x'.repeat(65535);
+    exports.handler = (event, context, callback) => {
+      if (event === 'large') return callback(null, 'r'.repeat(4 << 20));
+      fs.writeFileSync(event, '');
+      const before = process.memoryUsage().external; let most = 0;
+      for (let number = 0; number < 1024; number += 1) {
+        console.log(number + line);
+        most = Math.max(most, process.memoryUsage().external - before);
+      }
+      callback(null, most);
+    };`, { concurrent_num: 2 });
+  instance.socket.pause();
+  instance.begin('"large"');
+  const marker = path.join(scene.folder, 'begun');
+  instance.begin(JSON.stringify(marker));
+  while (!fs.existsSync(marker)) await new Promise((resolve) => setTimeout(resolve, 5));
+  instance.socket.resume();
+  returned(await instance.answer(), 1, 'r'.repeat(500));
+  for (let number = 0; number < 1024; number += 1) {
+    const { kind, call, payload } = await instance.receive();
+    assert(kind === LOG && call === 2 && payload.length > 65535, `${kind} ${call}`);
+    assert.strictEqual(payload.slice(0, 6).toString(), (number + 'xxxxxx').slice(0, 6));
+  }
+  const most = (await instance.answer()).json;
+  assert(most < 8 << 20, `${most} bytes`);
+};
+
 tests['what nobody catches'] = async (scene) => {
   const source = `
     const wait = new Promise(() => {});

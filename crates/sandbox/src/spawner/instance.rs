@@ -11,6 +11,7 @@ use super::late::Late;
 use super::network::Lease;
 use super::report::Report;
 use super::slots::Slot;
+use crate::cgroup::Cgroups;
 use crate::exit::ExitStatus;
 use crate::gauge::GaugeKind;
 
@@ -34,15 +35,20 @@ pub(super) struct Instance {
     pub(super) report: Report,
     /// Whether it is known how the start went.
     pub(super) is_known: bool,
+    /// Whether it is to end, and only its init has not been collected yet.
+    pub(super) is_killed: bool,
     /// Why the program was not started; the server is told when it is cleaned up.
     pub(super) failure: Option<String>,
 }
 
 impl Instance {
-    /// Kills everything in it: its first process is the init of its pid namespace.
-    pub(super) fn kill(&self) {
+    /// Kills everything in it. The end of its init would be enough, but the init ends when it is given CPU, for which all the others
+    /// compete with it. To be done again until the init is collected.
+    pub(super) fn kill(&mut self, cgroups: &Cgroups) {
+        self.is_killed = true;
         // Already dead is as good.
         let _gone = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        cgroups.kill(&self.id);
     }
 
     /// Reads how the start went, once the report can be read. False if it failed.

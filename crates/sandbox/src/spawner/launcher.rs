@@ -112,6 +112,7 @@ impl Launcher {
                     address,
                     report,
                     is_known: false,
+                    is_killed: false,
                     failure: None,
                 })
             }

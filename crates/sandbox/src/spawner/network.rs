@@ -28,6 +28,8 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::net::netdevice::name_to_index;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
@@ -83,6 +85,14 @@ pub(crate) enum NetworkError {
         /// What the system said.
         source: io::Error,
     },
+    /// The table of an earlier spawner is still somebody's.
+    #[error("another process holds the table of filters {table}")]
+    Held {
+        /// Its name.
+        table: String,
+        /// What the kernel said.
+        source: NetlinkError,
+    },
     /// Others have all addresses for the link.
     #[error("the host has routes into every part of {subnet}: choose another range with sandbox.egress_subnet")]
     Taken {
@@ -114,6 +124,9 @@ pub(crate) struct Hub {
     addresses: Rc<RefCell<Addresses>>,
     /// The routes of every sandbox.
     routes: Vec<(Cidr, Way)>,
+    /// What they lead nowhere anyway.
+    closed: Vec<Cidr>,
+    opened: Vec<Cidr>,
     watch: Watch,
     resolv_conf: PathBuf,
 }
@@ -149,6 +162,7 @@ impl Hub {
         let addresses = Addresses::new(egress.subnet);
         let watch = Watch::new(&egress.resolv_conf);
         let routes = sandbox_routes(&plan, egress);
+        let (closed, opened) = (egress.closed().collect(), egress.opened().collect());
         let mut hub = Hub {
             links,
             host_links: host,
@@ -159,6 +173,8 @@ impl Hub {
             mtu,
             addresses,
             routes,
+            closed,
+            opened,
             watch,
             resolv_conf,
         };
@@ -207,9 +223,16 @@ impl Hub {
         requests.extend(self.routes.iter().map(|(to, way)| link::route(*to, *way)));
         // The host refuses those itself, whichever it has by then; without a route that shows at once, and can be explained.
         let own = link::addresses(&self.host_links)?;
-        requests.extend(own.into_iter().map(|address| link::route(Cidr::single(address), Way::Nowhere)));
+        let own = own.into_iter().filter(|address| !self.is_closed(*address));
+        requests.extend(own.map(|address| link::route(Cidr::single(address), Way::Nowhere)));
         inside.request(&requests)?;
         Ok(lease)
+    }
+
+    /// Whether the routes of every sandbox lead nowhere for it. A route of its own would tell the function that the host has it.
+    fn is_closed(&self, address: std::net::Ipv4Addr) -> bool {
+        let within = |ranges: &[Cidr]| ranges.iter().any(|range| range.contains(&Cidr::single(address)));
+        within(&self.closed) && !within(&self.opened)
     }
 
     /// Makes the pair of interfaces. Those of a sandbox that just ended may still be there, so a few addresses are tried.
@@ -255,7 +278,23 @@ fn sweep(interface: &str, table: &str, links: &Socket, filters: &Socket) -> Resu
         Err(error) if !error.is(libc::ENODEV) => return Err(error.into()),
         _ => {}
     }
-    Ok(Table::remove(table, filters)?)
+    remove_table(table, filters)
+}
+
+/// The owner of a table is a socket, and what a killed spawner had begun to launch may hold a copy of that for a moment.
+fn remove_table(table: &str, filters: &Socket) -> Result<(), NetworkError> {
+    const ORPHANS_END_WITHIN: Duration = Duration::from_secs(1);
+    const PAUSE: Duration = Duration::from_millis(10);
+    let deadline = Instant::now() + ORPHANS_END_WITHIN;
+    loop {
+        match Table::remove(table, filters) {
+            Err(error) if error.is(libc::EPERM) && Instant::now() < deadline => thread::sleep(PAUSE),
+            Err(error) if error.is(libc::EPERM) => {
+                return Err(NetworkError::Held { table: table.to_owned(), source: error });
+            }
+            removed => return Ok(removed?),
+        }
+    }
 }
 
 /// In the hub, right after it came to be. Much is inherited from the host, where other programs may have opened it.
@@ -268,6 +307,8 @@ fn open_hub() -> Result<(Socket, Socket), NetworkError> {
         for closed in ["route_localnet", "send_redirects", "accept_redirects", "accept_source_route", "proxy_arp"] {
             kernel_setting(format!("{IPV4}/conf/{scope}/{closed}"), "0")?;
         }
+        // The hub's one address is on the link to the host, and the sandboxes ask for it on theirs.
+        answer_for_addresses(scope)?;
         without_ipv6(scope)?;
     }
     // Every refusal is told, however many there are: who is not told waits.
@@ -294,6 +335,8 @@ fn join_host(host: &Socket, interface: &str, egress: &Egress, found: &Routes, se
     kernel_setting(own("accept_redirects"), "0")?;
     // For resolvers on loopback; the host's filters let nothing else pass to it.
     kernel_setting(own("route_localnet"), "1")?;
+    // The host's own `all` holds beside it: with up to 1 there it answers, as its address is on this interface.
+    answer_for_addresses(interface)?;
     without_ipv6(interface)?;
     host.request(&[link::raise(index)])?;
     let taken: Vec<Cidr> = found.ranges.iter().copied().chain(found.own.iter().copied().map(Cidr::single)).collect();
@@ -322,6 +365,12 @@ fn forward_packets() -> Result<(), NetworkError> {
 
 fn kernel_setting(path: String, value: &'static str) -> Result<(), NetworkError> {
     fs::write(&path, value).map_err(|source| NetworkError::Kernel { path, value, source })
+}
+
+/// Hosts with several interfaces in one network restrict who answers to ARP, and what is inherited from them would leave ours silent.
+fn answer_for_addresses(scope: &str) -> Result<(), NetworkError> {
+    let settings = ["arp_ignore", "arp_filter", "arp_announce"];
+    settings.iter().try_for_each(|name| kernel_setting(format!("/proc/sys/net/ipv4/conf/{scope}/{name}"), "0"))
 }
 
 /// A kernel without IPv6 has no such setting.

@@ -118,7 +118,7 @@ fn conditional() -> Vec<Rule> {
     let personality = vec![(0, Ne, 0), (0, Ne, 0xffff_ffff)];
     // Whoever could take back the signal that comes with the spawner's death would outlive it.
     let death_signal = vec![(0, Eq, libc::PR_SET_PDEATHSIG as u64), (1, Ne, libc::SIGKILL as u64)];
-    vec![
+    let rules = vec![
         Rule { name: "SYS_clone", number: libc::SYS_clone, when: new_namespace(&NAMESPACES) },
         Rule { name: "SYS_unshare", number: libc::SYS_unshare, when: new_namespace(&for_unshare) },
         Rule { name: "SYS_socket", number: libc::SYS_socket, when: When::Any(vec![is_not_one_of(&families), netlink]) },
@@ -126,7 +126,29 @@ fn conditional() -> Vec<Rule> {
         Rule { name: "SYS_prctl", number: libc::SYS_prctl, when: When::Any(vec![death_signal]) },
         // Typing into a terminal that someone else reads.
         Rule { name: "SYS_ioctl", number: libc::SYS_ioctl, when: When::Any(vec![vec![(1, Eq, libc::TIOCSTI)]]) },
-    ]
+    ];
+    rules.into_iter().chain(against_the_init()).collect()
+}
+
+/// Calls that would starve the init. It has the user of the function, so the kernel allows them; but the pid namespace ends when the
+/// init has been given CPU to end, and nobody inside may put that off. 0 means the caller, and is left alone.
+fn against_the_init() -> Vec<Rule> {
+    use SeccompCmpOp::{Eq, Ne};
+    const INIT: u64 = 1;
+    /// Of `ioprio_set`, from `linux/ioprio.h`.
+    const IOPRIO_WHO: [u64; 3] = [1, 2, 3];
+    let is_init = |(name, number)| Rule { name, number, when: When::Any(vec![vec![(0, Eq, INIT)]]) };
+    // Its process; groups of processes but the caller's own; all of a user, since that includes the init.
+    let targets = |[process, group, user]: [u64; 3]| {
+        When::Any(vec![vec![(0, Eq, process), (1, Eq, INIT)], vec![(0, Eq, group), (1, Ne, 0)], vec![(0, Eq, user)]])
+    };
+    let priorities = [libc::PRIO_PROCESS, libc::PRIO_PGRP, libc::PRIO_USER].map(|which| which as u64);
+    let by_id =
+        always![SYS_sched_setscheduler SYS_sched_setparam SYS_sched_setattr SYS_sched_setaffinity SYS_prlimit64];
+    let mut rules: Vec<_> = by_id.into_iter().map(is_init).collect();
+    rules.push(Rule { name: "SYS_setpriority", number: libc::SYS_setpriority, when: targets(priorities) });
+    rules.push(Rule { name: "SYS_ioprio_set", number: libc::SYS_ioprio_set, when: targets(IOPRIO_WHO) });
+    rules
 }
 
 fn filter(rules: Vec<Rule>, errno: i32) -> Result<BpfProgram, FilterError> {

@@ -67,7 +67,9 @@ impl NetworkError {
         let code = match self {
             NetworkError::Netlink(error) => error.source.raw_os_error(),
             NetworkError::System { source, .. } | NetworkError::Kernel { source, .. } => source.raw_os_error(),
-            NetworkError::Settings(_) | NetworkError::Taken { .. } | NetworkError::Full => None,
+            NetworkError::Settings(_) | NetworkError::Taken { .. } | NetworkError::Full | NetworkError::Held { .. } => {
+                None
+            }
         };
         if matches!(code, Some(libc::EPERM | libc::EACCES)) {
             return "run where the network may be changed (CAP_NET_ADMIN; in a container, --privileged)";
@@ -75,6 +77,7 @@ impl NetworkError {
         match self {
             NetworkError::Settings(_) => "mend sandbox.egress_subnet and sandbox.egress_allow",
             NetworkError::Taken { .. } | NetworkError::Full => "choose another sandbox.egress_subnet",
+            NetworkError::Held { .. } => "end what is left of an earlier server of this data folder, then start again",
             NetworkError::Kernel { .. } => "make /proc/sys writable (in a container, --privileged)",
             NetworkError::Netlink(error) if error.step.contains("interface") => {
                 "modprobe veth, or boot a kernel with CONFIG_VETH"
