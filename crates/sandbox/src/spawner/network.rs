@@ -156,7 +156,13 @@ impl Hub {
             link::route(Cidr::single(plan.host), Way::Link(UPLINK_INDEX)),
             link::route(EVERYTHING, Way::Gateway(plan.host)),
         ])?;
-        rules::of_hub(&plan, egress).make(&filters, Owner::Namespace)?;
+        if let Err(error) = rules::of_hub(&plan, egress, true).make(&filters, Owner::Namespace) {
+            rules::of_hub(&plan, egress, false).make(&filters, Owner::Namespace)?;
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "this kernel cannot limit the connections of a function (modprobe nft_connlimit): one can fill the host's table"
+            );
+        }
         let host_table = rules::of_host(&table, &interface, &plan);
         host_table.make(&host_filters, Owner::Socket)?;
         let addresses = Addresses::new(egress.subnet);

@@ -24,6 +24,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("egress_holds_without_the_sandboxes_own_routes", hub_alone),
     ("egress_drops_what_has_a_foreign_sender", foreign_sender),
     ("egress_keeps_sandboxes_apart", apart),
+    ("egress_limits_the_connections_of_each_sandbox", limited),
     ("egress_leaves_nothing_behind", nothing_left),
     ("egress_of_two_spawners_is_side_by_side", side_by_side),
     ("egress_that_cannot_be_is_told", cannot_be),
@@ -323,6 +324,38 @@ fn foreign_sender() {
         // All are sent in this order, on one way.
         send(address_of(&one), b"last");
         assert_eq!(receive(), "last");
+        host.spawner.shutdown().await;
+    });
+}
+
+fn limited() {
+    block_on(async {
+        let internet = Internet::get();
+        let host = Host::with("wegress15", Some(egress(&[])));
+        let (address, port) = (internet.public.ip(), internet.public.port());
+        // Each port is a connection. The kernel forgets them again, so it goes on until it is refused.
+        let script = format!(
+            "
+import errno, socket, time
+asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+def connect():
+    try: socket.create_connection(('{address}', {port}), 60).close()
+    except OSError as error: return errno.errorcode[error.errno]
+    return 'reached'
+print(connect())
+while connect() == 'reached':
+    for port in range(10000, 15000): asking.sendto(b'x', ('{address}', port))
+print(connect(), flush=True)
+socket.socket(fileno=3).send(b'x')
+time.sleep(1000)
+"
+        );
+        let running = host.launch(outward(python("a", &script))).await;
+        running.hello().await;
+        let theirs = run(&host, "b", &attempts([internet.public])).await;
+        assert!(theirs.starts_with("reached "), "{theirs}");
+        running.sandbox.kill();
+        assert_eq!(running.finish().await.0, "reached\nEHOSTUNREACH\n");
         host.spawner.shutdown().await;
     });
 }

@@ -15,6 +15,7 @@ const DELETE_TABLE: u16 = SUBSYSTEM | 2;
 const NEW_CHAIN: u16 = SUBSYSTEM | 3;
 const NEW_RULE: u16 = SUBSYSTEM | 6;
 const DELETE_RULE: u16 = SUBSYSTEM | 8;
+const NEW_SET: u16 = SUBSYSTEM | 9;
 
 const TABLE_NAME: u16 = 1;
 const TABLE_FLAGS: u16 = 2;
@@ -32,6 +33,15 @@ const HOOK_PRIORITY: u16 = 2;
 const RULE_TABLE: u16 = 1;
 const RULE_CHAIN: u16 = 2;
 const RULE_EXPRESSIONS: u16 = 4;
+
+const SET_TABLE: u16 = 1;
+const SET_NAME: u16 = 2;
+const SET_FLAGS: u16 = 3;
+const SET_KEY_TYPE: u16 = 4;
+const SET_KEY_LENGTH: u16 = 5;
+const SET_DESCRIPTION: u16 = 9;
+const SET_NUMBER: u16 = 10;
+const SET_SIZE: u16 = 1;
 
 /// Where packets pass a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +93,8 @@ pub(crate) enum Owner {
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     pub(crate) name: String,
+    /// Sets of addresses, empty at first, that rules put senders into.
+    pub(crate) sets: Vec<&'static str>,
     /// Name, hook, and rules of each chain. What no rule decides is accepted.
     pub(crate) chains: Vec<(&'static str, Hook, Vec<Rule>)>,
 }
@@ -126,11 +138,28 @@ impl Table {
         table.payload.text(TABLE_NAME, &self.name);
         table.payload.big_endian(TABLE_FLAGS, if owned { OWNED } else { 0 });
         let mut messages = vec![table];
+        messages.extend(self.sets.iter().zip(1..).map(|(name, number)| self.set(name, number)));
         for (name, hook, rules) in &self.chains {
             messages.push(self.chain(name, *hook));
             messages.extend(rules.iter().map(|rule| self.rule(name, rule)));
         }
         messages
+    }
+
+    fn set(&self, name: &str, number: u32) -> Message {
+        /// Filled by rules, with something that is kept for each element.
+        const DYNAMIC: u32 = 0x20;
+        /// How `nft` names the type of what is in it.
+        const ADDRESS: u32 = 7;
+        /// The largest range that sandboxes have their addresses from.
+        const MOST: u32 = 1 << 16;
+        let mut message = request("make a set of filters", NEW_SET, CREATE);
+        message.payload.text(SET_TABLE, &self.name).text(SET_NAME, name).big_endian(SET_FLAGS, DYNAMIC);
+        message.payload.big_endian(SET_KEY_TYPE, ADDRESS).big_endian(SET_KEY_LENGTH, 4).big_endian(SET_NUMBER, number);
+        message.payload.nest(SET_DESCRIPTION, |inner| {
+            inner.big_endian(SET_SIZE, MOST);
+        });
+        message
     }
 
     fn chain(&self, name: &str, hook: Hook) -> Message {
@@ -178,9 +207,15 @@ mod tests {
     #[test]
     fn a_table_is_one_list_of_requests() {
         let rules = vec![Rule::default().accept(), Rule::default().discard()];
-        let table = Table { name: "t".into(), chains: vec![("forward", Hook::Forward, rules)] };
+        let table = Table { name: "t".into(), sets: vec!["s"], chains: vec![("forward", Hook::Forward, rules)] };
         let steps: Vec<&str> = table.messages(true).iter().map(|message| message.step).collect();
-        let expected = ["make a table of filters", "make a chain of filters", "add a filter rule", "add a filter rule"];
+        let expected = [
+            "make a table of filters",
+            "make a set of filters",
+            "make a chain of filters",
+            "add a filter rule",
+            "add a filter rule",
+        ];
         assert_eq!(steps, expected);
     }
 }

@@ -1,7 +1,8 @@
 //! Filters of other programs that are in the way: a packet passes only if every table of the host lets it.
 //!
 //! Docker and most firewalls drop by default what passes through the host, or what arrives at it. They are the operator's, so we change
-//! nothing and say what is to be done.
+//! nothing and say what is to be done. Only a policy can be told without understanding rules: a chain that accepts by default and ends
+//! in a rule that refuses (firewalld's), and whatever filters what arrives at the host, are not seen.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +21,8 @@ const DROP: u32 = 0;
 const FAMILIES: [(u8, &str); 2] = [(1, "inet"), (2, "ip")];
 
 /// What to look at if functions reach nothing although they have `egress`: chains of this host's nf_tables that drop by default what
-/// passes through it. Empty too where they cannot be read. Tables of the older iptables-legacy are not seen.
+/// passes through it. Empty too where they cannot be read. Chains whose last rule refuses, filters of what arrives at the host, and tables
+/// of the older iptables-legacy are not seen.
 pub fn closed_ways() -> Vec<String> {
     let found = dropping().unwrap_or_else(|error| {
         tracing::debug!(error = &error as &dyn std::error::Error, "other programs' filters cannot be read");

@@ -50,7 +50,7 @@ fn in_a_namespace(egress: &Egress) -> Result<(), NetworkError> {
     let end = |name| End { name, index: 0, mtu: USUAL_MTU };
     links.request(&[link::pair(end(rules::UPLINK), end("fg-probe"), here.as_fd())])?;
     let plan = Plan::candidates(egress.subnet, &[], 0).next().ok_or(NetworkError::Full)?;
-    rules::of_hub(&plan, egress).make(&filters, Owner::Namespace)?;
+    rules::of_hub(&plan, egress, false).make(&filters, Owner::Namespace)?;
     let mut host = rules::of_host("fungraph-probe", "fg-probe", &plan);
     host.make(&filters, Owner::Socket)?;
     host.replace(&filters, rules::OWN, rules::own(1))?;

@@ -12,6 +12,9 @@ use super::plan::RESOLVERS;
 const BEHIND_THE_STUB: &str = "/run/systemd/resolve/resolv.conf";
 /// Its stub. It answers on the loopback interface only, so no translation reaches it.
 const STUBS: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 53), Ipv4Addr::new(127, 0, 0, 54)];
+/// Docker's resolver inside a container. It is reached by a translation of what the container itself sends, which ours is not, and
+/// nothing tells what is behind it.
+const DOCKERS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 
 /// What a `resolv.conf` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,7 +101,15 @@ impl Watch {
             }
             found.servers.retain(|server| !STUBS.contains(server));
         }
-        if found.servers.is_empty() {
+        let from_docker = found.servers.contains(&DOCKERS);
+        found.servers.retain(|server| *server != DOCKERS);
+        if from_docker && found.servers.is_empty() {
+            tracing::warn!(
+                file = %self.file.display(),
+                "Docker's resolver 127.0.0.11 cannot be asked from functions, and there is no other: they cannot resolve names; \
+                 see docs/howto/network.md"
+            );
+        } else if found.servers.is_empty() {
             tracing::warn!(file = %self.file.display(), "no resolver with an IPv4 address: functions cannot resolve names");
         }
         found
@@ -148,6 +159,10 @@ mod tests {
         assert_eq!((found.servers, found.rest), (vec![Ipv4Addr::new(192, 0, 2, 7)], vec!["search x".to_owned()]));
         fs::write(&file, "nameserver 192.0.2.8\n").expect("it is written");
         assert_eq!(watch.look().expect("it changed").servers, [Ipv4Addr::new(192, 0, 2, 8)]);
+        fs::write(&file, "nameserver 127.0.0.11\nnameserver 192.0.2.9\n").expect("it is written");
+        assert_eq!(watch.look().expect("it changed").servers, [Ipv4Addr::new(192, 0, 2, 9)]);
+        fs::write(&file, "nameserver 127.0.0.11\n").expect("it is written");
+        assert!(watch.look().expect("it changed").servers.is_empty());
         fs::remove_file(&file).expect("it is removed");
         assert_eq!(watch.look().expect("it changed").servers, [Ipv4Addr::LOCALHOST]);
     }

@@ -17,18 +17,22 @@ pub(super) const OWN: &str = "own";
 /// The chain that follows the host's resolvers.
 pub(super) const NAMES: &str = "names";
 const DNS: u16 = 53;
+/// Connections that one sandbox can have at once. Each has an entry in the kernel's table, which the host shares with everybody.
+pub(super) const MOST_CONNECTIONS: u32 = 4096;
+const CONNECTIONS: &str = "connections";
 
 fn rule() -> Rule {
     Rule::default()
 }
 
-/// The table of the hub.
-pub(super) fn of_hub(plan: &Plan, egress: &Egress) -> Table {
+/// The table of the hub. Not every kernel can limit connections.
+pub(super) fn of_hub(plan: &Plan, egress: &Egress, limited: bool) -> Table {
     Table {
         name: "fungraph".to_owned(),
+        sets: if limited { vec![CONNECTIONS] } else { Vec::new() },
         chains: vec![
             ("input", Hook::Input, hub_input()),
-            ("forward", Hook::Forward, hub_forward(plan, egress)),
+            ("forward", Hook::Forward, hub_forward(plan, egress, limited)),
             ("leaving", Hook::TranslateLeaving, vec![rule().leaving_by(UPLINK).masquerade()]),
         ],
     }
@@ -39,7 +43,7 @@ fn hub_input() -> Vec<Rule> {
     vec![rule().known().accept(), rule().prohibit()]
 }
 
-fn hub_forward(plan: &Plan, egress: &Egress) -> Vec<Rule> {
+fn hub_forward(plan: &Plan, egress: &Egress, limited: bool) -> Vec<Rule> {
     let to = |range: &Cidr| rule().to(*range);
     let mut rules = vec![
         rule().known().accept(),
@@ -49,6 +53,10 @@ fn hub_forward(plan: &Plan, egress: &Egress) -> Vec<Rule> {
         // What does not leave by the link to the host is for another sandbox.
         rule().not_leaving_by(UPLINK).prohibit(),
     ];
+    if limited {
+        // Refused here, it has an entry neither in the hub's table nor in the host's.
+        rules.push(rule().of_sender_with_over(MOST_CONNECTIONS, CONNECTIONS).prohibit());
+    }
     for protocol in [Transport::Udp, Transport::Tcp] {
         rules.push(rule().to(plan.names()).asking_port(protocol, DNS).accept());
     }
@@ -62,6 +70,7 @@ fn hub_forward(plan: &Plan, egress: &Egress) -> Vec<Rule> {
 pub(super) fn of_host(name: &str, interface: &str, plan: &Plan) -> Table {
     Table {
         name: name.to_owned(),
+        sets: Vec::new(),
         chains: vec![
             (OWN, Hook::Sent, Vec::new()),
             (NAMES, Hook::TranslateArriving, Vec::new()),

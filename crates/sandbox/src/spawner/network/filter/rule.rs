@@ -128,6 +128,19 @@ impl Rule {
         .in_range(range)
     }
 
+    /// Its sender has more connections than this; who has how many is kept in a set.
+    pub(crate) fn of_sender_with_over(self, connections: u32, set: &str) -> Rule {
+        const OVER: u32 = 1;
+        self.load_bytes(1, 12, 4).expression("dynset", |data| {
+            // The set, the operation "add", the register of the key, and what is kept for it.
+            data.text(1, set).big_endian(3, 0).big_endian(4, FIRST).nest(7, |kept| {
+                kept.text(EXPRESSION_NAME, "connlimit").nest(EXPRESSION_DATA, |limit| {
+                    limit.big_endian(1, connections).big_endian(2, OVER);
+                });
+            });
+        })
+    }
+
     /// It is UDP, or TCP, to this port.
     pub(crate) fn asking_port(self, protocol: Transport, port: u16) -> Rule {
         self.load("meta", 16).compare(true, &[protocol as u8]).load_bytes(2, 2, 2).compare(true, &port.to_be_bytes())
