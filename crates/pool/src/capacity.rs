@@ -101,18 +101,13 @@ impl Capacity {
         instances <= most.instances && memory_bytes <= most.memory_bytes
     }
 
-    /// Whose room is used up for an instance of a project's function, if any is.
-    pub(crate) fn full(&self, project: &ProjectId, memory_bytes: u64) -> Option<Full> {
-        self.check(&self.lock(), project, memory_bytes, NOTHING).err()
+    /// Whose room is used up for an instance of a project's function, if any is; `given` is what the host could get back.
+    pub(crate) fn full(&self, project: &ProjectId, memory_bytes: u64, given: Room) -> Option<Full> {
+        self.check(&self.lock(), project, memory_bytes, given).err()
     }
 
     pub(crate) fn memory(&self) -> Memory {
         Memory { promised: self.lock().host.memory_bytes, most: self.host.memory_bytes }
-    }
-
-    /// The same, if the host had so much more.
-    pub(crate) fn full_without(&self, project: &ProjectId, memory_bytes: u64, held: Room) -> Option<Full> {
-        self.check(&self.lock(), project, memory_bytes, held).err()
     }
 
     /// Room for an instance of a project's function.

@@ -248,14 +248,18 @@ impl Group {
         }
     }
 
+    /// Whose room is used up for one more instance, if any is. Blanks give way, where that is enough.
+    pub(crate) fn lacks(&self) -> Option<Full> {
+        self.pool.capacity.full(self.project(), self.memory_bytes(), self.pool.stock.room())
+    }
+
     /// Room for one instance, with the blank it will be made of where that was decided and is still there. Other blanks go first
     /// where there is none.
     fn room(&self, start: Start) -> Result<(Permit, Option<Blank>), Full> {
-        let (project, bytes, pool) = (self.project(), self.memory_bytes(), &self.pool);
-        // Blanks go only where that is enough.
-        if let Some(full) = pool.capacity.full_without(project, bytes, pool.stock.room()) {
+        if let Some(full) = self.lacks() {
             return Err(full);
         }
+        let (project, bytes, pool) = (self.project(), self.memory_bytes(), &self.pool);
         if let Some((blank, mut permit)) = (start == Start::Blank).then(|| self.shelf.take()).flatten() {
             loop {
                 match permit.become_of(project, bytes) {

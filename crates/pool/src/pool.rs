@@ -207,11 +207,14 @@ async fn sweep(shared: Arc<Shared>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = period.tick() => {
-                shared.groups().iter().for_each(|group| group.beat());
-                if let Some(since) = Instant::now().checked_sub(shared.config.idle) {
-                    shared.groups().iter().for_each(|group| group.sweep(since));
+                let since = Instant::now().checked_sub(shared.config.idle);
+                for group in shared.groups() {
+                    group.beat();
+                    if let Some(since) = since {
+                        group.sweep(since);
+                    }
+                    group.tend_reserve();
                 }
-                shared.groups().iter().for_each(Group::tend_reserve);
                 shared.stock.tend();
             }
             () = shared.look.notified() => shared.room.serve(&shared),

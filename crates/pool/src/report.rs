@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use fungraph_model::{FunctionKey, Line};
 
-use crate::{Group, Memory, Pool, capacity::Full};
+use crate::{Group, Memory, Pool};
 
 /// Everything at one moment, or nearly so: groups are looked at one after another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,12 +140,7 @@ impl Group {
         Line {
             instances: u32::try_from(self.size()).unwrap_or(u32::MAX),
             most: u32::try_from(self.plan().version.spec.strategy.concurrency).ok(),
-            room: match self.pool.capacity.full(self.project(), self.memory_bytes()) {
-                None => true,
-                // Blanks give way.
-                Some(Full::Host) => self.pool.stock.census().iter().any(|(_, ready)| *ready > 0),
-                Some(Full::Project) => false,
-            },
+            room: self.lacks().is_none(),
         }
     }
 

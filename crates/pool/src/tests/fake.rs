@@ -12,7 +12,7 @@ use fungraph_instance::{
     Blueprint, BoxFuture, Ended, FrameHeader, Interpreter, Kind, LaunchError, Launched, Launcher, Plan, Process,
     interpreters::Origin,
 };
-use fungraph_model::{FunctionKey, HookSpec, Language, Strategy};
+use fungraph_model::{FunctionKey, FunctionVersion, HookSpec, Language, Strategy};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixStream, unix::pipe},
@@ -32,6 +32,13 @@ pub(super) fn plan(name: &str, strategy: Strategy, initializer: Option<HookSpec>
         origin: Origin::System,
     };
     Plan { version: Arc::new(version), interpreter: Arc::new(interpreter), code: PathBuf::from("code") }
+}
+
+/// The same with a change.
+pub(super) fn plan_with(name: &str, strategy: Strategy, change: impl FnOnce(&mut FunctionVersion)) -> Plan {
+    let mut plan = plan(name, strategy, None);
+    change(Arc::make_mut(&mut plan.version));
+    plan
 }
 
 /// Starts tasks instead of processes.

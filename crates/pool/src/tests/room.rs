@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fungraph_model::{FunctionVersion, ProjectId, Strategy};
+use fungraph_model::{ProjectId, Strategy};
 
-use super::fake::plan;
+use super::fake::{plan, plan_with};
 use super::{ONE, host, lease, no_stock, quick, refusal, say, text, until};
 use crate::{Config, Group, Refusal};
 
@@ -14,11 +14,8 @@ fn waiting(group: &Arc<Group>, event: &'static str) -> tokio::task::JoinHandle<f
 }
 
 fn of_project(name: &str, project: &str) -> fungraph_instance::Plan {
-    let mut plan = plan(name, Strategy { concurrency: -1, concurrent_num: 1 }, None);
-    let mut version = FunctionVersion::clone(&plan.version);
-    version.key.project = ProjectId(project.to_owned());
-    plan.version = Arc::new(version);
-    plan
+    let unlimited = Strategy { concurrency: -1, concurrent_num: 1 };
+    plan_with(name, unlimited, |version| version.key.project = ProjectId(project.to_owned()))
 }
 
 #[tokio::test]
@@ -36,8 +33,9 @@ async fn functions_without_room_take_turns_in_their_order() {
     assert_eq!(host.launcher.fitted(), ["default:a", "default:b", "default:c"]);
 }
 
-#[tokio::test]
-async fn instance_that_has_served_its_time_makes_room_for_another_function() {
+/// A host with room for one: its busy function and another both have somebody in line when the instance, so old, is given back.
+/// The functions that instances were made of, once all are answered.
+async fn turns_after(age: Duration) -> Vec<String> {
     let host = host(Config { most_instances: 1, ..no_stock() });
     let (busy, other) = (host.pool.group(plan("busy", ONE, None)), host.pool.group(plan("other", ONE, None)));
     let held = lease(&busy).await;
@@ -45,26 +43,23 @@ async fn instance_that_has_served_its_time_makes_room_for_another_function() {
     let wanted = waiting(&other, "the other's");
     until("the other waits for room", || host.pool.wanting_room() == 1).await;
     tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::time::advance(age).await;
     tokio::time::resume();
     drop(held);
     assert_eq!(wanted.await.expect("no panic"), text("the other's"));
     assert_eq!(next.await.expect("no panic"), text("its own next"));
-    assert_eq!(host.launcher.fitted(), ["default:busy", "default:other", "default:busy"]);
+    host.launcher.fitted()
+}
+
+#[tokio::test]
+async fn instance_that_has_served_its_time_makes_room_for_another_function() {
+    let turns = turns_after(Duration::from_secs(2)).await;
+    assert_eq!(turns, ["default:busy", "default:other", "default:busy"]);
 }
 
 #[tokio::test]
 async fn instance_that_is_young_serves_its_own_line_first() {
-    let host = host(Config { most_instances: 1, ..no_stock() });
-    let (busy, other) = (host.pool.group(plan("busy", ONE, None)), host.pool.group(plan("other", ONE, None)));
-    let held = lease(&busy).await;
-    let next = waiting(&busy, "its own next");
-    let wanted = waiting(&other, "the other's");
-    until("the other waits for room", || host.pool.wanting_room() == 1).await;
-    drop(held);
-    assert_eq!(next.await.expect("no panic"), text("its own next"));
-    assert_eq!(wanted.await.expect("no panic"), text("the other's"));
-    assert_eq!(host.launcher.fitted(), ["default:busy", "default:other"]);
+    assert_eq!(turns_after(Duration::ZERO).await, ["default:busy", "default:other"]);
 }
 
 #[tokio::test]
@@ -147,11 +142,7 @@ async fn who_left_the_line_holds_no_place_in_it() {
 #[tokio::test]
 async fn large_function_gets_its_room_before_small_ones_that_came_later() {
     let host = host(Config { memory_bytes: 256 << 20, ..no_stock() });
-    let mut large = plan("large", ONE, None);
-    let mut version = FunctionVersion::clone(&large.version);
-    version.spec.memory_mb = 256;
-    large.version = Arc::new(version);
-    let large = host.pool.group(large);
+    let large = host.pool.group(plan_with("large", ONE, |version| version.spec.memory_mb = 256));
     let small = ["a", "b", "c"].map(|name| host.pool.group(plan(name, ONE, None)));
     let (first, second) = (lease(&small[0]).await, lease(&small[1]).await);
     let wanted = waiting(&large, "large");
@@ -187,13 +178,8 @@ async fn reserve_without_room_leaves_blank_instances_alone() {
     let host = host(Config { memory_bytes: 384 << 20, blanks_most: 4, ..Config::default() });
     host.pool.expect(&plan("any", ONE, None).blueprint());
     until("a blank is ready", || host.pool.blanks() == 1).await;
-    let [first, second] = ["first", "second"].map(|name| {
-        let mut large = plan(name, ONE, None);
-        let mut version = FunctionVersion::clone(&large.version);
-        version.spec.memory_mb = 256;
-        large.version = Arc::new(version);
-        host.pool.group(large)
-    });
+    let [first, second] =
+        ["first", "second"].map(|name| host.pool.group(plan_with(name, ONE, |version| version.spec.memory_mb = 256)));
     first.reserve(1, || Arc::new(drop));
     until("the first is there", || first.size() == 1).await;
     until("a blank is ready beside it", || host.pool.blanks() == 1).await;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::task::yield_now;
 
-use super::fake::plan;
+use super::fake::{plan, plan_with};
 use super::{Host, ONE, host, lease, no_stock, say, text, until};
 use crate::Config;
 
@@ -129,11 +129,7 @@ async fn call_does_not_wait_for_the_pause_after_a_failure() {
 #[tokio::test]
 async fn blank_of_another_kind_gives_way() {
     let host = prepared(Config { most_instances: 1, ..stocked(4) }).await;
-    let mut other = plan("other", ONE, None);
-    let mut version = fungraph_model::FunctionVersion::clone(&other.version);
-    version.spec.tmp_mb = 10_240;
-    other.version = Arc::new(version);
-    let group = host.pool.group(other);
+    let group = host.pool.group(plan_with("other", ONE, |version| version.spec.tmp_mb = 10_240));
     assert_eq!(say(&lease(&group).await, "room").await, text("room"));
     assert_eq!((host.pool.blanks(), host.launcher.launched()), (0, 2));
 }

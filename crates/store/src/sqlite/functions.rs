@@ -127,15 +127,7 @@ impl Sqlite {
     pub(crate) async fn delete_function(&self, key: &FunctionKey) -> Result<Option<String>, Error> {
         let failed = Error::during("delete a function");
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
-        let found: Option<(i64, String)> =
-            sqlx::query_as("SELECT id, func_id FROM functions WHERE project = ? AND package = ? AND name = ?")
-                .bind(&key.project.0)
-                .bind(&key.package)
-                .bind(&key.name)
-                .fetch_optional(&mut *change)
-                .await
-                .map_err(&failed)?;
-        let Some((id, func_id)) = found else { return Ok(None) };
+        let Some((id, func_id)) = find(&mut change, key).await? else { return Ok(None) };
         let bytes: i64 =
             sqlx::query_scalar("SELECT coalesce(sum(code_size), 0) FROM function_versions WHERE function = ?")
                 .bind(id)
@@ -176,6 +168,17 @@ impl Sqlite {
             .map_err(Error::during("read the digests in use"))?;
         Ok(digests.into_iter().map(Digest).collect())
     }
+}
+
+/// The row of a function and its `func_id`.
+pub(super) async fn find(view: &mut SqliteConnection, key: &FunctionKey) -> Result<Option<(i64, String)>, Error> {
+    sqlx::query_as("SELECT id, func_id FROM functions WHERE project = ? AND package = ? AND name = ?")
+        .bind(&key.project.0)
+        .bind(&key.package)
+        .bind(&key.name)
+        .fetch_optional(view)
+        .await
+        .map_err(Error::during("find a function"))
 }
 
 /// Keeps the project's counters in step; runs in the transaction of the change.

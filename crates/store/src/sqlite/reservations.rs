@@ -5,9 +5,9 @@ use fungraph_model::{DomainId, FunctionKey, MetricRule, ProjectId, Qualifier, Re
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteRow;
 
-use super::Sqlite;
 use super::rows::{bad, get};
 use super::transaction::Transaction;
+use super::{Sqlite, functions};
 use crate::{Error, Reservations};
 
 macro_rules! select {
@@ -57,15 +57,8 @@ impl Sqlite {
     ) -> Result<(), Error> {
         let failed = Error::during("store reserved instances");
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
-        let function: Option<i64> =
-            sqlx::query_scalar("SELECT id FROM functions WHERE project = ? AND package = ? AND name = ?")
-                .bind(&key.project.0)
-                .bind(&key.package)
-                .bind(&key.name)
-                .fetch_optional(&mut *change)
-                .await
-                .map_err(&failed)?;
-        let function = function.ok_or_else(|| Error::Missing { key: key.clone() })?;
+        let found = functions::find(&mut change, key).await?;
+        let (function, _) = found.ok_or_else(|| Error::Missing { key: key.clone() })?;
         let statement = match reservation {
             None => sqlx::query("DELETE FROM reservations WHERE function = ? AND qualifier = ?"),
             Some(_) => sqlx::query(
