@@ -104,7 +104,7 @@ impl Engine {
     /// Calls a function and waits for its end. Once the call has reached an instance it runs to its end, even if this future is
     /// dropped.
     ///
-    /// Whoever answers keeps the record until the response is made. There is none where nothing can be run.
+    /// Whoever answers keeps the record until the response is made.
     ///
     /// # Errors
     /// A refusal: FSS.0404, FSS.0406, FSS.1201, FSS.0429; or a failure of the platform. A failure of the function is no
@@ -113,7 +113,7 @@ impl Engine {
         self: &Arc<Self>,
         caller: &Caller,
         request: InvokeRequest,
-    ) -> Result<(Invocation, Option<OpenRecord>), Error> {
+    ) -> Result<(Invocation, OpenRecord), Error> {
         let (id, tail, watch) = (request.request, request.tail, request.watch);
         let mut admitted = match self.admit(caller, request).await {
             Ok(admitted) => admitted,
@@ -121,8 +121,7 @@ impl Engine {
                 let (memory_mb, started) = (version.spec.memory_mb, Timestamp::now());
                 let ran = executor_missing(&message, id, &version, started, watch);
                 let call = Ended { version, request: id, memory_mb, tail, started };
-                let (invocation, record) = Arc::clone(self).conclude(ran, call);
-                return Ok((invocation, Some(record)));
+                return Ok(Arc::clone(self).conclude(ran, call));
             }
             Err(error) => {
                 self.telemetry.refused();
@@ -203,11 +202,10 @@ impl Engine {
         call: Admitted,
         lease: Result<Lease, AcquireError>,
         started: Timestamp,
-    ) -> Result<(Invocation, Option<OpenRecord>), Error> {
+    ) -> Result<(Invocation, OpenRecord), Error> {
         let ran = self.run(&call, lease, started).await?;
         let Admitted { version, request, memory_mb, tail, .. } = call;
-        let (invocation, record) = self.conclude(ran, Ended { version, request, memory_mb, tail, started });
-        Ok((invocation, Some(record)))
+        Ok(self.conclude(ran, Ended { version, request, memory_mb, tail, started }))
     }
 
     /// What the caller gets of a call that has ended, and what is kept of it.
