@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io::{Cursor, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use zip::ZipWriter;
@@ -12,7 +14,7 @@ use crate::harness::repository;
 use crate::raw::base64;
 
 /// Keys of a fixture that are read somewhere. Others would be expectations that nobody checks.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "title",
     "runtime",
     "also_on",
@@ -26,6 +28,7 @@ const KEYS: [&str; 19] = [
     "concurrent_num",
     "max_instances",
     "user_data",
+    "idle_before_ms",
     // The shape of the event only: who sends it makes no difference to the function.
     "trigger",
     "event",
@@ -53,7 +56,8 @@ pub(super) struct Step<'a> {
 
 impl Fixture {
     pub(super) fn read(name: &str) -> Self {
-        let folder = repository("tests/contract/samples").join(name);
+        let folders = super::FOLDERS.map(|folder| repository(folder).join(name));
+        let folder = folders.into_iter().find(|folder| folder.is_dir()).expect("the sample is in one of the folders");
         let text = fs::read(folder.join("fixture.json")).expect("the sample has a fixture");
         let json: Value = serde_json::from_slice(&text).expect("a fixture is JSON");
         for key in json.as_object().expect("a fixture is an object").keys() {
@@ -72,6 +76,11 @@ impl Fixture {
         all.sort();
         all.dedup();
         all
+    }
+
+    /// How long an instance is left alone before the first call that counts.
+    pub(super) fn idle(&self) -> Option<Duration> {
+        self.json["idle_before_ms"].as_u64().map(Duration::from_millis)
     }
 
     pub(super) fn has_http(&self) -> bool {
@@ -133,7 +142,8 @@ impl Fixture {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         for file in files {
             let name = file.strip_prefix(&self.folder).expect("it lies in the folder").to_string_lossy();
-            writer.start_file(name, SimpleFileOptions::default()).expect("in memory");
+            let mode = fs::metadata(file).expect("it was listed").permissions().mode() & 0o777;
+            writer.start_file(name, SimpleFileOptions::default().unix_permissions(mode)).expect("in memory");
             writer.write_all(&fs::read(file).expect("it was listed")).expect("in memory");
         }
         writer.finish().expect("in memory").into_inner()
