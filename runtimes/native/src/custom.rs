@@ -56,9 +56,9 @@ impl Custom {
     }
 
     /// What a program does before it asks for an event is its initializer: there is nothing to call.
-    pub(crate) fn initialize(&self, call: Call) {
+    pub(crate) fn initialize(&self, call: u32) {
         let link = self.link.clone();
-        tokio::spawn(async move { link.initialized(call.number).await });
+        tokio::spawn(async move { link.initialized(call).await });
     }
 
     /// Hands the event to the next one who asks.

@@ -11,6 +11,7 @@ use tokio::{net::UnixStream, sync::Mutex};
 use crate::{
     failure::Failure,
     frame::{self, Form, Kind, Order},
+    leave,
 };
 
 /// Room for frames; most fit many times over.
@@ -73,7 +74,7 @@ impl Link {
         let header = frame::header(kind, call, code, form, payload.len());
         if write_all(&self.stream, &header, payload).await.is_err() {
             // The platform is gone, and with it every reason to go on.
-            std::process::exit(1);
+            leave::with(1);
         }
     }
 }

@@ -44,7 +44,7 @@ impl Native {
     /// Runs the initializer for a call.
     pub(crate) fn initialize(&self, call: Call) {
         match self {
-            Self::Custom(custom) => custom.initialize(call),
+            Self::Custom(custom) => custom.initialize(call.number),
             Self::Http(http) => http.initialize(call),
             Self::Go(go) => go.initialize(call),
         }

@@ -12,6 +12,8 @@ use tokio::net::TcpStream;
 /// Where the server has to listen.
 const PORT: u16 = 8000;
 
+type Cause = dyn std::error::Error + Send + Sync;
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -19,8 +21,8 @@ pub(super) enum Error {
     #[error("port {PORT} of the function takes no connection: {0}")]
     Refused(io::Error),
     /// The connection ended too early, or what came was no HTTP.
-    #[error("the function's server broke off the request: {}", because(.0))]
-    Broken(Box<dyn std::error::Error + Send + Sync>),
+    #[error("the function's server broke off the request: {}", because(.0.as_ref()))]
+    Broken(Box<Cause>),
     /// The body has more bytes than are allowed.
     #[error("the answer is too large")]
     TooLarge,
@@ -65,8 +67,8 @@ fn broken(error: hyper::Error) -> Error {
 }
 
 /// The innermost cause says most.
-fn because(error: &Box<dyn std::error::Error + Send + Sync>) -> String {
-    let mut last: &dyn std::error::Error = error.as_ref();
+fn because(error: &Cause) -> String {
+    let mut last: &dyn std::error::Error = error;
     while let Some(cause) = last.source() {
         last = cause;
     }
