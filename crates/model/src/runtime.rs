@@ -123,6 +123,12 @@ impl Runtime {
         matches!(self.language(), Language::NodeJs | Language::Python | Language::Php | Language::Java)
     }
 
+    /// Whether it is the old form of Go, a plugin that a program of the service's loaded.
+    #[must_use]
+    pub fn loads_plugin(self) -> bool {
+        self.language() == Language::Go && self.version() != (1, 0)
+    }
+
     /// Whether a program of the user's own runs, started and asked to end by the native bootstrap.
     #[must_use]
     pub fn is_native(self) -> bool {

@@ -76,7 +76,7 @@ pub(crate) fn ended_early(status: ExitStatus, before: &str) -> Failure {
 }
 
 /// What an end looks like in a sentence: "it ...".
-fn how(status: ExitStatus) -> String {
+pub(crate) fn how(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exited with code {code}"),
         (None, Some(signal)) => format!("was ended by signal {signal}"),

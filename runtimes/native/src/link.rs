@@ -19,6 +19,9 @@ const BUFFER: usize = 8 << 10;
 /// Characters of a line of the log; longer ones are cut.
 const LINE: usize = 90 * 1024;
 
+/// Form of a FAILED after which the process ends.
+const LEAVING: u8 = 1;
+
 /// Sends frames. Cheap to share; frames of several calls never mix.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
@@ -62,6 +65,12 @@ impl Link {
     pub(crate) async fn failed(&self, call: u32, failure: &Failure) {
         self.log(call, &failure.object).await;
         self.send(Kind::Failed, call, failure.code, 0, failure.object.as_bytes()).await;
+    }
+
+    /// The same of a call whose process ends after it.
+    pub(crate) async fn failed_leaving(&self, call: u32, failure: &Failure) {
+        self.log(call, &failure.object).await;
+        self.send(Kind::Failed, call, failure.code, LEAVING, failure.object.as_bytes()).await;
     }
 
     /// Writes into the log of a call.

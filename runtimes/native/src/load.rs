@@ -10,10 +10,11 @@ pub(crate) struct Load {
     /// `Custom`, `http` or `Go1.x`.
     pub(crate) runtime: String,
     /// Free text for Custom and http functions; the executable of a Go function.
-    #[allow(dead_code, reason = "it names the program of Go functions")]
     pub(crate) handler: String,
     timeout_ms: u64,
     start_timeout_ms: u64,
+    /// Calls at once.
+    pub(crate) concurrent_num: u32,
     pub(crate) memory_mb: u32,
     max_result_bytes: usize,
     pub(crate) project_id: String,
@@ -56,10 +57,11 @@ impl Load {
         self.max_result_bytes + TOLERANCE
     }
 
-    /// What the user's program has beside what this process started with. The user's variables are real ones, since such a program
-    /// has no context object to ask; the platform's own names win.
+    /// What the user's program has beside what this process started with. The user's variables are real ones where a program
+    /// has no context object to ask; Go's has. The platform's own names win.
     pub(crate) fn environment(&self) -> impl Iterator<Item = (&String, &String)> {
-        self.user_data.iter().chain(&self.env)
+        let real = self.runtime != "Go1.x";
+        self.user_data.iter().filter(move |_| real).chain(&self.env)
     }
 }
 

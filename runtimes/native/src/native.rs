@@ -46,7 +46,7 @@ impl Native {
         match self {
             Self::Custom(custom) => custom.initialize(call.number),
             Self::Http(http) => http.initialize(call),
-            Self::Go(go) => go.initialize(call),
+            Self::Go(go) => go.initialize(call.number),
         }
     }
 

@@ -6,6 +6,7 @@
 mod expect;
 mod fixture;
 mod gateway;
+mod go;
 pub(crate) mod instances;
 mod matcher;
 mod play;
@@ -22,13 +23,10 @@ use play::Play;
 pub(crate) const FOLDERS: [&str; 2] = ["tests/contract/samples", "tests/samples"];
 
 /// What the names of samples begin with that run.
-const RUNNING: [&str; 4] = ["py-", "js-", "custom-", "http-"];
+const RUNNING: [&str; 5] = ["py-", "js-", "go-", "custom-", "http-"];
 
 /// Samples that wait for something, and for what.
 const NOT_YET: &[(&str, &str)] = &[
-    ("go-context", "Go runtime"),
-    ("go-echo", "Go runtime"),
-    ("go-failures", "Go runtime"),
     ("java-exception", "Java runtime"),
     ("java-gateway", "Java runtime"),
     ("java-hello", "Java runtime"),
@@ -78,6 +76,11 @@ fn python() {
 #[test]
 fn node() {
     run("js-");
+}
+
+#[test]
+fn go() {
+    run("go-");
 }
 
 #[test]

@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+use super::go;
 use crate::harness::repository;
 use crate::raw::base64;
 
 /// Keys of a fixture that are read somewhere. Others would be expectations that nobody checks.
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "title",
     "runtime",
     "also_on",
@@ -22,6 +23,8 @@ const KEYS: [&str; 20] = [
     "initializer_handler",
     "initializer_timeout",
     "code_type",
+    // For people; what it asks for is done in `go.rs`.
+    "build",
     "files",
     "memory_size",
     "timeout",
@@ -122,7 +125,7 @@ impl Fixture {
     fn package(&self) -> Vec<u8> {
         let mut files = Vec::new();
         walk(&self.folder, &mut files);
-        files.retain(|file| !file.ends_with("fixture.json"));
+        files.retain(|file| !file.ends_with("fixture.json") && !go::is_no_part(file));
         if let Some(only) = self.json["files"].as_array() {
             files.retain(|file| {
                 only.iter().any(|name| name.as_str().is_some_and(|name| self.folder.join(name) == *file))
@@ -133,16 +136,19 @@ impl Fixture {
                 assert_eq!(files.len(), 1, "{}: inline means one file", self.name);
                 fs::read(&files[0]).expect("it was listed")
             }
-            Some("zip") => self.zip(&files),
+            Some("zip") => self.zip(files),
             other => panic!("{}: code_type {other:?}", self.name),
         }
     }
 
-    fn zip(&self, files: &[PathBuf]) -> Vec<u8> {
+    fn zip(&self, files: Vec<PathBuf>) -> Vec<u8> {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        for file in files {
-            let name = file.strip_prefix(&self.folder).expect("it lies in the folder").to_string_lossy();
-            let mode = fs::metadata(file).expect("it was listed").permissions().mode() & 0o777;
+        let name = |file: &Path| file.strip_prefix(&self.folder).expect("it lies in the folder").display().to_string();
+        let named = files.into_iter().map(|file| (name(&file), file));
+        let handler = || self.json["handler"].as_str().expect("a sample has a handler").to_owned();
+        let built = go::build(&self.name, &self.folder).map(|program| (handler(), program));
+        for (name, file) in named.chain(built) {
+            let mode = fs::metadata(&file).expect("it was listed").permissions().mode() & 0o777;
             writer.start_file(name, SimpleFileOptions::default().unix_permissions(mode)).expect("in memory");
             writer.write_all(&fs::read(file).expect("it was listed")).expect("in memory");
         }
