@@ -210,8 +210,10 @@ fn launcher(
 /// This program again, for functions that are programs of their own.
 fn native(settings: &Settings, executable: Arc<File>, interpreters: Interpreters) -> NativeBootstrap {
     let region = (fungraph_native::REGION.to_owned(), settings.server.region.clone());
+    let (name, value) = fungraph_native::ALLOCATOR;
+    let env = vec![region, (name.to_owned(), value.to_owned())];
     let (argument, strict) = (fungraph_native::COMMAND, settings.runtimes.strict);
-    NativeBootstrap { executable, argument, env: vec![region], interpreters, strict }
+    NativeBootstrap { executable, argument, env, interpreters, strict }
 }
 
 fn engine(settings: &Settings) -> fungraph_engine::Config {
