@@ -28,7 +28,9 @@ pub(super) fn run(args: &InvokeArgs, place: &Path) -> anyhow::Result<Exit> {
     let folder = Path::new(&args.target);
     let chosen = language(folder, args.runtime.as_deref())?;
     let event = event::read(&args.data)?;
-    event::check_json(&event)?;
+    if chosen.parses_event() {
+        event::check_json(&event)?;
+    }
     let settings = settings(args)?;
     telemetry::start_log(&settings.log_filter);
     let package = pack::pack(folder)?;
@@ -134,7 +136,7 @@ fn draft(args: &InvokeArgs, runtime: Runtime, package: &[u8]) -> FunctionDraft {
         package: None,
         spec: SpecDraft {
             runtime: Some(runtime.name().to_owned()),
-            handler: Some(args.handler.clone().unwrap_or_else(|| "index.handler".to_owned())),
+            handler: Some(args.handler.clone().unwrap_or_else(|| default_handler(runtime).to_owned())),
             timeout: Some(args.timeout.unwrap_or(3).into()),
             memory_size: Some(args.memory.unwrap_or(128).into()),
             ..SpecDraft::default()
@@ -145,6 +147,11 @@ fn draft(args: &InvokeArgs, runtime: Runtime, package: &[u8]) -> FunctionDraft {
             file: Some(STANDARD.encode(package)),
         },
     }
+}
+
+/// Programs of their own take any handler, and tell their bootstrap by its file.
+fn default_handler(runtime: Runtime) -> &'static str {
+    if runtime.is_native() { "bootstrap" } else { "index.handler" }
 }
 
 /// The folder's name as far as a function may be called so.
@@ -166,6 +173,16 @@ pub(super) enum Chosen {
     Language(Language),
 }
 
+impl Chosen {
+    /// Whether the event must be JSON.
+    fn parses_event(self) -> bool {
+        match self {
+            Self::Runtime(runtime) => runtime.parses_event(),
+            Self::Language(language) => !language.is_native(),
+        }
+    }
+}
+
 /// What a folder holds.
 ///
 /// # Errors
@@ -184,6 +201,10 @@ pub(super) fn language(folder: &Path, runtime: Option<&str>) -> anyhow::Result<C
         return Runtime::parse(name).map(Chosen::Runtime).ok_or_else(|| unknown_runtime(name));
     }
     let there = |file: &str| folder.join(file).is_file();
+    if there("bootstrap") {
+        // What a person packs with a bootstrap is started by it, whatever lies beside.
+        return Ok(Chosen::Language(Language::Custom));
+    }
     match (there("index.py"), there("index.js")) {
         (true, false) => Ok(Chosen::Language(Language::Python)),
         (false, true) => Ok(Chosen::Language(Language::NodeJs)),
@@ -191,14 +212,16 @@ pub(super) fn language(folder: &Path, runtime: Option<&str>) -> anyhow::Result<C
             "{shown} has both index.py and index.js; say which with --runtime Python3.12 or --runtime Node.js20.15"
         ))),
         (false, false) => Err(Stop::usage(format!(
-            "{shown} has neither index.py nor index.js; say what it is, such as --runtime Python3.12 --handler main.handler"
+            "{shown} has neither index.py nor index.js nor bootstrap; say what it is, such as --runtime Python3.12 --handler main.handler"
         ))),
     }
 }
 
 fn unknown_runtime(name: &str) -> anyhow::Error {
     let names: Vec<&str> = Runtime::all()
-        .filter(|runtime| matches!(runtime.language(), Language::Python | Language::NodeJs))
+        .filter(|runtime| {
+            matches!(runtime.language(), Language::Python | Language::NodeJs | Language::Custom | Language::Http)
+        })
         .map(Runtime::name)
         .collect();
     Stop::usage(format!("there is no runtime {name:?}; those that run here are {}", names.join(", ")))
