@@ -105,7 +105,7 @@ fn interpreters(report: &mut Report, found: &Interpreters, strict: bool) {
         );
         report.line("", "", &format!("runs {runs}"));
     }
-    report.line("ok", "Custom, http", "programs of their own: no interpreter is needed");
+    report.line("ok", "Custom, http, Go", "programs of their own: no interpreter is needed");
     for note in found.notes() {
         report.line("note", "", note);
     }

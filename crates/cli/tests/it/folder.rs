@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use rustix::process::{Signal, kill_process};
 
 use crate::harness::{Run, children, fungraph, fungraph_with, instance, repository, server_pid, wait_for};
+use crate::samples::go;
 
 /// Runs a folder with a TMPDIR of its own and checks that nothing stays there.
 fn invoke(folder: &Path, args: &[&str]) -> Run {
@@ -137,6 +138,17 @@ fn a_folder_with_a_bootstrap_is_a_program_of_its_own() {
     assert_eq!(run.code, 0, "{run:?}");
     let result: serde_json::Value = serde_json::from_str(&run.out).expect("JSON");
     assert_eq!(result["statusCode"], 404);
+}
+
+#[test]
+fn a_folder_with_a_go_program_runs() {
+    let built = go::build("folder", &repository("tests/contract/samples/go-echo")).expect("it has a program");
+    let folder = built.parent().expect("it lies in a folder");
+    let run = invoke(folder, &["--runtime", "Go1.x", "--data", "[1]"]);
+    assert_eq!((run.code, run.out.trim()), (0, r#"{"bytes":3,"event":[1]}"#), "{run:?}");
+    assert!(run.err.contains("got 3 bytes"), "{}", run.err);
+    let run = invoke(folder, &["--runtime", "Go1.x", "--handler", "other"]);
+    assert!(run.code == 1 && run.err.contains("the code package has no file"), "{run:?}");
 }
 
 #[test]

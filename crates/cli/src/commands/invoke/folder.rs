@@ -149,9 +149,14 @@ fn draft(args: &InvokeArgs, runtime: Runtime, package: &[u8]) -> FunctionDraft {
     }
 }
 
-/// Programs of their own take any handler, and tell their bootstrap by its file.
+/// Custom and http functions take any handler, and tell their bootstrap by its file; that of a Go function names its executable,
+/// which the service's own examples call so.
 fn default_handler(runtime: Runtime) -> &'static str {
-    if runtime.is_native() { "bootstrap" } else { "index.handler" }
+    match runtime.language() {
+        Language::Go => "handler",
+        language if language.is_native() => "bootstrap",
+        _ => "index.handler",
+    }
 }
 
 /// The folder's name as far as a function may be called so.
@@ -220,7 +225,8 @@ pub(super) fn language(folder: &Path, runtime: Option<&str>) -> anyhow::Result<C
 fn unknown_runtime(name: &str) -> anyhow::Error {
     let names: Vec<&str> = Runtime::all()
         .filter(|runtime| {
-            matches!(runtime.language(), Language::Python | Language::NodeJs | Language::Custom | Language::Http)
+            let scripts = matches!(runtime.language(), Language::Python | Language::NodeJs);
+            scripts || (runtime.is_native() && !runtime.loads_plugin())
         })
         .map(Runtime::name)
         .collect();
