@@ -16,10 +16,11 @@ use http::{
     header::{EXPECT, HOST},
     request::Parts,
 };
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body as _, Incoming};
 use jiff::Timestamp;
 
 use crate::{
+    activity::Arriving,
     answer::{self, Refusal, Response, Statuses},
     auth::{self, Claim, Message, Payload},
     body::{self, Limit, Pace, Received},
@@ -73,7 +74,12 @@ impl Service {
     }
 
     /// Answers a request, whatever it is. `begun` is when its first byte was seen, where that is known.
-    pub(crate) async fn serve(&self, peer: Peer, begun: Option<Instant>, request: http::Request<Incoming>) -> Response {
+    pub(crate) async fn serve(
+        &self,
+        peer: Peer,
+        begun: Option<Instant>,
+        request: http::Request<Arriving<Incoming>>,
+    ) -> Response {
         let arrived = Instant::now();
         let watch = Stopwatch::since(begun.unwrap_or(arrived));
         let id = RequestId::random();
@@ -103,7 +109,7 @@ impl Service {
         arrived: Instant,
         mut watch: Stopwatch,
         head: &Parts,
-        body: &mut Incoming,
+        body: &mut Arriving<Incoming>,
     ) -> Result<Response, Refusal> {
         watch.lap(Phase::Accept);
         let path = head.uri.path();
@@ -148,7 +154,7 @@ impl Service {
         &self,
         peer: Peer,
         head: &Parts,
-        body: &mut Incoming,
+        body: &mut Arriving<Incoming>,
         watch: &mut Stopwatch,
     ) -> Result<Response, Refusal> {
         let path = head.uri.path();
@@ -187,7 +193,7 @@ impl Service {
     async fn authenticate(
         &self,
         head: &Parts,
-        body: &mut Incoming,
+        body: &mut Arriving<Incoming>,
         limit: Limit,
         watch: &mut Stopwatch,
     ) -> Result<(Arc<AccessKey>, Received), Refusal> {
@@ -224,7 +230,7 @@ impl Service {
 
     /// Reads what a refused HTTP/1 client still sends, so that it does not lose the answer to a reset connection. HTTP/2 has its own
     /// means, and who asked to continue has not begun.
-    async fn hear_out(&self, head: &Parts, body: &mut Incoming) {
+    async fn hear_out(&self, head: &Parts, body: &mut Arriving<Incoming>) {
         if head.version <= Version::HTTP_11 && !head.headers.contains_key(EXPECT) && !body.is_end_stream() {
             let most = self.config.management_body_bytes.max(limits::EVENT_BYTES).saturating_mul(2);
             body::drain(body, most, HEARING).await;
