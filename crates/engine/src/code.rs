@@ -74,7 +74,9 @@ fn code_type(name: Option<&str>, runtime: Runtime) -> Result<CodeType, Fault> {
         Some(name) => CodeType::parse(name).ok_or_else(|| bad(&format!("'{name}' does not exist")))?,
     };
     if code_type == CodeType::Inline && runtime.main_file().is_none() {
-        return Err(bad(&format!("inline does not fit the runtime {}", runtime.name())));
+        let or_jar = if runtime.language() == Language::Java { " or jar" } else { "" };
+        let message = format!("code_type inline does not fit the runtime {}. Use zip{or_jar}", runtime.name());
+        return Err(Fault::new(ErrorCode::BadCodeType, message));
     }
     Ok(code_type)
 }

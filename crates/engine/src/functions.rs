@@ -321,10 +321,21 @@ impl Engine {
     }
 
     fn check_runtime(&self, runtime: Runtime) -> Result<(), Fault> {
-        if !matches!(runtime.language(), Language::Python | Language::NodeJs) {
+        let native = runtime.is_native();
+        if !native && !matches!(runtime.language(), Language::Python | Language::NodeJs) {
             return Err(Fault::new(
                 ErrorCode::NotSupported,
-                format!("The runtime {} is not built yet. Python and Node.js are", runtime.name()),
+                format!("The runtime {} is not built yet. Python, Node.js, Go1.x, Custom and http are", runtime.name()),
+            ));
+        }
+        if runtime.loads_plugin() {
+            return Err(Fault::new(
+                ErrorCode::NotSupported,
+                format!(
+                    "The runtime {} loads a Go plugin, which this platform does not do. Build the function as an executable that \
+                     calls runtime.Register, and create it with the runtime Go1.x",
+                    runtime.name()
+                ),
             ));
         }
         let choice = self.interpreters.choose(runtime, self.config.strict_runtimes);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fungraph_model::{ErrorCode, Fault, FunctionSpec, HookSpec, Runtime, Secret, Strategy, limits};
+use fungraph_model::{ErrorCode, Fault, FunctionSpec, HookSpec, Language, Runtime, Secret, Strategy, limits};
 use serde_json::{Map, Value};
 
 use crate::{SpecDraft, StrategyDraft};
@@ -130,7 +130,8 @@ fn hook_form(text: &str, runtime: Runtime) -> Result<(), String> {
     if text.chars().any(char::is_control) {
         return Err("has control characters".to_owned());
     }
-    if runtime.handler_needs_dot() && (text.starts_with('/') || text.split('/').any(|part| part == "..")) {
+    let names_a_file = runtime.handler_needs_dot() || runtime.language() == Language::Go;
+    if names_a_file && (text.starts_with('/') || text.split('/').any(|part| part == "..")) {
         return Err(format!("'{}' leaves the code folder; name the file relative to it", clip(text)));
     }
     let dotted = text.rsplit_once('.').is_some_and(|(file, function)| !file.is_empty() && !function.is_empty());
@@ -385,6 +386,14 @@ mod tests {
             Err(ErrorCode::BadConcurrency),
         );
         check(|d| d.strategy = Some(StrategyDraft { concurrency: Some(0), concurrent_num: Some(1000) }), Ok(()));
+    }
+
+    #[test]
+    fn the_handler_of_a_go_function_is_its_executable() {
+        let go = Runtime::parse("Go1.x").expect("in the list");
+        for (text, fine) in [("handler", true), ("bin/handler", true), ("/bin/sh", false), ("../handler", false)] {
+            assert_eq!(handler(text.to_owned(), go).is_ok(), fine, "{text}");
+        }
     }
 
     #[test]

@@ -25,6 +25,14 @@ pub enum Language {
     Image,
 }
 
+impl Language {
+    /// Whether its functions are programs of their own, which need no interpreter of the host.
+    #[must_use]
+    pub fn is_native(self) -> bool {
+        matches!(self, Self::Custom | Self::Http | Self::Go)
+    }
+}
+
 /// One entry of the service's list of runtimes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Runtime(&'static Entry);
@@ -113,6 +121,18 @@ impl Runtime {
     #[must_use]
     pub fn parses_event(self) -> bool {
         matches!(self.language(), Language::NodeJs | Language::Python | Language::Php | Language::Java)
+    }
+
+    /// Whether it is the old form of Go, a plugin that a program of the service's loaded.
+    #[must_use]
+    pub fn loads_plugin(self) -> bool {
+        self.language() == Language::Go && self.version() != (1, 0)
+    }
+
+    /// Whether a program of the user's own runs, started and asked to end by the native bootstrap.
+    #[must_use]
+    pub fn is_native(self) -> bool {
+        self.language().is_native()
     }
 
     /// Main file of inline code that names none; `None` where the runtime takes no inline code.

@@ -106,7 +106,12 @@ impl Group {
 
     fn waited_enough(&self, deadline: Instant) -> bool {
         let now = Instant::now();
-        now >= deadline + self.pool.config.start || (now >= deadline && self.lock().starting == 0)
+        now >= deadline + self.longest_start() || (now >= deadline && self.lock().starting == 0)
+    }
+
+    /// From launch to loaded function, where a program of the user's own may take its time after the start of the instance.
+    fn longest_start(&self) -> Duration {
+        self.pool.config.start + self.plan.version.spec.ready_limit().unwrap_or_default()
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -318,7 +323,8 @@ impl Group {
             Some(blank) => (blank, StartKind::Blank),
             None => (self.shelf.order(left()).await?, StartKind::New),
         };
-        blank.fit(&self.plan, left(), kind, begun).await
+        let limit = self.plan.version.spec.ready_limit().unwrap_or_else(left);
+        blank.fit(&self.plan, limit, kind, begun).await
     }
 
     /// A new instance: one slot where the initializer has to run first, else all of them.

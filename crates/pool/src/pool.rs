@@ -193,8 +193,7 @@ impl Pool {
 }
 
 async fn end(pool: Arc<Shared>, member: Arc<Member>, version: Arc<FunctionVersion>) {
-    let limit = version.spec.pre_stop.as_ref().map(|hook| Duration::from_secs(hook.timeout_s.into()));
-    let printed = member.instance.stop(limit).await;
+    let printed = member.instance.stop(version.spec.farewell()).await;
     if let Some(tell) = pool.last_words.get().filter(|_| !printed.is_empty()) {
         tell(&version, printed);
     }

@@ -2,17 +2,20 @@
 
 use std::fs;
 use std::io::{Cursor, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+use super::go;
 use crate::harness::repository;
 use crate::raw::base64;
 
 /// Keys of a fixture that are read somewhere. Others would be expectations that nobody checks.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 21] = [
     "title",
     "runtime",
     "also_on",
@@ -20,12 +23,15 @@ const KEYS: [&str; 19] = [
     "initializer_handler",
     "initializer_timeout",
     "code_type",
+    // For people; what it asks for is done in `go.rs`.
+    "build",
     "files",
     "memory_size",
     "timeout",
     "concurrent_num",
     "max_instances",
     "user_data",
+    "idle_before_ms",
     // The shape of the event only: who sends it makes no difference to the function.
     "trigger",
     "event",
@@ -53,7 +59,8 @@ pub(super) struct Step<'a> {
 
 impl Fixture {
     pub(super) fn read(name: &str) -> Self {
-        let folder = repository("tests/contract/samples").join(name);
+        let folders = super::FOLDERS.map(|folder| repository(folder).join(name));
+        let folder = folders.into_iter().find(|folder| folder.is_dir()).expect("the sample is in one of the folders");
         let text = fs::read(folder.join("fixture.json")).expect("the sample has a fixture");
         let json: Value = serde_json::from_slice(&text).expect("a fixture is JSON");
         for key in json.as_object().expect("a fixture is an object").keys() {
@@ -72,6 +79,11 @@ impl Fixture {
         all.sort();
         all.dedup();
         all
+    }
+
+    /// How long an instance is left alone before the first call that counts.
+    pub(super) fn idle(&self) -> Option<Duration> {
+        self.json["idle_before_ms"].as_u64().map(Duration::from_millis)
     }
 
     pub(super) fn has_http(&self) -> bool {
@@ -113,7 +125,7 @@ impl Fixture {
     fn package(&self) -> Vec<u8> {
         let mut files = Vec::new();
         walk(&self.folder, &mut files);
-        files.retain(|file| !file.ends_with("fixture.json"));
+        files.retain(|file| !file.ends_with("fixture.json") && !go::is_no_part(file));
         if let Some(only) = self.json["files"].as_array() {
             files.retain(|file| {
                 only.iter().any(|name| name.as_str().is_some_and(|name| self.folder.join(name) == *file))
@@ -124,16 +136,20 @@ impl Fixture {
                 assert_eq!(files.len(), 1, "{}: inline means one file", self.name);
                 fs::read(&files[0]).expect("it was listed")
             }
-            Some("zip") => self.zip(&files),
+            Some("zip") => self.zip(files),
             other => panic!("{}: code_type {other:?}", self.name),
         }
     }
 
-    fn zip(&self, files: &[PathBuf]) -> Vec<u8> {
+    fn zip(&self, files: Vec<PathBuf>) -> Vec<u8> {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        for file in files {
-            let name = file.strip_prefix(&self.folder).expect("it lies in the folder").to_string_lossy();
-            writer.start_file(name, SimpleFileOptions::default()).expect("in memory");
+        let name = |file: &Path| file.strip_prefix(&self.folder).expect("it lies in the folder").display().to_string();
+        let named = files.into_iter().map(|file| (name(&file), file));
+        let handler = || self.json["handler"].as_str().expect("a sample has a handler").to_owned();
+        let built = go::build(&self.name, &self.folder).map(|program| (handler(), program));
+        for (name, file) in named.chain(built) {
+            let mode = fs::metadata(&file).expect("it was listed").permissions().mode() & 0o777;
+            writer.start_file(name, SimpleFileOptions::default().unix_permissions(mode)).expect("in memory");
             writer.write_all(&fs::read(file).expect("it was listed")).expect("in memory");
         }
         writer.finish().expect("in memory").into_inner()

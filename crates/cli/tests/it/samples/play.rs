@@ -27,6 +27,11 @@ impl Play<'_> {
         if answer.status != 200 {
             return vec![format!("cannot be created: {} {}", answer.status, answer.text())];
         }
+        if let Some(idle) = self.fixture.idle() {
+            // The sample is about what becomes of an instance that nobody calls for so long.
+            self.call(&self.fixture.steps()[0].event);
+            thread::sleep(idle);
+        }
         let mut faults = Vec::new();
         for (number, step) in self.fixture.steps().iter().enumerate() {
             faults.extend(self.step(step).into_iter().map(|fault| format!("call {}: {fault}", number + 1)));
