@@ -72,6 +72,7 @@ impl Engine {
         let code = self.keep_code(draft.code, runtime).await?;
         let _alone = self.creations.lock().await;
         self.check_quota(caller, code.size, true).await?;
+        self.clear_lost_logs(&key).await?;
         let version = Arc::new(FunctionVersion {
             key,
             domain: caller.domain.clone(),
@@ -318,6 +319,15 @@ impl Engine {
             written
         };
         to_end(whole, self.orphans.clone()).await
+    }
+
+    /// Logs under a name that no function has, left by a server that was killed while it deleted one, are no business of the next
+    /// function of that name. The caller holds `creations`: nobody creates it meanwhile.
+    pub(crate) async fn clear_lost_logs(&self, key: &FunctionKey) -> Result<(), Error> {
+        if self.logs.has(key) && self.read(key).await?.is_none() {
+            self.logs.clear(key).await;
+        }
+        Ok(())
     }
 
     fn check_runtime(&self, runtime: Runtime) -> Result<(), Fault> {
