@@ -179,7 +179,11 @@ impl Pool {
     /// Code that instances use, or may still be started with.
     #[must_use]
     pub fn digests(&self) -> Vec<Digest> {
-        self.shared.groups().iter().map(|group| group.plan().version.code.digest.clone()).collect()
+        let of = |group: &Arc<Group>| {
+            let version = group.version();
+            [Some(version.code.digest.clone()), version.merged.clone()]
+        };
+        self.shared.groups().iter().flat_map(of).flatten().collect()
     }
 
     /// Memory that all instances together may have, and those of one project, in bytes; and the most instances of each.

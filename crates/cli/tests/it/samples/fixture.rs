@@ -12,7 +12,7 @@ use crate::harness::repository;
 use crate::raw::base64;
 
 /// Keys of a fixture that are read somewhere. Others would be expectations that nobody checks.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "title",
     "runtime",
     "also_on",
@@ -21,6 +21,7 @@ const KEYS: [&str; 19] = [
     "initializer_timeout",
     "code_type",
     "files",
+    "dependencies",
     "memory_size",
     "timeout",
     "concurrent_num",
@@ -110,6 +111,20 @@ impl Fixture {
         body
     }
 
+    /// Bodies of the requests that create its dependencies, in their order.
+    pub(super) fn dependencies(&self, runtime: &str) -> Vec<Value> {
+        let folders = self.json["dependencies"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let body = |folder: &str| {
+            let root = self.folder.join(folder);
+            let mut files = Vec::new();
+            walk(&root, &mut files);
+            let name = format!("{}-{}", self.name, folder.replace('/', "-"));
+            let file = base64(&zip(&root, &files));
+            json!({ "name": name, "depend_type": "zip", "runtime": runtime, "depend_file": file })
+        };
+        folders.map(body).collect()
+    }
+
     fn package(&self) -> Vec<u8> {
         let mut files = Vec::new();
         walk(&self.folder, &mut files);
@@ -124,20 +139,21 @@ impl Fixture {
                 assert_eq!(files.len(), 1, "{}: inline means one file", self.name);
                 fs::read(&files[0]).expect("it was listed")
             }
-            Some("zip") => self.zip(&files),
+            Some("zip") => zip(&self.folder, &files),
             other => panic!("{}: code_type {other:?}", self.name),
         }
     }
+}
 
-    fn zip(&self, files: &[PathBuf]) -> Vec<u8> {
-        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        for file in files {
-            let name = file.strip_prefix(&self.folder).expect("it lies in the folder").to_string_lossy();
-            writer.start_file(name, SimpleFileOptions::default()).expect("in memory");
-            writer.write_all(&fs::read(file).expect("it was listed")).expect("in memory");
-        }
-        writer.finish().expect("in memory").into_inner()
+/// An archive with names relative to a folder.
+fn zip(folder: &Path, files: &[PathBuf]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for file in files {
+        let name = file.strip_prefix(folder).expect("it lies in the folder").to_string_lossy();
+        writer.start_file(name, SimpleFileOptions::default()).expect("in memory");
+        writer.write_all(&fs::read(file).expect("it was listed")).expect("in memory");
     }
+    writer.finish().expect("in memory").into_inner()
 }
 
 fn event(step: &Value) -> String {
