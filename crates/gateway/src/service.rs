@@ -27,7 +27,9 @@ use crate::{
     catch,
     config::{Auth, Config},
     percent, project,
-    routes::{self, Operation, Route, code, download, functions, health, invocations, report, reservations},
+    routes::{
+        self, Operation, Route, code, dependencies, download, functions, health, invocations, report, reservations,
+    },
 };
 
 /// A body up to here is read even for an unknown key, so that time does not tell which keys exist; a larger one is not worth it.
@@ -145,6 +147,11 @@ impl Service {
             Operation::UpdateFunctionMaxInstanceConfig => {
                 Box::pin(reservations::set_most_instances(engine, call)).await
             }
+            Operation::CreateDependencyVersion => Box::pin(dependencies::create(engine, &self.links, call)).await,
+            Operation::ListDependencies => Box::pin(dependencies::list(engine, call)).await,
+            Operation::ListDependencyVersion => Box::pin(dependencies::list_versions(engine, call)).await,
+            Operation::ShowDependencyVersion => Box::pin(dependencies::show(engine, &self.links, call)).await,
+            Operation::DeleteDependencyVersion => Box::pin(dependencies::delete(engine, call)).await,
             Operation::NotBuilt(name) => Err(Operation::not_built(name).into()),
         }
     }

@@ -20,4 +20,5 @@ mod reserved;
 mod samples;
 mod sdk;
 mod serve;
+mod sizes;
 mod why;

@@ -32,11 +32,9 @@ const NOT_YET: &[(&str, &str)] = &[
     ("java-hello", "Java runtime"),
     ("java-pojo", "Java runtime"),
     ("js-async-job", "asynchronous queue"),
-    ("js-dependency", "dependencies"),
     ("php-exception", "PHP runtime"),
     ("php-gateway", "PHP runtime"),
     ("php-hello", "PHP runtime"),
-    ("py-dependency", "dependencies"),
 ];
 
 /// Samples whose `http` expectation waits for the gateway of triggers; all else of them is compared.

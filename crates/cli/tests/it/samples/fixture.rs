@@ -15,7 +15,7 @@ use crate::harness::repository;
 use crate::raw::base64;
 
 /// Keys of a fixture that are read somewhere. Others would be expectations that nobody checks.
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "title",
     "runtime",
     "also_on",
@@ -26,6 +26,7 @@ const KEYS: [&str; 21] = [
     // For people; what it asks for is done in `go.rs`.
     "build",
     "files",
+    "dependencies",
     "memory_size",
     "timeout",
     "concurrent_num",
@@ -122,6 +123,20 @@ impl Fixture {
         body
     }
 
+    /// Bodies of the requests that create its dependencies, in their order.
+    pub(super) fn dependencies(&self, runtime: &str) -> Vec<Value> {
+        let folders = self.json["dependencies"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let body = |folder: &str| {
+            let root = self.folder.join(folder);
+            let mut files = Vec::new();
+            walk(&root, &mut files);
+            let name = format!("{}-{}", self.name, folder.replace('/', "-"));
+            let file = base64(&zip(&members(&root, &files)));
+            json!({ "name": name, "depend_type": "zip", "runtime": runtime, "depend_file": file })
+        };
+        folders.map(body).collect()
+    }
+
     fn package(&self) -> Vec<u8> {
         let mut files = Vec::new();
         walk(&self.folder, &mut files);
@@ -136,24 +151,45 @@ impl Fixture {
                 assert_eq!(files.len(), 1, "{}: inline means one file", self.name);
                 fs::read(&files[0]).expect("it was listed")
             }
-            Some("zip") => self.zip(files),
+            Some("zip") => {
+                let mut members = members(&self.folder, &files);
+                let handler = || self.json["handler"].as_str().expect("a sample has a handler").to_owned();
+                members.extend(go::build(&self.name, &self.folder).map(|program| Member::read(handler(), &program)));
+                zip(&members)
+            }
             other => panic!("{}: code_type {other:?}", self.name),
         }
     }
+}
 
-    fn zip(&self, files: Vec<PathBuf>) -> Vec<u8> {
-        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        let name = |file: &Path| file.strip_prefix(&self.folder).expect("it lies in the folder").display().to_string();
-        let named = files.into_iter().map(|file| (name(&file), file));
-        let handler = || self.json["handler"].as_str().expect("a sample has a handler").to_owned();
-        let built = go::build(&self.name, &self.folder).map(|program| (handler(), program));
-        for (name, file) in named.chain(built) {
-            let mode = fs::metadata(&file).expect("it was listed").permissions().mode() & 0o777;
-            writer.start_file(name, SimpleFileOptions::default().unix_permissions(mode)).expect("in memory");
-            writer.write_all(&fs::read(file).expect("it was listed")).expect("in memory");
-        }
-        writer.finish().expect("in memory").into_inner()
+/// One file of an archive.
+struct Member {
+    name: String,
+    mode: u32,
+    bytes: Vec<u8>,
+}
+
+impl Member {
+    fn read(name: String, file: &Path) -> Self {
+        let mode = fs::metadata(file).expect("it was listed").permissions().mode() & 0o777;
+        Self { name, mode, bytes: fs::read(file).expect("it was listed") }
     }
+}
+
+/// Files with names relative to a folder.
+fn members(folder: &Path, files: &[PathBuf]) -> Vec<Member> {
+    let name = |file: &Path| file.strip_prefix(folder).expect("it lies in the folder").display().to_string();
+    files.iter().map(|file| Member::read(name(file), file)).collect()
+}
+
+fn zip(members: &[Member]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for member in members {
+        let options = SimpleFileOptions::default().unix_permissions(member.mode);
+        writer.start_file(&member.name, options).expect("in memory");
+        writer.write_all(&member.bytes).expect("in memory");
+    }
+    writer.finish().expect("in memory").into_inner()
 }
 
 fn event(step: &Value) -> String {
