@@ -321,10 +321,10 @@ impl Engine {
     }
 
     fn check_runtime(&self, runtime: Runtime) -> Result<(), Fault> {
-        if !matches!(runtime.language(), Language::Python | Language::NodeJs) {
+        if !runtime.language().is_built() {
             return Err(Fault::new(
                 ErrorCode::NotSupported,
-                format!("The runtime {} is not built yet. Python and Node.js are", runtime.name()),
+                format!("The runtime {} is not built yet. {} are", runtime.name(), Language::built_titles()),
             ));
         }
         let choice = self.interpreters.choose(runtime, self.config.strict_runtimes);

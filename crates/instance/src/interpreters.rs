@@ -48,8 +48,7 @@ pub struct Interpreter {
 impl fmt::Display for Interpreter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (major, minor, patch) = self.version;
-        let name = if self.language == Language::NodeJs { "Node.js" } else { "Python" };
-        write!(f, "{name} {major}.{minor}.{patch}")
+        write!(f, "{} {major}.{minor}.{patch}", self.language.title())
     }
 }
 

@@ -25,6 +25,42 @@ pub enum Language {
     Image,
 }
 
+impl Language {
+    /// Those whose functions run here.
+    pub const BUILT: [Self; 3] = [Self::Python, Self::NodeJs, Self::Php];
+
+    /// Whether its functions run here, given what they need.
+    #[must_use]
+    pub fn is_built(self) -> bool {
+        Self::BUILT.contains(&self)
+    }
+
+    /// As people write it.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Python => "Python",
+            Self::NodeJs => "Node.js",
+            Self::Java => "Java",
+            Self::Go => "Go",
+            Self::Php => "PHP",
+            Self::CSharp => ".NET",
+            Self::Cangjie => "Cangjie",
+            Self::Custom => "Custom",
+            Self::Http => "http",
+            Self::Image => "Custom Image",
+        }
+    }
+
+    /// All of [`Self::BUILT`], in words: `Python, Node.js and PHP`.
+    #[must_use]
+    pub fn built_titles() -> String {
+        let titles = Self::BUILT.map(Self::title);
+        let (last, rest) = titles.split_last().unwrap_or((&"", &[]));
+        format!("{} and {last}", rest.join(", "))
+    }
+}
+
 /// One entry of the service's list of runtimes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Runtime(&'static Entry);
@@ -138,5 +174,12 @@ mod tests {
             assert_eq!(Runtime::parse(runtime.name()), Some(runtime));
         }
         assert_eq!(Runtime::parse("python3.9"), None);
+    }
+
+    #[test]
+    fn what_is_built_is_told_in_words() {
+        assert!(Language::Python.is_built() && !Language::Cangjie.is_built());
+        let titles = Language::built_titles();
+        assert!(titles.starts_with("Python, ") && titles.contains(" and "), "{titles}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Runtime, Secret};
+use crate::{Language, Runtime, Secret};
 
 /// Everything a version is configured with. Made by engine from a request; each field is inside its range.
 #[derive(Clone, Debug)]
@@ -33,6 +33,15 @@ pub struct FunctionSpec {
     pub dynamic_memory: bool,
     /// Settings that are stored and given back but have no effect yet: a JSON object with the API's field names.
     pub passive: String,
+}
+
+impl FunctionSpec {
+    /// Calls at once in one instance, at least 1. An instance of PHP runs one thing at a time, whatever it is configured with: a call
+    /// that waited inside would use up its time limit there, and end the others with it.
+    #[must_use]
+    pub fn calls_at_once(&self) -> usize {
+        if self.runtime.language() == Language::Php { 1 } else { self.strategy.concurrent_num as usize }
+    }
 }
 
 /// A hook of the function: initializer or pre-stop.

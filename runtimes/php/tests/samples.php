@@ -1,22 +1,20 @@
 <?php
 /**
- * Runs the samples against a bootstrap and compares, as far as a bootstrap has a say. Left to the platform: time limits, memory, how a
+ * Runs the contract's samples against a bootstrap and compares, as far as a bootstrap has a say. Left to the platform: time limits, memory, how a
  * process ended, and what a gateway makes of a result.
  */
 
 namespace fungraph\tests;
 
-const FOLDERS = [__DIR__ . '/../../../tests/contract/samples', __DIR__ . '/../../../tests/samples'];
+const SAMPLES = __DIR__ . '/../../../tests/contract/samples';
 const OUTCOMES = ['returned', 'raised', 'init_failed'];
 
 /** Folders of the samples in PHP, by name. */
 function sample_folders()
 {
     $found = [];
-    foreach (FOLDERS as $folder) {
-        foreach (glob($folder . '/php-*', GLOB_ONLYDIR) as $sample) {
-            $found[basename($sample)] = $sample;
-        }
+    foreach (glob(SAMPLES . '/php-*', GLOB_ONLYDIR) as $sample) {
+        $found[basename($sample)] = $sample;
     }
     return $found;
 }

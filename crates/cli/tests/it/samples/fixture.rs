@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+use super::FOLDERS;
 use crate::harness::repository;
 use crate::raw::base64;
 
@@ -53,7 +54,8 @@ pub(super) struct Step<'a> {
 
 impl Fixture {
     pub(super) fn read(name: &str) -> Self {
-        let folder = repository("tests/contract/samples").join(name);
+        let places = FOLDERS.map(|folder| repository(folder).join(name));
+        let folder = places.into_iter().find(|folder| folder.exists()).expect("it was listed");
         let text = fs::read(folder.join("fixture.json")).expect("the sample has a fixture");
         let json: Value = serde_json::from_slice(&text).expect("a fixture is JSON");
         for key in json.as_object().expect("a fixture is an object").keys() {
