@@ -3,7 +3,7 @@
 function handler($event, $context)
 {
     if ($event["sleep"] > 0) {
-        $child = proc_open(["sleep", "301"], [], $pipes);
+        $child = proc_open("exec sleep 301", [], $pipes);
         sleep($event["sleep"]);
     }
     return ["slept" => $event["sleep"]];

@@ -7,6 +7,7 @@ mod expect;
 mod fixture;
 pub(crate) mod instances;
 mod matcher;
+mod page;
 mod play;
 
 use std::collections::BTreeSet;
@@ -74,6 +75,7 @@ fn every_sample_is_known() {
     let all = all();
     let gone: Vec<_> = NOT_YET.iter().filter(|(name, _)| !all.contains(*name)).collect();
     assert!(gone.is_empty(), "listed and not there: {gone:?}");
+    page::waiting(&RUNNING);
     for name in all.iter().filter(|name| !waits(name)) {
         assert!(RUNNING.iter().any(|prefix| name.starts_with(prefix)), "{name} neither runs nor waits");
         let fixture = Fixture::read(name);
@@ -103,15 +105,17 @@ fn run(prefix: &str) {
     let client = Client::of(&server);
     let mut faults = Vec::new();
     let mut played = 0;
-    for name in all().into_iter().filter(|name| name.starts_with(prefix) && !waits(name)) {
-        let fixture = Fixture::read(&name);
+    let names = all().into_iter().filter(|name| name.starts_with(prefix) && !waits(name));
+    let fixtures: Vec<Fixture> = names.map(|name| Fixture::read(&name)).collect();
+    for fixture in &fixtures {
         for runtime in fixture.runtimes() {
-            let play = Play { server: &server, client: &client, fixture: &fixture, runtime: &runtime };
-            faults.extend(play.run().into_iter().map(|fault| format!("{name} on {runtime}: {fault}")));
+            let play = Play { server: &server, client: &client, fixture, runtime: &runtime };
+            faults.extend(play.run().into_iter().map(|fault| format!("{} on {runtime}: {fault}", fixture.name)));
             played += 1;
         }
     }
     assert!(faults.is_empty(), "{} faults in {played} plays:\n{}", faults.len(), faults.join("\n"));
     assert!(!server.log().contains("panicked"), "{}", server.log());
     assert_eq!(server.stop(), Some(0));
+    page::passed(prefix, &fixtures);
 }
