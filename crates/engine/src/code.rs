@@ -10,6 +10,7 @@ use crate::{CodeDraft, Engine, Error};
 /// What inline functions without code begin as (contract: schemas.json, `FuncCode.file`).
 const PYTHON_SAMPLE: &str = "# -*- coding:utf-8 -*-\nimport json\n\ndef handler(event, context):\n    return {\n        \"statusCode\": 200,\n        \"isBase64Encoded\": False,\n        \"body\": json.dumps(event),\n        \"headers\": {\"Content-Type\": \"application/json\"}\n    }\n";
 const NODEJS_SAMPLE: &str = "exports.handler = async (event, context) => ({\n    statusCode: 200,\n    headers: { 'Content-Type': 'application/json' },\n    isBase64Encoded: false,\n    body: JSON.stringify(event),\n});\n";
+const PHP_SAMPLE: &str = "<?php\nfunction handler($event, $context) {\n    return [\n        'statusCode' => 200,\n        'headers' => ['Content-Type' => 'application/json'],\n        'isBase64Encoded' => false,\n        'body' => json_encode($event),\n    ];\n}\n";
 
 impl Engine {
     /// Checks a draft and keeps its package. The caller holds `uploads` until a function names the package.
@@ -98,6 +99,7 @@ fn sample(runtime: Runtime) -> Result<Bytes, Fault> {
     match runtime.language() {
         Language::Python => Ok(Bytes::from_static(PYTHON_SAMPLE.as_bytes())),
         Language::NodeJs => Ok(Bytes::from_static(NODEJS_SAMPLE.as_bytes())),
+        Language::Php => Ok(Bytes::from_static(PHP_SAMPLE.as_bytes())),
         _ => Err(missing(CodeType::Inline)),
     }
 }

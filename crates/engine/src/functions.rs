@@ -363,11 +363,10 @@ impl Engine {
     }
 
     fn check_runtime(&self, runtime: Runtime) -> Result<(), Fault> {
-        let native = runtime.is_native();
-        if !native && !matches!(runtime.language(), Language::Python | Language::NodeJs) {
+        if !runtime.language().is_built() {
             return Err(Fault::new(
                 ErrorCode::NotSupported,
-                format!("The runtime {} is not built yet. Python, Node.js, Go1.x, Custom and http are", runtime.name()),
+                format!("The runtime {} is not built yet. {} are", runtime.name(), Language::built_titles()),
             ));
         }
         if runtime.loads_plugin() {

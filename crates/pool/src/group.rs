@@ -198,7 +198,7 @@ impl Group {
     }
 
     fn slots(&self) -> usize {
-        self.plan.version.spec.strategy.concurrent_num as usize
+        self.plan.version.spec.calls_at_once()
     }
 
     /// How long the line is trusted to move: as long as a start takes, or not long at all while instances are free.

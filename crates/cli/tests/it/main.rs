@@ -17,6 +17,7 @@ mod raw;
 mod regressions;
 mod remote;
 mod reserved;
+mod runtimes;
 mod samples;
 mod sdk;
 mod serve;

@@ -323,7 +323,7 @@ fn a_call_without_an_interpreter_is_counted_and_explained() {
         "{found}"
     );
     let log = fungraph(&["logs", "old", "--request", request, "--data-dir", &data]).out;
-    assert!(log.contains("install") && log.contains("(invoke Failed)"), "{log}");
+    assert!(log.contains("set runtimes.strict = false") && log.contains("(invoke Failed)"), "{log}");
     let metrics = server.request("GET", "/metrics", &[], "").text();
     assert!((metric(&metrics, "fungraph_invocations_total{end=\"failed\"}") - 1.0).abs() < f64::EPSILON, "{metrics}");
     assert_eq!(server.stop(), Some(0));

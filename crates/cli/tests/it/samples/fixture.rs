@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::go;
+use super::{FOLDERS, go};
 use crate::harness::repository;
 use crate::raw::base64;
 
@@ -59,14 +59,21 @@ pub(super) struct Step<'a> {
 }
 
 impl Fixture {
+    /// One that is to be played: all that it says is understood.
     pub(super) fn read(name: &str) -> Self {
-        let folders = super::FOLDERS.map(|folder| repository(folder).join(name));
-        let folder = folders.into_iter().find(|folder| folder.is_dir()).expect("the sample is in one of the folders");
-        let text = fs::read(folder.join("fixture.json")).expect("the sample has a fixture");
-        let json: Value = serde_json::from_slice(&text).expect("a fixture is JSON");
-        for key in json.as_object().expect("a fixture is an object").keys() {
+        let fixture = Self::find(name);
+        for key in fixture.json.as_object().expect("a fixture is an object").keys() {
             assert!(KEYS.contains(&key.as_str()), "{name}: this harness does not know {key:?}");
         }
+        fixture
+    }
+
+    /// One of either folder, whatever it says.
+    pub(super) fn find(name: &str) -> Self {
+        let places = FOLDERS.map(|folder| repository(folder).join(name));
+        let folder = places.into_iter().find(|folder| folder.exists()).expect("it was listed");
+        let text = fs::read(folder.join("fixture.json")).expect("the sample has a fixture");
+        let json: Value = serde_json::from_slice(&text).expect("a fixture is JSON");
         Self { name: name.to_owned(), folder, json }
     }
 
@@ -85,6 +92,11 @@ impl Fixture {
     /// How long an instance is left alone before the first call that counts.
     pub(super) fn idle(&self) -> Option<Duration> {
         self.json["idle_before_ms"].as_u64().map(Duration::from_millis)
+    }
+
+    /// The behaviour in one line.
+    pub(super) fn title(&self) -> &str {
+        self.json["title"].as_str().unwrap_or_default()
     }
 
     pub(super) fn has_http(&self) -> bool {
