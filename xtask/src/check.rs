@@ -54,7 +54,8 @@ fn bootstraps() -> Result<()> {
     step::run(Command::new("python3").args(["-B", "-m", "unittest", "discover", "-s", python, "-p", "test_*.py"]))?;
     let tests = node_tests()?;
     // Files by name: what `node --test FOLDER` means differs from release to release.
-    step::run(Command::new("node").arg("--test").args(tests))
+    step::run(Command::new("node").arg("--test").args(tests))?;
+    step::run(Command::new("php").arg("runtimes/php/tests/test_bootstrap.php"))
 }
 
 fn node_tests() -> Result<Vec<PathBuf>> {

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::Why(args) => commands::why::run(&args),
         Command::Top(args) => commands::top::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
+        Command::Runtimes(args) => commands::runtimes::run(&args),
         Command::Env(args) => commands::env::run(&args),
         Command::Run(args) => commands::invoke::run_in_place(&args),
     };

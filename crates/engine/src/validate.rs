@@ -41,6 +41,20 @@ pub(crate) fn package(package: Option<String>) -> Result<String, Fault> {
     })
 }
 
+/// Checks the name of a dependency (contract: schemas.json, `CreateDependencyRequestBody`).
+pub(crate) fn dependency_name(name: Option<String>) -> Result<String, Fault> {
+    let bad = |why: &str| Fault::new(ErrorCode::BadName, format!("name {why}"));
+    let name = name.filter(|name| !name.is_empty()).ok_or_else(|| bad("is missing. Give the dependency a name"))?;
+    let bytes = name.as_bytes();
+    let good = bytes.len() <= limits::DEPENDENCY_NAME_CHARS
+        && bytes.first().is_some_and(u8::is_ascii_alphabetic)
+        && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    good.then_some(name).ok_or_else(|| {
+        bad("must have 1 to 96 letters, digits, '.', '-' or '_', start with a letter and end with a letter or digit")
+    })
+}
+
 fn is_name(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() <= limits::NAME_CHARS
@@ -315,7 +329,7 @@ fn strategy(draft: StrategyDraft, old: Strategy) -> Result<Strategy, Fault> {
     Ok(Strategy { concurrency, concurrent_num })
 }
 
-fn description(text: String) -> Result<String, Fault> {
+pub(crate) fn description(text: String) -> Result<String, Fault> {
     if text.chars().count() > limits::DESCRIPTION_CHARS {
         return Err(Fault::new(ErrorCode::DescriptionTooLong, "description has more than 512 characters"));
     }

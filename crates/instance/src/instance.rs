@@ -265,6 +265,15 @@ impl Instance {
     pub fn kill(&self) {
         self.shared.kill(Death::Retired);
     }
+
+    /// Ends the process at once; the future resolves when it is gone, and may outlive the instance.
+    pub fn kill_and_wait(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.kill();
+        let shared = Arc::clone(&self.shared);
+        async move {
+            shared.process.exited().await;
+        }
+    }
 }
 
 impl Drop for Instance {

@@ -48,12 +48,10 @@ pub struct Interpreter {
 impl fmt::Display for Interpreter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (major, minor, patch) = self.version;
-        let name = match self.language {
-            Language::NodeJs => "Node.js",
-            Language::Custom => return f.write_str("programs of their own"),
-            _ => "Python",
-        };
-        write!(f, "{name} {major}.{minor}.{patch}")
+        match self.language {
+            Language::Custom => f.write_str("programs of their own"),
+            language => write!(f, "{} {major}.{minor}.{patch}", language.title()),
+        }
     }
 }
 

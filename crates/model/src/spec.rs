@@ -66,6 +66,13 @@ impl FunctionSpec {
         }
         self.pre_stop.as_ref().map(|hook| Duration::from_secs(hook.timeout_s.into()))
     }
+
+    /// Calls at once in one instance, at least 1. An instance of PHP runs one thing at a time, whatever it is configured with: a call
+    /// that waited inside would use up its time limit there, and end the others with it.
+    #[must_use]
+    pub fn calls_at_once(&self) -> usize {
+        if self.runtime.language() == Language::Php { 1 } else { self.strategy.concurrent_num as usize }
+    }
 }
 
 /// A hook of the function: initializer or pre-stop.

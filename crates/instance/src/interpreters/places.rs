@@ -63,6 +63,9 @@ const HOME: &[(&str, &str)] = &[
     ("asdf", ".asdf/installs/nodejs/*/bin"),
     ("mise", ".local/share/mise/installs/python/*/bin"),
     ("mise", ".local/share/mise/installs/node/*/bin"),
+    ("phpenv", ".phpenv/versions/*/bin"),
+    ("asdf", ".asdf/installs/php/*/bin"),
+    ("mise", ".local/share/mise/installs/php/*/bin"),
     ("nodenv", ".nodenv/versions/*/bin"),
     ("n", "n/n/versions/node/*/bin"),
     ("n", ".n/n/versions/node/*/bin"),
@@ -88,6 +91,7 @@ const MANAGER: &[&str] = &[
     "installs/python/*/bin",
     "installs/node/*/bin",
     "installs/nodejs/*/bin",
+    "installs/php/*/bin",
     "*/bin",
 ];
 

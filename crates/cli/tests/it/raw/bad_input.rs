@@ -334,7 +334,7 @@ fn calls_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn a_missing_interpreter_names_the_package_to_install() {
+fn a_missing_interpreter_is_told_with_what_to_do() {
     let home = open_folder();
     let config = home.path().join("fungraph.toml");
     fs::write(&config, "[runtimes]\nstrict = true\n").expect("a file for the settings");
@@ -344,7 +344,7 @@ fn a_missing_interpreter_names_the_package_to_install() {
     // Nobody has this one any more; a host that has would be welcome to fail here.
     body["runtime"] = json!("Node.js6.10");
     let answer = client.call("POST", &client.functions(""), &body.to_string());
-    refused("strict", &answer, 400, "FSS.1005", "install");
+    refused("strict", &answer, 400, "FSS.1005", "set runtimes.strict = false");
     unharmed(&server, &client, 0);
     assert_eq!(server.stop(), Some(0));
 }

@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::go;
+use super::{FOLDERS, go};
 use crate::harness::repository;
 use crate::raw::base64;
 
 /// Keys of a fixture that are read somewhere. Others would be expectations that nobody checks.
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "title",
     "runtime",
     "also_on",
@@ -26,6 +26,7 @@ const KEYS: [&str; 21] = [
     // For people; what it asks for is done in `go.rs`.
     "build",
     "files",
+    "dependencies",
     "memory_size",
     "timeout",
     "concurrent_num",
@@ -58,14 +59,21 @@ pub(super) struct Step<'a> {
 }
 
 impl Fixture {
+    /// One that is to be played: all that it says is understood.
     pub(super) fn read(name: &str) -> Self {
-        let folders = super::FOLDERS.map(|folder| repository(folder).join(name));
-        let folder = folders.into_iter().find(|folder| folder.is_dir()).expect("the sample is in one of the folders");
-        let text = fs::read(folder.join("fixture.json")).expect("the sample has a fixture");
-        let json: Value = serde_json::from_slice(&text).expect("a fixture is JSON");
-        for key in json.as_object().expect("a fixture is an object").keys() {
+        let fixture = Self::find(name);
+        for key in fixture.json.as_object().expect("a fixture is an object").keys() {
             assert!(KEYS.contains(&key.as_str()), "{name}: this harness does not know {key:?}");
         }
+        fixture
+    }
+
+    /// One of either folder, whatever it says.
+    pub(super) fn find(name: &str) -> Self {
+        let places = FOLDERS.map(|folder| repository(folder).join(name));
+        let folder = places.into_iter().find(|folder| folder.exists()).expect("it was listed");
+        let text = fs::read(folder.join("fixture.json")).expect("the sample has a fixture");
+        let json: Value = serde_json::from_slice(&text).expect("a fixture is JSON");
         Self { name: name.to_owned(), folder, json }
     }
 
@@ -84,6 +92,11 @@ impl Fixture {
     /// How long an instance is left alone before the first call that counts.
     pub(super) fn idle(&self) -> Option<Duration> {
         self.json["idle_before_ms"].as_u64().map(Duration::from_millis)
+    }
+
+    /// The behaviour in one line.
+    pub(super) fn title(&self) -> &str {
+        self.json["title"].as_str().unwrap_or_default()
     }
 
     pub(super) fn has_http(&self) -> bool {
@@ -122,6 +135,20 @@ impl Fixture {
         body
     }
 
+    /// Bodies of the requests that create its dependencies, in their order.
+    pub(super) fn dependencies(&self, runtime: &str) -> Vec<Value> {
+        let folders = self.json["dependencies"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let body = |folder: &str| {
+            let root = self.folder.join(folder);
+            let mut files = Vec::new();
+            walk(&root, &mut files);
+            let name = format!("{}-{}", self.name, folder.replace('/', "-"));
+            let file = base64(&zip(&members(&root, &files)));
+            json!({ "name": name, "depend_type": "zip", "runtime": runtime, "depend_file": file })
+        };
+        folders.map(body).collect()
+    }
+
     fn package(&self) -> Vec<u8> {
         let mut files = Vec::new();
         walk(&self.folder, &mut files);
@@ -136,24 +163,45 @@ impl Fixture {
                 assert_eq!(files.len(), 1, "{}: inline means one file", self.name);
                 fs::read(&files[0]).expect("it was listed")
             }
-            Some("zip") => self.zip(files),
+            Some("zip") => {
+                let mut members = members(&self.folder, &files);
+                let handler = || self.json["handler"].as_str().expect("a sample has a handler").to_owned();
+                members.extend(go::build(&self.name, &self.folder).map(|program| Member::read(handler(), &program)));
+                zip(&members)
+            }
             other => panic!("{}: code_type {other:?}", self.name),
         }
     }
+}
 
-    fn zip(&self, files: Vec<PathBuf>) -> Vec<u8> {
-        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        let name = |file: &Path| file.strip_prefix(&self.folder).expect("it lies in the folder").display().to_string();
-        let named = files.into_iter().map(|file| (name(&file), file));
-        let handler = || self.json["handler"].as_str().expect("a sample has a handler").to_owned();
-        let built = go::build(&self.name, &self.folder).map(|program| (handler(), program));
-        for (name, file) in named.chain(built) {
-            let mode = fs::metadata(&file).expect("it was listed").permissions().mode() & 0o777;
-            writer.start_file(name, SimpleFileOptions::default().unix_permissions(mode)).expect("in memory");
-            writer.write_all(&fs::read(file).expect("it was listed")).expect("in memory");
-        }
-        writer.finish().expect("in memory").into_inner()
+/// One file of an archive.
+struct Member {
+    name: String,
+    mode: u32,
+    bytes: Vec<u8>,
+}
+
+impl Member {
+    fn read(name: String, file: &Path) -> Self {
+        let mode = fs::metadata(file).expect("it was listed").permissions().mode() & 0o777;
+        Self { name, mode, bytes: fs::read(file).expect("it was listed") }
     }
+}
+
+/// Files with names relative to a folder.
+fn members(folder: &Path, files: &[PathBuf]) -> Vec<Member> {
+    let name = |file: &Path| file.strip_prefix(folder).expect("it lies in the folder").display().to_string();
+    files.iter().map(|file| Member::read(name(file), file)).collect()
+}
+
+fn zip(members: &[Member]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for member in members {
+        let options = SimpleFileOptions::default().unix_permissions(member.mode);
+        writer.start_file(&member.name, options).expect("in memory");
+        writer.write_all(&member.bytes).expect("in memory");
+    }
+    writer.finish().expect("in memory").into_inner()
 }
 
 fn event(step: &Value) -> String {
