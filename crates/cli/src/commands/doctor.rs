@@ -106,6 +106,7 @@ fn interpreters(report: &mut Report, found: &Interpreters, strict: bool) {
         );
         report.line("", "", &format!("runs {}", names.as_deref().unwrap_or("-")));
     }
+    report.line("ok", "Custom, http, Go", "programs of their own: no interpreter is needed");
     for note in found.notes() {
         report.line("note", "", note);
     }

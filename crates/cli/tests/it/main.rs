@@ -13,6 +13,7 @@ mod faults;
 mod folder;
 mod help;
 mod life;
+mod native;
 mod raw;
 mod regressions;
 mod remote;
