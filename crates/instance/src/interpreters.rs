@@ -48,7 +48,10 @@ pub struct Interpreter {
 impl fmt::Display for Interpreter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (major, minor, patch) = self.version;
-        write!(f, "{} {major}.{minor}.{patch}", self.language.title())
+        match self.language {
+            Language::Custom => f.write_str("programs of their own"),
+            language => write!(f, "{} {major}.{minor}.{patch}", language.title()),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use fungraph_model::limits;
+use fungraph_model::{Language, limits};
 use fungraph_sandbox::{Bind, ExitStatus, Fit, Launch, Limits, Network, Sandbox, Spawner};
 use tokio::{
     io::AsyncReadExt,
@@ -24,6 +24,7 @@ use crate::{
     bootstrap::{Bootstrap, RUNTIME_ROOT},
     byte_code::{self, ByteCode, Found},
     load::CODE_ROOT,
+    native::{Native, NativeBootstrap},
 };
 
 /// How instances are started.
@@ -39,6 +40,8 @@ pub struct Config {
     pub cpu_quota: bool,
     /// Whether byte code of bootstraps is made for later starts; not worth it for a single one.
     pub byte_code: bool,
+    /// What runs programs of the user's own.
+    pub native: NativeBootstrap,
 }
 
 /// Memory limit of a blank instance, the least that a function can have (contract: limits.md). An idle bootstrap of any language
@@ -62,6 +65,7 @@ struct Shared {
     config: Arc<Config>,
     launched: AtomicU64,
     byte_code: ByteCode,
+    native: Native,
 }
 
 impl SandboxLauncher {
@@ -79,8 +83,9 @@ impl SandboxLauncher {
             fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
         }
         let byte_code = ByteCode::new(folder)?;
+        let native = Native::new(config.native.clone());
         let config = Arc::new(config);
-        Ok(Self { shared: Arc::new(Shared { spawner, config, launched: AtomicU64::new(0), byte_code }) })
+        Ok(Self { shared: Arc::new(Shared { spawner, config, launched: AtomicU64::new(0), byte_code, native }) })
     }
 }
 
@@ -125,8 +130,26 @@ impl Shared {
     }
 
     async fn start(self: &Arc<Self>, blueprint: &Blueprint) -> Result<Launched, Cause> {
+        let launch = match blueprint.interpreter.language {
+            Language::Custom => self.native_launch(blueprint).await?,
+            language => self.interpreter_launch(language, blueprint)?,
+        };
+        let (sandbox, socket, output) = self.run(launch).await?;
+        let process = Sandboxed { sandbox, config: Arc::clone(&self.config) };
+        Ok(Launched { socket, output, process: Box::new(process) })
+    }
+
+    async fn native_launch(&self, blueprint: &Blueprint) -> Result<Launch, Cause> {
+        self.native.copy_to(&self.config.bootstraps).await?;
+        let mut launch = self.launch_message(&blueprint.interpreter, self.native.args(), blueprint.tmp_mb);
+        launch.binds.extend_from_slice(self.native.binds());
+        launch.links.extend_from_slice(self.native.links());
+        launch.env.extend_from_slice(self.native.env());
+        Ok(launch)
+    }
+
+    fn interpreter_launch(self: &Arc<Self>, language: Language, blueprint: &Blueprint) -> Result<Launch, Cause> {
         let interpreter = &blueprint.interpreter;
-        let language = interpreter.language;
         let bootstrap = Bootstrap::of(language).ok_or_else(|| format!("no bootstrap is built for {language:?}"))?;
         let found = self.byte_code.find(interpreter);
         let file = if let Found::File(name) = &found { name } else { bootstrap.file };
@@ -135,9 +158,7 @@ impl Shared {
             // Nobody waits for it, and it ends within a minute: what it makes is used or not.
             tokio::spawn(Arc::clone(self).make_byte_code(Arc::clone(interpreter), bootstrap));
         }
-        let (sandbox, socket, output) = self.run(launch).await?;
-        let process = Sandboxed { sandbox, config: Arc::clone(&self.config) };
-        Ok(Launched { socket, output, process: Box::new(process) })
+        Ok(launch)
     }
 
     /// For the starts to come; this one runs the text.

@@ -27,7 +27,13 @@ pub enum Language {
 
 impl Language {
     /// Those whose functions run here.
-    pub const BUILT: [Self; 3] = [Self::Python, Self::NodeJs, Self::Php];
+    pub const BUILT: [Self; 6] = [Self::Python, Self::NodeJs, Self::Php, Self::Go, Self::Custom, Self::Http];
+
+    /// Whether its functions are programs of their own, which need no interpreter of the host.
+    #[must_use]
+    pub fn is_native(self) -> bool {
+        matches!(self, Self::Custom | Self::Http | Self::Go)
+    }
 
     /// Whether its functions run here, given what they need.
     #[must_use]
@@ -149,6 +155,18 @@ impl Runtime {
     #[must_use]
     pub fn parses_event(self) -> bool {
         matches!(self.language(), Language::NodeJs | Language::Python | Language::Php | Language::Java)
+    }
+
+    /// Whether it is the old form of Go, a plugin that a program of the service's loaded.
+    #[must_use]
+    pub fn loads_plugin(self) -> bool {
+        self.language() == Language::Go && self.version() != (1, 0)
+    }
+
+    /// Whether a program of the user's own runs, started and asked to end by the native bootstrap.
+    #[must_use]
+    pub fn is_native(self) -> bool {
+        self.language().is_native()
     }
 
     /// Main file of inline code that names none; `None` where the runtime takes no inline code.

@@ -21,4 +21,5 @@ mod runtimes;
 mod samples;
 mod sdk;
 mod serve;
+mod sizes;
 mod why;

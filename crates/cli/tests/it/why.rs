@@ -92,6 +92,7 @@ fn a_cold_and_a_warm_call_are_explained() {
         ("fungraph_instances{state=\"busy\"}", 0.0),
         ("fungraph_instance_memory_bytes", f64::from(128 << 20)),
         ("fungraph_waiting_calls", 0.0),
+        ("fungraph_waiting_functions", 0.0),
         ("fungraph_invocation_seconds_count{phase=\"start\"}", 1.0),
         ("fungraph_invocation_seconds_count{phase=\"load\"}", 1.0),
         ("fungraph_invocation_seconds_count{phase=\"initialize\"}", 0.0),

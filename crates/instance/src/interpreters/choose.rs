@@ -6,6 +6,7 @@ use fungraph_model::{Language, Runtime};
 
 use super::kind::{Kind, Series};
 use super::{Choice, Interpreter};
+use crate::native;
 
 /// No interpreter of this host may run a runtime.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,6 +115,9 @@ impl Unavailable {
 
 /// See [`super::Interpreters::choose`].
 pub(super) fn choose(all: &[Arc<Interpreter>], runtime: Runtime, strict: bool) -> Result<Choice, Unavailable> {
+    if runtime.is_native() {
+        return Ok(Choice { interpreter: Arc::new(native::no_interpreter()), exact: true });
+    }
     let unavailable = |reason| Unavailable { runtime, reason };
     let kind = Kind::of(runtime.language()).ok_or_else(|| unavailable(Reason::NotBuilt))?;
     let wanted = kind.series(runtime.version());

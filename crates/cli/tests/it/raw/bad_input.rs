@@ -112,6 +112,18 @@ fn functions_that_cannot_be_are_not_created() {
         ("no runtime", without("runtime"), 400, "FSS.1005", "runtime"),
         ("an unknown runtime", set("runtime", json!("Python4.0")), 400, "FSS.1005", "Python3.9"),
         ("a runtime that is not built", set("runtime", json!("Java8")), 501, "FSS.0426", "Java"),
+        ("a Go plugin", set("runtime", json!("Go1.8")), 501, "FSS.0426", "runtime Go1.x"),
+        ("Go without a package", set("runtime", json!("Go1.x")), 400, "FSS.1006", "Use zip"),
+        (
+            "a Go program elsewhere",
+            changed(|body| {
+                body["runtime"] = json!("Go1.x");
+                body["handler"] = json!("../handler");
+            }),
+            400,
+            "FSS.1003",
+            "leaves the code folder",
+        ),
         ("no handler", without("handler"), 400, "FSS.1003", "handler"),
         ("a handler without a dot", set("handler", json!("handler")), 400, "FSS.1003", "file.function"),
         ("a long handler", set("handler", json!(format!("{}.handler", "x".repeat(128)))), 400, "FSS.1003", "128"),

@@ -2,18 +2,20 @@
 
 use std::fs;
 use std::io::{Cursor, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::FOLDERS;
+use super::{FOLDERS, go};
 use crate::harness::repository;
 use crate::raw::base64;
 
 /// Keys of a fixture that are read somewhere. Others would be expectations that nobody checks.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 22] = [
     "title",
     "runtime",
     "also_on",
@@ -21,12 +23,16 @@ const KEYS: [&str; 19] = [
     "initializer_handler",
     "initializer_timeout",
     "code_type",
+    // For people; what it asks for is done in `go.rs`.
+    "build",
     "files",
+    "dependencies",
     "memory_size",
     "timeout",
     "concurrent_num",
     "max_instances",
     "user_data",
+    "idle_before_ms",
     // The shape of the event only: who sends it makes no difference to the function.
     "trigger",
     "event",
@@ -83,6 +89,11 @@ impl Fixture {
         all
     }
 
+    /// How long an instance is left alone before the first call that counts.
+    pub(super) fn idle(&self) -> Option<Duration> {
+        self.json["idle_before_ms"].as_u64().map(Duration::from_millis)
+    }
+
     /// The behaviour in one line.
     pub(super) fn title(&self) -> &str {
         self.json["title"].as_str().unwrap_or_default()
@@ -124,10 +135,24 @@ impl Fixture {
         body
     }
 
+    /// Bodies of the requests that create its dependencies, in their order.
+    pub(super) fn dependencies(&self, runtime: &str) -> Vec<Value> {
+        let folders = self.json["dependencies"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let body = |folder: &str| {
+            let root = self.folder.join(folder);
+            let mut files = Vec::new();
+            walk(&root, &mut files);
+            let name = format!("{}-{}", self.name, folder.replace('/', "-"));
+            let file = base64(&zip(&members(&root, &files)));
+            json!({ "name": name, "depend_type": "zip", "runtime": runtime, "depend_file": file })
+        };
+        folders.map(body).collect()
+    }
+
     fn package(&self) -> Vec<u8> {
         let mut files = Vec::new();
         walk(&self.folder, &mut files);
-        files.retain(|file| !file.ends_with("fixture.json"));
+        files.retain(|file| !file.ends_with("fixture.json") && !go::is_no_part(file));
         if let Some(only) = self.json["files"].as_array() {
             files.retain(|file| {
                 only.iter().any(|name| name.as_str().is_some_and(|name| self.folder.join(name) == *file))
@@ -138,20 +163,45 @@ impl Fixture {
                 assert_eq!(files.len(), 1, "{}: inline means one file", self.name);
                 fs::read(&files[0]).expect("it was listed")
             }
-            Some("zip") => self.zip(&files),
+            Some("zip") => {
+                let mut members = members(&self.folder, &files);
+                let handler = || self.json["handler"].as_str().expect("a sample has a handler").to_owned();
+                members.extend(go::build(&self.name, &self.folder).map(|program| Member::read(handler(), &program)));
+                zip(&members)
+            }
             other => panic!("{}: code_type {other:?}", self.name),
         }
     }
+}
 
-    fn zip(&self, files: &[PathBuf]) -> Vec<u8> {
-        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        for file in files {
-            let name = file.strip_prefix(&self.folder).expect("it lies in the folder").to_string_lossy();
-            writer.start_file(name, SimpleFileOptions::default()).expect("in memory");
-            writer.write_all(&fs::read(file).expect("it was listed")).expect("in memory");
-        }
-        writer.finish().expect("in memory").into_inner()
+/// One file of an archive.
+struct Member {
+    name: String,
+    mode: u32,
+    bytes: Vec<u8>,
+}
+
+impl Member {
+    fn read(name: String, file: &Path) -> Self {
+        let mode = fs::metadata(file).expect("it was listed").permissions().mode() & 0o777;
+        Self { name, mode, bytes: fs::read(file).expect("it was listed") }
     }
+}
+
+/// Files with names relative to a folder.
+fn members(folder: &Path, files: &[PathBuf]) -> Vec<Member> {
+    let name = |file: &Path| file.strip_prefix(folder).expect("it lies in the folder").display().to_string();
+    files.iter().map(|file| Member::read(name(file), file)).collect()
+}
+
+fn zip(members: &[Member]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for member in members {
+        let options = SimpleFileOptions::default().unix_permissions(member.mode);
+        writer.start_file(&member.name, options).expect("in memory");
+        writer.write_all(&member.bytes).expect("in memory");
+    }
+    writer.finish().expect("in memory").into_inner()
 }
 
 fn event(step: &Value) -> String {
