@@ -7,6 +7,7 @@ mod signed;
 
 mod cleanliness;
 mod config;
+mod dependencies;
 mod doctor;
 mod drain;
 mod faults;
