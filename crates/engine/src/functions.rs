@@ -90,7 +90,7 @@ impl Engine {
             Err(source) => return Err(Error::internal("store a new function", source)),
         }
         tracing::info!(function = %version.key, runtime = runtime.name(), "function created");
-        self.expect_calls(runtime);
+        self.expect_calls(runtime, version.spec.memory_mb);
         Ok(version)
     }
 
@@ -256,10 +256,10 @@ impl Engine {
         })
     }
 
-    /// Functions of this runtime exist: their first call should find a blank instance.
-    pub(crate) fn expect_calls(&self, runtime: Runtime) {
+    /// Functions of this runtime, with so much memory, exist: their first call should find a blank instance.
+    pub(crate) fn expect_calls(&self, runtime: Runtime, memory_mb: u32) {
         if let Ok(choice) = self.interpreters.choose(runtime, self.config.strict_runtimes) {
-            self.pool.expect(&Blueprint { interpreter: choice.interpreter, tmp_mb: limits::TMP_MB[0] });
+            self.pool.expect(&Blueprint::new(choice.interpreter, limits::TMP_MB[0], memory_mb));
         }
     }
 
@@ -321,10 +321,10 @@ impl Engine {
     }
 
     fn check_runtime(&self, runtime: Runtime) -> Result<(), Fault> {
-        if !matches!(runtime.language(), Language::Python | Language::NodeJs) {
+        if !matches!(runtime.language(), Language::Python | Language::NodeJs | Language::Java) {
             return Err(Fault::new(
                 ErrorCode::NotSupported,
-                format!("The runtime {} is not built yet. Python and Node.js are", runtime.name()),
+                format!("The runtime {} is not built yet. Python, Node.js and Java are", runtime.name()),
             ));
         }
         let choice = self.interpreters.choose(runtime, self.config.strict_runtimes);

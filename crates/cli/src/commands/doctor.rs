@@ -22,7 +22,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     report.line("ok", "cgroups", host::cgroup_mode());
     walls(&mut report, &settings);
     network(&mut report, &settings);
-    let plan = environment::search_plan(settings.runtimes.search.clone());
+    let plan = environment::search_plan(&settings.runtimes);
     interpreters(&mut report, &Interpreters::discover(&plan, None), settings.runtimes.strict);
     places(&mut report, &settings);
     say::raw(report.text.as_bytes());
@@ -163,5 +163,5 @@ fn names(found: &Interpreters, strict: bool) -> impl Iterator<Item = (&'static s
 
 /// Runtimes that have a bootstrap and that this platform will not refuse for their age.
 fn served() -> impl Iterator<Item = Runtime> {
-    Runtime::all().filter(|runtime| matches!(runtime.language(), Language::Python | Language::NodeJs))
+    Runtime::all().filter(|runtime| matches!(runtime.language(), Language::Python | Language::NodeJs | Language::Java))
 }

@@ -1,17 +1,19 @@
-//! The contract's samples through the real server: `tests/contract/samples/*`, read as their README says.
+//! The contract's samples through the real server: `tests/contract/samples/*`, read as their README says, and ours in the same form:
+//! `tests/samples/*`.
 //!
 //! Every sample is here: it runs, or it is in [`NOT_YET`] with the reason. A new folder in neither place fails.
 
 mod expect;
 mod fixture;
 pub(crate) mod instances;
+mod java;
 mod matcher;
 mod play;
 
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::harness::{Server, repository};
+use crate::harness::Server;
 use crate::signed::Client;
 use fixture::Fixture;
 use play::Play;
@@ -28,10 +30,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("go-failures", "Go runtime"),
     ("http-node-server", "HTTP functions"),
     ("http-python-slow-start", "HTTP functions"),
-    ("java-exception", "Java runtime"),
-    ("java-gateway", "Java runtime"),
-    ("java-hello", "Java runtime"),
-    ("java-pojo", "Java runtime"),
     ("js-async-job", "asynchronous queue"),
     ("js-dependency", "dependencies"),
     ("php-exception", "PHP runtime"),
@@ -41,12 +39,19 @@ const NOT_YET: &[(&str, &str)] = &[
 ];
 
 /// Samples whose `http` expectation waits for the gateway of triggers; all else of them is compared.
-const HTTP_NOT_YET: &[&str] =
-    &["js-binary-body", "js-gateway-router", "py-binary-body", "py-gateway-json", "py-gateway-no-status"];
+const HTTP_NOT_YET: &[&str] = &[
+    "java-gateway",
+    "js-binary-body",
+    "js-gateway-router",
+    "py-binary-body",
+    "py-gateway-json",
+    "py-gateway-no-status",
+];
 
 fn all() -> BTreeSet<String> {
-    let folder = fs::read_dir(repository("tests/contract/samples")).expect("the samples are part of the repository");
-    let folders = folder.flatten().filter(|entry| entry.path().join("fixture.json").exists());
+    let folders =
+        fixture::folders().into_iter().flat_map(|folder| fs::read_dir(folder).expect("it is part of the repository"));
+    let folders = folders.flatten().filter(|entry| entry.path().join("fixture.json").exists());
     folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
@@ -60,7 +65,7 @@ fn every_sample_is_known() {
     let gone: Vec<_> = NOT_YET.iter().filter(|(name, _)| !all.contains(*name)).collect();
     assert!(gone.is_empty(), "listed and not there: {gone:?}");
     for name in all.iter().filter(|name| !waits(name)) {
-        assert!(name.starts_with("py-") || name.starts_with("js-"), "{name} neither runs nor waits");
+        assert!(["py-", "js-", "java-"].iter().any(|prefix| name.starts_with(prefix)), "{name} neither runs nor waits");
         let fixture = Fixture::read(name);
         assert_eq!(fixture.has_http(), HTTP_NOT_YET.contains(&name.as_str()), "{name}: the list of `http` is wrong");
     }
@@ -74,6 +79,11 @@ fn python() {
 #[test]
 fn node() {
     run("js-");
+}
+
+#[test]
+fn java() {
+    run("java-");
 }
 
 /// Runs every sample of a language on every runtime it names. One after the other: what an instance shares with the next

@@ -25,6 +25,8 @@ enum Reason {
     Missing,
     /// Others of its generation are installed, by their series.
     Strict(Vec<String>),
+    /// The library that its bootstrap needs.
+    Library,
 }
 
 impl Unavailable {
@@ -33,7 +35,7 @@ impl Unavailable {
     pub fn message(&self) -> String {
         let name = self.runtime.name();
         let Some(kind) = Kind::of(self.runtime.language()) else {
-            return format!("The runtime {name} cannot run here yet: only Python and Node.js functions do");
+            return format!("The runtime {name} cannot run here yet: only Python, Node.js and Java functions do");
         };
         let title = kind.title;
         match &self.reason {
@@ -49,6 +51,11 @@ impl Unavailable {
                 "The runtime {name} is not available: this host has no {title} that can run it. Install one \
                  ({}), or name the folder of one in the setting runtimes.search, and restart the server",
                 kind.install
+            ),
+            Reason::Library => format!(
+                "The runtime {name} is not available: this host lacks a library that {title} functions need. Install {}, and \
+                 restart the server",
+                kind.library.unwrap_or_default()
             ),
             Reason::Strict(found) => {
                 let series = kind.series_text(kind.series(self.runtime.version()));
@@ -85,6 +92,9 @@ pub(super) fn choose(all: &[Arc<Interpreter>], runtime: Runtime, strict: bool) -
         let mut found: Vec<Series> = candidates.iter().map(|interpreter| series(interpreter)).collect();
         found.dedup();
         return Err(unavailable(Reason::Strict(found.into_iter().map(|series| kind.series_text(series)).collect())));
+    }
+    if kind.library.is_some() && best.library.is_none() {
+        return Err(unavailable(Reason::Library));
     }
     Ok(Choice { interpreter: Arc::clone(best), exact })
 }

@@ -198,7 +198,7 @@ pub(super) fn language(folder: &Path, runtime: Option<&str>) -> anyhow::Result<C
 
 fn unknown_runtime(name: &str) -> anyhow::Error {
     let names: Vec<&str> = Runtime::all()
-        .filter(|runtime| matches!(runtime.language(), Language::Python | Language::NodeJs))
+        .filter(|runtime| matches!(runtime.language(), Language::Python | Language::NodeJs | Language::Java))
         .map(Runtime::name)
         .collect();
     Stop::usage(format!("there is no runtime {name:?}; those that run here are {}", names.join(", ")))

@@ -3,16 +3,18 @@
 use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+use super::java;
 use crate::harness::repository;
 use crate::raw::base64;
 
 /// Keys of a fixture that are read somewhere. Others would be expectations that nobody checks.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "title",
     "runtime",
     "also_on",
@@ -21,6 +23,8 @@ const KEYS: [&str; 19] = [
     "initializer_timeout",
     "code_type",
     "files",
+    // For people: what there is to build, the language's own file of this harness knows.
+    "build",
     "memory_size",
     "timeout",
     "concurrent_num",
@@ -40,6 +44,8 @@ pub(super) struct Fixture {
     pub(super) name: String,
     folder: PathBuf,
     pub(super) json: Value,
+    /// Compiled once for all runtimes.
+    jar: OnceLock<Vec<u8>>,
 }
 
 /// One call of it.
@@ -51,15 +57,21 @@ pub(super) struct Step<'a> {
     pub(super) expect: &'a Value,
 }
 
+/// Where samples are: the contract's, and ours.
+pub(super) fn folders() -> [PathBuf; 2] {
+    ["tests/contract/samples", "tests/samples"].map(repository)
+}
+
 impl Fixture {
     pub(super) fn read(name: &str) -> Self {
-        let folder = repository("tests/contract/samples").join(name);
+        let places = folders().map(|folder| folder.join(name));
+        let folder = places.into_iter().find(|folder| folder.exists()).expect("the sample is in one of the folders");
         let text = fs::read(folder.join("fixture.json")).expect("the sample has a fixture");
         let json: Value = serde_json::from_slice(&text).expect("a fixture is JSON");
         for key in json.as_object().expect("a fixture is an object").keys() {
             assert!(KEYS.contains(&key.as_str()), "{name}: this harness does not know {key:?}");
         }
-        Self { name: name.to_owned(), folder, json }
+        Self { name: name.to_owned(), folder, json, jar: OnceLock::new() }
     }
 
     /// The runtime, and the others that must behave the same.
@@ -119,22 +131,31 @@ impl Fixture {
                 only.iter().any(|name| name.as_str().is_some_and(|name| self.folder.join(name) == *file))
             });
         }
+        let sources = self.folder.join("src");
+        let is_java = self.json["runtime"].as_str().is_some_and(|runtime| runtime.starts_with("Java"));
+        let jar = is_java.then(|| self.jar.get_or_init(|| java::jar(&sources)));
+        files.retain(|file| !is_java || !file.starts_with(&sources));
         match self.json["code_type"].as_str() {
+            Some("jar") => jar.expect("jars are Java's").clone(),
             Some("inline") => {
                 assert_eq!(files.len(), 1, "{}: inline means one file", self.name);
                 fs::read(&files[0]).expect("it was listed")
             }
-            Some("zip") => self.zip(&files),
+            Some("zip") => self.zip(&files, jar.map(Vec::as_slice)),
             other => panic!("{}: code_type {other:?}", self.name),
         }
     }
 
-    fn zip(&self, files: &[PathBuf]) -> Vec<u8> {
+    fn zip(&self, files: &[PathBuf], jar: Option<&[u8]>) -> Vec<u8> {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         for file in files {
             let name = file.strip_prefix(&self.folder).expect("it lies in the folder").to_string_lossy();
             writer.start_file(name, SimpleFileOptions::default()).expect("in memory");
             writer.write_all(&fs::read(file).expect("it was listed")).expect("in memory");
+        }
+        if let Some(jar) = jar {
+            writer.start_file("lib/function.jar", SimpleFileOptions::default()).expect("in memory");
+            writer.write_all(jar).expect("in memory");
         }
         writer.finish().expect("in memory").into_inner()
     }
@@ -147,7 +168,7 @@ fn event(step: &Value) -> String {
     }
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+pub(super) fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     let mut entries: Vec<_> = fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()).collect();
     entries.sort();
     for path in entries {
