@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Result, bail, ensure};
 
 use crate::step::{self, Steps, cargo};
-use crate::{cargo_deny, host, readme, tidy, workspace};
+use crate::{cargo_deny, host, java, readme, tidy, workspace};
 
 type Work = fn() -> Result<()>;
 
@@ -54,7 +54,8 @@ fn bootstraps() -> Result<()> {
     step::run(Command::new("python3").args(["-B", "-m", "unittest", "discover", "-s", python, "-p", "test_*.py"]))?;
     let tests = node_tests()?;
     // Files by name: what `node --test FOLDER` means differs from release to release.
-    step::run(Command::new("node").arg("--test").args(tests))
+    step::run(Command::new("node").arg("--test").args(tests))?;
+    java::test()
 }
 
 fn node_tests() -> Result<Vec<PathBuf>> {
