@@ -177,12 +177,13 @@ impl Shared {
             let made = made.unwrap_or_else(|_| Err(format!("it took longer than {} seconds", within.as_secs()).into()));
             let kept = made.and_then(|bytes| Ok(self.prepared.keep(&interpreter, &turn, step.extension, &bytes)?));
             let Err(cause) = kept else { continue };
-            tracing::warn!(%cause, program = %interpreter.program.display(), file = step.extension, "an interpreter could not prepare \
+            let why = chain(&*cause);
+            tracing::warn!(cause = why, program = %interpreter.program.display(), file = step.extension, "an interpreter could not prepare \
                  what its instances start from");
             if is_needed {
                 self.prepared.forget(&interpreter);
             }
-            turn.progress.send_modify(|progress| progress.failed = Some(cause.to_string().into()));
+            turn.progress.send_modify(|progress| progress.failed = Some(why.into()));
             return;
         }
     }
@@ -205,6 +206,12 @@ impl Shared {
             }
         }
     }
+}
+
+/// An error with its causes, for those who only get a text.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn fit_message(config: &Config, plan: &Plan) -> Fit {

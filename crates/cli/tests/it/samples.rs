@@ -6,7 +6,7 @@
 mod expect;
 mod fixture;
 pub(crate) mod instances;
-mod java;
+pub(crate) mod java;
 mod matcher;
 mod play;
 

@@ -28,8 +28,9 @@ public final class Bootstrap {
         try {
             session.serve();
             status = 0;
-        } catch (java.io.IOException broken) {
-            System.err.println(broken.getMessage());
+        } catch (Throwable broken) {
+            // Nobody else is left to tell it to.
+            broken.printStackTrace();
         } finally {
             // Threads of the user's, and hooks, are not waited for.
             Runtime.getRuntime().halt(status);

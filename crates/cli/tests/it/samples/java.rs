@@ -18,7 +18,7 @@ const RELEASE: &str = "8";
 const GSON: &str = "/usr/share/java/gson.jar";
 
 /// The jar of a sample's sources.
-pub(super) fn jar(sources: &Path) -> Vec<u8> {
+pub(crate) fn jar(sources: &Path) -> Vec<u8> {
     let classes = tempfile::tempdir().expect("a folder for the classes");
     compile(sources, classes.path(), &format!("{}:{GSON}", api().display()));
     pack(classes.path())
