@@ -55,6 +55,7 @@ fn bootstraps() -> Result<()> {
     let tests = node_tests()?;
     // Files by name: what `node --test FOLDER` means differs from release to release.
     step::run(Command::new("node").arg("--test").args(tests))?;
+    step::run(Command::new("php").arg("runtimes/php/tests/test_bootstrap.php"))?;
     java::test()
 }
 

@@ -36,6 +36,8 @@ const NEEDS: &[Need] = &[
         why: "the library Java functions see",
         there: || Path::new("/usr/share/java/gson.jar").exists(),
     },
+    Need { package: "golang-go", why: "builds functions written in Go", there: || answers("go", &["version"]) },
+    Need { package: "php-cli", why: "runs functions", there: || answers("php", &["--version"]) },
     Need { package: "e2fsprogs", why: "gives each sandbox a /tmp with a limit", there: || on_disk("mkfs.ext4") },
     Need {
         package: "ca-certificates",
@@ -64,7 +66,7 @@ pub(crate) fn prepare() -> Result<()> {
         println!("    missing: {} ({})", need.package, need.why);
     }
     if missing.is_empty() {
-        println!("    python3, venv, node, javac, gson, mkfs.ext4: all there");
+        println!("    python3, venv, node, javac, gson, php, go, mkfs.ext4: all there");
         return Ok(());
     }
     let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
@@ -76,7 +78,7 @@ pub(crate) fn prepare() -> Result<()> {
     let still: Vec<&str> = missing.iter().filter(|need| !(need.there)()).map(|need| need.package).collect();
     if !still.is_empty() {
         bail!(
-            "still missing after apt-get: {}. If `python3` or `node` is not Debian's own, install what its packager calls this",
+            "still missing after apt-get: {}. If `python3`, `node` or `php` is not Debian's own, install what its packager calls this",
             still.join(" ")
         );
     }

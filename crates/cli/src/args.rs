@@ -10,11 +10,12 @@ const LONG_ABOUT: &str = "\
 A self-hosted serverless platform that speaks the FunctionGraph v2 API.
 
 The official SDKs work against it unchanged, and so does the code of your functions. Each function runs in a
-sandbox of its own, on the Python and Node.js of this host.";
+sandbox of its own, on the Python, Node.js and PHP of this host.";
 
 const EXAMPLES: &str = "\
 Examples:
-  fungraph doctor                                      what this host can run, and what is missing
+  fungraph doctor                                      what this host can give, and what is missing
+  fungraph runtimes                                    which languages and versions run here, on what
   fungraph invoke examples/hello-python --data '{}'    run a folder once, here and now, without a server
   fungraph serve                                       the platform on 127.0.0.1:3470
   fungraph invoke hello --data '{\"name\": \"Ada\"}'       call a function of that server
@@ -91,6 +92,8 @@ pub(crate) enum Command {
     Top(TopArgs),
     /// Show what this host can give: walls, interpreters, data folder, port
     Doctor(DoctorArgs),
+    /// List the runtimes of the service: what runs each on this host, and what to install for the rest
+    Runtimes(RuntimesArgs),
     /// Print the variables that point an SDK at this server (eval "$(fungraph env)")
     Env(EnvArgs),
     #[command(name = RUN_COMMAND, hide = true)]
@@ -151,7 +154,7 @@ pub(crate) struct InvokeArgs {
     /// Show the last 4 KB of the log and a summary; always on for folders
     #[arg(long)]
     pub(crate) tail: bool,
-    /// Folder only: the runtime [default: the newest that this host has, by index.py or index.js]
+    /// Folder only: the runtime [default: the newest that this host has, by index.py, index.js or index.php]
     #[arg(long, value_name = "NAME")]
     pub(crate) runtime: Option<String>,
     /// Folder only: the handler [default: index.handler]
@@ -214,6 +217,15 @@ pub(crate) struct DoctorArgs {
     /// Address that would be listened on [default: 127.0.0.1:3470]
     #[arg(long, value_name = "ADDRESS", env = "FUNGRAPH_LISTEN", hide_env_values = true)]
     pub(crate) listen: Option<String>,
+    #[command(flatten)]
+    pub(crate) locate: Locate,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RuntimesArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) locate: Locate,
 }

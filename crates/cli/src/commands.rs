@@ -4,6 +4,7 @@ pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod invoke;
 pub(crate) mod logs;
+pub(crate) mod runtimes;
 pub(crate) mod serve;
 pub(crate) mod top;
 pub(crate) mod why;

@@ -13,8 +13,9 @@ use crate::config::{Document, Error, Runtimes, Settings};
 const ROOT_DATA: &str = "/var/lib/fungraph";
 
 /// Folders of version managers, where people moved them.
-const MANAGERS: [&str; 10] = [
+const MANAGERS: [&str; 11] = [
     "PYENV_ROOT",
+    "PHPENV_ROOT",
     "NVM_DIR",
     "UV_PYTHON_INSTALL_DIR",
     "FNM_DIR",

@@ -22,10 +22,16 @@ use crate::args::{Args, Command};
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
-    // The spawner is this program started again, by nobody but ourselves: it has no arguments to parse.
-    if std::env::args_os().nth(1).is_some_and(|first| first == fungraph_sandbox::SPAWNER_COMMAND) {
-        telemetry::start_log(telemetry::SPAWNER);
-        return fungraph_sandbox::spawner_main();
+    // Both are this program started again, by nobody but ourselves: they have no arguments to parse.
+    match std::env::args_os().nth(1) {
+        Some(first) if first == fungraph_sandbox::SPAWNER_COMMAND => {
+            telemetry::start_log(telemetry::SPAWNER);
+            return fungraph_sandbox::spawner_main();
+        }
+        Some(first) if first == fungraph_native::COMMAND => {
+            return fungraph_sandbox::socket().map_or(ExitCode::FAILURE, fungraph_native::main);
+        }
+        _ => {}
     }
     let done = match Args::parse().command {
         Command::Serve(args) => commands::serve::run(&args),
@@ -34,6 +40,7 @@ fn main() -> ExitCode {
         Command::Why(args) => commands::why::run(&args),
         Command::Top(args) => commands::top::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
+        Command::Runtimes(args) => commands::runtimes::run(&args),
         Command::Env(args) => commands::env::run(&args),
         Command::Run(args) => commands::invoke::run_in_place(&args),
     };

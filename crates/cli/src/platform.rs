@@ -3,6 +3,7 @@
 //! There are two halves, because privilege can only be given up before threads exist. [`Ground`] is laid by one thread,
 //! as root: folder, interpreters, spawner. [`Platform`] stands on it inside the runtime, as nobody.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use fungraph_engine::{Engine, Parts};
-use fungraph_instance::{Interpreters, SandboxLauncher};
+use fungraph_instance::{Interpreters, NativeBootstrap, SandboxLauncher};
 use fungraph_pool::Pool;
 use fungraph_sandbox::{Egress, Spawner, SpawnerProcess, Wall, WallState};
 use fungraph_store::{LogLimits, Logs, PackageLimits, Packages, Store};
@@ -35,6 +36,8 @@ pub(crate) struct Ground {
     pub(crate) folder: DataFolder,
     pub(crate) interpreters: Interpreters,
     process: SpawnerProcess,
+    /// What this process runs, opened while every file can be.
+    executable: Arc<File>,
 }
 
 impl Ground {
@@ -57,7 +60,8 @@ impl Ground {
         if let Some(WallState::Missing { why, remedy }) = process.egress() {
             tracing::warn!("functions have NO NETWORK, as if sandbox.network were \"none\": {why}; {remedy}");
         }
-        Ok(Self { folder, interpreters, process })
+        let executable = File::open("/proc/self/exe").context("cannot read the program that runs")?;
+        Ok(Self { folder, interpreters, process, executable: Arc::new(executable) })
     }
 
     /// Tells the spawner where we listen, so that the network of functions costs our callers nothing.
@@ -146,7 +150,8 @@ impl Platform {
     /// # Errors
     /// The first part that does not start.
     pub(crate) async fn start(settings: &Settings, ground: Ground) -> anyhow::Result<Self> {
-        let Ground { folder, interpreters, process } = ground;
+        let Ground { folder, interpreters, process, executable } = ground;
+        let native = native(settings, executable, interpreters.clone());
         let network = network(settings, &process);
         let here = PathBuf::from(".");
         let spawner = Spawner::connect(process)?;
@@ -156,7 +161,7 @@ impl Platform {
             store: Store::open(&store).await.context("cannot open the database")?,
             packages: Packages::open(&here, PackageLimits::default()).context("cannot open the code packages")?,
             logs: Logs::open(&here, logs(settings)).context("cannot open the logs")?,
-            pool: Pool::new(pool(settings), Arc::new(launcher(settings, network, &folder, spawner.clone())?)),
+            pool: Pool::new(pool(settings), Arc::new(launcher(settings, network, &folder, spawner.clone(), native)?)),
             interpreters,
         });
         Ok(Self { engine: engine.await?, spawner, folder })
@@ -189,6 +194,7 @@ fn launcher(
     network: fungraph_sandbox::Network,
     folder: &DataFolder,
     spawner: Spawner,
+    native: NativeBootstrap,
 ) -> anyhow::Result<SandboxLauncher> {
     let config = fungraph_instance::Config {
         data_folder: folder.path().to_path_buf(),
@@ -196,8 +202,18 @@ fn launcher(
         network,
         cpu_quota: settings.sandbox.cpu_quota,
         prepare: settings.pool.blanks_most > 0,
+        native,
     };
     SandboxLauncher::new(spawner, config).context("cannot write the bootstraps")
+}
+
+/// This program again, for functions that are programs of their own.
+fn native(settings: &Settings, executable: Arc<File>, interpreters: Interpreters) -> NativeBootstrap {
+    let region = (fungraph_native::REGION.to_owned(), settings.server.region.clone());
+    let (name, value) = fungraph_native::ALLOCATOR;
+    let env = vec![region, (name.to_owned(), value.to_owned())];
+    let (argument, strict) = (fungraph_native::COMMAND, settings.runtimes.strict);
+    NativeBootstrap { executable, argument, env, interpreters, strict }
 }
 
 fn engine(settings: &Settings) -> fungraph_engine::Config {

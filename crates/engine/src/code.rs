@@ -10,6 +10,7 @@ use crate::{CodeDraft, Engine, Error};
 /// What inline functions without code begin as (contract: schemas.json, `FuncCode.file`).
 const PYTHON_SAMPLE: &str = "# -*- coding:utf-8 -*-\nimport json\n\ndef handler(event, context):\n    return {\n        \"statusCode\": 200,\n        \"isBase64Encoded\": False,\n        \"body\": json.dumps(event),\n        \"headers\": {\"Content-Type\": \"application/json\"}\n    }\n";
 const NODEJS_SAMPLE: &str = "exports.handler = async (event, context) => ({\n    statusCode: 200,\n    headers: { 'Content-Type': 'application/json' },\n    isBase64Encoded: false,\n    body: JSON.stringify(event),\n});\n";
+const PHP_SAMPLE: &str = "<?php\nfunction handler($event, $context) {\n    return [\n        'statusCode' => 200,\n        'headers' => ['Content-Type' => 'application/json'],\n        'isBase64Encoded' => false,\n        'body' => json_encode($event),\n    ];\n}\n";
 
 impl Engine {
     /// Checks a draft and keeps its package. The caller holds `uploads` until a function names the package.
@@ -17,7 +18,7 @@ impl Engine {
         let code_type = code_type(draft.code_type.as_deref(), runtime)?;
         let filename = filename(draft.filename, code_type, runtime)?;
         let bytes = match draft.file.filter(|file| !file.is_empty()) {
-            Some(file) => decode(file).await?,
+            Some(file) => decode(file, &CODE).await?,
             None if code_type == CodeType::Inline => sample(runtime)?,
             None => return Err(missing(code_type).into()),
         };
@@ -74,7 +75,9 @@ fn code_type(name: Option<&str>, runtime: Runtime) -> Result<CodeType, Fault> {
         Some(name) => CodeType::parse(name).ok_or_else(|| bad(&format!("'{name}' does not exist")))?,
     };
     if code_type == CodeType::Inline && runtime.main_file().is_none() {
-        return Err(bad(&format!("inline does not fit the runtime {}", runtime.name())));
+        let or_jar = if runtime.language() == Language::Java { " or jar" } else { "" };
+        let message = format!("code_type inline does not fit the runtime {}. Use zip{or_jar}", runtime.name());
+        return Err(Fault::new(ErrorCode::BadCodeType, message));
     }
     Ok(code_type)
 }
@@ -96,6 +99,7 @@ fn sample(runtime: Runtime) -> Result<Bytes, Fault> {
     match runtime.language() {
         Language::Python => Ok(Bytes::from_static(PYTHON_SAMPLE.as_bytes())),
         Language::NodeJs => Ok(Bytes::from_static(NODEJS_SAMPLE.as_bytes())),
+        Language::Php => Ok(Bytes::from_static(PHP_SAMPLE.as_bytes())),
         _ => Err(missing(CodeType::Inline)),
     }
 }
@@ -113,12 +117,41 @@ fn missing(code_type: CodeType) -> Fault {
     )
 }
 
+/// A field with the base64 of an archive.
+pub(crate) struct Upload {
+    field: &'static str,
+    what: &'static str,
+    /// Bytes it may have, decoded.
+    most: usize,
+    /// Code of the refusal where it is no base64.
+    unreadable: ErrorCode,
+}
+
+const CODE: Upload = Upload {
+    field: "func_code.file",
+    what: "code package",
+    most: limits::PACKAGE_BYTES,
+    unreadable: ErrorCode::BadCode,
+};
+
+/// A dependency's archive.
+pub(crate) const DEPENDENCY: Upload = Upload {
+    field: "depend_file",
+    what: "dependency",
+    most: limits::DEPENDENCY_BYTES,
+    unreadable: ErrorCode::BadDependency,
+};
+
 /// A large package takes its time to decode, away from the threads that serve calls.
-async fn decode(text: String) -> Result<Bytes, Error> {
-    if text.len() / 4 * 3 > limits::PACKAGE_BYTES + 3 {
+pub(crate) async fn decode(text: String, upload: &'static Upload) -> Result<Bytes, Error> {
+    let Upload { field, what, most, unreadable } = upload;
+    if text.len() / 4 * 3 > most + 3 {
         return Err(Fault::new(
             ErrorCode::PackageTooLarge,
-            "the code package is over 50 MB. Make it smaller; packages from object storage are not built yet",
+            format!(
+                "the {what} is over {} MB. Make it smaller; packages from object storage are not built yet",
+                most >> 20
+            ),
         )
         .into());
     }
@@ -126,10 +159,7 @@ async fn decode(text: String) -> Result<Bytes, Error> {
         // Line breaks inside base64 are common where a shell made it.
         let text = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], "") } else { text };
         STANDARD.decode(text).map(Bytes::from).map_err(|error| {
-            Fault::new(
-                ErrorCode::BadCode,
-                format!("func_code.file is not base64 ({error}). Encode the file's bytes as base64"),
-            )
+            Fault::new(*unreadable, format!("{field} is not base64 ({error}). Encode the file's bytes as base64"))
         })
     })
     .await

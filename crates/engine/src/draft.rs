@@ -13,6 +13,40 @@ pub struct FunctionDraft {
     pub spec: SpecDraft,
     /// Code.
     pub code: CodeDraft,
+    /// Dependencies.
+    pub attached: AttachedDraft,
+}
+
+/// Dependencies of a function. Where both lists are absent, an update leaves them as they are.
+#[derive(Clone, Debug, Default)]
+pub struct AttachedDraft {
+    /// `depend_version_list`: ids of versions, or of dependencies, whose last version is meant then.
+    pub versions: Option<Vec<String>>,
+    /// `depend_list`, from clients of before: the same; looked at where the other one is absent.
+    pub list: Option<Vec<String>>,
+}
+
+impl AttachedDraft {
+    /// Whether it says anything.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.versions.is_some() || self.list.is_some()
+    }
+}
+
+/// CreateDependencyVersion.
+#[derive(Clone, Debug, Default)]
+pub struct DependencyDraft {
+    /// `name`.
+    pub name: Option<String>,
+    /// `depend_type`.
+    pub kind: Option<String>,
+    /// `runtime`.
+    pub runtime: Option<String>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `depend_file`: base64 of a zip.
+    pub file: Option<String>,
 }
 
 /// Configuration of a function. Absent fields take their default on create and keep their value on update.

@@ -11,7 +11,10 @@ use fungraph_store::{Error as StoreError, FunctionQuery, Store};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::{CodeDraft, Engine, Error, FunctionDraft, SpecDraft, resolve::Resolved, to_end::to_end, validate};
+use crate::{
+    AttachedDraft, CodeDraft, Engine, Error, FunctionDraft, SpecDraft, dependencies, resolve::Resolved, to_end::to_end,
+    validate,
+};
 
 /// How often an update that lost against another one is tried again before the caller is asked to.
 const UPDATE_TRIES: usize = 10;
@@ -70,26 +73,34 @@ impl Engine {
         }
         let _upload = self.uploads.read().await;
         let code = self.keep_code(draft.code, runtime).await?;
+        let dependencies = self.attached(&caller.project, draft.attached).await?.unwrap_or_default();
         let _alone = self.creations.lock().await;
         self.check_quota(caller, code.size, true).await?;
-        let version = Arc::new(FunctionVersion {
+        self.clear_lost_logs(&key).await?;
+        let mut version = FunctionVersion {
             key,
             domain: caller.domain.clone(),
             version: limits::LATEST.to_owned(),
             func_id: Uuid::new_v4().simple().to_string(),
             spec,
             code,
+            dependencies,
+            merged: None,
             revision: 1,
             last_modified: Timestamp::now(),
-        });
+        };
+        let conflicts = self.merge(&mut version).await?;
+        let version = Arc::new(version);
         let new = Arc::clone(&version);
         let stored = self.change(version.key.clone(), |store| async move { store.create_function(&new).await }).await;
         match stored {
             Ok(()) => {}
             Err(StoreError::Exists { .. }) => return Err(exists(&version.key)),
+            Err(StoreError::DependencyMissing { id }) => return Err(dependencies::missing(&id).into()),
             Err(source) => return Err(Error::internal("store a new function", source)),
         }
         tracing::info!(function = %version.key, runtime = runtime.name(), "function created");
+        self.tell_conflicts(&version, conflicts);
         self.expect_calls(runtime, version.spec.memory_mb);
         Ok(version)
     }
@@ -157,6 +168,7 @@ impl Engine {
         function: &FunctionRef,
         name: Option<String>,
         draft: SpecDraft,
+        attached: AttachedDraft,
     ) -> Result<Arc<FunctionVersion>, Error> {
         let key = latest_only(caller, function)?;
         if name.is_some_and(|name| name != key.name) {
@@ -165,18 +177,23 @@ impl Engine {
             );
         }
         let runtime = draft.runtime.as_deref().map(|name| validate::runtime(Some(name))).transpose()?;
-        self.update(&key, |old| {
+        let _upload = self.uploads.read().await;
+        let dependencies = self.attached(&key.project, attached).await?;
+        let updated = self.update(&key, |old| {
             if runtime.is_some_and(|runtime| runtime != old.spec.runtime) {
                 let now = old.spec.runtime.name();
                 return Err(Fault::new(ErrorCode::BadRuntime, format!("runtime cannot be changed. It is {now}")));
             }
             let spec = validate::changed_spec(draft.clone(), &old.spec)?;
-            Ok(FunctionVersion { spec, ..old })
-        })
-        .await
+            let dependencies = dependencies.clone().unwrap_or(old.dependencies);
+            Ok(FunctionVersion { spec, dependencies, ..old })
+        });
+        let updated = updated.await?;
+        self.nudge_cleaner();
+        Ok(updated)
     }
 
-    /// Replaces the code of latest.
+    /// Replaces the code of latest, or its dependencies, or both.
     ///
     /// # Errors
     /// FSS.1015 for a version or alias; the code of what is wrong with the package.
@@ -185,14 +202,23 @@ impl Engine {
         caller: &Caller,
         function: &FunctionRef,
         draft: CodeDraft,
+        attached: AttachedDraft,
     ) -> Result<Arc<FunctionVersion>, Error> {
         let key = latest_only(caller, function)?;
         let old = self.read(&key).await?.ok_or_else(|| missing(&key))?;
         let updated = {
             let _upload = self.uploads.read().await;
-            let code = self.keep_code(draft, old.spec.runtime).await?;
-            self.check_quota(caller, code.size.saturating_sub(old.code.size), false).await?;
-            self.update(&key, |old| Ok(FunctionVersion { code: code.clone(), ..old })).await?
+            // A client that only attaches or detaches sends no code.
+            let same_code = attached.is_given() && draft.file.as_ref().is_none_or(String::is_empty);
+            let dependencies = self.attached(&key.project, attached).await?;
+            let code = if same_code { None } else { Some(self.keep_code(draft, old.spec.runtime).await?) };
+            let more = code.as_ref().map_or(0, |code| code.size.saturating_sub(old.code.size));
+            self.check_quota(caller, more, false).await?;
+            let change = |old: FunctionVersion| {
+                let dependencies = dependencies.clone().unwrap_or(old.dependencies);
+                Ok(FunctionVersion { code: code.clone().unwrap_or(old.code), dependencies, ..old })
+            };
+            self.update(&key, change).await?
         };
         self.nudge_cleaner();
         Ok(updated)
@@ -249,11 +275,7 @@ impl Engine {
             message: unavailable.message(),
             version: Arc::clone(version),
         })?;
-        Ok(Plan {
-            version: Arc::clone(version),
-            interpreter: choice.interpreter,
-            code: self.packages.tree(&version.code),
-        })
+        Ok(Plan { version: Arc::clone(version), interpreter: choice.interpreter, code: self.packages.tree_of(version) })
     }
 
     /// Functions of this runtime, with so much memory, exist: their first call should find a blank instance.
@@ -267,7 +289,8 @@ impl Engine {
         self.store.function(key).await.map_err(|source| Error::internal("read a function", source))
     }
 
-    /// Applies a change to what is stored; whoever changed it meanwhile is not lost, the change is applied to that.
+    /// Applies a change to what is stored; whoever changed it meanwhile is not lost, the change is applied to that. The caller holds
+    /// `uploads`.
     async fn update(
         self: &Arc<Self>,
         key: &FunctionKey,
@@ -275,14 +298,21 @@ impl Engine {
     ) -> Result<Arc<FunctionVersion>, Error> {
         for _ in 0..UPDATE_TRIES {
             let old = self.read(key).await?.ok_or_else(|| missing(key))?;
-            let revision = old.revision;
-            let new = FunctionVersion { revision: revision + 1, last_modified: Timestamp::now(), ..change(old)? };
+            let (revision, merged) = (old.revision, old.merged.clone());
+            let mut new = FunctionVersion { revision: revision + 1, last_modified: Timestamp::now(), ..change(old)? };
+            let conflicts = self.merge(&mut new).await?;
             let new = Arc::new(new);
             let updated = Arc::clone(&new);
             let stored =
                 self.change(key.clone(), |store| async move { store.update_function(&updated, revision).await }).await;
             match stored {
-                Ok(()) => return Ok(new),
+                Ok(()) => {
+                    if new.merged != merged {
+                        self.tell_conflicts(&new, conflicts);
+                    }
+                    return Ok(new);
+                }
+                Err(StoreError::DependencyMissing { id }) => return Err(dependencies::missing(&id).into()),
                 Err(StoreError::Changed { .. }) => {}
                 Err(StoreError::Missing { .. }) => return Err(missing(key).into()),
                 Err(source) => return Err(Error::internal("update a function", source)),
@@ -309,7 +339,10 @@ impl Engine {
             // After any other failure nobody knows what is stored.
             let refused = matches!(
                 written,
-                Err(StoreError::Exists { .. } | StoreError::Changed { .. } | StoreError::Missing { .. })
+                Err(StoreError::Exists { .. }
+                    | StoreError::Changed { .. }
+                    | StoreError::Missing { .. }
+                    | StoreError::DependencyMissing { .. })
             );
             if !refused {
                 engine.resolver.forget(&key);
@@ -320,11 +353,30 @@ impl Engine {
         to_end(whole, self.orphans.clone()).await
     }
 
+    /// Logs under a name that no function has, left by a server that was killed while it deleted one, are no business of the next
+    /// function of that name. The caller holds `creations`: nobody creates it meanwhile.
+    pub(crate) async fn clear_lost_logs(&self, key: &FunctionKey) -> Result<(), Error> {
+        if self.logs.has(key) && self.read(key).await?.is_none() {
+            self.logs.clear(key).await;
+        }
+        Ok(())
+    }
+
     fn check_runtime(&self, runtime: Runtime) -> Result<(), Fault> {
-        if !matches!(runtime.language(), Language::Python | Language::NodeJs | Language::Java) {
+        if !runtime.language().is_built() {
             return Err(Fault::new(
                 ErrorCode::NotSupported,
-                format!("The runtime {} is not built yet. Python, Node.js and Java are", runtime.name()),
+                format!("The runtime {} is not built yet. {} are", runtime.name(), Language::built_titles()),
+            ));
+        }
+        if runtime.loads_plugin() {
+            return Err(Fault::new(
+                ErrorCode::NotSupported,
+                format!(
+                    "The runtime {} loads a Go plugin, which this platform does not do. Build the function as an executable that \
+                     calls runtime.Register, and create it with the runtime Go1.x",
+                    runtime.name()
+                ),
             ));
         }
         let choice = self.interpreters.choose(runtime, self.config.strict_runtimes);

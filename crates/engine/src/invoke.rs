@@ -171,7 +171,7 @@ impl Engine {
         let mut version = FunctionVersion::clone(&resolved.version);
         version.spec.memory_mb = memory_mb;
         let plan = self.plan(&Arc::new(version))?;
-        Ok(resolved.sized(memory_mb, || self.pool.group(plan)))
+        Ok(resolved.sized(memory_mb, || self.pool.sibling(&resolved.group, plan)))
     }
 
     /// What the caller of a refused call is told; few of them are kept.

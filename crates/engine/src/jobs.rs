@@ -31,6 +31,7 @@ impl Jobs {
     pub(crate) fn start(&self, engine: &Arc<Engine>) {
         self.tasks.spawn(clean(Arc::downgrade(engine), Arc::clone(&self.nudge), self.stop.clone()));
         self.tasks.spawn(prepare(Arc::downgrade(engine)));
+        self.tasks.spawn(clear_lost_logs(Arc::downgrade(engine), self.stop.clone()));
         self.tasks.spawn(keeper::keep(Arc::downgrade(engine), Arc::clone(&self.reserve), self.stop.clone()));
         self.tasks.close();
     }
@@ -75,6 +76,20 @@ async fn prepare(engine: Weak<Engine>) {
         Err(error) => {
             let cause = &error as &dyn std::error::Error;
             tracing::warn!(cause, "no blank instances are kept before the first calls");
+        }
+    }
+}
+
+/// Removes the logs of functions that are gone: what a server left that was killed while it deleted them.
+async fn clear_lost_logs(engine: Weak<Engine>, stop: CancellationToken) {
+    let Some(logs) = engine.upgrade().map(|engine| engine.logs.clone()) else { return };
+    let Ok(functions) = tokio::task::spawn_blocking(move || logs.functions()).await else { return };
+    for function in functions {
+        let Some(engine) = engine.upgrade().filter(|_| !stop.is_cancelled()) else { return };
+        let _alone = engine.creations.lock().await;
+        if let Err(error) = engine.clear_lost_logs(&function).await {
+            let cause = crate::error::chain(&error);
+            tracing::warn!(cause, %function, "whether its logs are still wanted is not known; asked again at the next start");
         }
     }
 }

@@ -5,6 +5,7 @@
 mod call_record;
 mod code;
 mod config;
+mod dependencies;
 mod draft;
 mod engine;
 mod error;
@@ -23,7 +24,11 @@ mod validate;
 
 pub use call_record::OpenRecord;
 pub use config::Config;
-pub use draft::{CodeDraft, FunctionDraft, MetricDraft, ReservationDraft, ScheduleDraft, SpecDraft, StrategyDraft};
+pub use dependencies::{DependencyFilter, DependencyList};
+pub use draft::{
+    AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, MetricDraft, ReservationDraft, ScheduleDraft, SpecDraft,
+    StrategyDraft,
+};
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
 pub use functions::{FunctionCode, FunctionList, ListQuery};

@@ -15,7 +15,7 @@ use fungraph_model::{
 use fungraph_store::Error as StoreError;
 use jiff::Timestamp;
 
-use crate::{Engine, Error, ReservationDraft, SpecDraft, StrategyDraft, functions, to_end::to_end};
+use crate::{AttachedDraft, Engine, Error, ReservationDraft, SpecDraft, StrategyDraft, functions, to_end::to_end};
 
 /// Which reservations to list.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +64,7 @@ impl Engine {
         }
         let strategy = StrategyDraft { concurrency: Some(most), concurrent_num: None };
         let draft = SpecDraft { strategy: Some(strategy), ..SpecDraft::default() };
-        self.update_spec(caller, function, None, draft).await
+        self.update_spec(caller, function, None, draft, AttachedDraft::default()).await
     }
 
     /// Replaces what is reserved for a version; a count of 0 without schedules and rules removes it.

@@ -56,6 +56,10 @@ impl Telemetry {
         describe_gauge!("fungraph_instance_memory_bytes", "Memory limits of all instances together");
         describe_gauge!("fungraph_instance_memory_limit_bytes", "Most memory that instances may be promised together");
         describe_gauge!("fungraph_waiting_calls", "Calls in line for an instance, of all functions");
+        describe_gauge!(
+            "fungraph_waiting_functions",
+            "Functions in line for room for an instance, each memory size for itself"
+        );
         Self::default()
     }
 
@@ -127,6 +131,7 @@ pub(crate) fn publish(counts: &Counts, census: &Census) {
     gauge!("fungraph_instance_memory_bytes").set(census.memory.promised as f64);
     gauge!("fungraph_instance_memory_limit_bytes").set(census.memory.most as f64);
     gauge!("fungraph_waiting_calls").set(census.waiting as f64);
+    gauge!("fungraph_waiting_functions").set(census.wanting_room as f64);
 }
 
 /// The histograms as the Prometheus text format has them.

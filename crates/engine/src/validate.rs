@@ -41,6 +41,20 @@ pub(crate) fn package(package: Option<String>) -> Result<String, Fault> {
     })
 }
 
+/// Checks the name of a dependency (contract: schemas.json, `CreateDependencyRequestBody`).
+pub(crate) fn dependency_name(name: Option<String>) -> Result<String, Fault> {
+    let bad = |why: &str| Fault::new(ErrorCode::BadName, format!("name {why}"));
+    let name = name.filter(|name| !name.is_empty()).ok_or_else(|| bad("is missing. Give the dependency a name"))?;
+    let bytes = name.as_bytes();
+    let good = bytes.len() <= limits::DEPENDENCY_NAME_CHARS
+        && bytes.first().is_some_and(u8::is_ascii_alphabetic)
+        && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    good.then_some(name).ok_or_else(|| {
+        bad("must have 1 to 96 letters, digits, '.', '-' or '_', start with a letter and end with a letter or digit")
+    })
+}
+
 fn is_name(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() <= limits::NAME_CHARS
@@ -130,7 +144,8 @@ fn hook_form(text: &str, runtime: Runtime) -> Result<(), String> {
     if text.chars().any(char::is_control) {
         return Err("has control characters".to_owned());
     }
-    if runtime.handler_needs_dot() && (text.starts_with('/') || text.split('/').any(|part| part == "..")) {
+    let names_a_file = runtime.handler_needs_dot() || runtime.language() == Language::Go;
+    if names_a_file && (text.starts_with('/') || text.split('/').any(|part| part == "..")) {
         return Err(format!("'{}' leaves the code folder; name the file relative to it", clip(text)));
     }
     let dotted = text.rsplit_once('.').is_some_and(|(file, function)| !file.is_empty() && !function.is_empty());
@@ -315,7 +330,7 @@ fn strategy(draft: StrategyDraft, old: Strategy) -> Result<Strategy, Fault> {
     Ok(Strategy { concurrency, concurrent_num })
 }
 
-fn description(text: String) -> Result<String, Fault> {
+pub(crate) fn description(text: String) -> Result<String, Fault> {
     if text.chars().count() > limits::DESCRIPTION_CHARS {
         return Err(Fault::new(ErrorCode::DescriptionTooLong, "description has more than 512 characters"));
     }
@@ -386,6 +401,14 @@ mod tests {
             Err(ErrorCode::BadConcurrency),
         );
         check(|d| d.strategy = Some(StrategyDraft { concurrency: Some(0), concurrent_num: Some(1000) }), Ok(()));
+    }
+
+    #[test]
+    fn the_handler_of_a_go_function_is_its_executable() {
+        let go = Runtime::parse("Go1.x").expect("in the list");
+        for (text, fine) in [("handler", true), ("bin/handler", true), ("/bin/sh", false), ("../handler", false)] {
+            assert_eq!(handler(text.to_owned(), go).is_ok(), fine, "{text}");
+        }
     }
 
     #[test]

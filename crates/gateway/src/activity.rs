@@ -13,6 +13,7 @@ use std::{
 };
 
 use http::Version;
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::sleep,
@@ -30,6 +31,8 @@ pub(crate) struct Activity {
     /// A write waits for the client to take what was sent.
     blocked: AtomicBool,
     is_http2: AtomicBool,
+    /// Pieces of bodies that were asked for.
+    pieces: AtomicU64,
     opened: Instant,
     /// When the first bytes after the last request were read, in nanoseconds since the connection was opened; 0 where none were.
     first_read: AtomicU64,
@@ -43,6 +46,7 @@ impl Default for Activity {
             writes: AtomicU64::new(0),
             blocked: AtomicBool::new(false),
             is_http2: AtomicBool::new(false),
+            pieces: AtomicU64::new(0),
             opened: Instant::now(),
             first_read: AtomicU64::new(0),
         }
@@ -63,6 +67,16 @@ impl Activity {
         let first = self.first_read.swap(0, Ordering::Relaxed);
         let first = (first > 0).then(|| self.opened + Duration::from_nanos(first));
         (Serving(Arc::clone(self)), first)
+    }
+
+    /// The body of a request, whose pieces are counted.
+    pub(crate) fn receive<B>(self: &Arc<Self>, body: B) -> Arriving<B> {
+        Arriving { body, activity: Arc::clone(self) }
+    }
+
+    /// Requests begun, and pieces of their bodies asked for: it changes while the connection passes a request on to its handler.
+    pub(crate) fn received(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed).wrapping_add(self.pieces.load(Ordering::Relaxed))
     }
 
     /// Notes that bytes were read; between two requests the first of them are the next one's. Empty lines are nobody's: some clients
@@ -112,6 +126,33 @@ impl Activity {
 impl Drop for Serving {
     fn drop(&mut self) {
         self.0.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A body on its way.
+pub(crate) struct Arriving<B> {
+    body: B,
+    activity: Arc<Activity>,
+}
+
+impl<B: Body + Unpin> Body for Arriving<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.activity.pieces.fetch_add(1, Ordering::Relaxed);
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

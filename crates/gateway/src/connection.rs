@@ -17,6 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     activity::{Activity, Counted},
+    in_turn::InTurn,
     service::{Peer, Service},
 };
 
@@ -41,7 +42,10 @@ pub(crate) async fn accept(
         };
         match accepted {
             Ok((stream, remote)) => {
-                connections.spawn(serve(service.clone(), builder.clone(), stream, remote, shutdown.clone()));
+                let activity = Arc::new(Activity::default());
+                let receives = activity.clone();
+                let serve = serve(service.clone(), builder.clone(), stream, remote, activity, shutdown.clone());
+                connections.spawn(InTurn::new(serve, move || receives.received()));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) if is_shortage(&error) => {
@@ -72,15 +76,16 @@ async fn serve(
     builder: Arc<Builder<TokioExecutor>>,
     stream: TcpStream,
     remote: SocketAddr,
+    activity: Arc<Activity>,
     shutdown: CancellationToken,
 ) {
     let Ok(local) = stream.local_addr() else { return };
     // Answers are small and whole: waiting for more to send only costs time. Failing to say so is no reason to refuse service.
     let _ = stream.set_nodelay(true);
     let peer = Peer { remote, local };
-    let activity = Arc::new(Activity::default());
     let requests = service_fn(|request: Request<Incoming>| {
         let (service, (serving, begun)) = (service.clone(), activity.serve(request.version()));
+        let request = request.map(|body| activity.receive(body));
         async move {
             let response = service.serve(peer, begun, request).await;
             drop(serving);

@@ -1,6 +1,7 @@
 //! From method and path to an operation. Paths are split before anything is decoded, so that `%2F` never makes a segment.
 
 pub(crate) mod code;
+pub(crate) mod dependencies;
 pub(crate) mod download;
 pub(crate) mod functions;
 pub(crate) mod health;
@@ -29,6 +30,11 @@ pub(crate) enum Operation {
     ListReservedInstanceConfigs,
     ListFunctionReservedInstances,
     UpdateFunctionMaxInstanceConfig,
+    ListDependencies,
+    CreateDependencyVersion,
+    ListDependencyVersion,
+    DeleteDependencyVersion,
+    ShowDependencyVersion,
     /// In the contract, not in this server.
     NotBuilt(&'static str),
 }
@@ -50,6 +56,11 @@ impl Operation {
             Self::ListReservedInstanceConfigs => "ListReservedInstanceConfigs",
             Self::ListFunctionReservedInstances => "ListFunctionReservedInstances",
             Self::UpdateFunctionMaxInstanceConfig => "UpdateFunctionMaxInstanceConfig",
+            Self::ListDependencies => "ListDependencies",
+            Self::CreateDependencyVersion => "CreateDependencyVersion",
+            Self::ListDependencyVersion => "ListDependencyVersion",
+            Self::DeleteDependencyVersion => "DeleteDependencyVersion",
+            Self::ShowDependencyVersion => "ShowDependencyVersion",
             Self::NotBuilt(name) => name,
         }
     }
@@ -65,7 +76,16 @@ impl Operation {
 pub(crate) struct Route<'a> {
     pub(crate) operation: Operation,
     pub(crate) project: &'a str,
+    parameters: Parameters<'a>,
+}
+
+/// The parts of a path that stand for something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Parameters<'a> {
+    project: &'a str,
     function: &'a str,
+    dependency: &'a str,
+    version: &'a str,
 }
 
 impl Route<'_> {
@@ -74,11 +94,37 @@ impl Route<'_> {
     /// # Errors
     /// FSS.1309 where it cannot be read.
     pub(crate) fn function(&self) -> Result<FunctionRef, Fault> {
-        let urn = percent::decode_text(self.function).map_err(|_| {
+        let urn = percent::decode_text(self.parameters.function).map_err(|_| {
             Fault::new(fungraph_model::ErrorCode::BadUrn, "The function URN in the path is not percent-encoded UTF-8")
         })?;
         FunctionRef::parse(&urn)
     }
+
+    /// The id of the dependency that the path names.
+    ///
+    /// # Errors
+    /// FSS.0400 where it cannot be read.
+    pub(crate) fn dependency(&self) -> Result<String, Fault> {
+        plain("depend_id", self.parameters.dependency)
+    }
+
+    /// The version that the path names.
+    ///
+    /// # Errors
+    /// FSS.0400 where it cannot be read.
+    pub(crate) fn version(&self) -> Result<String, Fault> {
+        plain("version", self.parameters.version)
+    }
+}
+
+fn plain(name: &str, sent: &str) -> Result<String, Fault> {
+    let text = percent::decode_text(sent).map_err(|_| {
+        Fault::new(
+            fungraph_model::ErrorCode::BadParameter,
+            format!("The {name} in the path is not percent-encoded UTF-8"),
+        )
+    })?;
+    Ok(text.into_owned())
 }
 
 /// Whether a path is one of a call, whose answers carry the id of the run (errors.md, "Envelope").
@@ -104,9 +150,9 @@ pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Refu
         if known.is_some_and(|known| known != row.path) {
             continue;
         }
-        let Some((project, function)) = parameters(row.path, path) else { continue };
+        let Some(parameters) = parameters(row.path, path) else { continue };
         if row.method == method.as_str() {
-            return Ok(Route { operation: row.operation, project, function });
+            return Ok(Route { operation: row.operation, project: parameters.project, parameters });
         }
         known = Some(row.path);
         allow.push(row.method);
@@ -118,15 +164,17 @@ fn without_slash(path: &str) -> &str {
     path.strip_suffix('/').unwrap_or(path)
 }
 
-/// Project and function of a path that has the form of `pattern`.
-fn parameters<'a>(pattern: &str, path: &'a str) -> Option<(&'a str, &'a str)> {
-    let (mut project, mut function) = ("", "");
+/// The parameters of a path that has the form of `pattern`.
+fn parameters<'a>(pattern: &str, path: &'a str) -> Option<Parameters<'a>> {
+    let mut found = Parameters::default();
     let mut given = path.split('/');
     for part in pattern.split('/') {
         let segment = given.next()?;
         match part {
-            "{project_id}" => project = segment,
-            "{function_urn}" | "{func_urn}" => function = segment,
+            "{project_id}" => found.project = segment,
+            "{function_urn}" | "{func_urn}" => found.function = segment,
+            "{depend_id}" => found.dependency = segment,
+            "{version}" => found.version = segment,
             // Only functions can be tagged here, and any other word would swallow paths of the function service.
             "{resource_type}" if segment != "functions" => return None,
             _ if part.starts_with('{') => {}
@@ -137,7 +185,7 @@ fn parameters<'a>(pattern: &str, path: &'a str) -> Option<(&'a str, &'a str)> {
             return None;
         }
     }
-    given.next().is_none().then_some((project, function))
+    given.next().is_none().then_some(found)
 }
 
 #[cfg(test)]
@@ -189,7 +237,9 @@ mod tests {
     #[test]
     fn parameters_are_taken_as_sent() {
         let route = find(&Method::POST, "/v2/p/fgs/functions/urn%3Ax/invocations").expect("a route");
-        assert_eq!((route.project, route.function), ("p", "urn%3Ax"));
+        assert_eq!((route.project, route.parameters.function), ("p", "urn%3Ax"));
+        let route = find(&Method::GET, "/v2/p/fgs/dependencies/d%2Fe/version/3").expect("a route");
+        assert_eq!((route.dependency(), route.version()), (Ok("d/e".to_owned()), Ok("3".to_owned())));
         let bad = find(&Method::POST, "/v2/p/fgs/functions/%ff/invocations").expect("a route");
         assert_eq!(bad.function().expect_err("no UTF-8").code, fungraph_model::ErrorCode::BadUrn);
     }

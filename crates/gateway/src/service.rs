@@ -16,17 +16,20 @@ use http::{
     header::{EXPECT, HOST},
     request::Parts,
 };
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body as _, Incoming};
 use jiff::Timestamp;
 
 use crate::{
+    activity::Arriving,
     answer::{self, Refusal, Response, Statuses},
     auth::{self, Claim, Message, Payload},
     body::{self, Limit, Pace, Received},
     catch,
     config::{Auth, Config},
     percent, project,
-    routes::{self, Operation, Route, code, download, functions, health, invocations, report, reservations},
+    routes::{
+        self, Operation, Route, code, dependencies, download, functions, health, invocations, report, reservations,
+    },
 };
 
 /// A body up to here is read even for an unknown key, so that time does not tell which keys exist; a larger one is not worth it.
@@ -73,7 +76,12 @@ impl Service {
     }
 
     /// Answers a request, whatever it is. `begun` is when its first byte was seen, where that is known.
-    pub(crate) async fn serve(&self, peer: Peer, begun: Option<Instant>, request: http::Request<Incoming>) -> Response {
+    pub(crate) async fn serve(
+        &self,
+        peer: Peer,
+        begun: Option<Instant>,
+        request: http::Request<Arriving<Incoming>>,
+    ) -> Response {
         let arrived = Instant::now();
         let watch = Stopwatch::since(begun.unwrap_or(arrived));
         let id = RequestId::random();
@@ -103,7 +111,7 @@ impl Service {
         arrived: Instant,
         mut watch: Stopwatch,
         head: &Parts,
-        body: &mut Incoming,
+        body: &mut Arriving<Incoming>,
     ) -> Result<Response, Refusal> {
         watch.lap(Phase::Accept);
         let path = head.uri.path();
@@ -139,6 +147,11 @@ impl Service {
             Operation::UpdateFunctionMaxInstanceConfig => {
                 Box::pin(reservations::set_most_instances(engine, call)).await
             }
+            Operation::CreateDependencyVersion => Box::pin(dependencies::create(engine, &self.links, call)).await,
+            Operation::ListDependencies => Box::pin(dependencies::list(engine, call)).await,
+            Operation::ListDependencyVersion => Box::pin(dependencies::list_versions(engine, call)).await,
+            Operation::ShowDependencyVersion => Box::pin(dependencies::show(engine, &self.links, call)).await,
+            Operation::DeleteDependencyVersion => Box::pin(dependencies::delete(engine, call)).await,
             Operation::NotBuilt(name) => Err(Operation::not_built(name).into()),
         }
     }
@@ -148,7 +161,7 @@ impl Service {
         &self,
         peer: Peer,
         head: &Parts,
-        body: &mut Incoming,
+        body: &mut Arriving<Incoming>,
         watch: &mut Stopwatch,
     ) -> Result<Response, Refusal> {
         let path = head.uri.path();
@@ -187,7 +200,7 @@ impl Service {
     async fn authenticate(
         &self,
         head: &Parts,
-        body: &mut Incoming,
+        body: &mut Arriving<Incoming>,
         limit: Limit,
         watch: &mut Stopwatch,
     ) -> Result<(Arc<AccessKey>, Received), Refusal> {
@@ -224,7 +237,7 @@ impl Service {
 
     /// Reads what a refused HTTP/1 client still sends, so that it does not lose the answer to a reset connection. HTTP/2 has its own
     /// means, and who asked to continue has not begun.
-    async fn hear_out(&self, head: &Parts, body: &mut Incoming) {
+    async fn hear_out(&self, head: &Parts, body: &mut Arriving<Incoming>) {
         if head.version <= Version::HTTP_11 && !head.headers.contains_key(EXPECT) && !body.is_end_stream() {
             let most = self.config.management_body_bytes.max(limits::EVENT_BYTES).saturating_mul(2);
             body::drain(body, most, HEARING).await;

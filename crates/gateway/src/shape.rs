@@ -1,5 +1,6 @@
 //! JSON shapes of the API, in and out. Requests become drafts here; nothing is checked beyond its type, which is the engine's work.
 
+mod dependency;
 mod draft;
 mod fields;
 mod function;
@@ -9,6 +10,7 @@ mod passive;
 pub(crate) mod report;
 mod reservation;
 
+pub(crate) use dependency::{dependencies, dependency, dependency_create, dependency_query};
 pub(crate) use draft::{code_update, create, spec_update};
 pub(crate) use fields::Fields;
 pub(crate) use function::{code, config, list_page};

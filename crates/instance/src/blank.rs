@@ -8,6 +8,9 @@ use tokio::time::timeout;
 
 use crate::{Blueprint, Instance, LaunchError, Launcher, Plan, StartError, StartTimes, death::failure};
 
+/// A bootstrap that watches the time itself can say what took so long, if it is asked no sooner.
+const ITS_OWN_WORDS: Duration = Duration::from_secs(1);
+
 /// A sandboxed process whose bootstrap waits for a function. It has seen no code, and sees that of one function only.
 pub struct Blank {
     instance: Instance,
@@ -55,10 +58,10 @@ impl Blank {
     ) -> Result<Instance, StartError> {
         let mut instance = self.instance;
         let mut fitted = None;
-        let loaded = timeout(limit, async {
+        let loaded = timeout(limit + ITS_OWN_WORDS, async {
             instance.fit(plan).await?;
             fitted = Some(Instant::now());
-            Ok::<_, LaunchError>(instance.load(&plan.version).await)
+            Ok::<_, LaunchError>(instance.load(&plan.version, limit).await)
         });
         let loaded = loaded.await;
         let now = Instant::now();

@@ -28,10 +28,17 @@ static PYTHON: Bootstrap = Bootstrap {
 static NODEJS: Bootstrap =
     Bootstrap { file: "bootstrap.js", text: include_str!("../../../runtimes/nodejs/bootstrap.js"), flags: &[] };
 
+static PHP: Bootstrap = Bootstrap {
+    file: "bootstrap.php",
+    text: include_str!("../../../runtimes/php/bootstrap.php"),
+    // What the host's php.ini may set and a script cannot take back.
+    flags: &["-d", "auto_prepend_file=", "-d", "auto_append_file=", "-d", "open_basedir=", "-d", "memory_limit=-1"],
+};
+
 impl Bootstrap {
     /// Every bootstrap there is.
-    pub(crate) fn all() -> [&'static Self; 2] {
-        [&PYTHON, &NODEJS]
+    pub(crate) fn all() -> [&'static Self; 3] {
+        [&PYTHON, &NODEJS, &PHP]
     }
 
     /// The bootstrap of a language; `None` where none is built yet.
@@ -39,6 +46,7 @@ impl Bootstrap {
         match language {
             Language::Python => Some(&PYTHON),
             Language::NodeJs => Some(&NODEJS),
+            Language::Php => Some(&PHP),
             _ => None,
         }
     }

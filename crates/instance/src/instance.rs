@@ -114,16 +114,19 @@ impl Instance {
         check_hello(header, &hello)
     }
 
-    /// Lets it load its function.
-    pub(crate) async fn load(&self, version: &FunctionVersion) -> Result<(), Failure<Bytes>> {
-        let object = load::object(version);
+    /// Lets it load its function, which may take up to `limit`.
+    pub(crate) async fn load(&self, version: &FunctionVersion, limit: Duration) -> Result<(), Failure<Bytes>> {
+        let object = load::object(version, limit);
         if self.write(Kind::Load, 0, &[], object.as_bytes()).await.is_err() {
             return Err(self.dead().await.start_failure());
         }
         let (header, payload) = self.control_frame().await?;
         match header.kind {
             Kind::Loaded => Ok(()),
-            Kind::Failed => Err(Failure { code: FailureCode::LoadFailed, object: payload }),
+            Kind::Failed => {
+                let code = FailureCode::from_start(header.code).unwrap_or(FailureCode::LoadFailed);
+                Err(Failure { code, object: payload })
+            }
             kind => Err(Death::Garbage(format!("a frame {kind:?} instead of LOADED")).start_failure()),
         }
     }
@@ -261,6 +264,15 @@ impl Instance {
     /// Ends the process at once, without waiting.
     pub fn kill(&self) {
         self.shared.kill(Death::Retired);
+    }
+
+    /// Ends the process at once; the future resolves when it is gone, and may outlive the instance.
+    pub fn kill_and_wait(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.kill();
+        let shared = Arc::clone(&self.shared);
+        async move {
+            shared.process.exited().await;
+        }
     }
 }
 

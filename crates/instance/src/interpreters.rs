@@ -51,8 +51,10 @@ pub struct Interpreter {
 impl fmt::Display for Interpreter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (major, minor, patch) = self.version;
-        let name = kind::Kind::of(self.language).map_or("program", |kind| kind.title);
-        write!(f, "{name} {major}.{minor}.{patch}")
+        match self.language {
+            Language::Custom => f.write_str("programs of their own"),
+            language => write!(f, "{} {major}.{minor}.{patch}", language.title()),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The LOAD frame's object: all a bootstrap learns about its function.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use fungraph_model::{FunctionVersion, limits};
 use serde_json::{Map, Value, json};
@@ -11,7 +11,7 @@ use crate::bootstrap::RUNTIME_ROOT;
 pub(crate) const CODE_ROOT: &str = "/opt/function/code";
 
 /// The object as JSON text.
-pub(crate) fn object(version: &FunctionVersion) -> String {
+pub(crate) fn object(version: &FunctionVersion, limit: Duration) -> String {
     let spec = &version.spec;
     json!({
         "runtime": spec.runtime.name(),
@@ -20,6 +20,7 @@ pub(crate) fn object(version: &FunctionVersion) -> String {
         "pre_stop": spec.pre_stop.as_ref().map(|hook| &hook.handler),
         "timeout_ms": u64::from(spec.timeout_s) * 1000,
         "initializer_timeout_ms": spec.initializer.as_ref().map_or(3, |hook| u64::from(hook.timeout_s)) * 1000,
+        "start_timeout_ms": u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
         "concurrent_num": spec.strategy.concurrent_num,
         "memory_mb": spec.memory_mb,
         "cpu_millicores": limits::cpu_millicores(spec.memory_mb),

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use fungraph_model::limits;
+use fungraph_model::{Language, limits};
 use fungraph_sandbox::{Bind, ExitStatus, Fit, Launch, Limits, Network, Sandbox, Spawner};
 use tokio::{
     io::AsyncReadExt,
@@ -24,6 +24,7 @@ use crate::{
     bootstrap::{Bootstrap, RUNTIME_ROOT},
     java,
     load::CODE_ROOT,
+    native::{Native, NativeBootstrap},
     prepared::{self, Prepared, Turn},
     recipe::{Recipe, Step},
 };
@@ -41,6 +42,8 @@ pub struct Config {
     pub cpu_quota: bool,
     /// Whether interpreters prepare what makes later starts faster; not worth it for a single one.
     pub prepare: bool,
+    /// What runs programs of the user's own.
+    pub native: NativeBootstrap,
 }
 
 /// Memory limit of a blank instance, the least that a function can have (contract: limits.md). An idle bootstrap of any language
@@ -68,6 +71,7 @@ struct Shared {
     config: Arc<Config>,
     launched: AtomicU64,
     prepared: Prepared,
+    native: Native,
 }
 
 impl SandboxLauncher {
@@ -85,8 +89,9 @@ impl SandboxLauncher {
             fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
         }
         let prepared = Prepared::new(folder)?;
+        let native = Native::new(config.native.clone());
         let config = Arc::new(config);
-        Ok(Self { shared: Arc::new(Shared { spawner, config, launched: AtomicU64::new(0), prepared }) })
+        Ok(Self { shared: Arc::new(Shared { spawner, config, launched: AtomicU64::new(0), prepared, native }) })
     }
 }
 
@@ -132,16 +137,36 @@ impl Shared {
     }
 
     async fn start(self: &Arc<Self>, blueprint: &Blueprint) -> Result<Launched, Cause> {
+        let launch = match blueprint.interpreter.language {
+            Language::Custom => self.native_launch(blueprint).await?,
+            language => self.interpreter_launch(language, blueprint).await?,
+        };
+        let (sandbox, socket, output) = self.run(launch).await?;
+        let process = Sandboxed { sandbox, config: Arc::clone(&self.config) };
+        Ok(Launched { socket, output, process: Box::new(process) })
+    }
+
+    async fn native_launch(&self, blueprint: &Blueprint) -> Result<Launch, Cause> {
+        self.native.copy_to(&self.config.bootstraps).await?;
+        let mut launch = self.launch_message(
+            &blueprint.interpreter,
+            self.native.args(),
+            blueprint.tmp_mb,
+            blueprint.blank_memory_mb(),
+        );
+        launch.binds.extend_from_slice(self.native.binds());
+        launch.links.extend_from_slice(self.native.links());
+        launch.env.extend_from_slice(self.native.env());
+        Ok(launch)
+    }
+
+    async fn interpreter_launch(self: &Arc<Self>, language: Language, blueprint: &Blueprint) -> Result<Launch, Cause> {
         let interpreter = &blueprint.interpreter;
-        let language = interpreter.language;
         let recipe = Recipe::of(language).ok_or_else(|| format!("no bootstrap is built for {language:?}"))?;
         let files = self.files(interpreter, recipe).await?;
         let memory_mb = blueprint.blank_memory_mb();
         let args = recipe.args(interpreter, &files, memory_mb);
-        let launch = self.launch_message(interpreter, args, blueprint.tmp_mb, memory_mb);
-        let (sandbox, socket, output) = self.run(launch).await?;
-        let process = Sandboxed { sandbox, config: Arc::clone(&self.config) };
-        Ok(Launched { socket, output, process: Box::new(process) })
+        Ok(self.launch_message(interpreter, args, blueprint.tmp_mb, memory_mb))
     }
 
     /// What the interpreter has prepared. Waits for what an instance cannot start without, and for nothing else.

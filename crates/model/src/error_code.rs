@@ -82,8 +82,14 @@ codes! {
     UserDataTooBig = "FSS.1018",
     /// `description` over 512 characters.
     DescriptionTooLong = "FSS.1019",
+    /// A dependency's archive, or the ids of a function's dependencies.
+    BadDependency = "FSS.1024",
     /// `strategy_config`.
     BadConcurrency = "FSS.1026",
+    /// `depend_type`.
+    BadDependencyType = "FSS.1032",
+    /// A function has the dependency that was to be deleted.
+    DependencyInUse = "FSS.1033",
     /// The project holds its most functions.
     TooManyFunctions = "FSS.1041",
     /// Code of the project over its quota.
@@ -94,6 +100,8 @@ codes! {
     VersionNotFound = "FSS.1052",
     /// Alias missing on a management path.
     AliasNotFound = "FSS.1053",
+    /// Dependency, or version of one, missing.
+    DependencyNotFound = "FSS.1056",
     /// Name taken in its package.
     FunctionExists = "FSS.1061",
     /// Package over 50 MB.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::{DomainId, FunctionSpec, ProjectId};
+use crate::{Dependency, DomainId, FunctionSpec, ProjectId};
 
 /// Identity of a function within the platform.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,6 +32,10 @@ pub struct FunctionVersion {
     pub spec: FunctionSpec,
     /// The code.
     pub code: CodePackage,
+    /// What is merged into the code, later ones winning over earlier ones and all of them over the code.
+    pub dependencies: Vec<Dependency>,
+    /// Name of the folder that holds the result; `None` without dependencies.
+    pub merged: Option<Digest>,
     /// Goes up with every change of configuration or code; instances are keyed by it.
     pub revision: u64,
     /// Time of the last change.

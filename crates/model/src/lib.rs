@@ -5,6 +5,7 @@
 
 mod call_record;
 mod caller;
+mod dependency;
 mod error_code;
 mod function;
 mod ids;
@@ -21,6 +22,7 @@ mod urn;
 
 pub use call_record::{CallRecord, Ending, Line};
 pub use caller::{AccessKey, Caller, Secret};
+pub use dependency::Dependency;
 pub use error_code::{ErrorCode, Fault};
 pub use function::{CodePackage, CodeType, Digest, FunctionKey, FunctionVersion};
 pub use ids::{DomainId, ProjectId, RequestId};

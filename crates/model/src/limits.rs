@@ -41,6 +41,12 @@ pub const PACKAGE_BYTES: usize = 52_428_800;
 pub const UNPACKED_BYTES: u64 = 1_572_864_000;
 /// Entries of a code package; the contract gives the number for dependencies, a package gets the same.
 pub const PACKAGE_ENTRIES: usize = 30_000;
+/// Bytes of a dependency in an API call, decoded.
+pub const DEPENDENCY_BYTES: usize = 41_943_040;
+/// Characters of a dependency's name.
+pub const DEPENDENCY_NAME_CHARS: usize = 96;
+/// Dependencies of one function.
+pub const DEPENDENCIES: usize = 20;
 /// Functions on one page of a list; the same for lists of reserved instances.
 pub const PAGE_FUNCTIONS: u32 = 400;
 /// Reserved instances of one version or alias.

@@ -84,6 +84,13 @@ impl FailureCode {
         sent.into_iter().find(|code| code.number() == u32::from(number))
     }
 
+    /// The same of a start: a program of the user's own may not come up, or not in time.
+    #[must_use]
+    pub fn from_start(number: u16) -> Option<Self> {
+        let sent = [Self::LoadFailed, Self::StartFailed, Self::InitializerTimedOut];
+        sent.into_iter().find(|code| code.number() == u32::from(number))
+    }
+
     /// Whether the user's code is to blame, and billed (errors.md, column "User error").
     #[must_use]
     pub fn is_user_error(self) -> bool {

@@ -25,6 +25,49 @@ pub enum Language {
     Image,
 }
 
+impl Language {
+    /// Those whose functions run here.
+    pub const BUILT: [Self; 7] =
+        [Self::Python, Self::NodeJs, Self::Java, Self::Php, Self::Go, Self::Custom, Self::Http];
+
+    /// Whether its functions are programs of their own, which need no interpreter of the host.
+    #[must_use]
+    pub fn is_native(self) -> bool {
+        matches!(self, Self::Custom | Self::Http | Self::Go)
+    }
+
+    /// Whether its functions run here, given what they need.
+    #[must_use]
+    pub fn is_built(self) -> bool {
+        Self::BUILT.contains(&self)
+    }
+
+    /// As people write it.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Python => "Python",
+            Self::NodeJs => "Node.js",
+            Self::Java => "Java",
+            Self::Go => "Go",
+            Self::Php => "PHP",
+            Self::CSharp => ".NET",
+            Self::Cangjie => "Cangjie",
+            Self::Custom => "Custom",
+            Self::Http => "http",
+            Self::Image => "Custom Image",
+        }
+    }
+
+    /// All of [`Self::BUILT`], in words: `Python, Node.js and PHP`.
+    #[must_use]
+    pub fn built_titles() -> String {
+        let titles = Self::BUILT.map(Self::title);
+        let (last, rest) = titles.split_last().unwrap_or((&"", &[]));
+        format!("{} and {last}", rest.join(", "))
+    }
+}
+
 /// One entry of the service's list of runtimes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Runtime(&'static Entry);
@@ -115,6 +158,18 @@ impl Runtime {
         matches!(self.language(), Language::NodeJs | Language::Python | Language::Php | Language::Java)
     }
 
+    /// Whether it is the old form of Go, a plugin that a program of the service's loaded.
+    #[must_use]
+    pub fn loads_plugin(self) -> bool {
+        self.language() == Language::Go && self.version() != (1, 0)
+    }
+
+    /// Whether a program of the user's own runs, started and asked to end by the native bootstrap.
+    #[must_use]
+    pub fn is_native(self) -> bool {
+        self.language().is_native()
+    }
+
     /// Main file of inline code that names none; `None` where the runtime takes no inline code.
     #[must_use]
     pub fn main_file(self) -> Option<&'static str> {
@@ -138,5 +193,12 @@ mod tests {
             assert_eq!(Runtime::parse(runtime.name()), Some(runtime));
         }
         assert_eq!(Runtime::parse("python3.9"), None);
+    }
+
+    #[test]
+    fn what_is_built_is_told_in_words() {
+        assert!(Language::Python.is_built() && !Language::Cangjie.is_built());
+        let titles = Language::built_titles();
+        assert!(titles.starts_with("Python, ") && titles.contains(" and "), "{titles}");
     }
 }

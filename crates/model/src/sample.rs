@@ -37,6 +37,8 @@ pub fn function(name: &str) -> FunctionVersion {
             size: 1,
             digest: Digest("ab".repeat(64)),
         },
+        dependencies: Vec::new(),
+        merged: None,
         revision: 1,
         last_modified: Timestamp::UNIX_EPOCH,
     }

@@ -1,8 +1,8 @@
 //! The configuration of a function, checked.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use crate::{Runtime, Secret};
+use crate::{Language, Runtime, Secret};
 
 /// Everything a version is configured with. Made by engine from a request; each field is inside its range.
 #[derive(Clone, Debug)]
@@ -33,6 +33,46 @@ pub struct FunctionSpec {
     pub dynamic_memory: bool,
     /// Settings that are stored and given back but have no effect yet: a JSON object with the API's field names.
     pub passive: String,
+}
+
+/// A program without an initializer has at least this long until it asks for its first event (contract: custom-runtime.md 1.1).
+const FIRST_EVENT: Duration = Duration::from_secs(10);
+/// And never longer than a synchronous call may take.
+const LONGEST_START: Duration = Duration::from_secs(900);
+/// What a program gets to end by itself: two seconds from SIGTERM to SIGKILL, and the way there (contract: custom-runtime.md 1.3).
+const FAREWELL: Duration = Duration::from_secs(3);
+
+impl FunctionSpec {
+    /// How long a program of the user's own may take until it is ready; `None` where loading has no time of its own, but is part of
+    /// the start of an instance.
+    #[must_use]
+    pub fn ready_limit(&self) -> Option<Duration> {
+        let initializer = self.initializer.as_ref().map(|hook| Duration::from_secs(hook.timeout_s.into()));
+        match self.runtime.language() {
+            Language::Custom => {
+                let timeout = Duration::from_secs(self.timeout_s.into());
+                Some(initializer.unwrap_or_else(|| timeout.clamp(FIRST_EVENT, LONGEST_START)))
+            }
+            Language::Http | Language::Go => initializer,
+            _ => None,
+        }
+    }
+
+    /// How long an instance that leaves in order is waited for; `None` where nothing of it wants to know.
+    #[must_use]
+    pub fn farewell(&self) -> Option<Duration> {
+        if self.runtime.is_native() {
+            return Some(FAREWELL);
+        }
+        self.pre_stop.as_ref().map(|hook| Duration::from_secs(hook.timeout_s.into()))
+    }
+
+    /// Calls at once in one instance, at least 1. An instance of PHP runs one thing at a time, whatever it is configured with: a call
+    /// that waited inside would use up its time limit there, and end the others with it.
+    #[must_use]
+    pub fn calls_at_once(&self) -> usize {
+        if self.runtime.language() == Language::Php { 1 } else { self.strategy.concurrent_num as usize }
+    }
 }
 
 /// A hook of the function: initializer or pre-stop.

@@ -111,26 +111,68 @@ pub fn decide_overdue(view: &View) -> Overdue {
     }
 }
 
-/// An instance whose call has just ended, while functions stand in line for room on the host.
+/// An instance whose call has just ended, while others stand in line for what it holds: functions for room on the host, or the
+/// other memory sizes of its function for one of the instances that this may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tenure {
-    /// Instances of its function.
+    /// Instances of its function, or of its size.
     pub own: usize,
-    /// Instances of all functions.
+    /// Instances of all functions, or of all sizes.
     pub all: usize,
-    /// Functions that have instances or want some.
+    /// Functions, or sizes, that have instances or want some.
     pub contenders: usize,
     /// How long it has been there, in milliseconds.
     pub age_ms: u64,
+    /// How long it serves its own line at least, in milliseconds: its start must have been worth it.
+    pub least_ms: u64,
 }
 
-/// An instance that makes room serves its own line at least this long: its start must have been worth it.
-const LEAST_TENURE_MS: u64 = 1000;
+/// So long an instance is there at least before it makes room for another function.
+pub const LEAST_TENURE_MS: u64 = 1000;
 
-/// Whether it leaves although its own function could use it: functions share the host evenly while there is not enough for all.
+/// Before it leaves its place to another size of its function: no more than a fifth of the time is then spent on starts.
+/// Without a measured start as long as for another function.
+#[must_use]
+pub fn least_tenure_ms(start_us: Option<u64>) -> u64 {
+    start_us.map_or(LEAST_TENURE_MS, |us| us.saturating_mul(4) / 1000).min(LEAST_TENURE_MS)
+}
+
+/// Whether it leaves although its own line could use it: all share evenly while there is not enough for everybody.
 #[must_use]
 pub fn gives_way(tenure: &Tenure) -> bool {
-    tenure.age_ms >= LEAST_TENURE_MS && tenure.own * tenure.contenders > tenure.all
+    tenure.age_ms >= tenure.least_ms && tenure.own * tenure.contenders > tenure.all
+}
+
+/// The instances a function may have, seen by one of its memory sizes that wants one more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// Whether all are in use.
+    pub full: bool,
+    /// Whether another size came first and still waits.
+    pub behind: bool,
+    /// Whether another size has an instance that is idle and not reserved.
+    pub idle: bool,
+}
+
+/// How a size gets one more instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// One is free.
+    Free,
+    /// The least recently used idle instance of another size leaves.
+    Evict,
+    /// A busy one is waited for.
+    Wait,
+}
+
+/// Chooses for a size that wants one more instance. Sizes take turns, one instance each.
+#[must_use]
+pub fn place(places: &Places) -> Place {
+    match (places.behind, places.full, places.idle) {
+        (true, ..) | (_, true, false) => Place::Wait,
+        (false, false, _) => Place::Free,
+        (false, true, true) => Place::Evict,
+    }
 }
 
 /// Runs shorter than this are over before another process would have been woken for the call in line.
@@ -249,20 +291,58 @@ mod tests {
 
     #[test]
     fn host_is_shared_evenly_where_there_is_not_enough_for_all() {
-        let tenure = Tenure { own: 8, all: 10, contenders: 3, age_ms: 5000 };
+        let tenure = Tenure { own: 8, all: 10, contenders: 3, age_ms: 5000, least_ms: 1000 };
         for (tenure, expected) in [
             (tenure, true),
             (Tenure { own: 3, ..tenure }, false),
             (Tenure { own: 4, ..tenure }, true),
             (Tenure { age_ms: 900, ..tenure }, false),
             // One each, and one more wants some: they take turns.
-            (Tenure { own: 1, all: 10, contenders: 11, age_ms: 1000 }, true),
-            (Tenure { own: 1, all: 10, contenders: 2, age_ms: 1000 }, false),
+            (Tenure { own: 1, all: 10, contenders: 11, age_ms: 1000, ..tenure }, true),
+            (Tenure { own: 1, all: 10, contenders: 2, age_ms: 1000, ..tenure }, false),
             // Nobody but itself, or two that have an even share: nothing would be won.
-            (Tenure { own: 10, all: 10, contenders: 1, age_ms: 1000 }, false),
-            (Tenure { own: 5, all: 10, contenders: 2, age_ms: 1000 }, false),
+            (Tenure { own: 10, all: 10, contenders: 1, age_ms: 1000, ..tenure }, false),
+            (Tenure { own: 5, all: 10, contenders: 2, age_ms: 1000, ..tenure }, false),
         ] {
             assert_eq!(gives_way(&tenure), expected, "{tenure:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_of_a_function_share_its_instances_evenly_and_no_start_is_in_vain() {
+        for (start_us, expected) in
+            [(None, 1000), (Some(0), 0), (Some(5000), 20), (Some(60_000), 240), (Some(400_000), 1000)]
+        {
+            assert_eq!(least_tenure_ms(start_us), expected, "{start_us:?}");
+        }
+        let only = Tenure { own: 1, all: 1, contenders: 2, age_ms: 20, least_ms: 20 };
+        for (tenure, expected) in [
+            (only, true),
+            (Tenure { age_ms: 19, ..only }, false),
+            // Two of four for each of two sizes: nothing would be won.
+            (Tenure { own: 2, all: 4, ..only }, false),
+            (Tenure { own: 3, all: 4, ..only }, true),
+            // One each of two, and a third size wants one: they take turns.
+            (Tenure { own: 1, all: 2, contenders: 3, ..only }, true),
+        ] {
+            assert_eq!(gives_way(&tenure), expected, "{tenure:?}");
+        }
+    }
+
+    #[test]
+    fn a_size_gets_a_free_place_or_that_of_an_idle_instance_or_waits() {
+        for (full, behind, idle, expected) in [
+            (false, false, false, Place::Free),
+            (false, false, true, Place::Free),
+            (true, false, true, Place::Evict),
+            (true, false, false, Place::Wait),
+            // Another size came first: what is free, or could be, is for that one.
+            (false, true, false, Place::Wait),
+            (false, true, true, Place::Wait),
+            (true, true, true, Place::Wait),
+        ] {
+            let places = Places { full, behind, idle };
+            assert_eq!(place(&places), expected, "{places:?}");
         }
     }
 

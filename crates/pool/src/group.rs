@@ -1,6 +1,7 @@
 //! The instances of one revision of one function, and the line of calls that wait for them.
 
 mod average;
+mod place;
 mod reserve;
 mod state;
 
@@ -18,8 +19,9 @@ use tokio::{
 
 use crate::{
     Lease, Refusal,
+    allowance::{Allowance, Claim},
     capacity::{Full, Permit},
-    decide::{Decision, Overdue, Start, Tenure, View, decide, decide_overdue, gives_way},
+    decide::{Decision, LEAST_TENURE_MS, Overdue, Start, Tenure, View, decide, decide_overdue, gives_way},
     lease::Member,
     line::{Lines, Place},
     pool::Shared,
@@ -38,10 +40,12 @@ const SHORTEST_PATIENCE: Duration = Duration::from_millis(5);
 /// The same, where a start takes long: also how exactly the end of waiting is kept.
 const LONGEST_PATIENCE: Duration = Duration::from_millis(250);
 
-/// Instances of one revision; made by [`crate::Pool::group`].
+/// Instances of one revision and one memory size; made by [`crate::Pool::group`] and [`crate::Pool::sibling`].
 pub struct Group {
     pub(crate) pool: Arc<Shared>,
     lines: Arc<Lines>,
+    /// Shared by the groups of all sizes.
+    pub(crate) allowance: Arc<Allowance>,
     shelf: Arc<Shelf>,
     plan: Plan,
     state: Mutex<State>,
@@ -65,15 +69,23 @@ struct InLine {
     _place: Place,
 }
 
+/// What an instance has before it is started: its place among those of its function, its room on the host, and the blank that it
+/// is made of, if there is one.
+struct Berth {
+    claim: Claim,
+    permit: Permit,
+    blank: Option<Blank>,
+}
+
 enum Seated {
     Now(Lease),
     InLine(InLine),
 }
 
 impl Group {
-    pub(crate) fn new(pool: Arc<Shared>, lines: Arc<Lines>, plan: Plan) -> Self {
+    pub(crate) fn new(pool: Arc<Shared>, lines: Arc<Lines>, allowance: Arc<Allowance>, plan: Plan) -> Self {
         let shelf = pool.stock.shelf(&plan.blueprint());
-        Self { pool, lines, shelf, plan, state: Mutex::default() }
+        Self { pool, lines, allowance, shelf, plan, state: Mutex::default() }
     }
 
     /// What its instances are made of.
@@ -106,7 +118,12 @@ impl Group {
 
     fn waited_enough(&self, deadline: Instant) -> bool {
         let now = Instant::now();
-        now >= deadline + self.pool.config.start || (now >= deadline && self.lock().starting == 0)
+        now >= deadline + self.longest_start() || (now >= deadline && self.lock().starting == 0)
+    }
+
+    /// From launch to loaded function, where a program of the user's own may take its time after the start of the instance.
+    fn longest_start(&self) -> Duration {
+        self.pool.config.start + self.plan.version.spec.ready_limit().unwrap_or_default()
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -140,7 +157,7 @@ impl Group {
 
     fn stand_in_line(self: &Arc<Self>, state: &mut State, start: Option<Start>) -> InLine {
         let (sender, reply) = oneshot::channel();
-        state.waiting.push_back(Waiter { reply: sender });
+        state.join_line(sender);
         if let Some(start) = start {
             self.launch(state, start);
         }
@@ -155,7 +172,7 @@ impl Group {
             slots_each,
             ready: state.seats.len(),
             starting: state.starting,
-            free: state.seats.iter().any(|seat| seat.taken < slots_each),
+            free: state.seats.iter().any(|seat| seat.is_free(slots_each)),
             running: state.seats.iter().map(|seat| seat.taken).sum(),
             processors: config.processors,
             quick_us: state.quick.get(),
@@ -172,12 +189,16 @@ impl Group {
         &self.plan.version.key.project
     }
 
+    pub(crate) fn memory_mb(&self) -> u32 {
+        self.plan.version.spec.memory_mb
+    }
+
     pub(crate) fn memory_bytes(&self) -> u64 {
-        u64::from(self.plan.version.spec.memory_mb) << 20
+        u64::from(self.memory_mb()) << 20
     }
 
     fn slots(&self) -> usize {
-        self.plan.version.spec.strategy.concurrent_num as usize
+        self.plan.version.spec.calls_at_once()
     }
 
     /// How long the line is trusted to move: as long as a start takes, or not long at all while instances are free.
@@ -210,42 +231,37 @@ impl Group {
         if self.pool.stopping() {
             return;
         }
-        let room = if self.pool.room.is_wanted(self.project()) { None } else { self.room(start).ok() };
-        match room {
-            Some((permit, blank)) => self.begin(state, permit, blank),
+        let at_once = self.has_place() && !self.pool.room.is_wanted(self.project());
+        match at_once.then(|| self.berth(start)).and_then(Result::ok) {
+            Some(berth) => self.begin(state, berth),
             None if self.pool.room.join(self) => self.pool.look_for_room(),
             None => {}
         }
     }
 
-    fn begin(self: &Arc<Self>, state: &mut State, permit: Permit, blank: Option<Blank>) {
-        state.starting += 1;
-        let group = Arc::clone(self);
-        self.pool.tasks.spawn(async move { group.start(permit, blank).await });
+    fn begin(self: &Arc<Self>, state: &mut State, berth: Berth) {
+        let (group, whose) = (Arc::clone(self), state.begin_start());
+        self.pool.tasks.spawn(async move { group.start(berth, whose).await });
     }
 
     /// Its turn in the queue for room.
     pub(crate) fn take_turn(self: &Arc<Self>) -> Turn {
         let mut state = self.lock();
-        state.drop_left();
         let Some(start) = self.wants(&state) else { return Turn::Done };
-        match self.room(start) {
-            Err(full) => Turn::Blocked(full),
-            Ok((permit, blank)) => {
-                self.begin(&mut state, permit, blank);
+        match self.berth(start) {
+            Err(turn) => turn,
+            Ok(berth) => {
+                self.begin(&mut state, berth);
                 if self.wants(&state).is_some() { Turn::Again } else { Turn::Done }
             }
         }
     }
 
-    /// The same behind somebody who waits for the host's room: it wants some too, or not.
-    pub(crate) fn wait_turn(&self) -> Turn {
+    /// Whether it still wants an instance, once it has forgotten who left its line.
+    pub(crate) fn wants_another(&self) -> bool {
         let mut state = self.lock();
         state.drop_left();
-        match self.wants(&state) {
-            Some(_) => Turn::Blocked(Full::Host),
-            None => Turn::Done,
-        }
+        self.wants(&state).is_some()
     }
 
     /// Whose room is used up for one more instance, if any is. Blanks give way, where that is enough.
@@ -253,12 +269,22 @@ impl Group {
         self.pool.capacity.full(self.project(), self.memory_bytes(), self.pool.stock.room())
     }
 
+    /// A place and room for one instance, or what is missing. Asked for in this order, so that nothing is taken in vain.
+    fn berth(&self, start: Start) -> Result<Berth, Turn> {
+        if self.allowance.is_full() {
+            return Err(Turn::Limited);
+        }
+        if let Some(full) = self.lacks() {
+            return Err(Turn::Blocked(full));
+        }
+        let claim = self.allowance.take(self.memory_mb()).ok_or(Turn::Limited)?;
+        let (permit, blank) = self.room(start).map_err(Turn::Blocked)?;
+        Ok(Berth { claim, permit, blank })
+    }
+
     /// Room for one instance, with the blank it will be made of where that was decided and is still there. Other blanks go first
     /// where there is none.
     fn room(&self, start: Start) -> Result<(Permit, Option<Blank>), Full> {
-        if let Some(full) = self.lacks() {
-            return Err(full);
-        }
         let (project, bytes, pool) = (self.project(), self.memory_bytes(), &self.pool);
         if let Some((blank, mut permit)) = (start == Start::Blank).then(|| self.shelf.take()).flatten() {
             loop {
@@ -284,7 +310,9 @@ impl Group {
         }
     }
 
-    async fn start(self: Arc<Self>, permit: Permit, blank: Option<Blank>) {
+    /// `whose` is the place in line of the call it is begun for.
+    async fn start(self: Arc<Self>, berth: Berth, whose: Option<u64>) {
+        let Berth { claim, permit, blank } = berth;
         let (begun, was_blank) = (Instant::now(), blank.is_some());
         let started = match self.instance(blank, begun).await {
             // It died between the stock and its function, or the host did not let it have that: one more try, from the beginning.
@@ -300,11 +328,11 @@ impl Group {
                 let average = if was_blank { &mut state.fit } else { &mut state.start };
                 average.add(begun.elapsed());
                 drop(state);
-                self.welcome(&Member::new(instance, permit));
+                self.welcome(&Member::new(instance, permit, self.pool.tasks.clone()), claim);
             }
             Err(error) => {
                 drop(permit);
-                self.start_failed(error);
+                self.start_failed(error, claim, whose);
             }
         }
         // Not before: what is started takes the processor, and the spawner, from the call that waits.
@@ -318,17 +346,25 @@ impl Group {
             Some(blank) => (blank, StartKind::Blank),
             None => (self.shelf.order(left()).await?, StartKind::New),
         };
-        blank.fit(&self.plan, left(), kind, begun).await
+        let limit = self.plan.version.spec.ready_limit().unwrap_or_else(left);
+        blank.fit(&self.plan, limit, kind, begun).await
     }
 
     /// A new instance: one slot where the initializer has to run first, else all of them.
-    fn welcome(self: &Arc<Self>, member: &Arc<Member>) {
+    fn welcome(self: &Arc<Self>, member: &Arc<Member>, claim: Claim) {
         let uninitialized = self.plan.version.spec.initializer.is_some();
         let offered = if uninitialized { 1 } else { self.slots() };
         let mut state = self.lock();
         state.starting -= 1;
         let (initialized, last_used) = (!uninitialized, Deadline::now());
-        state.seats.push(Seat { member: Arc::clone(member), taken: self.slots(), last_used, initialized });
+        state.seats.push(Seat {
+            member: Arc::clone(member),
+            taken: self.slots(),
+            last_used,
+            initialized,
+            leaving: false,
+            _claim: claim,
+        });
         if initialized {
             state.reserve.succeeded(last_used);
         }
@@ -348,12 +384,14 @@ impl Group {
         }
     }
 
-    /// Everyone in line had a start of his own under way, so a failed start is the failure of the first in line.
-    fn start_failed(self: &Arc<Self>, error: StartError) {
+    /// It is the failure of the call it was begun for, and nobody's where that has been served or left: whoever else is in line
+    /// has a start of his own under way, or gets one.
+    fn start_failed(self: &Arc<Self>, error: StartError, claim: Claim, whose: Option<u64>) {
         let mut state = self.lock();
         state.starting -= 1;
+        drop(claim);
         // Whoever is turned away by a pool that stops is no victim of this failure.
-        let waiter = if self.pool.stopping() { None } else { state.next_waiter() };
+        let waiter = whose.filter(|_| !self.pool.stopping()).and_then(|number| state.take_waiter(number));
         state.reserve.failed(Deadline::now());
         let prepare = state.reserve.prepare.clone().filter(|_| state.reserve.wanted > 0 && !self.pool.stopping());
         self.serve_line(&mut state);
@@ -409,7 +447,14 @@ impl Group {
             self.fill_reserve(&mut state);
             return None;
         }
+        if state.is_leaving(member) {
+            self.leave(&mut state, member);
+            return None;
+        }
         if self.pool.room.is_wanted(self.project()) && !uninitialized && self.makes_room(&mut state, member) {
+            return None;
+        }
+        if !uninitialized && self.makes_place(&mut state, member) {
             return None;
         }
         if let Some(waiter) = state.next_waiter() {
@@ -437,7 +482,8 @@ impl Group {
             own: state.seats.len() + state.starting,
             all: self.pool.capacity.used().instances,
             contenders: self.pool.room.contenders(),
-            age_ms: u64::try_from(member.born.elapsed().as_millis()).unwrap_or(u64::MAX),
+            age_ms: place::millis(member.born.elapsed()),
+            least_ms: LEAST_TENURE_MS,
         };
         let leaves = state.taken(member) == 1 && state.spare() > 0 && gives_way(&tenure);
         if leaves {

@@ -10,7 +10,8 @@ use std::{
 };
 
 use fungraph_instance::{Instance, StartTimes};
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
+use tokio_util::task::TaskTracker;
 
 use crate::{capacity::Permit, group::Group};
 
@@ -20,13 +21,34 @@ pub(crate) struct Member {
     pub(crate) born: Instant,
     /// Nobody has had it yet.
     fresh: AtomicBool,
-    /// Held for its `Drop`: the host has room again once the instance is gone.
-    _permit: Permit,
+    /// Held until its process is gone: only then the host has room again.
+    permit: Option<Permit>,
+    tasks: TaskTracker,
 }
 
 impl Member {
-    pub(crate) fn new(instance: Instance, permit: Permit) -> Arc<Self> {
-        Arc::new(Self { instance, born: Instant::now(), fresh: AtomicBool::new(true), _permit: permit })
+    pub(crate) fn new(instance: Instance, permit: Permit, tasks: TaskTracker) -> Arc<Self> {
+        let (born, fresh) = (Instant::now(), AtomicBool::new(true));
+        Arc::new(Self { instance, born, fresh, permit: Some(permit), tasks })
+    }
+
+    /// Whether nobody has had it yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.fresh.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let (gone, permit) = (self.instance.kill_and_wait(), self.permit.take());
+        // Outside a runtime everything ends anyway.
+        if let Ok(runtime) = Handle::try_current() {
+            let until_gone = async move {
+                gone.await;
+                drop(permit);
+            };
+            self.tasks.spawn_on(until_gone, &runtime);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`decide`] chooses, as pure functions; [`Group`] holds the instances of one revision of one function and does what was
 //! chosen; [`Pool`] holds what they share: the host's capacity, and the sweep that lets idle instances go.
 
+mod allowance;
 mod capacity;
 mod config;
 pub mod decide;

@@ -19,6 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Config, Group,
+    allowance::Allowance,
     capacity::{Capacity, Room},
     lease::Member,
     line::AllLines,
@@ -128,8 +129,19 @@ impl Pool {
     /// A group for one revision of a function. It keeps its instances until it is retired and dropped.
     #[must_use]
     pub fn group(&self, plan: Plan) -> Arc<Group> {
+        let most = plan.version.spec.strategy.most_instances();
+        self.group_within(Allowance::new(most, Arc::clone(&self.shared.look)), plan)
+    }
+
+    /// A group for the same revision with another memory size: together they have no more instances than the function may.
+    #[must_use]
+    pub fn sibling(&self, group: &Group, plan: Plan) -> Arc<Group> {
+        self.group_within(Arc::clone(&group.allowance), plan)
+    }
+
+    fn group_within(&self, allowance: Arc<Allowance>, plan: Plan) -> Arc<Group> {
         let lines = self.shared.lines.of(&plan.version.key.project);
-        let group = Arc::new(Group::new(Arc::clone(&self.shared), lines, plan));
+        let group = Arc::new(Group::new(Arc::clone(&self.shared), lines, allowance, plan));
         let mut groups = self.shared.groups.lock().expect("nothing panics while it holds the list of groups");
         groups.push(Arc::downgrade(&group));
         group
@@ -157,7 +169,8 @@ impl Pool {
         self.shared.lines.waiting()
     }
 
-    /// Functions that want an instance and find no room.
+    /// Functions, each memory size for itself, that want an instance and find no room, or have to wait until another size of the
+    /// same function gives one up.
     #[must_use]
     pub fn wanting_room(&self) -> usize {
         self.shared.room.len()
@@ -166,7 +179,11 @@ impl Pool {
     /// Code that instances use, or may still be started with.
     #[must_use]
     pub fn digests(&self) -> Vec<Digest> {
-        self.shared.groups().iter().map(|group| group.plan().version.code.digest.clone()).collect()
+        let of = |group: &Arc<Group>| {
+            let version = group.version();
+            [Some(version.code.digest.clone()), version.merged.clone()]
+        };
+        self.shared.groups().iter().flat_map(of).flatten().collect()
     }
 
     /// Memory that all instances together may have, and those of one project, in bytes; and the most instances of each.
@@ -193,8 +210,7 @@ impl Pool {
 }
 
 async fn end(pool: Arc<Shared>, member: Arc<Member>, version: Arc<FunctionVersion>) {
-    let limit = version.spec.pre_stop.as_ref().map(|hook| Duration::from_secs(hook.timeout_s.into()));
-    let printed = member.instance.stop(limit).await;
+    let printed = member.instance.stop(version.spec.farewell()).await;
     if let Some(tell) = pool.last_words.get().filter(|_| !printed.is_empty()) {
         tell(&version, printed);
     }

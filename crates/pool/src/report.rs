@@ -22,6 +22,8 @@ pub struct Census {
     pub blanks: Vec<BlankStock>,
     /// Calls in line, of all functions.
     pub waiting: usize,
+    /// Functions, each memory size for itself, that want an instance and find no room for it.
+    pub wanting_room: usize,
     /// Memory of instances.
     pub memory: Memory,
     /// Functions that have an instance or a line, in no order.
@@ -80,6 +82,7 @@ impl Pool {
             reserved: 0,
             blanks: self.blank_stock(),
             waiting: 0,
+            wanting_room: self.wanting_room(),
             memory: self.shared.capacity.memory(),
             functions: Vec::new(),
         };
@@ -134,11 +137,11 @@ struct GroupCensus {
 }
 
 impl Group {
-    /// What the function has, for a call that waited.
+    /// What the function has, of all memory sizes, for a call that waited.
     #[must_use]
     pub fn line(&self) -> Line {
         Line {
-            instances: u32::try_from(self.size()).unwrap_or(u32::MAX),
+            instances: u32::try_from(self.allowance.taken()).unwrap_or(u32::MAX),
             most: u32::try_from(self.plan().version.spec.strategy.concurrency).ok(),
             room: self.lacks().is_none(),
         }

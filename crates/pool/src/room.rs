@@ -1,4 +1,5 @@
-//! Functions that want an instance and find no room, on the host or in their project's part: they take turns, one instance each.
+//! Functions that want an instance and find no room, on the host or in their project's part, or none among the instances that
+//! they may have themselves, because other memory sizes hold them: they take turns, one instance each.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use crate::{
     Group,
     capacity::{Full, Room},
+    decide::{Place, Places, place},
     pool::Shared,
 };
 
@@ -45,6 +47,8 @@ pub(crate) enum Turn {
     Again,
     /// There is no room.
     Blocked(Full),
+    /// Its function has as many instances as it may have, some of them of other sizes.
+    Limited,
 }
 
 impl State {
@@ -91,18 +95,20 @@ impl RoomQueue {
         };
         let queue: Vec<Arc<Group>> = queue.iter().filter_map(Weak::upgrade).collect();
         if queue.is_empty() {
-            self.settle(pool, &[], &[]);
+            self.settle(pool, &Left::default());
             return;
         }
         let groups = pool.groups();
         let mut idle = Idle::of(&groups);
-        let (mut blocked, mut again): (Vec<(Arc<Group>, Full)>, Vec<_>) = (Vec::new(), Vec::new());
-        let mut host_is_full = false;
+        let (mut left, mut host_is_full) = (Left::default(), false);
         for group in queue {
-            let turn = if host_is_full { group.wait_turn() } else { group.take_turn() };
+            let turn = turn(pool, &group, &mut idle, &left, host_is_full);
+            group.allowance.set_wants(group.memory_mb(), matches!(turn, Turn::Limited));
+            let blocked = &mut left.blocked;
             match turn {
                 Turn::Done => {}
-                Turn::Again => again.push(group),
+                Turn::Again => left.again.push(group),
+                Turn::Limited => left.limited.push(group),
                 // Its reserve waits for room that others may give up; for none it would wait, and hold all others up, in vain.
                 Turn::Blocked(full) if group.has_no_line() && !can_be_made(pool, &groups, &group, full) => {}
                 Turn::Blocked(full) => {
@@ -114,15 +120,16 @@ impl RoomQueue {
                 }
             }
         }
-        let waiting = blocked.iter().map(|(group, _)| group).chain(&again);
+        let waiting = left.blocked.iter().map(|(group, _)| group).chain(&left.again);
         let without = waiting.filter(|group| group.size() == 0).count();
         let with = groups.iter().filter(|group| group.size() > 0).count();
         self.contenders.store(with + without, Ordering::Relaxed);
-        self.settle(pool, &blocked, &again);
+        self.settle(pool, &left);
     }
 
     /// What is left of the queue, in front of those who came meanwhile.
-    fn settle(&self, pool: &Shared, blocked: &[(Arc<Group>, Full)], again: &[Arc<Group>]) {
+    fn settle(&self, pool: &Shared, left: &Left) {
+        let Left { blocked, limited, again } = left;
         let more = !again.is_empty();
         let mut state = self.lock();
         let came = std::mem::take(&mut state.waiting);
@@ -136,7 +143,7 @@ impl RoomQueue {
                 Full::Project => drop(state.projects.insert(group.project().clone())),
             }
         }
-        for group in again.iter().cloned().chain(came.iter().filter_map(Weak::upgrade)) {
+        for group in limited.iter().chain(again).cloned().chain(came.iter().filter_map(Weak::upgrade)) {
             state.push(&group);
         }
         self.for_host.store(for_host, Ordering::Relaxed);
@@ -145,6 +152,32 @@ impl RoomQueue {
         drop(state);
         if more {
             pool.look_for_room();
+        }
+    }
+}
+
+/// Who is left of the queue after a round, each list in the order of the queue.
+#[derive(Default)]
+struct Left {
+    blocked: Vec<(Arc<Group>, Full)>,
+    limited: Vec<Arc<Group>>,
+    again: Vec<Arc<Group>>,
+}
+
+/// The turn of one: first a place among the instances that its function may have, then room on the host, unless somebody before
+/// it waits for that.
+fn turn(pool: &Arc<Shared>, group: &Arc<Group>, idle: &mut Idle<'_>, left: &Left, host_is_full: bool) -> Turn {
+    if !group.wants_another() {
+        return Turn::Done;
+    }
+    let behind = left.limited.iter().any(|first| first.is_sibling(group));
+    match place(&Places { full: group.allowance.is_full(), behind, idle: idle.has_sibling(group) }) {
+        Place::Wait => Turn::Limited,
+        _ if host_is_full => Turn::Blocked(Full::Host),
+        Place::Free => group.take_turn(),
+        Place::Evict => {
+            idle.evict_first(pool, |other| other.is_sibling(group));
+            group.take_turn()
         }
     }
 }
@@ -181,7 +214,16 @@ impl<'a> Idle<'a> {
 
     /// The least recently used one leaves, of all or of the project where that has used up its own part.
     fn evict(&mut self, pool: &Arc<Shared>, wanting: &Group, full: Full) {
-        let counts = |group: &Group| full == Full::Host || group.project() == wanting.project();
+        self.evict_first(pool, |group| full == Full::Host || group.project() == wanting.project());
+    }
+
+    /// Whether another memory size of the same function has one.
+    fn has_sibling(&self, group: &Group) -> bool {
+        self.0.iter().any(|(_, other)| other.is_sibling(group))
+    }
+
+    /// The least recently used one of those that count leaves.
+    fn evict_first(&mut self, pool: &Arc<Shared>, counts: impl Fn(&Group) -> bool) {
         if let Some(index) = self.0.iter().rposition(|(_, group)| counts(group)) {
             let (_, group) = self.0.remove(index);
             if let Some(member) = group.take_oldest_idle() {

@@ -4,6 +4,7 @@ pub(super) mod fake;
 mod report;
 mod reserve;
 mod room;
+mod sizes;
 mod stock;
 
 use std::{

@@ -150,6 +150,14 @@ impl Launch {
 }
 
 impl Bind {
+    /// Whether a launch may have this bind, as far as that can be told without its others.
+    ///
+    /// # Errors
+    /// [`InvalidLaunch`] names what is wrong with it.
+    pub fn check(&self) -> Result<(), InvalidLaunch> {
+        check_bind(self)
+    }
+
     /// Whether the host's `/usr`, which every sandbox sees, shows this already.
     pub(crate) fn is_below_usr(&self) -> bool {
         below(&self.target, "/usr")

@@ -58,6 +58,15 @@ pub enum Error {
         /// What is stored.
         found: u64,
     },
+    /// A dependency that a function names is gone.
+    #[error("the dependency {id} does not exist any more")]
+    DependencyMissing {
+        /// Id of the version.
+        id: String,
+    },
+    /// A function has the dependency, so it stays.
+    #[error("the dependency is in use")]
+    DependencyInUse,
     /// An access key of that name is there already.
     #[error("access key {access} exists already")]
     KeyExists {
@@ -120,6 +129,11 @@ fn is_full(error: &sqlx::Error) -> bool {
     let code =
         error.as_database_error().and_then(sqlx::error::DatabaseError::code).and_then(|code| code.parse::<i64>().ok());
     code.is_some_and(|code| code & PRIMARY == SQLITE_FULL)
+}
+
+/// Whether a reference to another row refused the change.
+pub(crate) fn is_foreign(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation)
 }
 
 /// Whether a unique index or primary key refused the row.

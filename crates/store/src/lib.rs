@@ -16,7 +16,7 @@ mod store;
 mod suite;
 
 pub use error::Error;
-pub use listing::{FunctionPage, FunctionQuery, Reservations, Usage};
+pub use listing::{DependencyPage, DependencyQuery, FunctionPage, FunctionQuery, Reservations, Usage};
 pub use logs::{LogEntry, LogError, LogFilter, LogLimits, LogReader, LogRecord, LogText, Logs};
-pub use packages::{PackageError, PackageLimits, Packages};
+pub use packages::{Merged, PackageError, PackageLimits, Packages};
 pub use store::{Config, Store};

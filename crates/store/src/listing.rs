@@ -1,6 +1,6 @@
 //! Lists of functions and what a project uses.
 
-use fungraph_model::{FunctionKey, FunctionVersion, ProjectId, Qualifier, Reserved};
+use fungraph_model::{Dependency, FunctionKey, FunctionVersion, ProjectId, Qualifier, Reserved};
 
 use crate::Error;
 
@@ -32,6 +32,32 @@ pub struct FunctionPage {
     pub total: u64,
     /// Marker of the next page; `None` on the last.
     pub next: Option<u64>,
+}
+
+/// Which dependencies to list.
+#[derive(Clone, Debug)]
+pub struct DependencyQuery {
+    /// Of this project.
+    pub project: ProjectId,
+    /// All versions of this one; else the last version of each.
+    pub dependency: Option<String>,
+    /// Of this name.
+    pub name: Option<String>,
+    /// Made for this runtime.
+    pub runtime: Option<String>,
+    /// How many matches to skip.
+    pub marker: u32,
+    /// Most on the page.
+    pub limit: u32,
+}
+
+/// One page of dependencies, in order of creation.
+#[derive(Clone, Debug)]
+pub struct DependencyPage {
+    /// The dependencies.
+    pub dependencies: Vec<Dependency>,
+    /// All matches, on every page.
+    pub total: usize,
 }
 
 /// What a project uses of its quotas.

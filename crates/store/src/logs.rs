@@ -128,6 +128,7 @@ pub struct Logs {
 
 #[derive(Debug)]
 struct Handle {
+    root: PathBuf,
     queue: Arc<Queue>,
     done: watch::Receiver<u64>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -155,7 +156,7 @@ impl Logs {
             .name("logs".to_owned())
             .spawn(move || writer::run(&work, &report, &path, limits))
             .map_err(during("start the thread that writes", &root))?;
-        Ok(Self { handle: Arc::new(Handle { queue, done, thread: Mutex::new(Some(thread)) }) })
+        Ok(Self { handle: Arc::new(Handle { root, queue, done, thread: Mutex::new(Some(thread)) }) })
     }
 
     /// Hands a log over. Never waits: when too much is waiting already, the log is dropped and counted.
@@ -171,8 +172,26 @@ impl Logs {
 
     /// Removes all logs of a deleted function; returns when they are gone. What is appended later under this `func_id` is dropped.
     pub async fn remove(&self, function: &FunctionKey, func_id: &str) {
-        let mark = self.handle.queue.remove(function.clone(), func_id.to_owned());
+        let mark = self.handle.queue.remove(function.clone(), Some(func_id.to_owned()));
         self.wait(mark).await;
+    }
+
+    /// The same for a function that no longer exists, by whatever id: a server that was killed while it deleted one leaves its logs.
+    pub async fn clear(&self, function: &FunctionKey) {
+        let mark = self.handle.queue.remove(function.clone(), None);
+        self.wait(mark).await;
+    }
+
+    /// Whether there are logs of a function.
+    #[must_use]
+    pub fn has(&self, function: &FunctionKey) -> bool {
+        segment::folder(&self.handle.root, function).exists()
+    }
+
+    /// Every function that has logs. Reads folders: not for the path of a call.
+    #[must_use]
+    pub fn functions(&self) -> Vec<FunctionKey> {
+        search::functions(&self.handle.root)
     }
 
     /// Returns when everything appended before is in its file, where a reader sees it.

@@ -4,6 +4,8 @@
 //! code/<digest>/package           as uploaded, mode 0600
 //! code/<digest>/zip/              tree of a zip: needs nothing but the bytes
 //! code/<digest>/inline-<name>/    tree of inline code or a jar: the file name counts too, here as a hash
+//! code/<digest>/merged/           code and dependencies in one tree; the digest is of what they are, in order
+//! code/<digest>/conflicts         which files of it had to give way to others
 //! code/.new-<uuid>/               being made, or being removed; swept by the next open
 //! ```
 //!
@@ -15,6 +17,7 @@ mod archive;
 mod disk;
 mod error;
 mod links;
+mod merge;
 mod name;
 mod plan;
 #[cfg(test)]
@@ -29,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use fungraph_model::{CodePackage, CodeType, Digest, limits};
+use fungraph_model::{CodePackage, CodeType, Dependency, Digest, FunctionVersion, limits};
 use sha2::{Digest as _, Sha512};
 use tokio::sync::Semaphore;
 
@@ -38,6 +41,8 @@ pub use error::PackageError;
 use error::{during, fault};
 
 const PACKAGE: &str = "package";
+const MERGED: &str = "merged";
+const CONFLICTS: &str = "conflicts";
 /// Unpacking is disk and processor work; more at once than this only makes each slower.
 const AT_ONCE: usize = 4;
 
@@ -50,6 +55,8 @@ pub struct PackageLimits {
     pub package_bytes: usize,
     /// Bytes of all unpacked files together, counted as they are written.
     pub unpacked_bytes: u64,
+    /// Bytes of a dependency as uploaded.
+    pub dependency_bytes: usize,
     /// Entries of an archive.
     pub entries: usize,
     /// Unpacked bytes up to which any ratio of packing is believed.
@@ -64,11 +71,21 @@ impl Default for PackageLimits {
             inline_bytes: limits::INLINE_CODE_BYTES,
             package_bytes: limits::PACKAGE_BYTES,
             unpacked_bytes: limits::UNPACKED_BYTES,
+            dependency_bytes: limits::DEPENDENCY_BYTES,
             entries: limits::PACKAGE_ENTRIES,
             ratio_floor: 64 << 20,
             ratio: 200,
         }
     }
+}
+
+/// Code and dependencies in one folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// Its name: the digest of what went into it.
+    pub digest: Digest,
+    /// A line for each file or folder that gave way to another one, in no more than a few hundred lines.
+    pub conflicts: Vec<String>,
 }
 
 /// The packages of one data folder. Cheap to clone.
@@ -120,6 +137,41 @@ impl Packages {
         self.blocking(move |shelf| shelf.put(code_type, filename, &bytes)).await
     }
 
+    /// The same for a dependency, which has rules of its own (contract: runtimes.md section 2).
+    ///
+    /// # Errors
+    /// As [`Packages::put`].
+    pub async fn put_dependency(&self, filename: &str, bytes: Bytes) -> Result<CodePackage, PackageError> {
+        let most = self.shelf.limits.dependency_bytes;
+        if bytes.len() > most {
+            return Err(fault::dependency_too_large(bytes.len(), most));
+        }
+        let filename = filename.to_owned();
+        self.blocking(move |shelf| {
+            archive::check_dependency(&bytes, &shelf.limits)?;
+            shelf.put(CodeType::Zip, filename, &bytes)
+        })
+        .await
+    }
+
+    /// Lays `dependencies` over `code`, in their order. What is there already costs nothing.
+    ///
+    /// # Errors
+    /// [`PackageError::Refused`] where the whole is too large, or a link leads out of it; [`PackageError::Missing`].
+    pub async fn merge(&self, code: &CodePackage, dependencies: &[Dependency]) -> Result<Merged, PackageError> {
+        let (code, dependencies) = (code.clone(), dependencies.to_vec());
+        self.blocking(move |shelf| shelf.merge(&code, &dependencies)).await
+    }
+
+    /// The folder that instances of a version see: its code, or what that was merged into.
+    #[must_use]
+    pub fn tree_of(&self, version: &FunctionVersion) -> PathBuf {
+        match &version.merged {
+            Some(digest) => self.shelf.home(&digest.0).join(MERGED),
+            None => self.tree(&version.code),
+        }
+    }
+
     /// The bytes as they were uploaded.
     ///
     /// # Errors
@@ -145,7 +197,7 @@ impl Packages {
     /// folder is. It is there for every package that [`Packages::put`] returned and no collection removed.
     #[must_use]
     pub fn tree(&self, package: &CodePackage) -> PathBuf {
-        self.shelf.home(&package.digest.0).join(tree_name(package.code_type, &package.filename))
+        self.shelf.tree(package)
     }
 
     /// Removes packages that no function uses and that were not put since the collection before this one; returns
@@ -195,6 +247,33 @@ impl Shelf {
         Ok(package)
     }
 
+    fn merge(&self, code: &CodePackage, dependencies: &[Dependency]) -> Result<Merged, PackageError> {
+        let of_code = merge::Layer { name: "the function".to_owned(), tree: self.tree(code), digest: &code.digest };
+        let layers: Vec<_> = std::iter::once(of_code)
+            .chain(dependencies.iter().map(|dependency| merge::Layer {
+                name: format!("the dependency {} (version {})", dependency.name, dependency.version),
+                tree: self.tree(&dependency.package()),
+                digest: &dependency.digest,
+            }))
+            .collect();
+        let digest = digest(merge::recipe(&tree_name(code.code_type, &code.filename), &layers).as_bytes());
+        self.fresh().now.insert(digest.0.clone());
+        let home = self.home(&digest.0);
+        let (tree_path, conflicts_path) = (home.join(MERGED), home.join(CONFLICTS));
+        if !tree_path.is_dir() || !conflicts_path.is_file() {
+            let staging = disk::Staging::new(&self.root).map_err(during("make a folder in", &self.root))?;
+            let (new_tree, new_conflicts) = (staging.path().join("tree"), staging.path().join(CONFLICTS));
+            let report = merge::merge(&layers, &new_tree, &self.limits)?;
+            write_package(&new_conflicts, report.conflicts.join("\n").as_bytes())
+                .map_err(during("write", &new_conflicts))?;
+            disk::settle(&new_tree, report.files).map_err(during("bring to disk", &new_tree))?;
+            self.place(&home, &[(new_conflicts, conflicts_path.clone()), (new_tree, tree_path)])
+                .map_err(during("move code into", &home))?;
+        }
+        let conflicts = fs::read_to_string(&conflicts_path).map_err(during("read", &conflicts_path))?;
+        Ok(Merged { digest, conflicts: conflicts.lines().map(str::to_owned).collect() })
+    }
+
     /// Renames finished things into place; where another put was faster, its equal result stays.
     fn place(&self, home: &Path, moves: &[(PathBuf, PathBuf)]) -> io::Result<()> {
         // A collection may not take the folder between its making and the renames.
@@ -227,6 +306,10 @@ impl Shelf {
         let mut fresh = self.fresh();
         fresh.before = std::mem::take(&mut fresh.now);
         Ok(removed)
+    }
+
+    fn tree(&self, package: &CodePackage) -> PathBuf {
+        self.home(&package.digest.0).join(tree_name(package.code_type, &package.filename))
     }
 
     fn home(&self, digest: &str) -> PathBuf {

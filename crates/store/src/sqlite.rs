@@ -4,6 +4,7 @@
 //! own process. `synchronous` is FULL: with NORMAL a commit in WAL mode may be lost at a power failure, and an
 //! answered create must not be.
 
+mod dependencies;
 mod functions;
 mod keys;
 mod reservations;

@@ -5,10 +5,12 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use fungraph_model::{AccessKey, Digest, FunctionKey, FunctionVersion, ProjectId, Qualifier, Reservation, Runtime};
+use fungraph_model::{
+    AccessKey, Dependency, Digest, FunctionKey, FunctionVersion, ProjectId, Qualifier, Reservation, Runtime,
+};
 
 use crate::sqlite::Sqlite;
-use crate::{Error, FunctionPage, FunctionQuery, Reservations, Usage};
+use crate::{DependencyPage, DependencyQuery, Error, FunctionPage, FunctionQuery, Reservations, Usage};
 
 /// Settings of the store.
 #[derive(Clone, Debug)]
@@ -70,7 +72,7 @@ impl Store {
     /// Stores a new function with its first version; its domain and project are made where they are new.
     ///
     /// # Errors
-    /// [`Error::Exists`] where the name is taken in its package; [`Error::OtherDomain`].
+    /// [`Error::Exists`] where the name is taken in its package; [`Error::OtherDomain`]; [`Error::DependencyMissing`].
     pub async fn create_function(&self, function: &FunctionVersion) -> Result<(), Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.create_function(function).await,
@@ -102,7 +104,7 @@ impl Store {
     /// was deleted and made again under its name is another one: its `func_id` differs.
     ///
     /// # Errors
-    /// [`Error::Changed`] where somebody was faster, [`Error::Missing`] where the function is gone.
+    /// [`Error::Changed`] where somebody was faster, [`Error::Missing`] where the function is gone, [`Error::DependencyMissing`].
     pub async fn update_function(&self, function: &FunctionVersion, expected_revision: u64) -> Result<(), Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.update_function(function, expected_revision).await,
@@ -174,7 +176,63 @@ impl Store {
         }
     }
 
-    /// Digests of the code of every version, for [`Packages::collect`](crate::Packages::collect).
+    /// Stores one more version of a dependency: the first of its name gets version 1 and `new.dependency` as id of all; what
+    /// `new.version` says is not looked at. Gives what was stored.
+    ///
+    /// # Errors
+    /// [`Error::OtherDomain`] or [`Error::Database`].
+    pub async fn add_dependency(&self, new: &Dependency) -> Result<Dependency, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.add_dependency(new).await,
+        }
+    }
+
+    /// A dependency of a project by the id of one version, or by the id of all: then the last one.
+    ///
+    /// # Errors
+    /// [`Error::BadRow`] or [`Error::Database`].
+    pub async fn dependency(&self, project: &ProjectId, id: &str) -> Result<Option<Dependency>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.dependency(project, id).await,
+        }
+    }
+
+    /// One version of a dependency of a project.
+    ///
+    /// # Errors
+    /// [`Error::BadRow`] or [`Error::Database`].
+    pub async fn dependency_version(
+        &self,
+        project: &ProjectId,
+        dependency: &str,
+        version: u32,
+    ) -> Result<Option<Dependency>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.dependency_version(project, dependency, version).await,
+        }
+    }
+
+    /// One page of the dependencies that match.
+    ///
+    /// # Errors
+    /// [`Error::BadRow`] or [`Error::Database`].
+    pub async fn dependencies(&self, query: &DependencyQuery) -> Result<DependencyPage, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.dependencies(query).await,
+        }
+    }
+
+    /// Removes one version of a dependency; `false` where there was none.
+    ///
+    /// # Errors
+    /// [`Error::DependencyInUse`] where a function has it; [`Error::Database`].
+    pub async fn delete_dependency(&self, project: &ProjectId, dependency: &str, version: u32) -> Result<bool, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.delete_dependency(project, dependency, version).await,
+        }
+    }
+
+    /// Digests of every version's code, of what it was merged into, and of every dependency, for [`Packages::collect`](crate::Packages::collect).
     ///
     /// # Errors
     /// [`Error::Database`].

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use fungraph_model::{
-    AccessKey, CodePackage, CodeType, Digest, DomainId, FunctionKey, FunctionSpec, FunctionVersion, HookSpec,
-    MetricRule, ProjectId, Qualifier, Reservation, Reserved, Runtime, Schedule, Secret, Strategy,
+    AccessKey, CodePackage, CodeType, Dependency, Digest, DomainId, FunctionKey, FunctionSpec, FunctionVersion,
+    HookSpec, MetricRule, ProjectId, Qualifier, Reservation, Reserved, Runtime, Schedule, Secret, Strategy,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use crate::{Config, Error, FunctionQuery, Store, Usage};
+use crate::{Config, DependencyQuery, Error, FunctionQuery, Store, Usage};
 
 async fn fresh() -> (TempDir, Store) {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -59,6 +59,8 @@ fn function(name: &str) -> FunctionVersion {
             size: 100,
             digest: Digest(name.repeat(2)),
         },
+        dependencies: Vec::new(),
+        merged: None,
         revision: 1,
         last_modified: Timestamp::from_microsecond(1_700_000_000_123_456).expect("a time"),
     }
@@ -280,4 +282,105 @@ async fn reservations_are_replaced_removed_and_go_with_their_function() {
     store.reserve(&key("a"), &alias, None).await.expect("it is gone already");
     assert!(store.delete_function(&key("b")).await.expect("deletes").is_some());
     assert_eq!(store.reservations().await.expect("lists").reserved, expected[2..]);
+}
+
+fn dependency(id: &str, name: &str) -> Dependency {
+    Dependency {
+        id: id.to_owned(),
+        dependency: format!("dep-of-{id}"),
+        project: project("p1"),
+        domain: DomainId("d1".to_owned()),
+        name: name.to_owned(),
+        version: 1,
+        runtime: Runtime::parse("Python3.9").expect("a runtime"),
+        description: "what \"it\" holds".to_owned(),
+        size: 70,
+        digest: Digest(format!("digest-{id}")),
+        last_modified: Timestamp::from_microsecond(1_700_000_000_123_456).expect("a time"),
+    }
+}
+
+fn listing(of: Option<&str>) -> DependencyQuery {
+    let dependency = of.map(str::to_owned);
+    DependencyQuery { project: project("p1"), dependency, name: None, runtime: None, marker: 0, limit: 10 }
+}
+
+#[tokio::test]
+async fn uploads_of_one_name_are_versions_of_one_dependency() {
+    let (folder, store) = fresh().await;
+    let first = store.add_dependency(&dependency("a1", "units")).await.expect("stores");
+    let second = store.add_dependency(&dependency("a2", "units")).await.expect("stores");
+    let other = store.add_dependency(&dependency("b1", "roman")).await.expect("stores");
+    assert_eq!(first, dependency("a1", "units"));
+    assert_eq!(second, Dependency { version: 2, dependency: first.dependency.clone(), ..dependency("a2", "units") });
+    store.close().await;
+
+    let store = open(folder.path()).await;
+    let (mine, strangers) = (project("p1"), project("p2"));
+    let find = |id: &'static str| {
+        let (store, mine) = (store.clone(), mine.clone());
+        async move { store.dependency(&mine, id).await.expect("reads") }
+    };
+    assert_eq!(find("a1").await, Some(first.clone()));
+    assert_eq!(find("dep-of-a1").await, Some(second.clone()), "the last version");
+    assert_eq!(find("absent").await, None);
+    assert_eq!(store.dependency(&strangers, "a1").await.expect("reads"), None);
+    assert_eq!(store.dependency_version(&mine, "dep-of-a1", 1).await.expect("reads"), Some(first.clone()));
+    assert_eq!(store.dependency_version(&mine, "dep-of-a1", 3).await.expect("reads"), None);
+
+    let all = store.dependencies(&listing(None)).await.expect("lists");
+    assert_eq!((all.dependencies, all.total), (vec![second.clone(), other.clone()], 2));
+    let versions = store.dependencies(&listing(Some("dep-of-a1"))).await.expect("lists");
+    assert_eq!((versions.dependencies, versions.total), (vec![first, second.clone()], 2));
+    let page = store.dependencies(&DependencyQuery { marker: 1, limit: 1, ..listing(None) }).await.expect("lists");
+    assert_eq!((page.dependencies, page.total), (vec![other], 2));
+    let named = DependencyQuery { name: Some("units".to_owned()), ..listing(None) };
+    assert_eq!(store.dependencies(&named).await.expect("lists").dependencies, [second]);
+
+    // No number is used twice, and with the last version the dependency is gone.
+    assert!(store.delete_dependency(&mine, "dep-of-a1", 2).await.expect("deletes"));
+    assert!(!store.delete_dependency(&mine, "dep-of-a1", 2).await.expect("it is gone already"));
+    assert!(!store.delete_dependency(&strangers, "dep-of-a1", 1).await.expect("it is not theirs"));
+    assert_eq!(store.add_dependency(&dependency("a3", "units")).await.expect("stores").version, 3);
+    for version in [1, 3] {
+        assert!(store.delete_dependency(&mine, "dep-of-a1", version).await.expect("deletes"));
+    }
+    let again = store.add_dependency(&dependency("a4", "units")).await.expect("stores");
+    assert_eq!((again.dependency.as_str(), again.version), ("dep-of-a4", 1));
+}
+
+#[tokio::test]
+async fn dependencies_of_a_function_keep_their_order_and_cannot_vanish() {
+    let (folder, store) = fresh().await;
+    let mut all = Vec::new();
+    for (id, name) in [("z", "last"), ("a", "first"), ("m", "middle")] {
+        all.push(store.add_dependency(&dependency(id, name)).await.expect("stores"));
+    }
+    let merged = Some(Digest("merged".to_owned()));
+    let with = FunctionVersion { dependencies: all.clone(), merged, ..function("f") };
+    store.create_function(&with).await.expect("stores");
+    store.create_function(&function("g")).await.expect("stores");
+    store.close().await;
+
+    let store = open(folder.path()).await;
+    assert!(same(&store.function(&key("f")).await.expect("reads").expect("is there"), &with));
+    let query = FunctionQuery { project: project("p1"), package: None, name_part: None, marker: 0, limit: 10 };
+    assert!(same(&store.functions(&query).await.expect("lists").functions[0], &with));
+    let used = store.digests_in_use().await.expect("lists");
+    for digest in ["merged", "digest-z", "digest-a", "digest-m", "ff", "gg"] {
+        assert!(used.contains(&Digest(digest.to_owned())), "{digest}");
+    }
+    let in_use = store.delete_dependency(&project("p1"), "dep-of-a", 1).await;
+    assert!(matches!(in_use, Err(Error::DependencyInUse)), "{in_use:?}");
+
+    let fewer = FunctionVersion { dependencies: vec![all[2].clone(), all[0].clone()], revision: 2, ..with };
+    store.update_function(&fewer, 1).await.expect("updates");
+    assert!(same(&store.function(&key("f")).await.expect("reads").expect("is there"), &fewer));
+    assert!(store.delete_dependency(&project("p1"), "dep-of-a", 1).await.expect("it is free"));
+    let gone = FunctionVersion { dependencies: all, revision: 3, ..fewer.clone() };
+    let missing = store.update_function(&gone, 2).await;
+    assert!(matches!(&missing, Err(Error::DependencyMissing { id }) if id == "a"), "{missing:?}");
+    assert!(same(&store.function(&key("f")).await.expect("reads").expect("is there"), &fewer), "nothing changed");
+    assert!(store.delete_function(&key("f")).await.expect("deletes").is_some());
+    assert!(store.delete_dependency(&project("p1"), "dep-of-z", 1).await.expect("it is free"));
 }

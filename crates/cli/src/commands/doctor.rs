@@ -4,10 +4,11 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
-use fungraph_instance::{Interpreter, Interpreters};
-use fungraph_model::{Language, Runtime};
+use fungraph_instance::Interpreters;
+use fungraph_model::Language;
 use fungraph_sandbox::WallState;
 
+use super::runtimes;
 use crate::args::DoctorArgs;
 use crate::config::{Network, Settings};
 use crate::exit::Exit;
@@ -94,31 +95,32 @@ fn network(report: &mut Report, settings: &Settings) {
 
 fn interpreters(report: &mut Report, found: &Interpreters, strict: bool) {
     report.section("Interpreters");
+    let offers = runtimes::offers(found, strict);
+    let runs = runtimes::by_interpreter(&offers);
     for interpreter in found.all() {
-        let names: Vec<&str> =
-            names(found, strict).filter(|(_, chosen)| Arc::ptr_eq(chosen, interpreter)).map(|(name, _)| name).collect();
-        let runs = if names.is_empty() { "-".to_owned() } else { names.join(", ") };
+        let names = runs.iter().find(|(other, _)| Arc::ptr_eq(other, interpreter)).map(|(_, names)| names.join(", "));
         report.line(
             "ok",
             &interpreter.to_string(),
             &format!("{} ({})", interpreter.program.display(), interpreter.origin.name()),
         );
-        report.line("", "", &format!("runs {runs}"));
+        report.line("", "", &format!("runs {}", names.as_deref().unwrap_or("-")));
     }
     for note in found.notes() {
         report.line("note", "", note);
     }
-    for language in [Language::Python, Language::NodeJs] {
-        let first = Runtime::all().filter(|runtime| runtime.language() == language).last();
-        let missing = first.and_then(|runtime| found.choose(runtime, false).err());
-        if let Some(missing) = missing {
-            report.bad("MISSING", &format!("{language:?}"), &missing.message());
-        }
+    if found.all().is_empty() {
+        let titles = Language::built_titles();
+        report.bad(
+            "MISSING",
+            "any",
+            &format!("no function can run without one of {titles}; install what `fungraph runtimes` says"),
+        );
     }
-    if strict {
-        for missing in served().filter_map(|runtime| found.choose(runtime, true).err()) {
-            report.line("refused", "", &missing.message());
-        }
+    let missing = offers.iter().filter(|offer| offer.runtime.language().is_built() && offer.choice.is_err());
+    let missing: Vec<&str> = missing.map(|offer| offer.runtime.name()).collect();
+    if !missing.is_empty() {
+        report.line("absent", "", &format!("{}: `fungraph runtimes` says what to install", missing.join(", ")));
     }
 }
 
@@ -142,26 +144,4 @@ fn folder_line(report: &mut Report, folder: &Path) {
         None if folder.is_dir() => report.line("ok", "data folder", &format!("{shown} is there")),
         None => report.line("ok", "data folder", &format!("{shown} will be made at the first start")),
     }
-}
-
-/// Which runtimes each interpreter runs, for people.
-pub(crate) fn runtimes(found: &Interpreters, strict: bool) -> Vec<(String, Vec<&'static str>)> {
-    let mut lines: Vec<(String, Vec<&'static str>)> = Vec::new();
-    for (name, interpreter) in names(found, strict) {
-        let shown = format!("{} ({})", interpreter, interpreter.program.display());
-        match lines.iter_mut().find(|(line, _)| *line == shown) {
-            Some((_, names)) => names.push(name),
-            None => lines.push((shown, vec![name])),
-        }
-    }
-    lines
-}
-
-fn names(found: &Interpreters, strict: bool) -> impl Iterator<Item = (&'static str, Arc<Interpreter>)> {
-    served().filter_map(move |runtime| Some((runtime.name(), found.choose(runtime, strict).ok()?.interpreter)))
-}
-
-/// Runtimes that have a bootstrap and that this platform will not refuse for their age.
-fn served() -> impl Iterator<Item = Runtime> {
-    Runtime::all().filter(|runtime| matches!(runtime.language(), Language::Python | Language::NodeJs | Language::Java))
 }

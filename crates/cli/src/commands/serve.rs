@@ -11,7 +11,7 @@ use rustix::fs::Mode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::doctor::runtimes;
+use super::runtimes::{by_interpreter, offers};
 use crate::args::ServeArgs;
 use crate::config::Settings;
 use crate::credentials::Credentials;
@@ -163,13 +163,11 @@ fn tell_runtimes(settings: &Settings, ground: &Ground) {
     for note in ground.interpreters.notes() {
         tracing::debug!("{note}");
     }
-    for (interpreter, names) in runtimes(&ground.interpreters, settings.runtimes.strict) {
-        tracing::info!("{interpreter} runs {}", names.join(", "));
+    for (interpreter, names) in by_interpreter(&offers(&ground.interpreters, settings.runtimes.strict)) {
+        tracing::info!("{interpreter} ({}) runs {}", interpreter.program.display(), names.join(", "));
     }
     if ground.interpreters.all().is_empty() {
-        tracing::warn!(
-            "no Python and no Node.js was found, so no function can run; `fungraph doctor` says what to install"
-        );
+        tracing::warn!("no interpreter was found, so no function can run; `fungraph runtimes` says what to install");
     }
 }
 

@@ -56,6 +56,11 @@ fn the_node_example_says_hello() {
 }
 
 #[test]
+fn the_php_example_says_hello() {
+    says_hello("examples/hello-php");
+}
+
+#[test]
 fn a_refused_connection_is_explained_once() {
     let connect = "import socket\n\ndef handler(event, context):\n    for port in (80, 81):\n        try: \
                    socket.create_connection(('169.254.169.254', port), 5)\n        except OSError as error: last = error\n    \
@@ -131,8 +136,8 @@ fn what_is_wrong_is_told_before_anything_starts() {
     for (args, expected) in [
         (vec!["/nowhere/at/all".to_owned()], "there is no folder /nowhere/at/all; to call a function of a server, give its name without a slash".to_owned()),
         (vec![format!("{}index.py", at(&python))], format!("{}index.py is a file; give the folder that holds it", at(&python))),
-        (vec![at(&empty)], format!("{} has neither index.py nor index.js; say what it is, such as --runtime Python3.12 --handler main.handler", at(&empty))),
-        (vec![at(&both)], format!("{} has both index.py and index.js; say which with --runtime Python3.12 or --runtime Node.js20.15", at(&both))),
+        (vec![at(&empty)], format!("{} has none of index.py, index.js, index.php; say what it is, such as --runtime Python3.12 --handler main.handler", at(&empty))),
+        (vec![at(&both)], format!("{} has index.py and index.js; say which with --runtime Python3.12 or --runtime Node.js20.15", at(&both))),
         (vec![at(&python), "--data".to_owned(), "{name: 1}".to_owned()], "--data is not JSON: key must be a string at line 1 column 2; in a shell, put it in single quotes: --data '{\"name\": \"Ada\"}'".to_owned()),
         (vec![at(&python), "--data".to_owned(), "@/nowhere".to_owned()], "--data: cannot read /nowhere: No such file or directory (os error 2)".to_owned()),
         (vec!["./x".to_owned(), "--async".to_owned()], "--async comes with the asynchronous queue, which is not built yet; leave it out to wait for the result".to_owned()),

@@ -40,6 +40,11 @@ fn help_of_top() {
 }
 
 #[test]
+fn help_of_runtimes() {
+    shows("runtimes", &["runtimes", "--help"]);
+}
+
+#[test]
 fn version_is_the_package_s() {
     let run = fungraph(&["--version"]);
     assert_eq!((run.code, run.out), (0, format!("fungraph {}\n", env!("CARGO_PKG_VERSION"))));
@@ -59,5 +64,5 @@ fn commands_that_are_not_built_are_not_listed() {
     let help = fungraph(&["--help"]).out;
     let commands = help.split("Commands:").nth(1).and_then(|rest| rest.split("Options:").next()).expect("two headings");
     let names: Vec<&str> = commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(names, ["serve", "invoke", "logs", "why", "top", "doctor", "env"]);
+    assert_eq!(names, ["serve", "invoke", "logs", "why", "top", "doctor", "runtimes", "env"]);
 }

@@ -1,5 +1,7 @@
 //! The life of an instance as its function sees it: initializer, calls, pre-stop, and what takes its place.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
@@ -121,4 +123,34 @@ fn python_instances_start_from_byte_code_once_there_is_some() {
         wait_for("its end", || (!instances(server.spawner()).contains(&other)).then_some(()));
     }
     assert_eq!(call(), "from byte code");
+}
+
+#[test]
+fn log_left_by_a_server_that_was_killed_while_it_deleted_is_not_shown_by_the_next_function() {
+    let home = open_folder();
+    let data = home.path().join("data");
+    let host = Host::start(home.path());
+    create(&host, &code("kept"), 3);
+    assert_eq!(host.call("f").text(), "kept 1");
+    let project = host.server.project();
+    assert_eq!(host.server.stop(), Some(0));
+    // What such a server leaves: the folder of a function that its database does not have.
+    let package = data.join("logs").join(project).join("default");
+    for lost in ["lost", "never-created-again"] {
+        let folder = package.join(lost);
+        std::fs::create_dir(&folder).expect("a folder");
+        std::fs::copy(package.join("f/00000001.log"), folder.join("00000001.log")).expect("a copy");
+        let owner = std::fs::metadata(package.join("f")).expect("a folder");
+        std::os::unix::fs::chown(&folder, Some(owner.uid()), Some(owner.gid())).expect("root may");
+    }
+    let host = Host::start(home.path());
+    let mut body = python("lost", "def handler(event, context):\n    return 'new'\n");
+    body["memory_size"] = json!(128);
+    host.done("POST", "", &body);
+    assert_eq!(host.call("lost").text(), "new");
+    wait_for("the end of what nobody wants", || (!package.join("never-created-again").exists()).then_some(()));
+    assert_eq!(host.server.stop(), Some(0));
+    let said = fungraph(&["logs", "lost", "--data-dir", &data.display().to_string()]).out;
+    assert!(said.contains("Finish invoke") && !said.contains("kept"), "{said}");
+    assert!(log(home.path()).contains("kept gets ready"), "the log of a function that exists stays");
 }

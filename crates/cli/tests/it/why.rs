@@ -92,6 +92,7 @@ fn a_cold_and_a_warm_call_are_explained() {
         ("fungraph_instances{state=\"busy\"}", 0.0),
         ("fungraph_instance_memory_bytes", f64::from(128 << 20)),
         ("fungraph_waiting_calls", 0.0),
+        ("fungraph_waiting_functions", 0.0),
         ("fungraph_invocation_seconds_count{phase=\"start\"}", 1.0),
         ("fungraph_invocation_seconds_count{phase=\"load\"}", 1.0),
         ("fungraph_invocation_seconds_count{phase=\"initialize\"}", 0.0),
@@ -322,7 +323,7 @@ fn a_call_without_an_interpreter_is_counted_and_explained() {
         "{found}"
     );
     let log = fungraph(&["logs", "old", "--request", request, "--data-dir", &data]).out;
-    assert!(log.contains("install") && log.contains("(invoke Failed)"), "{log}");
+    assert!(log.contains("set runtimes.strict = false") && log.contains("(invoke Failed)"), "{log}");
     let metrics = server.request("GET", "/metrics", &[], "").text();
     assert!((metric(&metrics, "fungraph_invocations_total{end=\"failed\"}") - 1.0).abs() < f64::EPSILON, "{metrics}");
     assert_eq!(server.stop(), Some(0));

@@ -160,7 +160,7 @@ impl Engine {
                     continue;
                 }
             };
-            let slots_each = resolved.version.spec.strategy.concurrent_num as usize;
+            let slots_each = resolved.version.spec.calls_at_once();
             let load = Load { running: resolved.group.running(), slots_each };
             let more = scaled(count, &reserved.reservation.metrics, load) - count;
             let left = left.entry(&reserved.domain).or_default();

@@ -23,6 +23,8 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::TooManyUserData
         | ErrorCode::UserDataTooBig
         | ErrorCode::DescriptionTooLong
+        | ErrorCode::BadDependency
+        | ErrorCode::BadDependencyType
         | ErrorCode::BadConcurrency
         | ErrorCode::TooManyReserved
         | ErrorCode::BadUrn
@@ -30,9 +32,12 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::BadInitializerTimeout => StatusCode::BAD_REQUEST,
         ErrorCode::BadCredentials => StatusCode::UNAUTHORIZED,
         ErrorCode::Forbidden | ErrorCode::TooManyFunctions | ErrorCode::CodeQuota => StatusCode::FORBIDDEN,
-        ErrorCode::NotFound | ErrorCode::FunctionNotFound | ErrorCode::VersionNotFound | ErrorCode::AliasNotFound => {
-            StatusCode::NOT_FOUND
-        }
+        ErrorCode::NotFound
+        | ErrorCode::FunctionNotFound
+        | ErrorCode::VersionNotFound
+        | ErrorCode::AliasNotFound
+        | ErrorCode::DependencyNotFound => StatusCode::NOT_FOUND,
+        ErrorCode::DependencyInUse => StatusCode::PRECONDITION_FAILED,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
         ErrorCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,

@@ -41,10 +41,18 @@ impl Links {
 
     /// A link to the code of a version, below `base`.
     pub(crate) fn make(&self, version: &FunctionVersion, now: Timestamp, base: &str) -> String {
-        let code = &version.code;
+        let mut code = version.code.clone();
+        if code.filename.is_empty() {
+            code.filename = format!("{}.zip", version.key.name);
+        }
+        self.to_package(&code, now, base)
+    }
+
+    /// A link to a package, below `base`.
+    pub(crate) fn to_package(&self, code: &CodePackage, now: Timestamp, base: &str) -> String {
         let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
         let until = now.as_second().saturating_add(lifetime);
-        let name = if code.filename.is_empty() { format!("{}.zip", version.key.name) } else { code.filename.clone() };
+        let name = &code.filename;
         let mut token =
             format!("{until}\n{}\n{}\n{}\n{name}", code.code_type.name(), code.size, code.digest.0).into_bytes();
         let mac = self.key.clone().chain_update(&token).finalize().into_bytes();

@@ -35,8 +35,8 @@ pub(crate) async fn show(engine: &Engine, call: Call<'_>) -> Result<Response, Re
 /// UpdateFunctionConfig.
 pub(crate) async fn update(engine: &Arc<Engine>, call: Call<'_>) -> Result<Response, Refusal> {
     let function = call.route.function()?;
-    let (name, draft) = shape::spec_update(Fields::read(call.body).await?)?;
-    let version = engine.update_spec(&call.caller, &function, name, draft).await?;
+    let (name, draft, attached) = shape::spec_update(Fields::read(call.body).await?)?;
+    let version = engine.update_spec(&call.caller, &function, name, draft, attached).await?;
     let reservation = engine.reservation(&version).await?;
     Ok(answer::json(&shape::config(&version, reservation.as_ref(), engine.region())))
 }

@@ -1,9 +1,9 @@
 //! Bodies of create and update requests, as drafts for the engine.
 
-use fungraph_engine::{CodeDraft, FunctionDraft, SpecDraft, StrategyDraft};
+use fungraph_engine::{AttachedDraft, CodeDraft, FunctionDraft, SpecDraft, StrategyDraft};
 use fungraph_model::Fault;
 
-use super::{fields::Fields, not_built, passive};
+use super::{dependency::attached, fields::Fields, not_built, passive};
 
 /// CreateFunction.
 pub(crate) fn create(mut fields: Fields) -> Result<FunctionDraft, Fault> {
@@ -13,19 +13,20 @@ pub(crate) fn create(mut fields: Fields) -> Result<FunctionDraft, Fault> {
         package: fields.text("package")?,
         spec: spec(&mut fields)?,
         code: code(&mut fields)?,
+        attached: attached(&mut fields)?,
     })
 }
 
-/// UpdateFunctionConfig: the name it repeats, and the configuration.
-pub(crate) fn spec_update(mut fields: Fields) -> Result<(Option<String>, SpecDraft), Fault> {
+/// UpdateFunctionConfig: the name it repeats, the configuration, and the dependencies.
+pub(crate) fn spec_update(mut fields: Fields) -> Result<(Option<String>, SpecDraft, AttachedDraft), Fault> {
     not_built::refuse(&fields)?;
-    Ok((fields.text("func_name")?, spec(&mut fields)?))
+    Ok((fields.text("func_name")?, spec(&mut fields)?, attached(&mut fields)?))
 }
 
-/// UpdateFunctionCode.
-pub(crate) fn code_update(mut fields: Fields) -> Result<CodeDraft, Fault> {
+/// UpdateFunctionCode: the code, and the dependencies.
+pub(crate) fn code_update(mut fields: Fields) -> Result<(CodeDraft, AttachedDraft), Fault> {
     not_built::refuse(&fields)?;
-    code(&mut fields)
+    Ok((code(&mut fields)?, attached(&mut fields)?))
 }
 
 fn spec(fields: &mut Fields) -> Result<SpecDraft, Fault> {

@@ -87,6 +87,20 @@ impl Fields {
         }
     }
 
+    /// A list of texts; `None` where it is absent or null.
+    pub(super) fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, Fault> {
+        let items = match self.take(name) {
+            None => return Ok(None),
+            Some(Value::Array(items)) => items,
+            Some(other) => return Err(wrong(name, "a list of texts", &other)),
+        };
+        let text = |(index, item)| match item {
+            Value::String(text) => Ok(text),
+            other => Err(wrong(&format!("{name}[{index}]"), "a text", &other)),
+        };
+        items.into_iter().enumerate().map(text).collect::<Result<_, _>>().map(Some)
+    }
+
     /// Runs `read` on each object of a list, whose own errors then name it: `cron_configs[1].count`.
     pub(super) fn each<T>(
         &mut self,

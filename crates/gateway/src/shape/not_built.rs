@@ -8,11 +8,9 @@ use super::fields::Fields;
 /// Field, whether its value asks for the feature, and what to do instead.
 type Feature = (&'static str, fn(&Value) -> bool, &'static str);
 
-const FEATURES: [Feature; 12] = [
+const FEATURES: [Feature; 10] = [
     ("code_type", is_other_code_type, "send the code itself with code_type inline, zip or jar"),
     ("custom_image", is_image, "use a runtime of the list with code_type inline, zip or jar"),
-    ("depend_version_list", is_something, "put the dependency into the code package"),
-    ("depend_list", is_something, "put the dependency into the code package"),
     ("mount_config", has_mounts, "leave the mounts out"),
     ("gpu_memory", is_something, "leave the field out"),
     ("gpu_type", is_something, "leave the field out"),
@@ -87,7 +85,6 @@ mod tests {
         check(r#"{"code_type":"obs","code_url":"https://x"}"#, Some("code_type 'obs'"));
         check(r#"{"code_type":"Custom-Image-Swr"}"#, Some("Custom-Image-Swr"));
         check(r#"{"custom_image":{"enabled":true,"image":"i"}}"#, Some("custom_image"));
-        check(r#"{"depend_version_list":["a"]}"#, Some("depend_version_list"));
         check(r#"{"mount_config":{"func_mounts":[{}]}}"#, Some("mount_config"));
         check(r#"{"gpu_memory":1024}"#, Some("gpu_memory"));
         check(r#"{"is_stateful_function":true}"#, Some("is_stateful_function"));

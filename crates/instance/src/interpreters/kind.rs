@@ -39,7 +39,7 @@ pub(super) struct Series {
     pub(super) number: u16,
 }
 
-pub(super) static KINDS: [Kind; 3] = [
+pub(super) static KINDS: [Kind; 4] = [
     Kind {
         language: Language::Python,
         title: "Python",
@@ -97,6 +97,24 @@ pub(super) static KINDS: [Kind; 3] = [
         install: "a JDK with javac, since a JRE cannot compile the bootstrap: apt install openjdk-17-jdk-headless",
         install_series: "apt install openjdk-{series}-jdk-headless, or sdk install java",
         library: Some("Gson (apt install libgoogle-gson-java), or name its jar in the setting runtimes.gson"),
+    },
+    Kind {
+        language: Language::Php,
+        title: "PHP",
+        stems: &["php"],
+        programs: &[
+            "php", "php7", "php8", "php7.2", "php7.3", "php7.4", "php8.0", "php8.1", "php8.2", "php8.3", "php8.4",
+            "php8.5", "php8.6", "php72", "php73", "php74", "php80", "php81", "php82", "php83", "php84", "php85",
+            "php86",
+        ],
+        oldest: (7, 2, 0),
+        series_is_major: false,
+        header: "include/php/main/php_version.h",
+        macros: ["PHP_MAJOR_VERSION", "PHP_MINOR_VERSION", "PHP_RELEASE_VERSION"],
+        landmarks: &["include/php/main/php_version.h", "lib/php"],
+        install: "apt install php-cli",
+        install_series: "phpenv install {series}, asdf install php {series}, or a package php{series}-cli of your system",
+        library: None,
     },
 ];
 
@@ -159,6 +177,12 @@ mod tests {
         }
         for name in ["volta-shim", "snap", "node_exporter", "nodemon"] {
             check(Language::NodeJs, name, false);
+        }
+        for name in ["php", "php8.2", "php83"] {
+            check(Language::Php, name, true);
+        }
+        for name in ["php-cgi8.2", "phpdbg", "php-fpm8.2", "php-config", "phpize", "phar"] {
+            check(Language::Php, name, false);
         }
     }
 }

@@ -65,6 +65,9 @@ const HOME: &[(&str, &str)] = &[
     ("asdf", ".asdf/installs/nodejs/*/bin"),
     ("mise", ".local/share/mise/installs/python/*/bin"),
     ("mise", ".local/share/mise/installs/node/*/bin"),
+    ("phpenv", ".phpenv/versions/*/bin"),
+    ("asdf", ".asdf/installs/php/*/bin"),
+    ("mise", ".local/share/mise/installs/php/*/bin"),
     ("nodenv", ".nodenv/versions/*/bin"),
     ("n", "n/n/versions/node/*/bin"),
     ("n", ".n/n/versions/node/*/bin"),
@@ -103,6 +106,7 @@ const MANAGER: &[&str] = &[
     "installs/nodejs/*/bin",
     "installs/java/*/bin",
     "candidates/java/*/bin",
+    "installs/php/*/bin",
     "*/bin",
 ];
 

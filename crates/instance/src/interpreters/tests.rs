@@ -56,6 +56,23 @@ fn python_never_crosses_its_major() {
 }
 
 #[test]
+fn php_never_crosses_its_major() {
+    let host = [interpreter(Language::Php, (8, 2, 29)), interpreter(Language::Php, (8, 1, 2))];
+    check_on(&host, "PHP8.3", false, Ok(((8, 2, 29), false)));
+    check_on(&host, "PHP8.3", true, Err("this host has PHP 8.2, 8.1. Install that version (phpenv install 8.3"));
+    check_on(
+        &host,
+        "PHP7.3",
+        false,
+        Err("this host has PHP 8.2, 8.1, and no other major version stands in for it. Install"),
+    );
+    check_on(&host, "PHP7.3", false, Err("phpenv install 7.3"));
+    check_on(&[], "PHP7.3", false, Err("phpenv install 7.3"));
+    check_on(&[], "PHP8.3", false, Err("apt install php-cli"));
+    check_on(&[interpreter(Language::Php, (7, 4, 33))], "PHP7.3", false, Ok(((7, 4, 33), false)));
+}
+
+#[test]
 fn a_series_of_node_is_its_major() {
     check("Node.js18.15", Ok(((18, 20, 0), true)));
     check("Node.js20.15", Ok(((22, 4, 0), false)));
@@ -100,6 +117,12 @@ fn strict_wants_the_very_series_and_says_how_to_get_it() {
         Err("this host has Python 3.11, 3.8. Install that version (uv python install 3.9"),
     );
     check_on(&host, "Node.js18.15", true, Err("nvm install 18"));
+    check_on(
+        &host,
+        "Node.js6.10",
+        true,
+        Err("Node.js 20. It is too old for functions: choose a later runtime, or set runtimes.strict"),
+    );
     check_on(&host, "Node.js20.15", true, Ok(((20, 1, 0), true)));
 }
 
@@ -107,7 +130,7 @@ fn strict_wants_the_very_series_and_says_how_to_get_it() {
 fn what_is_missing_names_its_package() {
     check_on(&[], "Python3.9", false, Err("apt install python3"));
     check_on(&[python(3, 9, 1)], "Node.js18.15", false, Err("apt install nodejs"));
-    check_on(&[], "PHP7.3", false, Err("only Python, Node.js and Java"));
+    check_on(&[], "C#(.NET Core 6.0)", false, Err("cannot run here yet: only Python, "));
 }
 
 #[test]
@@ -117,6 +140,8 @@ fn version_managers_are_found_by_what_they_put_on_disk() {
     tree.python("home/.local/share/uv/python/cpython-3.12.4-linux-x86_64-gnu", "3.12", None);
     tree.node("home/.nvm/versions/node/v20.15.1", Some((20, 15, 1)));
     tree.node("home/.volta/tools/image/node/18.20.2", Some((18, 20, 2)));
+    tree.php("home/.phpenv/versions/7.4.33", (7, 4, 33));
+    tree.php("home/.asdf/installs/php/8.3.6", (8, 3, 6));
     let found = tree.discover();
     tree.check(
         &found,
@@ -125,6 +150,8 @@ fn version_managers_are_found_by_what_they_put_on_disk() {
             "Python 3.9.18 pyenv home/.pyenv/versions/3.9.18",
             "NodeJs 20.15.1 nvm home/.nvm/versions/node/v20.15.1",
             "NodeJs 18.20.2 volta home/.volta/tools/image/node/18.20.2",
+            "Php 8.3.6 asdf home/.asdf/installs/php/8.3.6",
+            "Php 7.4.33 phpenv home/.phpenv/versions/7.4.33",
         ],
     );
     assert_eq!(found.notes(), [""; 0]);
@@ -238,7 +265,9 @@ fn this_host_has_what_its_path_shows() {
         let version = ask::ask(&program, ask::LIMIT).expect("it prints its version");
         assert_eq!(version, interpreter.version, "what files tell is what it prints: {interpreter:?}");
     }
-    for (program, language) in [("/usr/bin/python3", Language::Python), ("/usr/bin/node", Language::NodeJs)] {
+    for (program, language) in
+        [("/usr/bin/python3", Language::Python), ("/usr/bin/node", Language::NodeJs), ("/usr/bin/php", Language::Php)]
+    {
         let there = found.all().iter().any(|interpreter| interpreter.language == language);
         assert!(there || !Path::new(program).exists(), "{program} exists and is not found: {:?}", found.notes());
     }

@@ -78,9 +78,12 @@ pub(super) fn from_output(text: &str) -> Option<Version> {
     Some((numbers.next()??, numbers.next()??, numbers.next().flatten().unwrap_or(0)))
 }
 
-/// Whether a program's name denies a version: `python3.9` is no 3.11.
+/// Whether a program's name denies a version: `python3.9` is no 3.11, and `php82` is 8.2.
 fn agrees(name: &str, version: Version) -> bool {
     let digits = name.trim_start_matches(|c: char| !c.is_ascii_digit());
+    if name.starts_with("php") && !digits.contains('.') && digits.len() > 1 {
+        return digits == format!("{}{}", version.0, version.1);
+    }
     let mut numbers = digits.split('.').map_while(|part| part.trim_end_matches(['m', 't']).parse::<u16>().ok());
     numbers.next().is_none_or(|major| major == version.0) && numbers.next().is_none_or(|minor| minor == version.1)
 }
@@ -144,6 +147,10 @@ mod tests {
             ("python2", (3, 11, 2), false),
             ("node", (20, 1, 0), true),
             ("node18", (20, 1, 0), false),
+            ("php8.2", (8, 2, 1), true),
+            ("php82", (8, 2, 1), true),
+            ("php81", (8, 2, 1), false),
+            ("php8", (8, 2, 1), true),
         ] {
             assert_eq!(agrees(name, version), expected, "{name} {version:?}");
         }

@@ -6,11 +6,14 @@ use fungraph_instance::StartError;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::average::{Average, Low};
-use crate::{Lease, lease::Member, report::Pulse, reserve::Reserve};
+use crate::{Lease, allowance::Claim, lease::Member, report::Pulse, reserve::Reserve};
 
 /// Somebody in line.
 pub(crate) struct Waiter {
     pub(crate) reply: oneshot::Sender<Result<Lease, StartError>>,
+    number: u64,
+    /// An instance is being started for him, or was.
+    start_begun: bool,
 }
 
 /// Everything a group knows of its instances.
@@ -21,6 +24,8 @@ pub(crate) struct State {
     /// Instances being started.
     pub(crate) starting: usize,
     pub(crate) waiting: VecDeque<Waiter>,
+    /// How many ever stood in line: the number of the last.
+    stood_in_line: u64,
     /// No instance is kept idle any more: the function changed or is gone.
     pub(super) retired: bool,
     pub(super) reserve: Reserve,
@@ -38,6 +43,10 @@ pub(crate) struct Seat {
     pub(super) last_used: Instant,
     /// Its initializer has run, or it has none.
     pub(super) initialized: bool,
+    /// It takes no more calls: the last one that runs in it takes it along.
+    pub(super) leaving: bool,
+    /// Held for its `Drop`: its function may have another instance then.
+    pub(super) _claim: Claim,
 }
 
 impl Seat {
@@ -45,12 +54,16 @@ impl Seat {
     pub(crate) fn serves(&self) -> bool {
         self.initialized
     }
+
+    pub(super) fn is_free(&self, slots: usize) -> bool {
+        self.taken < slots && !self.leaving
+    }
 }
 
 impl State {
     /// The slot used last is taken first: the others grow old and leave.
     pub(super) fn take_slot(&mut self, slots: usize) -> Option<Arc<Member>> {
-        let free = self.seats.iter_mut().filter(|seat| seat.taken < slots);
+        let free = self.seats.iter_mut().filter(|seat| seat.is_free(slots));
         let seat = free.max_by_key(|seat| seat.last_used)?;
         seat.taken += 1;
         Some(Arc::clone(&seat.member))
@@ -63,7 +76,7 @@ impl State {
         debug_assert!((1..=slots).contains(&seat.taken), "a slot is given back once");
         seat.taken -= 1;
         seat.last_used = Instant::now();
-        let leaves = self.retired && seat.taken == 0;
+        let leaves = (self.retired || seat.leaving) && seat.taken == 0;
         if leaves {
             self.seats.swap_remove(index);
         }
@@ -80,8 +93,39 @@ impl State {
         self.seats.iter().any(|seat| Arc::ptr_eq(&seat.member, member))
     }
 
+    /// From now on it takes no more calls.
+    pub(super) fn send_off(&mut self, member: &Arc<Member>) {
+        self.seats.iter_mut().filter(|seat| Arc::ptr_eq(&seat.member, member)).for_each(|seat| seat.leaving = true);
+    }
+
+    pub(super) fn is_leaving(&self, member: &Arc<Member>) -> bool {
+        self.seats.iter().any(|seat| seat.leaving && Arc::ptr_eq(&seat.member, member))
+    }
+
     pub(super) fn remove(&mut self, member: &Arc<Member>) {
         self.seats.retain(|seat| !Arc::ptr_eq(&seat.member, member));
+    }
+
+    pub(super) fn join_line(&mut self, reply: oneshot::Sender<Result<Lease, StartError>>) {
+        self.stood_in_line += 1;
+        self.waiting.push_back(Waiter { reply, number: self.stood_in_line, start_begun: false });
+    }
+
+    /// One more instance is being started. The number of the call it is for: the first in line for which none was begun, and the
+    /// first of all where nothing else is under way. `None` for a reserved instance.
+    pub(super) fn begin_start(&mut self) -> Option<u64> {
+        self.starting += 1;
+        let of_his_own = self.waiting.iter().position(|waiter| !waiter.start_begun && !waiter.reply.is_closed());
+        let index = of_his_own.or((self.starting == 1).then_some(0))?;
+        let waiter = self.waiting.get_mut(index)?;
+        waiter.start_begun = true;
+        Some(waiter.number)
+    }
+
+    /// Takes somebody out of the line, if he still stands there.
+    pub(super) fn take_waiter(&mut self, number: u64) -> Option<Waiter> {
+        let index = self.waiting.iter().position(|waiter| waiter.number == number)?;
+        self.waiting.remove(index).filter(|waiter| !waiter.reply.is_closed())
     }
 
     /// Forgets who left the line; `true` where somebody had.
@@ -95,9 +139,14 @@ impl State {
         std::iter::from_fn(|| self.waiting.pop_front()).find(|waiter| !waiter.reply.is_closed())
     }
 
-    /// Instances beyond the reserved ones.
+    /// Instances that are not about to leave.
+    pub(super) fn staying(&self) -> usize {
+        self.seats.iter().filter(|seat| !seat.leaving).count()
+    }
+
+    /// Of those, the ones beyond the reserved.
     pub(super) fn spare(&self) -> usize {
-        self.seats.len().saturating_sub(self.reserve.wanted)
+        self.staying().saturating_sub(self.reserve.wanted)
     }
 
     pub(super) fn initialized(&mut self, member: &Arc<Member>) {
@@ -121,5 +170,31 @@ impl State {
             !goes
         });
         leaving
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_line(state: &mut State) -> oneshot::Receiver<Result<Lease, StartError>> {
+        let (sender, receiver) = oneshot::channel();
+        state.join_line(sender);
+        receiver
+    }
+
+    #[test]
+    fn each_start_is_for_the_first_in_line_who_has_none() {
+        let mut state = State::default();
+        assert_eq!(state.begin_start(), None, "a reserved one is for nobody");
+        let (first, second, third) = (in_line(&mut state), in_line(&mut state), in_line(&mut state));
+        assert_eq!((state.begin_start(), state.begin_start()), (Some(1), Some(2)));
+        drop(third);
+        assert_eq!(state.begin_start(), None, "the third has left");
+        assert!(state.take_waiter(2).is_some(), "a failure is the second's although the first is before him");
+        assert!(state.take_waiter(2).is_none() && state.take_waiter(3).is_none());
+        state.starting = 0;
+        assert_eq!(state.begin_start(), Some(1), "the first has nothing else to wait for");
+        drop((first, second));
     }
 }

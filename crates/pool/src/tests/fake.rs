@@ -56,6 +56,8 @@ pub(super) struct FakeLauncher {
 struct Fits {
     functions: Mutex<Vec<String>>,
     refuse_next: AtomicBool,
+    /// Killed processes are not gone before the test says so.
+    linger: AtomicBool,
 }
 
 struct Running {
@@ -81,6 +83,11 @@ impl FakeLauncher {
 
     pub(super) fn refuse_next_fit(&self) {
         self.fits.refuse_next.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on killed processes stay until [`Self::kill_all`].
+    pub(super) fn let_linger(&self, linger: bool) {
+        self.fits.linger.store(linger, Ordering::SeqCst);
     }
 
     pub(super) fn alive(&self) -> usize {
@@ -132,6 +139,9 @@ impl Process for Fake {
     }
 
     fn kill(&self) {
+        if self.1.linger.load(Ordering::SeqCst) {
+            return;
+        }
         self.0.send_if_modified(|ended| ended.replace(KILLED).is_none());
     }
 

@@ -56,6 +56,7 @@ async fn a_census_counts_what_there_is() {
         starting: 0,
         blanks: vec![],
         waiting: 0,
+        wanting_room: 0,
         memory: Memory { promised: 0, most },
         functions: Vec::new(),
     };

@@ -140,6 +140,22 @@ async fn who_left_the_line_holds_no_place_in_it() {
 }
 
 #[tokio::test]
+async fn room_comes_back_when_the_process_is_gone_and_not_when_it_is_told_to_go() {
+    let host = host(Config { most_instances: 1, ..no_stock() });
+    let [old, new] = ["old", "new"].map(|name| host.pool.group(plan(name, ONE, None)));
+    let killed = lease(&old).await;
+    host.launcher.let_linger(true);
+    killed.destroy();
+    let next = waiting(&new, "served");
+    until("it waits for room", || host.pool.wanting_room() == 1).await;
+    assert_eq!((old.size(), host.launcher.launched()), (0, 1));
+    assert_eq!(host.pool.census().memory.promised, old.memory_bytes(), "it may still use its memory");
+    host.launcher.let_linger(false);
+    host.launcher.kill_all().await;
+    assert_eq!(next.await.expect("no panic"), text("served"));
+}
+
+#[tokio::test]
 async fn large_function_gets_its_room_before_small_ones_that_came_later() {
     let host = host(Config { memory_bytes: 256 << 20, ..no_stock() });
     let large = host.pool.group(plan_with("large", ONE, |version| version.spec.memory_mb = 256));

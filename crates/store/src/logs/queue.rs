@@ -28,8 +28,8 @@ pub(super) struct Queue {
 pub(super) struct Batch {
     /// In the order of their arrival.
     pub(super) entries: Vec<LogEntry>,
-    /// Functions whose logs are to go, with their ids, once `entries` up to the index are written.
-    pub(super) removals: Vec<(usize, FunctionKey, String)>,
+    /// Functions whose logs are to go, with their ids where they are known, once `entries` up to the index are written.
+    pub(super) removals: Vec<(usize, FunctionKey, Option<String>)>,
     /// Logs of these functions were dropped, so many.
     pub(super) dropped: HashMap<FunctionKey, u64>,
     /// Number of the last thing in it; reported when it is done.
@@ -72,7 +72,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn remove(&self, function: FunctionKey, func_id: String) -> u64 {
+    pub(super) fn remove(&self, function: FunctionKey, func_id: Option<String>) -> u64 {
         let mut waiting = self.lock();
         let at = waiting.entries.len();
         // Nor is it the next function's business how much was dropped.

@@ -33,18 +33,27 @@ pub fn find(folder: &Path, request: RequestId) -> Result<Option<Found>, LogError
     Ok(None)
 }
 
+/// Every function that has a folder here.
+pub(super) fn functions(root: &Path) -> Vec<FunctionKey> {
+    folders(root).map(|(_, key)| key).collect()
+}
+
+/// The folder of each function.
+fn folders(root: &Path) -> impl Iterator<Item = (PathBuf, FunctionKey)> {
+    let packages = entries(root).into_iter().flat_map(|project| entries(&project));
+    packages.flat_map(|package| entries(&package)).map(|function| {
+        let key = key(&function);
+        (function, key)
+    })
+}
+
 /// Every segment with the time of its last change and its function.
 fn newest_first(root: &Path) -> Vec<(SystemTime, PathBuf, FunctionKey)> {
     let mut found = Vec::new();
-    for project in entries(root) {
-        for package in entries(&project) {
-            for function in entries(&package) {
-                let key = key(&project, &package, &function);
-                for path in entries(&function).into_iter().filter(|path| segment::number(path).is_some()) {
-                    let changed = fs::metadata(&path).and_then(|about| about.modified());
-                    found.push((changed.unwrap_or(SystemTime::UNIX_EPOCH), path, key.clone()));
-                }
-            }
+    for (function, key) in folders(root) {
+        for path in entries(&function).into_iter().filter(|path| segment::number(path).is_some()) {
+            let changed = fs::metadata(&path).and_then(|about| about.modified());
+            found.push((changed.unwrap_or(SystemTime::UNIX_EPOCH), path, key.clone()));
         }
     }
     // By path too: where the clock of the file system is coarse, a higher number is later.
@@ -56,7 +65,10 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
-fn key(project: &Path, package: &Path, function: &Path) -> FunctionKey {
-    let name = |path: &Path| path.file_name().map_or_else(String::new, |name| segment::name(&name.to_string_lossy()));
-    FunctionKey { project: ProjectId(name(project)), package: name(package), name: name(function) }
+/// Whose folder it is: its last three parts are project, package and name.
+fn key(folder: &Path) -> FunctionKey {
+    let mut parts = folder.iter().rev().map(|part| segment::name(&part.to_string_lossy()));
+    let mut next = || parts.next().unwrap_or_default();
+    let (name, package, project) = (next(), next(), next());
+    FunctionKey { project: ProjectId(project), package, name }
 }

@@ -361,6 +361,24 @@ async fn logs_go_with_their_function() {
 }
 
 #[tokio::test]
+async fn logs_that_a_killed_server_left_are_found_and_cleared_whatever_their_id() {
+    let mut place = Place::new();
+    place.append("a.b/c", "left behind");
+    place.append("kept", "kept");
+    place.restart().await;
+    let mut found = place.logs.functions();
+    found.sort();
+    assert_eq!(found, [key("a.b/c"), key("kept")]);
+    place.logs.clear(&key("a.b/c")).await;
+    place.logs.clear(&key("never seen")).await;
+    assert_eq!(place.logs.functions(), [key("kept")]);
+    // It was no function's id: the next one of that name has a log.
+    place.append("a.b/c", "the next one");
+    place.logs.flush().await;
+    assert_eq!(place.texts("a.b/c"), ["the next one"]);
+}
+
+#[tokio::test]
 async fn closing_writes_what_waits() {
     let place = Place::new();
     for n in 0..1000 {

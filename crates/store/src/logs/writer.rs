@@ -48,7 +48,9 @@ impl Writer<'_> {
         for (at, function, func_id) in &batch.removals {
             self.write_entries(&batch.entries[start..*at]);
             start = *at;
-            self.removed.add(func_id);
+            if let Some(func_id) = func_id {
+                self.removed.add(func_id);
+            }
             let removed = self.shelf.remove(function);
             self.judge(&removed, "could not remove the logs of a deleted function");
         }

@@ -36,6 +36,24 @@ pub(super) fn lay_out(
     }
 }
 
+/// Checks what a dependency may not hold and other code may: names that end in `~`, which editors give to what they keep
+/// of the past.
+///
+/// # Errors
+/// [`PackageError::Refused`] naming the entry.
+pub(super) fn check_dependency(bytes: &[u8], limits: &PackageLimits) -> Result<(), PackageError> {
+    let archive = open(bytes, limits)?;
+    // A name that cannot be read is refused with all other rules.
+    let mut names = archive.file_names().flatten();
+    match names.find(|name| name.trim_end_matches('/').ends_with('~')) {
+        Some(name) => {
+            let why = "has a name that ends in '~', which no entry of a dependency may have; leave it out";
+            Err(fault::entry(&name, why))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Opens an archive once it is known not to list more entries than memory should hold.
 fn open<'a>(bytes: &'a [u8], limits: &PackageLimits) -> Result<Archive<'a>, PackageError> {
     if signatures(bytes) > limits.entries && listed(bytes).is_none_or(|entries| entries > limits.entries as u64) {

@@ -73,6 +73,22 @@ pub(super) mod fault {
         refuse(ErrorCode::PackageTooLarge, text)
     }
 
+    pub(in super::super) fn dependency_too_large(size: usize, most: usize) -> PackageError {
+        let text = format!("The dependency has {size} bytes, {most} are allowed; leave out what functions do not need");
+        refuse(ErrorCode::PackageTooLarge, text)
+    }
+
+    pub(in super::super) fn merged(why: &str) -> PackageError {
+        refuse(ErrorCode::BadDependency, format!("The code and its dependencies cannot be merged: {why}"))
+    }
+
+    pub(in super::super) fn merged_entry(name: &str, why: &str) -> PackageError {
+        refuse(
+            ErrorCode::BadDependency,
+            format!("With its dependencies, the entry '{}' of the code {why}", shown(name)),
+        )
+    }
+
     pub(in super::super) fn filename(filename: &str, why: &str) -> PackageError {
         let text = format!(
             "The code_filename '{}' cannot be used: {why}. Use a relative name such as index.py",

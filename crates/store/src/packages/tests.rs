@@ -1,5 +1,7 @@
 //! Packages on a real file system: archives of real tools, archives of attackers, and what a crash leaves.
 
+mod merge;
+
 use std::collections::HashSet;
 use std::fs;
 use std::io::{Cursor, Write};

@@ -6,6 +6,7 @@ use fungraph_model::limits::LATEST;
 use fungraph_model::{Digest, FunctionKey, FunctionVersion, ProjectId, Runtime};
 use sqlx::{QueryBuilder, Row, SqliteConnection};
 
+use super::dependencies::{self, attached};
 use super::rows::{self, bound_columns, columns, placeholders};
 use super::transaction::Transaction;
 use super::{Sqlite, keys};
@@ -15,12 +16,16 @@ use crate::{Error, FunctionPage, FunctionQuery, Usage};
 pub(super) const SHOW: &str = concat!(
     "SELECT ",
     columns!(),
+    ", ",
+    attached!(),
     " FROM functions f JOIN projects p ON p.id = f.project JOIN function_versions v ON v.function = f.id \
      WHERE f.project = ? AND f.package = ? AND f.name = ? AND v.version = ?"
 );
 const PAGE_END: &str = concat!(
     ") SELECT ",
     columns!(),
+    ", ",
+    attached!(),
     " FROM page JOIN functions f ON f.id = page.id JOIN projects p ON p.id = f.project \
      JOIN function_versions v ON v.function = f.id WHERE v.version = 'latest' ORDER BY page.id"
 );
@@ -60,6 +65,7 @@ impl Sqlite {
             .execute(&mut *change)
             .await
             .map_err(&failed)?;
+        dependencies::attach(&mut change, id, function).await?;
         count(&mut change, &key.project, 1, rows::signed("code_size", function.code.size)?).await?;
         change.commit().await.map_err(failed)
     }
@@ -119,6 +125,7 @@ impl Sqlite {
             .execute(&mut *change)
             .await
             .map_err(&failed)?;
+        dependencies::attach(&mut change, id, function).await?;
         let before: i64 = stored.try_get("code_size").map_err(&failed)?;
         count(&mut change, &key.project, 0, rows::signed("code_size", function.code.size)? - before).await?;
         change.commit().await.map_err(failed)
@@ -163,10 +170,13 @@ impl Sqlite {
     }
 
     pub(crate) async fn digests_in_use(&self) -> Result<HashSet<Digest>, Error> {
-        let digests: Vec<String> = sqlx::query_scalar("SELECT DISTINCT code_digest FROM function_versions")
-            .fetch_all(&self.readers)
-            .await
-            .map_err(Error::during("read the digests in use"))?;
+        let digests: Vec<String> = sqlx::query_scalar(
+            "SELECT code_digest FROM function_versions UNION SELECT digest FROM dependency_versions
+             UNION SELECT merged_digest FROM function_versions WHERE merged_digest IS NOT NULL",
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::during("read the digests in use"))?;
         Ok(digests.into_iter().map(Digest).collect())
     }
 }

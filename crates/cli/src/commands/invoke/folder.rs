@@ -8,7 +8,9 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use fungraph_engine::{CodeDraft, Error, FunctionDraft, Invocation, InvokeRequest, SpecDraft, Stopwatch};
+use fungraph_engine::{
+    AttachedDraft, CodeDraft, Error, FunctionDraft, Invocation, InvokeRequest, SpecDraft, Stopwatch,
+};
 use fungraph_instance::Interpreters;
 use fungraph_model::{Caller, FunctionRef, Language, Outcome, RequestId, Runtime, Value, limits};
 use rustix::fs::Mode;
@@ -144,6 +146,7 @@ fn draft(args: &InvokeArgs, runtime: Runtime, package: &[u8]) -> FunctionDraft {
             filename: Some("folder.zip".to_owned()),
             file: Some(STANDARD.encode(package)),
         },
+        attached: AttachedDraft::default(),
     }
 }
 
@@ -183,24 +186,31 @@ pub(super) fn language(folder: &Path, runtime: Option<&str>) -> anyhow::Result<C
     if let Some(name) = runtime {
         return Runtime::parse(name).map(Chosen::Runtime).ok_or_else(|| unknown_runtime(name));
     }
-    let there = |file: &str| folder.join(file).is_file();
-    match (there("index.py"), there("index.js")) {
-        (true, false) => Ok(Chosen::Language(Language::Python)),
-        (false, true) => Ok(Chosen::Language(Language::NodeJs)),
-        (true, true) => Err(Stop::usage(format!(
-            "{shown} has both index.py and index.js; say which with --runtime Python3.12 or --runtime Node.js20.15"
+    let there: Vec<_> = MAIN_FILES.into_iter().filter(|(file, _, _)| folder.join(file).is_file()).collect();
+    match there.as_slice() {
+        [(_, language, _)] => Ok(Chosen::Language(*language)),
+        [] => Err(Stop::usage(format!(
+            "{shown} has none of {}; say what it is, such as --runtime Python3.12 --handler main.handler",
+            MAIN_FILES.map(|(file, _, _)| file).join(", ")
         ))),
-        (false, false) => Err(Stop::usage(format!(
-            "{shown} has neither index.py nor index.js; say what it is, such as --runtime Python3.12 --handler main.handler"
-        ))),
+        several => {
+            let files: Vec<&str> = several.iter().map(|(file, _, _)| *file).collect();
+            let flags: Vec<String> = several.iter().map(|(_, _, runtime)| format!("--runtime {runtime}")).collect();
+            let (files, flags) = (files.join(" and "), flags.join(" or "));
+            Err(Stop::usage(format!("{shown} has {files}; say which with {flags}")))
+        }
     }
 }
 
+/// Files that tell what a folder holds, and the newest runtime of each.
+const MAIN_FILES: [(&str, Language, &str); 3] = [
+    ("index.py", Language::Python, "Python3.12"),
+    ("index.js", Language::NodeJs, "Node.js20.15"),
+    ("index.php", Language::Php, "PHP8.3"),
+];
+
 fn unknown_runtime(name: &str) -> anyhow::Error {
-    let names: Vec<&str> = Runtime::all()
-        .filter(|runtime| matches!(runtime.language(), Language::Python | Language::NodeJs | Language::Java))
-        .map(Runtime::name)
-        .collect();
+    let names: Vec<&str> = Runtime::all().filter(|runtime| runtime.language().is_built()).map(Runtime::name).collect();
     Stop::usage(format!("there is no runtime {name:?}; those that run here are {}", names.join(", ")))
 }
 

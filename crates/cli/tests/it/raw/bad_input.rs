@@ -112,6 +112,18 @@ fn functions_that_cannot_be_are_not_created() {
         ("no runtime", without("runtime"), 400, "FSS.1005", "runtime"),
         ("an unknown runtime", set("runtime", json!("Python4.0")), 400, "FSS.1005", "Python3.9"),
         ("a runtime that is not built", set("runtime", json!("Cangjie1.0")), 501, "FSS.0426", "Cangjie"),
+        ("a Go plugin", set("runtime", json!("Go1.8")), 501, "FSS.0426", "runtime Go1.x"),
+        ("Go without a package", set("runtime", json!("Go1.x")), 400, "FSS.1006", "Use zip"),
+        (
+            "a Go program elsewhere",
+            changed(|body| {
+                body["runtime"] = json!("Go1.x");
+                body["handler"] = json!("../handler");
+            }),
+            400,
+            "FSS.1003",
+            "leaves the code folder",
+        ),
         ("no handler", without("handler"), 400, "FSS.1003", "handler"),
         ("a handler without a dot", set("handler", json!("handler")), 400, "FSS.1003", "file.function"),
         ("a long handler", set("handler", json!(format!("{}.handler", "x".repeat(128)))), 400, "FSS.1003", "128"),
@@ -322,7 +334,7 @@ fn calls_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn a_missing_interpreter_names_the_package_to_install() {
+fn a_missing_interpreter_is_told_with_what_to_do() {
     let home = open_folder();
     let config = home.path().join("fungraph.toml");
     fs::write(&config, "[runtimes]\nstrict = true\n").expect("a file for the settings");
@@ -332,7 +344,7 @@ fn a_missing_interpreter_names_the_package_to_install() {
     // Nobody has this one any more; a host that has would be welcome to fail here.
     body["runtime"] = json!("Node.js6.10");
     let answer = client.call("POST", &client.functions(""), &body.to_string());
-    refused("strict", &answer, 400, "FSS.1005", "install");
+    refused("strict", &answer, 400, "FSS.1005", "set runtimes.strict = false");
     unharmed(&server, &client, 0);
     assert_eq!(server.stop(), Some(0));
 }

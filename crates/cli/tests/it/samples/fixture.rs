@@ -2,19 +2,21 @@
 
 use std::fs;
 use std::io::{Cursor, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::java;
+use super::{FOLDERS, go, java};
 use crate::harness::repository;
 use crate::raw::base64;
 
 /// Keys of a fixture that are read somewhere. Others would be expectations that nobody checks.
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 22] = [
     "title",
     "runtime",
     "also_on",
@@ -22,14 +24,16 @@ const KEYS: [&str; 20] = [
     "initializer_handler",
     "initializer_timeout",
     "code_type",
-    "files",
-    // For people: what there is to build, the language's own file of this harness knows.
+    // For people; what it asks for is done in `go.rs` and `java.rs`.
     "build",
+    "files",
+    "dependencies",
     "memory_size",
     "timeout",
     "concurrent_num",
     "max_instances",
     "user_data",
+    "idle_before_ms",
     // The shape of the event only: who sends it makes no difference to the function.
     "trigger",
     "event",
@@ -57,20 +61,22 @@ pub(super) struct Step<'a> {
     pub(super) expect: &'a Value,
 }
 
-/// Where samples are: the contract's, and ours.
-pub(super) fn folders() -> [PathBuf; 2] {
-    ["tests/contract/samples", "tests/samples"].map(repository)
-}
-
 impl Fixture {
+    /// One that is to be played: all that it says is understood.
     pub(super) fn read(name: &str) -> Self {
-        let places = folders().map(|folder| folder.join(name));
-        let folder = places.into_iter().find(|folder| folder.exists()).expect("the sample is in one of the folders");
-        let text = fs::read(folder.join("fixture.json")).expect("the sample has a fixture");
-        let json: Value = serde_json::from_slice(&text).expect("a fixture is JSON");
-        for key in json.as_object().expect("a fixture is an object").keys() {
+        let fixture = Self::find(name);
+        for key in fixture.json.as_object().expect("a fixture is an object").keys() {
             assert!(KEYS.contains(&key.as_str()), "{name}: this harness does not know {key:?}");
         }
+        fixture
+    }
+
+    /// One of either folder, whatever it says.
+    pub(super) fn find(name: &str) -> Self {
+        let places = FOLDERS.map(|folder| repository(folder).join(name));
+        let folder = places.into_iter().find(|folder| folder.exists()).expect("it was listed");
+        let text = fs::read(folder.join("fixture.json")).expect("the sample has a fixture");
+        let json: Value = serde_json::from_slice(&text).expect("a fixture is JSON");
         Self { name: name.to_owned(), folder, json, jar: OnceLock::new() }
     }
 
@@ -84,6 +90,16 @@ impl Fixture {
         all.sort();
         all.dedup();
         all
+    }
+
+    /// How long an instance is left alone before the first call that counts.
+    pub(super) fn idle(&self) -> Option<Duration> {
+        self.json["idle_before_ms"].as_u64().map(Duration::from_millis)
+    }
+
+    /// The behaviour in one line.
+    pub(super) fn title(&self) -> &str {
+        self.json["title"].as_str().unwrap_or_default()
     }
 
     pub(super) fn has_http(&self) -> bool {
@@ -122,10 +138,24 @@ impl Fixture {
         body
     }
 
+    /// Bodies of the requests that create its dependencies, in their order.
+    pub(super) fn dependencies(&self, runtime: &str) -> Vec<Value> {
+        let folders = self.json["dependencies"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let body = |folder: &str| {
+            let root = self.folder.join(folder);
+            let mut files = Vec::new();
+            walk(&root, &mut files);
+            let name = format!("{}-{}", self.name, folder.replace('/', "-"));
+            let file = base64(&zip(&members(&root, &files)));
+            json!({ "name": name, "depend_type": "zip", "runtime": runtime, "depend_file": file })
+        };
+        folders.map(body).collect()
+    }
+
     fn package(&self) -> Vec<u8> {
         let mut files = Vec::new();
         walk(&self.folder, &mut files);
-        files.retain(|file| !file.ends_with("fixture.json"));
+        files.retain(|file| !file.ends_with("fixture.json") && !go::is_no_part(file));
         if let Some(only) = self.json["files"].as_array() {
             files.retain(|file| {
                 only.iter().any(|name| name.as_str().is_some_and(|name| self.folder.join(name) == *file))
@@ -141,24 +171,50 @@ impl Fixture {
                 assert_eq!(files.len(), 1, "{}: inline means one file", self.name);
                 fs::read(&files[0]).expect("it was listed")
             }
-            Some("zip") => self.zip(&files, jar.map(Vec::as_slice)),
+            Some("zip") => {
+                let mut members = members(&self.folder, &files);
+                let handler = || self.json["handler"].as_str().expect("a sample has a handler").to_owned();
+                members.extend(go::build(&self.name, &self.folder).map(|program| Member::read(handler(), &program)));
+                members.extend(jar.map(|jar| Member {
+                    name: "lib/function.jar".to_owned(),
+                    mode: 0o644,
+                    bytes: jar.clone(),
+                }));
+                zip(&members)
+            }
             other => panic!("{}: code_type {other:?}", self.name),
         }
     }
+}
 
-    fn zip(&self, files: &[PathBuf], jar: Option<&[u8]>) -> Vec<u8> {
-        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        for file in files {
-            let name = file.strip_prefix(&self.folder).expect("it lies in the folder").to_string_lossy();
-            writer.start_file(name, SimpleFileOptions::default()).expect("in memory");
-            writer.write_all(&fs::read(file).expect("it was listed")).expect("in memory");
-        }
-        if let Some(jar) = jar {
-            writer.start_file("lib/function.jar", SimpleFileOptions::default()).expect("in memory");
-            writer.write_all(jar).expect("in memory");
-        }
-        writer.finish().expect("in memory").into_inner()
+/// One file of an archive.
+struct Member {
+    name: String,
+    mode: u32,
+    bytes: Vec<u8>,
+}
+
+impl Member {
+    fn read(name: String, file: &Path) -> Self {
+        let mode = fs::metadata(file).expect("it was listed").permissions().mode() & 0o777;
+        Self { name, mode, bytes: fs::read(file).expect("it was listed") }
     }
+}
+
+/// Files with names relative to a folder.
+fn members(folder: &Path, files: &[PathBuf]) -> Vec<Member> {
+    let name = |file: &Path| file.strip_prefix(folder).expect("it lies in the folder").display().to_string();
+    files.iter().map(|file| Member::read(name(file), file)).collect()
+}
+
+fn zip(members: &[Member]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for member in members {
+        let options = SimpleFileOptions::default().unix_permissions(member.mode);
+        writer.start_file(&member.name, options).expect("in memory");
+        writer.write_all(&member.bytes).expect("in memory");
+    }
+    writer.finish().expect("in memory").into_inner()
 }
 
 fn event(step: &Value) -> String {

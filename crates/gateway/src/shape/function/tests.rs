@@ -36,6 +36,8 @@ fn version() -> FunctionVersion {
             size: 4,
             digest: Digest("ab".repeat(64)),
         },
+        dependencies: Vec::new(),
+        merged: None,
         revision: 1,
         last_modified: "2026-01-02T03:04:05.678Z".parse().expect("a time"),
     }

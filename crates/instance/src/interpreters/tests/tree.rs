@@ -95,6 +95,16 @@ impl Tree {
         }
     }
 
+    /// An installation of PHP as `make install` leaves it.
+    pub(super) fn php(&self, prefix: &str, (major, minor, patch): Version) {
+        let prefix = self.path(prefix);
+        self.elf_at(&prefix.join("bin/php"), Elf::Hangs);
+        let text = format!(
+            "#define PHP_MAJOR_VERSION {major}\n#define PHP_MINOR_VERSION {minor}\n#define PHP_RELEASE_VERSION {patch}\n"
+        );
+        write(&prefix.join("include/php/main/php_version.h"), &text);
+    }
+
     pub(super) fn elf(&self, name: &str, what: Elf) {
         self.elf_at(&self.path(name), what);
     }

@@ -1,0 +1,263 @@
+//! Dependencies: uploaded once, attached to functions, merged into their code.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use fungraph_model::{Caller, Dependency, ErrorCode, Fault, FunctionVersion, ProjectId, RequestId, limits};
+use fungraph_store::{
+    DependencyQuery, Error as StoreError, PackageError,
+    logs::{LogEntry, LogText},
+};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::{
+    DependencyDraft, Engine, Error,
+    code::{self, package_error},
+    draft::AttachedDraft,
+    validate,
+};
+
+/// Which dependencies to list.
+#[derive(Clone, Debug, Default)]
+pub struct DependencyFilter {
+    /// All versions of this one; else the last version of each.
+    pub dependency: Option<String>,
+    /// Of this name.
+    pub name: Option<String>,
+    /// Made for this runtime.
+    pub runtime: Option<String>,
+    /// How many to pass over.
+    pub marker: u32,
+    /// How many to give, 1 to 400.
+    pub limit: u32,
+}
+
+/// A page of dependencies.
+#[derive(Clone, Debug)]
+pub struct DependencyList {
+    /// The dependencies.
+    pub dependencies: Vec<Dependency>,
+    /// Where the next page begins; 0 where there is none.
+    pub next_marker: u32,
+    /// All that match.
+    pub count: usize,
+}
+
+impl Engine {
+    /// Keeps an archive as the next version of the dependency of that name.
+    ///
+    /// # Errors
+    /// FSS.1002, FSS.1005, FSS.1019 and FSS.1032 for the fields; FSS.1024 and FSS.1071 for the archive; 501 for one that is to be
+    /// fetched from a link.
+    pub async fn create_dependency(
+        self: &Arc<Self>,
+        caller: &Caller,
+        draft: DependencyDraft,
+    ) -> Result<Dependency, Error> {
+        let name = validate::dependency_name(draft.name)?;
+        check_type(draft.kind.as_deref())?;
+        let runtime = validate::runtime(draft.runtime.as_deref())?;
+        let description = validate::description(draft.description.unwrap_or_default())?;
+        let file = draft
+            .file
+            .filter(|file| !file.is_empty())
+            .ok_or_else(|| bad("depend_file is missing. Send the zip as base64 in depend_file"))?;
+        let bytes = code::decode(file, &code::DEPENDENCY).await?;
+        let _upload = self.uploads.read().await;
+        let kept = self.packages.put_dependency(&format!("{name}.zip"), bytes).await.map_err(dependency_error)?;
+        let id = || Uuid::new_v4().to_string();
+        let new = Dependency {
+            id: id(),
+            dependency: id(),
+            project: caller.project.clone(),
+            domain: caller.domain.clone(),
+            name,
+            version: 1,
+            runtime,
+            description,
+            size: kept.size,
+            digest: kept.digest,
+            last_modified: Timestamp::now(),
+        };
+        let stored = self.store.add_dependency(&new).await;
+        let stored = stored.map_err(|source| Error::internal("store a dependency", source))?;
+        tracing::info!(project = %stored.project, name = stored.name, version = stored.version, "dependency created");
+        Ok(stored)
+    }
+
+    /// One page of a project's dependencies, or of the versions of one.
+    ///
+    /// # Errors
+    /// FSS.1056 where the one whose versions are asked for is missing.
+    pub async fn dependencies(&self, caller: &Caller, filter: DependencyFilter) -> Result<DependencyList, Error> {
+        let DependencyFilter { dependency, name, runtime, marker, limit } = filter;
+        let asked = dependency.clone();
+        let query = DependencyQuery { project: caller.project.clone(), dependency, name, runtime, marker, limit };
+        let page = self.store.dependencies(&query).await;
+        let page = page.map_err(|source| Error::internal("list dependencies", source))?;
+        if let Some(asked) = asked.filter(|_| page.total == 0) {
+            return Err(missing(&asked).into());
+        }
+        let end = marker as usize + page.dependencies.len();
+        let more = end < page.total && !page.dependencies.is_empty();
+        let next_marker = if more { u32::try_from(end).unwrap_or(0) } else { 0 };
+        Ok(DependencyList { dependencies: page.dependencies, next_marker, count: page.total })
+    }
+
+    /// One version of a dependency.
+    ///
+    /// # Errors
+    /// FSS.1056 where it is missing.
+    pub async fn dependency(&self, caller: &Caller, dependency: &str, version: &str) -> Result<Dependency, Error> {
+        let found = match number(version) {
+            Some(version) => self.store.dependency_version(&caller.project, dependency, version).await,
+            None => Ok(None),
+        };
+        let found = found.map_err(|source| Error::internal("read a dependency", source))?;
+        found.ok_or_else(|| missing(&format!("{dependency}, version {version}")).into())
+    }
+
+    /// Removes one version of a dependency.
+    ///
+    /// # Errors
+    /// FSS.1033 where a function has it; FSS.1056 where it is missing.
+    pub async fn delete_dependency(&self, caller: &Caller, dependency: &str, version: &str) -> Result<(), Error> {
+        let deleted = match number(version) {
+            Some(version) => self.store.delete_dependency(&caller.project, dependency, version).await,
+            None => Ok(false),
+        };
+        match deleted {
+            Ok(true) => {
+                self.nudge_cleaner();
+                Ok(())
+            }
+            Ok(false) => Err(missing(&format!("{dependency}, version {version}")).into()),
+            Err(StoreError::DependencyInUse) => Err(Fault::new(
+                ErrorCode::DependencyInUse,
+                "A function has this version of the dependency. Take it out of the function's depend_version_list first",
+            )
+            .into()),
+            Err(source) => Err(Error::internal("delete a dependency", source)),
+        }
+    }
+
+    /// The dependencies that a draft names, in its order; `None` where it names no list.
+    pub(crate) async fn attached(
+        &self,
+        project: &ProjectId,
+        draft: AttachedDraft,
+    ) -> Result<Option<Vec<Dependency>>, Error> {
+        // Clients of before send depend_list; a client that knows both means the newer one.
+        let Some(ids) = draft.versions.or(draft.list) else { return Ok(None) };
+        let most = limits::DEPENDENCIES;
+        if ids.len() > most {
+            let many = ids.len();
+            return Err(
+                bad(format!("A function may have {most} dependencies, not {many}. Put some into one archive")).into()
+            );
+        }
+        let mut all: Vec<Dependency> = Vec::new();
+        for id in ids {
+            let found = self.store.dependency(project, &id).await;
+            let found = found.map_err(|source| Error::internal("read a dependency", source))?;
+            let found = found.ok_or_else(|| missing(&id))?;
+            if all.iter().any(|other| other.dependency == found.dependency) {
+                return Err(
+                    bad(format!("The dependency '{}' is named twice. Name one version of it", found.name)).into()
+                );
+            }
+            all.push(found);
+        }
+        Ok(Some(all))
+    }
+
+    /// Merges what a version has into one folder and names it in the version. Gives a line for each file that gave way. The
+    /// caller holds `uploads` until a function names the folder.
+    pub(crate) async fn merge(&self, version: &mut FunctionVersion) -> Result<Vec<String>, Error> {
+        version.merged = None;
+        if version.dependencies.is_empty() {
+            return Ok(Vec::new());
+        }
+        let merged = self.packages.merge(&version.code, &version.dependencies).await.map_err(package_error)?;
+        version.merged = Some(merged.digest);
+        Ok(merged.conflicts)
+    }
+
+    /// Tells the operator and the function's author which files gave way, since nothing fails by itself.
+    pub(crate) fn tell_conflicts(&self, version: &Arc<FunctionVersion>, conflicts: Vec<String>) {
+        if conflicts.is_empty() {
+            return;
+        }
+        tracing::warn!(function = %version.key, conflicts = conflicts.len(), first = conflicts[0],
+            "files of its code and its dependencies are in the same place; all are in the function's log");
+        let started = Timestamp::now();
+        let text = Box::new(MergeLog { started, conflicts });
+        let (function, request) = (Arc::clone(version), RequestId::random());
+        self.logs.append(LogEntry { function, request, started, call: None, text });
+    }
+}
+
+/// The fault of a function that names a dependency which is gone meanwhile.
+pub(crate) fn missing(id: &str) -> Fault {
+    let id: String = id.chars().take(100).collect();
+    Fault::new(
+        ErrorCode::DependencyNotFound,
+        format!("There is no dependency {id} in this project. CreateDependencyVersion makes one, and gives its id"),
+    )
+}
+
+/// What is said of a merge in the log of its function.
+#[derive(Debug)]
+struct MergeLog {
+    started: Timestamp,
+    conflicts: Vec<String>,
+}
+
+impl LogText for MergeLog {
+    fn size(&self) -> usize {
+        self.conflicts.iter().map(|line| line.len() + 40).sum()
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let second = Timestamp::new(self.started.as_second(), 0).unwrap_or(self.started);
+        let mut text = String::new();
+        for conflict in &self.conflicts {
+            let _ = writeln!(text, "{second} Merge dependencies, {conflict}");
+        }
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+fn bad(message: impl Into<String>) -> Fault {
+    Fault::new(ErrorCode::BadDependency, message)
+}
+
+fn check_type(kind: Option<&str>) -> Result<(), Fault> {
+    match kind.filter(|kind| !kind.is_empty()) {
+        Some("zip") => Ok(()),
+        Some("obs") => Err(Fault::new(
+            ErrorCode::NotSupported,
+            "depend_type 'obs' is not built yet: a dependency cannot be fetched from a link. Send the archive itself as zip",
+        )),
+        None => Err(Fault::new(ErrorCode::BadDependencyType, "depend_type is missing. Use zip")),
+        Some(other) => Err(Fault::new(
+            ErrorCode::BadDependencyType,
+            format!("depend_type '{}' does not exist. Use zip", other.chars().take(40).collect::<String>()),
+        )),
+    }
+}
+
+/// A version number of a path.
+fn number(version: &str) -> Option<u32> {
+    version.parse().ok().filter(|number| *number > 0)
+}
+
+/// What is wrong with the archive of a dependency has a code of its own.
+fn dependency_error(error: PackageError) -> Error {
+    match error {
+        PackageError::Refused(fault) if fault.code == ErrorCode::BadCode => {
+            Error::Refused(Fault::new(ErrorCode::BadDependency, fault.message.replace("code package", "dependency")))
+        }
+        error => package_error(error),
+    }
+}

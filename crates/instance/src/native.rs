@@ -1,0 +1,171 @@
+//! Programs of the user's own: the native bootstrap, and what their sandboxes have that others do not.
+//!
+//! The bootstrap is the server's executable. It is copied beside the other bootstraps when it is first wanted, from the file that
+//! this process runs: whoever replaces the executable while the server runs must not change what instances are started with.
+
+use std::{
+    collections::HashSet,
+    fs::{self, File, Permissions},
+    io,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    sync::Arc,
+};
+
+use fungraph_model::{Language, Runtime};
+use fungraph_sandbox::Bind;
+use tokio::sync::OnceCell;
+
+use crate::{Interpreter, Interpreters, bootstrap::RUNTIME_ROOT, interpreters::Origin};
+
+/// File name of the bootstrap below [`RUNTIME_ROOT`].
+const FILE: &str = "bootstrap-native";
+/// Where scripts find interpreters (contract: runtimes.md 1.1).
+const INTERPRETERS: &str = "/opt/function/runtime";
+
+/// How the native bootstrap is started.
+#[derive(Clone, Debug)]
+pub struct NativeBootstrap {
+    /// The executable that runs, opened for reading.
+    pub executable: Arc<File>,
+    /// The argument that makes it a bootstrap.
+    pub argument: &'static str,
+    /// Its environment beside that of every bootstrap.
+    pub env: Vec<(String, String)>,
+    /// What scripts find at the documented places, the nearest version as for functions.
+    pub interpreters: Interpreters,
+    /// Only those of the very version.
+    pub strict: bool,
+}
+
+/// The bootstrap of this run of the server.
+#[derive(Debug)]
+pub(crate) struct Native {
+    bootstrap: NativeBootstrap,
+    copied: OnceCell<()>,
+    binds: Vec<Bind>,
+    links: Vec<(String, String)>,
+}
+
+/// Stands where other functions have their interpreter. All programs have the same one, so that they share blank instances.
+pub(crate) fn no_interpreter() -> Interpreter {
+    let program = format!("{RUNTIME_ROOT}/{FILE}").into();
+    Interpreter {
+        language: Language::Custom,
+        version: (0, 0, 0),
+        program,
+        prefix: None,
+        library: None,
+        origin: Origin::System,
+    }
+}
+
+impl Native {
+    pub(crate) fn new(bootstrap: NativeBootstrap) -> Self {
+        let links = links(&bootstrap.interpreters, bootstrap.strict);
+        let binds = binds(links.iter().filter_map(|(_, interpreter)| interpreter.prefix.as_deref()));
+        let there = |interpreter: &Interpreter| match &interpreter.prefix {
+            Some(prefix) => binds.iter().any(|bind| prefix.starts_with(&bind.source)),
+            None => true,
+        };
+        let links = links.into_iter().filter(|(_, interpreter)| there(interpreter));
+        let links = links.map(|(place, found)| (place, found.program.to_string_lossy().into_owned())).collect();
+        Self { bootstrap, copied: OnceCell::new(), binds, links }
+    }
+
+    /// Sees to it that the bootstrap lies in the folder of the bootstraps.
+    pub(crate) async fn copy_to(&self, folder: &Path) -> io::Result<()> {
+        let copy = || async {
+            let (executable, folder) = (Arc::clone(&self.bootstrap.executable), folder.to_owned());
+            tokio::task::spawn_blocking(move || copy(&executable, &folder)).await?
+        };
+        self.copied.get_or_try_init(copy).await.copied()
+    }
+
+    pub(crate) fn args(&self) -> Vec<String> {
+        vec![format!("{RUNTIME_ROOT}/{FILE}"), self.bootstrap.argument.to_owned()]
+    }
+
+    pub(crate) fn env(&self) -> &[(String, String)] {
+        &self.bootstrap.env
+    }
+
+    pub(crate) fn binds(&self) -> &[Bind] {
+        &self.binds
+    }
+
+    pub(crate) fn links(&self) -> &[(String, String)] {
+        &self.links
+    }
+}
+
+/// Under another name first: a sandbox sees the folder as it is, and must not see a part.
+fn copy(mut executable: &File, folder: &Path) -> io::Result<()> {
+    use io::{Seek as _, SeekFrom};
+    let (part, whole) = (folder.join("bootstrap-native.part"), folder.join(FILE));
+    executable.seek(SeekFrom::Start(0))?;
+    io::copy(&mut executable, &mut File::create(&part)?)?;
+    fs::set_permissions(&part, Permissions::from_mode(0o755))?;
+    fs::rename(part, whole)
+}
+
+/// Every documented place that this host has an interpreter for.
+fn links(found: &Interpreters, strict: bool) -> Vec<(String, Arc<Interpreter>)> {
+    let all = Runtime::all().filter_map(|runtime| {
+        let place = place(runtime)?;
+        let choice = found.choose(runtime, strict).ok()?;
+        Some((format!("{INTERPRETERS}/{place}"), choice.interpreter))
+    });
+    all.collect()
+}
+
+/// Where a runtime's interpreter is, below [`INTERPRETERS`].
+fn place(runtime: Runtime) -> Option<String> {
+    let (major, minor) = runtime.version();
+    Some(match runtime.language() {
+        Language::NodeJs => format!("nodejs{major}.{minor}/rtsp/nodejs/bin/node"),
+        Language::Python if major == 2 => format!("python{major}.{minor}/rtsp/python/bin/python"),
+        Language::Python => format!("python{major}.{minor}/rtsp/python/bin/python3"),
+        Language::Java => format!("java{major}/rtsp/jre/bin/java"),
+        Language::Php => format!("php{major}.{minor}/rtsp/php/bin/php"),
+        _ => return None,
+    })
+}
+
+/// The prefixes to bring, each once: not one inside another, which is there with it, and none that a sandbox cannot have.
+fn binds<'a>(prefixes: impl Iterator<Item = &'a Path>) -> Vec<Bind> {
+    let prefixes: HashSet<&Path> = prefixes.collect();
+    let outermost = prefixes.iter().filter(|prefix| !prefix.ancestors().skip(1).any(|above| prefixes.contains(above)));
+    let binds = outermost.map(|prefix| Bind { source: prefix.into(), target: prefix.to_string_lossy().into_owned() });
+    let mut binds: Vec<Bind> = binds.filter(|bind| bind.check().is_ok()).collect();
+    // Launches of one kind have the same ones in the same order, and share what the spawner prepares for them.
+    binds.sort_by(|one, other| one.target.cmp(&other.target));
+    binds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_are_brought_once_and_only_where_they_can_be() {
+        let prefixes = ["/opt/b", "/opt/a", "/opt/a/inner", "/opt/a", "/tmp/x", "/proc/1"];
+        let targets: Vec<String> = binds(prefixes.iter().map(Path::new)).into_iter().map(|bind| bind.target).collect();
+        assert_eq!(targets, ["/opt/a", "/opt/b"]);
+    }
+
+    #[test]
+    fn each_documented_place_has_a_runtime() {
+        let places: Vec<String> = Runtime::all().filter_map(place).collect();
+        for expected in [
+            "nodejs6.10/rtsp/nodejs/bin/node",
+            "nodejs20.15/rtsp/nodejs/bin/node",
+            "python2.7/rtsp/python/bin/python",
+            "python3.12/rtsp/python/bin/python3",
+            "java8/rtsp/jre/bin/java",
+            "php8.3/rtsp/php/bin/php",
+        ] {
+            assert!(places.iter().any(|place| place == expected), "{expected}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Http functions: `bootstrap` starts a web server on port 8000 (contract: custom-runtime.md section 2).
+
+mod answer;
+mod event;
+mod head;
+mod wire;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep, timeout};
+
+use self::event::BadEvent;
+use crate::{
+    child::{self, Program},
+    failure::{self, Failure},
+    frame::{Call, Form},
+    link::Link,
+    load::Load,
+};
+
+/// What starts `bootstrap`: it needs neither a first line nor the right to be executed.
+const SHELL: &str = "/bin/bash";
+/// Pauses between looks at the port grow to this.
+const LONGEST_PAUSE: Duration = Duration::from_millis(10);
+/// How long a broken connection may be the first sign of a program that is ending.
+const LAST_BREATH: Duration = Duration::from_millis(100);
+
+/// A running http function.
+pub(crate) struct Http {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    load: Arc<Load>,
+    link: Link,
+    /// Region of the server, for a header; empty where it is not known.
+    region: String,
+    program: Program,
+}
+
+impl Http {
+    /// Starts `bootstrap`; it is ready when its port takes a connection.
+    pub(crate) async fn start(load: Arc<Load>, link: &Link) -> Result<(Self, Program), Failure> {
+        if wire::connect().await.is_ok() {
+            return Err(Failure::start(
+                "port 8000 is taken before the function is started: functions of this server share the host's network \
+                 (sandbox.network = \"host\"), in which http functions cannot run",
+            ));
+        }
+        let path = load.code_root().join("bootstrap");
+        child::check_file(&path, false)?;
+        let mut command = child::command(SHELL, &load);
+        command.arg("bootstrap");
+        let no_shell = |error| Failure::start(&format!("{SHELL}, which runs bootstrap, cannot be started: {error}"));
+        let program = Program::start(command).map_err(no_shell)?;
+        let limit = load.start_limit();
+        tokio::select! {
+            () = listening() => {}
+            status = program.ended() => {
+                let before = "before anything listened on port 8000; start the server in the foreground (exec ./server)";
+                return Err(child::ended_early(status, before));
+            }
+            () = sleep(limit) => return Err(Failure::not_ready(&format!(
+                "nothing listens on port 8000 after {} seconds; let the server listen on 127.0.0.1:8000 or 0.0.0.0:8000, or raise initializer_timeout",
+                limit.as_secs()
+            ))),
+        }
+        let region = std::env::var(crate::REGION).unwrap_or_default();
+        let shared = Shared { load, link: link.clone(), region, program: program.clone() };
+        Ok((Self { shared: Arc::new(shared) }, program))
+    }
+
+    /// `POST /init` with `{}`.
+    pub(crate) fn initialize(&self, call: Call) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            match shared.initialize(&call).await {
+                Ok(()) => shared.link.initialized(call.number).await,
+                Err(failure) => shared.link.failed(call.number, &failure).await,
+            }
+        });
+    }
+
+    /// Sends the request that the event describes.
+    pub(crate) fn call(&self, call: Call) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            match shared.call(&call).await {
+                Ok(result) => shared.link.returned(call.number, Form::Json, &result).await,
+                Err(failure) => shared.link.failed(call.number, &failure).await,
+            }
+        });
+    }
+
+    /// A server that has ended answers nothing any more.
+    pub(crate) async fn program_ended(&self) {}
+}
+
+impl Shared {
+    async fn initialize(&self, call: &Call) -> Result<(), Failure> {
+        let mut request = event::initialization();
+        head::add(request.headers_mut(), &self.load, &self.region, &call.id);
+        let answered = wire::exchange(request, self.load.result_limit()).await;
+        let failed = |why: String| Failure::new(failure::INITIALIZER, "HttpInitializerError", &why);
+        match answered {
+            Ok(answer) if answer.status().is_success() => Ok(()),
+            Ok(answer) => {
+                let text = String::from_utf8_lossy(answer.body());
+                Err(failed(format!("POST /init was answered with {}: {}", answer.status().as_u16(), clip(&text))))
+            }
+            Err(error) => Err(self.broken(failure::INITIALIZER, &error).await),
+        }
+    }
+
+    async fn call(&self, call: &Call) -> Result<Vec<u8>, Failure> {
+        let mut request = event::request(&call.event).map_err(|error| bad_event(&error))?;
+        head::add(request.headers_mut(), &self.load, &self.region, &call.id);
+        // The result carries the body as base64, which is a third longer.
+        let limit = self.load.result_limit() / 4 * 3;
+        match wire::exchange(request, limit).await {
+            Ok(answer) => Ok(answer::object(&answer, &call.id)),
+            Err(wire::Error::TooLarge) => Err(Failure::too_large()),
+            Err(error) => Err(self.broken(failure::CALL, &error).await),
+        }
+    }
+
+    /// A connection broke. Where the program ends too, that is what its caller is told, and not by us.
+    async fn broken(&self, code: u16, error: &wire::Error) -> Failure {
+        let ends = async {
+            self.program.ended().await;
+            // Now this process ends as well.
+            std::future::pending::<()>().await;
+        };
+        let _lives = timeout(LAST_BREATH, ends).await;
+        Failure::new(code, "HttpServerError", &error.to_string())
+    }
+}
+
+/// Waits until the port takes a connection: looked at often in the beginning, since that is when most servers are there.
+async fn listening() {
+    let begun = Instant::now();
+    while wire::connect().await.is_err() {
+        sleep((begun.elapsed() / 8).clamp(Duration::from_millis(1), LONGEST_PAUSE)).await;
+    }
+}
+
+fn bad_event(error: &BadEvent) -> Failure {
+    Failure::new(
+        failure::LOAD,
+        "FunctionEventError",
+        &format!(
+            "an http function is called with a gateway event, an object with httpMethod, path, headers, queryStringParameters, \
+             body and isBase64Encoded; {error}"
+        ),
+    )
+}
+
+/// Text of others in a message is cut short.
+fn clip(text: &str) -> String {
+    text.chars().take(400).collect()
+}

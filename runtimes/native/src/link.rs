@@ -1,0 +1,155 @@
+//! The socket to the platform, descriptor 3.
+
+use std::{
+    io::{self, IoSlice},
+    sync::Arc,
+};
+
+use bytes::BytesMut;
+use tokio::{net::UnixStream, sync::Mutex};
+
+use crate::{
+    failure::Failure,
+    frame::{self, Form, Kind, Order},
+    leave,
+};
+
+/// Room for frames; most fit many times over.
+const BUFFER: usize = 8 << 10;
+/// Characters of a line of the log; longer ones are cut.
+const LINE: usize = 90 * 1024;
+
+/// Form of a FAILED after which the process ends.
+const LEAVING: u8 = 1;
+
+/// Sends frames. Cheap to share; frames of several calls never mix.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    stream: Arc<UnixStream>,
+    /// Held while a frame is written: a large one takes several writes.
+    turn: Arc<Mutex<()>>,
+}
+
+/// Takes frames.
+#[derive(Debug)]
+pub(crate) struct Orders {
+    stream: Arc<UnixStream>,
+    buffer: BytesMut,
+}
+
+/// Both ends of the socket.
+pub(crate) fn open(socket: std::os::unix::net::UnixStream) -> io::Result<(Link, Orders)> {
+    socket.set_nonblocking(true)?;
+    let stream = Arc::new(UnixStream::from_std(socket)?);
+    let link = Link { stream: Arc::clone(&stream), turn: Arc::default() };
+    Ok((link, Orders { stream, buffer: BytesMut::with_capacity(BUFFER) }))
+}
+
+impl Link {
+    /// A frame without a call.
+    pub(crate) async fn say(&self, kind: Kind, payload: &[u8]) {
+        self.send(kind, 0, 0, 0, payload).await;
+    }
+
+    /// The initializer of a call has run.
+    pub(crate) async fn initialized(&self, call: u32) {
+        self.send(Kind::Initialized, call, 0, 0, &[]).await;
+    }
+
+    /// A call returned this.
+    pub(crate) async fn returned(&self, call: u32, form: Form, value: &[u8]) {
+        self.send(Kind::Result, call, 0, form as u8, value).await;
+    }
+
+    /// A call, or the start where the number is 0, failed: the object goes to the log first.
+    pub(crate) async fn failed(&self, call: u32, failure: &Failure) {
+        self.log(call, &failure.object).await;
+        self.send(Kind::Failed, call, failure.code, 0, failure.object.as_bytes()).await;
+    }
+
+    /// The same of a call whose process ends after it.
+    pub(crate) async fn failed_leaving(&self, call: u32, failure: &Failure) {
+        self.log(call, &failure.object).await;
+        self.send(Kind::Failed, call, failure.code, LEAVING, failure.object.as_bytes()).await;
+    }
+
+    /// Writes into the log of a call.
+    pub(crate) async fn log(&self, call: u32, text: &str) {
+        self.send(Kind::Log, call, 0, 0, lines(text).as_bytes()).await;
+    }
+
+    async fn send(&self, kind: Kind, call: u32, code: u16, form: u8, payload: &[u8]) {
+        let _turn = self.turn.lock().await;
+        let header = frame::header(kind, call, code, form, payload.len());
+        if write_all(&self.stream, &header, payload).await.is_err() {
+            // The platform is gone, and with it every reason to go on.
+            leave::with(1);
+        }
+    }
+}
+
+async fn write_all(stream: &UnixStream, header: &[u8], payload: &[u8]) -> io::Result<()> {
+    let mut slices = [IoSlice::new(header), IoSlice::new(payload)];
+    let mut rest = slices.as_mut_slice();
+    IoSlice::advance_slices(&mut rest, 0);
+    while !rest.is_empty() {
+        match stream.try_write_vectored(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut rest, written),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+impl Orders {
+    /// The next frame; `None` at the end of the socket. It may be dropped while it waits, and nothing is lost.
+    pub(crate) async fn next(&mut self) -> io::Result<Option<Order>> {
+        loop {
+            if let Some(order) = frame::take(&mut self.buffer).map_err(io::Error::other)? {
+                return Ok(Some(order));
+            }
+            self.stream.readable().await?;
+            self.buffer.reserve(BUFFER);
+            match self.stream.try_read_buf(&mut self.buffer) {
+                Ok(0) => return Ok(None),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Whole lines, none of them too long.
+fn lines(text: &str) -> String {
+    let mut all = String::with_capacity(text.len() + 1);
+    for line in text.lines() {
+        let mut length = 0;
+        for character in line.chars() {
+            if length == LINE {
+                all.push('\n');
+                length = 0;
+            }
+            all.push(character);
+            length += 1;
+        }
+        all.push('\n');
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_whole_and_not_too_long() {
+        assert_eq!(lines("a\nb"), "a\nb\n");
+        assert_eq!(lines(""), "");
+        let cut = lines(&"ž".repeat(2 * LINE + 1));
+        let lengths: Vec<usize> = cut.lines().map(|line| line.chars().count()).collect();
+        assert_eq!(lengths, [LINE, LINE, 1]);
+    }
+}

@@ -1,0 +1,78 @@
+//! The LOAD frame's object: all there is to know of the function.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+
+/// See PROTOCOL.md, "LOAD's object".
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Load {
+    /// `Custom`, `http` or `Go1.x`.
+    pub(crate) runtime: String,
+    /// Free text for Custom and http functions; the executable of a Go function.
+    pub(crate) handler: String,
+    timeout_ms: u64,
+    start_timeout_ms: u64,
+    /// Calls at once.
+    pub(crate) concurrent_num: u32,
+    pub(crate) memory_mb: u32,
+    max_result_bytes: usize,
+    pub(crate) project_id: String,
+    pub(crate) package: String,
+    pub(crate) function: String,
+    pub(crate) version: String,
+    /// The user's variables.
+    user_data: BTreeMap<String, String>,
+    /// The `RUNTIME_*` variables.
+    env: BTreeMap<String, String>,
+    code_root: PathBuf,
+}
+
+/// The serialised result may be this much over its limit, as in every language.
+const TOLERANCE: usize = 100;
+
+impl Load {
+    /// Reads it.
+    pub(crate) fn parse(object: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(object)
+    }
+
+    /// Where the code is.
+    pub(crate) fn code_root(&self) -> &std::path::Path {
+        &self.code_root
+    }
+
+    /// How long the program may take until it is ready.
+    pub(crate) fn start_limit(&self) -> Duration {
+        Duration::from_millis(self.start_timeout_ms)
+    }
+
+    /// What a call may take, in whole seconds.
+    pub(crate) fn timeout_seconds(&self) -> u64 {
+        self.timeout_ms / 1000
+    }
+
+    /// More bytes than this are too large a result.
+    pub(crate) fn result_limit(&self) -> usize {
+        self.max_result_bytes + TOLERANCE
+    }
+
+    /// What the user's program has beside what this process started with. The user's variables are real ones where a program
+    /// has no context object to ask; Go's has. The platform's own names win.
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (&String, &String)> {
+        let real = self.runtime != "Go1.x";
+        self.user_data.iter().filter(move |_| real).chain(&self.env)
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn sample(runtime: &str, code_root: &std::path::Path) -> Load {
+    let object = serde_json::json!({
+        "runtime": runtime, "handler": "bootstrap", "initializer": null, "pre_stop": null, "timeout_ms": 3000,
+        "initializer_timeout_ms": 3000, "start_timeout_ms": 10_000, "concurrent_num": 1, "memory_mb": 128,
+        "cpu_millicores": 300, "max_result_bytes": 6_291_456, "project_id": "p", "package": "default", "function": "f",
+        "version": "latest", "alias": "", "user_data": {"MOOD": "calm"}, "env": {"RUNTIME_MEMORY": "128"},
+        "code_root": code_root,
+    });
+    Load::parse(object.to_string().as_bytes()).expect("it is as the platform writes it")
+}

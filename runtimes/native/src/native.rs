@@ -1,0 +1,70 @@
+//! The kinds of programs, by the name of the runtime.
+//!
+//! Each kind is a module with the same four functions: `start` gives it and its running program, once that is ready to work;
+//! `initialize` and `call` answer in their own time, in tasks of their own; `program_ended` waits for what the program has said and
+//! nobody has read yet.
+
+use std::sync::Arc;
+
+use crate::{
+    child::Program,
+    custom::Custom,
+    failure::{self, Failure},
+    frame::Call,
+    go::Go,
+    http::Http,
+    link::Link,
+    load::Load,
+};
+
+/// A program of one kind, ready for calls.
+pub(crate) enum Native {
+    /// It asks for its events over HTTP.
+    Custom(Custom),
+    /// It is a web server.
+    Http(Http),
+    /// It serves Go's `net/rpc`.
+    Go(Go),
+}
+
+impl Native {
+    /// Starts the program and waits until it is ready, within the limit that `load` sets.
+    pub(crate) async fn start(load: Arc<Load>, link: &Link) -> Result<(Self, Program), Failure> {
+        match load.runtime.as_str() {
+            "Custom" => Custom::start(load, link).await.map(|(custom, program)| (Self::Custom(custom), program)),
+            "http" => Http::start(load, link).await.map(|(http, program)| (Self::Http(http), program)),
+            "Go1.x" => Go::start(load, link).await.map(|(go, program)| (Self::Go(go), program)),
+            other => {
+                let message = format!("the runtime {other} is no program of its own");
+                Err(Failure::new(failure::LOAD, "FunctionConfigError", &message))
+            }
+        }
+    }
+
+    /// Runs the initializer for a call.
+    pub(crate) fn initialize(&self, call: Call) {
+        match self {
+            Self::Custom(custom) => custom.initialize(call.number),
+            Self::Http(http) => http.initialize(call),
+            Self::Go(go) => go.initialize(call.number),
+        }
+    }
+
+    /// Calls the function.
+    pub(crate) fn call(&self, call: Call) {
+        match self {
+            Self::Custom(custom) => custom.call(call),
+            Self::Http(http) => http.call(call),
+            Self::Go(go) => go.call(call),
+        }
+    }
+
+    /// The program has ended: what it said before may still lie in a socket.
+    pub(crate) async fn program_ended(&self) {
+        match self {
+            Self::Custom(custom) => custom.program_ended().await,
+            Self::Http(http) => http.program_ended().await,
+            Self::Go(go) => go.program_ended().await,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+<?php
+// No handler of PHP sees this error.
+function helper()
+{
+}
+
+eval("function helper() {}");
+
+function handler($event, $context)
+{
+    return "reached";
+}

@@ -1,0 +1,4 @@
+<?php
+// Line 4 is wrong.
+$ten = 10;
+$eleven = = 11;

@@ -1,0 +1,6 @@
+<?php
+// The configuration says handler.
+function main($event, $context)
+{
+    return "reached";
+}

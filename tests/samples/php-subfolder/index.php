@@ -1,0 +1,6 @@
+<?php
+// In the code root, found by include_path.
+function from_root()
+{
+    return "root";
+}

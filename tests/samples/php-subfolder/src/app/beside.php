@@ -1,0 +1,5 @@
+<?php
+function from_beside()
+{
+    return "beside";
+}

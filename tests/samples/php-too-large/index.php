@@ -1,0 +1,5 @@
+<?php
+function handler($event, $context)
+{
+    return str_repeat("x", $event["bytes"]);
+}
