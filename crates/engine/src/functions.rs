@@ -72,11 +72,8 @@ impl Engine {
             return Err(exists(&key));
         }
         let _upload = self.uploads.read().await;
-        let code = self.keep_code(draft.code, runtime).await?;
         let dependencies = self.attached(&caller.project, draft.attached).await?.unwrap_or_default();
-        let _alone = self.creations.lock().await;
-        self.check_quota(caller, code.size, true).await?;
-        self.clear_lost_logs(&key).await?;
+        let code = self.keep_code(draft.code, runtime).await?;
         let mut version = FunctionVersion {
             key,
             domain: caller.domain.clone(),
@@ -91,6 +88,9 @@ impl Engine {
         };
         let conflicts = self.merge(&mut version).await?;
         let version = Arc::new(version);
+        let _alone = self.creations.lock().await;
+        self.check_quota(caller, version.code.size, true).await?;
+        self.clear_lost_logs(&version.key).await?;
         let new = Arc::clone(&version);
         let stored = self.change(version.key.clone(), |store| async move { store.create_function(&new).await }).await;
         match stored {
@@ -179,7 +179,7 @@ impl Engine {
         let runtime = draft.runtime.as_deref().map(|name| validate::runtime(Some(name))).transpose()?;
         let _upload = self.uploads.read().await;
         let dependencies = self.attached(&key.project, attached).await?;
-        let updated = self.update(&key, |old| {
+        self.update(&key, |old| {
             if runtime.is_some_and(|runtime| runtime != old.spec.runtime) {
                 let now = old.spec.runtime.name();
                 return Err(Fault::new(ErrorCode::BadRuntime, format!("runtime cannot be changed. It is {now}")));
@@ -187,10 +187,8 @@ impl Engine {
             let spec = validate::changed_spec(draft.clone(), &old.spec)?;
             let dependencies = dependencies.clone().unwrap_or(old.dependencies);
             Ok(FunctionVersion { spec, dependencies, ..old })
-        });
-        let updated = updated.await?;
-        self.nudge_cleaner();
-        Ok(updated)
+        })
+        .await
     }
 
     /// Replaces the code of latest, or its dependencies, or both.
@@ -309,6 +307,7 @@ impl Engine {
                 Ok(()) => {
                     if new.merged != merged {
                         self.tell_conflicts(&new, conflicts);
+                        self.nudge_cleaner();
                     }
                     return Ok(new);
                 }
@@ -383,7 +382,7 @@ impl Engine {
         choice.map(|_| ()).map_err(|unavailable| Fault::new(ErrorCode::BadRuntime, unavailable.message()))
     }
 
-    async fn check_quota(&self, caller: &Caller, more_bytes: u64, one_more: bool) -> Result<(), Error> {
+    pub(crate) async fn check_quota(&self, caller: &Caller, more_bytes: u64, one_more: bool) -> Result<(), Error> {
         let usage = self.store.usage(&caller.project).await;
         let usage = usage.map_err(|source| Error::internal("count what a project uses", source))?;
         let most = self.config.functions_per_project;

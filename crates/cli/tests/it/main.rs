@@ -7,6 +7,7 @@ mod signed;
 
 mod cleanliness;
 mod config;
+mod dependencies;
 mod doctor;
 mod drain;
 mod faults;
@@ -14,6 +15,7 @@ mod folder;
 mod help;
 mod java;
 mod life;
+mod native;
 mod raw;
 mod regressions;
 mod remote;

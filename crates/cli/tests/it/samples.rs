@@ -6,7 +6,7 @@
 mod expect;
 mod fixture;
 mod gateway;
-mod go;
+pub(crate) mod go;
 pub(crate) mod instances;
 pub(crate) mod java;
 mod matcher;

@@ -193,7 +193,12 @@ pub(super) async fn find(view: &mut SqliteConnection, key: &FunctionKey) -> Resu
 }
 
 /// Keeps the project's counters in step; runs in the transaction of the change.
-async fn count(change: &mut SqliteConnection, project: &ProjectId, functions: i64, bytes: i64) -> Result<(), Error> {
+pub(super) async fn count(
+    change: &mut SqliteConnection,
+    project: &ProjectId,
+    functions: i64,
+    bytes: i64,
+) -> Result<(), Error> {
     sqlx::query("UPDATE projects SET functions = functions + ?, code_bytes = code_bytes + ? WHERE id = ?")
         .bind(functions)
         .bind(bytes)
