@@ -21,6 +21,8 @@ const AT_ONCE: usize = 100;
 const IDLE: usize = 300;
 /// How long a blank instance that was started is left alone with what it does before anybody asks it.
 const SETTLE: Duration = Duration::from_millis(150);
+/// A virtual machine takes longer to come up, and then plays its rehearsal.
+const SETTLE_JAVA: Duration = Duration::from_millis(1000);
 
 /// First calls where nobody has prepared anything: beside a bare start and an empty sandbox together.
 pub(crate) async fn without_blanks(
@@ -166,7 +168,7 @@ async fn one_more_than(ours: &Ours, language: Language, called: usize) -> Result
         while interpreters(ours, language).count() <= called {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(SETTLE).await;
+        tokio::time::sleep(if language == Language::Java { SETTLE_JAVA } else { SETTLE }).await;
     };
     tokio::time::timeout(Duration::from_secs(30), wait).await.context("no blank instance was started")
 }
