@@ -50,6 +50,9 @@ pub(crate) struct Options {
     /// Runtime of the Node.js functions
     #[arg(long, default_value = "Node.js20.15")]
     node: String,
+    /// Runtime of the Java functions
+    #[arg(long, default_value = "Java17")]
+    java: String,
     /// The server to measure
     #[arg(long, value_name = "FILE", default_value_os_t = beside_us())]
     fungraph: PathBuf,
@@ -58,13 +61,14 @@ pub(crate) struct Options {
 impl Options {
     fn languages(&self) -> Vec<Language> {
         let wanted = |one: &Language| !self.programs && self.only.is_none_or(|only| only == *one);
-        [Language::Python, Language::Node].into_iter().filter(wanted).collect()
+        [Language::Python, Language::Node, Language::Java].into_iter().filter(wanted).collect()
     }
 
     fn runtime(&self, language: Language) -> &str {
         match language {
             Language::Python => &self.python,
             Language::Node => &self.node,
+            Language::Java => &self.java,
         }
     }
 
@@ -115,7 +119,10 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         eprintln!("{}, cold and crowded:", language.name());
         cold::without_blanks(&options, *language, deployed, &mut table).await?;
         cold::with_blanks(&options, *language, deployed, &mut table).await?;
-        crowd::warm_among_others(&options, *language, &deployed.runtime, &mut table).await?;
+        // A thousand functions and a line of calls show what fungraph does with them, whatever language they are in.
+        if *language != Language::Java {
+            crowd::warm_among_others(&options, *language, &deployed.runtime, &mut table).await?;
+        }
     }
     println!("\n{table}");
     println!("Measured with isolation, authentication, logs and metrics on, by: {}", command_line());

@@ -214,7 +214,7 @@ pub(crate) async fn in_turns(options: &Options, rounds: usize, subjects: &mut [S
 }
 
 fn bare_command(language: Language, deployed: &Deployed) -> Command {
-    let mut command = bench_command(&["bare", if language == Language::Python { "python" } else { "node" }]);
+    let mut command = bench_command(&["bare", language.word()]);
     command.arg(&deployed.program).args(["--workers", "2"]);
     command
 }

@@ -22,7 +22,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     report.line("ok", "cgroups", host::cgroup_mode());
     walls(&mut report, &settings);
     network(&mut report, &settings);
-    let plan = environment::search_plan(settings.runtimes.search.clone());
+    let plan = environment::search_plan(&settings.runtimes);
     interpreters(&mut report, &Interpreters::discover(&plan, None), settings.runtimes.strict);
     places(&mut report, &settings);
     say::raw(report.text.as_bytes());
@@ -105,12 +105,11 @@ fn interpreters(report: &mut Report, found: &Interpreters, strict: bool) {
         );
         report.line("", "", &format!("runs {}", names.as_deref().unwrap_or("-")));
     }
-    report.line("ok", "Custom, http, Go", "programs of their own: no interpreter is needed");
+    let own = runtimes::names(&offers, |means| matches!(means, Means::OwnProgram));
+    report.line("ok", "own programs", &format!("run {own}: no interpreter is needed"));
     for note in found.notes() {
         report.line("note", "", note);
     }
-    let own = runtimes::names(&offers, |means| matches!(means, Means::OwnProgram));
-    report.line("ok", "own programs", &format!("run {own}: no interpreter is needed"));
     if found.all().is_empty() {
         report.bad(
             "MISSING",
@@ -120,7 +119,7 @@ fn interpreters(report: &mut Report, found: &Interpreters, strict: bool) {
     }
     let missing = runtimes::names(&offers, |means| matches!(means, Means::Missing(_)));
     if !missing.is_empty() {
-        report.line("absent", "", &format!("{missing}: `fungraph runtimes` says what to install"));
+        report.line("absent", "", &format!("{missing}: `fungraph runtimes` says why, and what to install"));
     }
 }
 

@@ -122,7 +122,7 @@ fn what_cannot_be_created_says_why() {
     for (runtime, code_type, status, expected) in [
         ("http", "inline", 400, "inline does not fit the runtime http"),
         ("Go1.x", "inline", 400, "inline does not fit the runtime Go1.x"),
-        ("Go1.8", "zip", 501, "Go1.8"),
+        ("Go1.8", "zip", 501, "create it with the runtime Go1.x"),
     ] {
         let mut body = custom("refused", "#!/bin/sh\n");
         (body["runtime"], body["code_type"]) = (json!(runtime), json!(code_type));
