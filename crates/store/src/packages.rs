@@ -14,7 +14,7 @@
 //! tree can be bound into every instance.
 
 mod archive;
-mod disk;
+pub(crate) mod disk;
 mod error;
 mod links;
 mod merge;
