@@ -86,6 +86,7 @@ impl Engine {
             code,
             dependencies,
             merged: None,
+            image: None,
             revision: 1,
             last_modified: Timestamp::now(),
         };

@@ -17,6 +17,19 @@ pub struct Blueprint {
     pub interpreter: Arc<Interpreter>,
     /// Size of its `/tmp` in MB.
     pub tmp_mb: u32,
+    /// Its root file system and user, where they are not the usual ones.
+    pub root: Option<Arc<Root>>,
+}
+
+/// A container image, unpacked, and whom it runs as.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Root {
+    /// The folder; below the data folder or absolute.
+    pub tree: PathBuf,
+    /// User inside.
+    pub uid: u32,
+    /// Group inside.
+    pub gid: u32,
 }
 
 /// What an instance is made of.
@@ -26,21 +39,25 @@ pub struct Plan {
     pub version: Arc<FunctionVersion>,
     /// The program that runs it.
     pub interpreter: Arc<Interpreter>,
-    /// The unpacked code.
+    /// The unpacked code; an empty folder where the root file system holds it.
     pub code: PathBuf,
+    /// Its root file system, where it is an image.
+    pub root: Option<Arc<Root>>,
 }
 
 impl Plan {
     /// What of it a process must have from its start.
     #[must_use]
     pub fn blueprint(&self) -> Blueprint {
-        Blueprint { interpreter: Arc::clone(&self.interpreter), tmp_mb: self.version.spec.tmp_mb }
+        let (interpreter, root) = (Arc::clone(&self.interpreter), self.root.clone());
+        Blueprint { interpreter, tmp_mb: self.version.spec.tmp_mb, root }
     }
 }
 
 impl fmt::Display for Blueprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} with {} MB of /tmp", self.interpreter, self.tmp_mb)
+        write!(f, "{} with {} MB of /tmp", self.interpreter, self.tmp_mb)?;
+        self.root.as_ref().map_or(Ok(()), |root| write!(f, " in {}", root.tree.display()))
     }
 }
 

@@ -365,7 +365,7 @@ fn is_digest(name: &str) -> bool {
 
 fn tree_name(code_type: CodeType, filename: &str) -> String {
     match code_type {
-        CodeType::Zip => code_type.name().to_owned(),
+        CodeType::Zip | CodeType::Image => code_type.name().to_owned(),
         CodeType::Inline | CodeType::Jar => {
             format!("{}-{}", code_type.name(), hex(&Sha512::digest(filename)[..16]))
         }

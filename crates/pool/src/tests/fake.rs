@@ -31,7 +31,7 @@ pub(super) fn plan(name: &str, strategy: Strategy, initializer: Option<HookSpec>
         prefix: None,
         origin: Origin::System,
     };
-    Plan { version: Arc::new(version), interpreter: Arc::new(interpreter), code: PathBuf::from("code") }
+    Plan { version: Arc::new(version), interpreter: Arc::new(interpreter), code: PathBuf::from("code"), root: None }
 }
 
 /// The same with a change.
