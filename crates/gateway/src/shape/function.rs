@@ -6,7 +6,7 @@ use fungraph_model::{FunctionVersion, Reservation, limits};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{dependency::put_attached, passive};
+use super::{dependency::put_attached, image, passive};
 
 /// Seconds above which the service calls a function a long one.
 const LONG_SECONDS: u32 = 900;
@@ -31,6 +31,7 @@ pub(crate) fn config(version: &FunctionVersion, reservation: Option<&Reservation
         }),
     );
     put_attached(version, &mut shape);
+    image::put(version, &mut shape);
     passive::put(&spec.passive, &mut shape);
     shape.remove("func_vpc_id");
     Value::Object(shape)
@@ -44,6 +45,7 @@ pub(crate) fn list_page(list: &FunctionList, region: &str) -> Value {
 
 fn entry(version: &FunctionVersion, region: &str) -> Value {
     let mut shape = common(version, region);
+    image::put(version, &mut shape);
     passive::put(&version.spec.passive, &mut shape);
     shape.insert("fail_count".to_owned(), json!(0));
     Value::Object(shape)
@@ -70,6 +72,7 @@ pub(crate) fn code(code: &FunctionCode, link: &str, region: &str) -> Value {
     });
     put(&mut shape, fields);
     put_attached(version, &mut shape);
+    image::put(version, &mut shape);
     Value::Object(shape)
 }
 
