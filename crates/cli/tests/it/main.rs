@@ -12,6 +12,7 @@ mod drain;
 mod faults;
 mod folder;
 mod help;
+mod images;
 mod life;
 mod raw;
 mod regressions;

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, ResolveFlags, Timespec, Timestamps, fchmod, fstat, futimens,
-    linkat, mkdirat, openat, openat2, statat, symlinkat, unlinkat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, ResolveFlags, Timespec, Timestamps, chmodat, fchmod, fstat,
+    futimens, linkat, mkdirat, openat, openat2, statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -68,12 +68,12 @@ impl Tree {
     /// A folder; one that is there stays.
     pub(super) fn folder(&mut self, path: &Path) -> io::Result<()> {
         let Some((parent, name)) = self.place(path)? else { return Ok(()) };
-        match mkdirat(&*parent, &name, FOLDER) {
+        match new_folder(&parent, &name) {
             Ok(()) => {}
             Err(Errno::EXIST) if is_folder(&parent, &name)? => {}
             Err(Errno::EXIST) => {
                 self.clear_place(&parent, &name)?;
-                mkdirat(&*parent, &name, FOLDER)?;
+                new_folder(&parent, &name)?;
             }
             Err(errno) => return Err(errno.into()),
         }
@@ -179,7 +179,7 @@ impl Tree {
         let mut whole = PathBuf::new();
         for part in path {
             let above = self.resolve(&whole)?;
-            match mkdirat(&above, part, FOLDER) {
+            match new_folder(&above, part) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(errno) => return Err(errno.into()),
             }
@@ -223,6 +223,12 @@ impl Tree {
 pub(super) fn changed_at(file: &File, seconds: u64) -> io::Result<()> {
     let time = Timespec { tv_sec: i64::try_from(seconds).unwrap_or(0), tv_nsec: 0 };
     Ok(futimens(file, &Timestamps { last_access: time, last_modification: time })?)
+}
+
+/// Open to everybody, whatever the umask is.
+fn new_folder(parent: &OwnedFd, name: &OsStr) -> Result<(), Errno> {
+    mkdirat(parent, name, FOLDER)?;
+    chmodat(parent, name, FOLDER, AtFlags::empty())
 }
 
 fn is_folder(parent: &OwnedFd, name: &OsStr) -> io::Result<bool> {
