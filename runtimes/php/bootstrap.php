@@ -812,11 +812,29 @@ final class Instance
         }
         for (;;) {
             list($call, $kind, $payload) = self::$wire->frame();
-            if ($kind === INVOKE) {
-                self::invoke($call, $payload);
-            } else {
-                self::obey($call, $kind, $payload);
+            try {
+                if ($kind === INVOKE) {
+                    self::invoke($call, $payload);
+                } else {
+                    self::obey($call, $kind, $payload);
+                }
+            } catch (\Throwable $error) {
+                self::stray($error);
             }
+            unset($error);
+        }
+    }
+
+    /** A destructor has thrown, or a signal handler: user code that runs where nobody called it. */
+    private static function stray(\Throwable $error)
+    {
+        self::leaveIfForked($error);
+        $failure = Failure::thrown(4002, INVOCATION, $error);
+        if (self::$doing !== null) {
+            self::fail($failure);
+        } else {
+            // The call has its answer.
+            self::$output->lines(0, $failure->payload() . "\n");
         }
     }
 
@@ -835,6 +853,8 @@ final class Instance
         $handler = self::$entries['handler']->function;
         try {
             $value = $handler($event, $context);
+            // What only the event and the context held ends with the call, and may say so.
+            unset($event, $context);
         } catch (\Throwable $error) {
             self::leaveIfForked($error);
             self::fail(Failure::thrown(is_disk_full($error) ? 4207 : 4002, INVOCATION, $error));
@@ -846,6 +866,7 @@ final class Instance
             self::fail($text);
             return;
         }
+        unset($value);
         self::$output->take();
         self::$output->endLine();
         self::$call = 0;

@@ -10,7 +10,7 @@ const LONG_ABOUT: &str = "\
 A self-hosted serverless platform that speaks the FunctionGraph v2 API.
 
 The official SDKs work against it unchanged, and so does the code of your functions. Each function runs in a
-sandbox of its own, on the Python, Node.js and PHP of this host.";
+sandbox of its own, on the Python, Node.js and PHP of this host, or as a program of its own (Custom, http, Go).";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -154,10 +154,10 @@ pub(crate) struct InvokeArgs {
     /// Show the last 4 KB of the log and a summary; always on for folders
     #[arg(long)]
     pub(crate) tail: bool,
-    /// Folder only: the runtime [default: the newest that this host has, by index.py, index.js or index.php]
+    /// Folder only: the runtime [default: the newest that this host has, by index.py, index.js or index.php; Custom by bootstrap]
     #[arg(long, value_name = "NAME")]
     pub(crate) runtime: Option<String>,
-    /// Folder only: the handler [default: index.handler]
+    /// Folder only: the handler [default: index.handler, or bootstrap; handler of Go]
     #[arg(long, value_name = "FILE.FUNCTION")]
     pub(crate) handler: Option<String>,
     /// Folder only: memory in MB [default: 128]

@@ -54,7 +54,7 @@ impl Ground {
         require_root()?;
         let credentials = credentials(settings)?;
         let folder = DataFolder::open(folder)?;
-        let plan = environment::search_plan(settings.runtimes.search.clone());
+        let plan = environment::search_plan(&settings.runtimes);
         let interpreters = Interpreters::discover(&plan, Some(&folder.path().join(INTERPRETERS)));
         let config = fungraph_sandbox::Config {
             folder: folder.path().join("sandbox"),
@@ -211,7 +211,7 @@ fn launcher(
         bootstraps: "bootstraps".into(),
         network,
         cpu_quota: settings.sandbox.cpu_quota,
-        byte_code: settings.pool.blanks_most > 0,
+        prepare: settings.pool.blanks_most > 0,
         native,
     };
     SandboxLauncher::new(spawner, config).context("cannot write the bootstraps")

@@ -47,8 +47,8 @@ impl Engine {
     /// Keeps an archive as the next version of the dependency of that name.
     ///
     /// # Errors
-    /// FSS.1002, FSS.1005, FSS.1019 and FSS.1032 for the fields; FSS.1024 and FSS.1071 for the archive; 501 for one that is to be
-    /// fetched from a link.
+    /// FSS.1002, FSS.1005, FSS.1019 and FSS.1032 for the fields; FSS.1024 and FSS.1071 for the archive; FSS.1042 over quota; 501 for
+    /// one that is to be fetched from a link.
     pub async fn create_dependency(
         self: &Arc<Self>,
         caller: &Caller,
@@ -79,6 +79,8 @@ impl Engine {
             digest: kept.digest,
             last_modified: Timestamp::now(),
         };
+        let _alone = self.creations.lock().await;
+        self.check_quota(caller, new.size, false).await?;
         let stored = self.store.add_dependency(&new).await;
         let stored = stored.map_err(|source| Error::internal("store a dependency", source))?;
         tracing::info!(project = %stored.project, name = stored.name, version = stored.version, "dependency created");

@@ -77,15 +77,12 @@ impl Engine {
         }
         let pulled = self.image_of(&key, &draft.code, runtime, None).await?;
         let _upload = self.uploads.read().await;
+        let dependencies = self.attached(&caller.project, draft.attached).await?.unwrap_or_default();
+        check_attached(runtime, &dependencies)?;
         let code = match &pulled {
             Some(pulled) => pulled.code.clone(),
             None => self.keep_code(draft.code, runtime).await?,
         };
-        let dependencies = self.attached(&caller.project, draft.attached).await?.unwrap_or_default();
-        check_attached(runtime, &dependencies)?;
-        let _alone = self.creations.lock().await;
-        self.check_quota(caller, code.size, true).await?;
-        self.clear_lost_logs(&key).await?;
         let mut version = FunctionVersion {
             key,
             domain: caller.domain.clone(),
@@ -101,6 +98,9 @@ impl Engine {
         };
         let conflicts = self.merge(&mut version).await?;
         let version = Arc::new(version);
+        let _alone = self.creations.lock().await;
+        self.check_quota(caller, version.code.size, true).await?;
+        self.clear_lost_logs(&version.key).await?;
         let new = Arc::clone(&version);
         let stored = self.change(version.key.clone(), |store| async move { store.create_function(&new).await }).await;
         match stored {
@@ -111,7 +111,7 @@ impl Engine {
         }
         tracing::info!(function = %version.key, runtime = runtime.name(), "function created");
         self.tell_conflicts(&version, conflicts);
-        self.expect_calls(runtime);
+        self.expect_calls(runtime, version.spec.memory_mb);
         Ok(version)
     }
 
@@ -198,7 +198,7 @@ impl Engine {
         };
         let _upload = self.uploads.read().await;
         let dependencies = self.attached(&key.project, attached).await?;
-        let updated = self.update(&key, |old| {
+        self.update(&key, |old| {
             if runtime.is_some_and(|runtime| runtime != old.spec.runtime) {
                 let now = old.spec.runtime.name();
                 return Err(Fault::new(ErrorCode::BadRuntime, format!("runtime cannot be changed. It is {now}")));
@@ -208,10 +208,8 @@ impl Engine {
             check_attached(spec.runtime, &dependencies)?;
             let (code, image) = with_image(pulled.as_ref(), old.code, old.image);
             Ok(FunctionVersion { spec, dependencies, code, image, ..old })
-        });
-        let updated = updated.await?;
-        self.nudge_cleaner();
-        Ok(updated)
+        })
+        .await
     }
 
     /// Replaces the code of latest, or its dependencies, or both.
@@ -304,14 +302,14 @@ impl Engine {
         Ok(Plan { version: Arc::clone(version), interpreter: choice.interpreter, code, root })
     }
 
-    /// Functions of this runtime exist: their first call should find a blank instance.
-    pub(crate) fn expect_calls(&self, runtime: Runtime) {
+    /// Functions of this runtime, with so much memory, exist: their first call should find a blank instance.
+    pub(crate) fn expect_calls(&self, runtime: Runtime, memory_mb: u32) {
         // Each image has blank instances of its own: they are kept for a minute once one was wanted.
         if runtime.language() == Language::Image {
             return;
         }
         if let Ok(choice) = self.interpreters.choose(runtime, self.config.strict_runtimes) {
-            self.pool.expect(&Blueprint { interpreter: choice.interpreter, tmp_mb: limits::TMP_MB[0], root: None });
+            self.pool.expect(&Blueprint::new(choice.interpreter, limits::TMP_MB[0], memory_mb));
         }
     }
 
@@ -356,6 +354,7 @@ impl Engine {
                 Ok(()) => {
                     if new.merged != merged {
                         self.tell_conflicts(&new, conflicts);
+                        self.nudge_cleaner();
                     }
                     return Ok(new);
                 }
@@ -430,7 +429,7 @@ impl Engine {
         choice.map(|_| ()).map_err(|unavailable| Fault::new(ErrorCode::BadRuntime, unavailable.message()))
     }
 
-    async fn check_quota(&self, caller: &Caller, more_bytes: u64, one_more: bool) -> Result<(), Error> {
+    pub(crate) async fn check_quota(&self, caller: &Caller, more_bytes: u64, one_more: bool) -> Result<(), Error> {
         let usage = self.store.usage(&caller.project).await;
         let usage = usage.map_err(|source| Error::internal("count what a project uses", source))?;
         let most = self.config.functions_per_project;

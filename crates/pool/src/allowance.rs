@@ -73,7 +73,7 @@ impl Allowance {
 
     /// Whether a size waits for a place that others have.
     pub(crate) fn set_wants(&self, memory_mb: u32, wants: bool) {
-        if !wants && !self.wanted.load(Ordering::Relaxed) {
+        if !wants && !self.is_wanted() {
             return;
         }
         let mut sizes = self.lock();
@@ -81,9 +81,14 @@ impl Allowance {
         self.wanted.store(sizes.iter().any(|size| size.wants), Ordering::Relaxed);
     }
 
+    /// Whether some size waits for a place.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
     /// Who is after the places that this size has; `None` where no other size waits.
     pub(crate) fn contest(&self, memory_mb: u32) -> Option<Contest> {
-        if !self.wanted.load(Ordering::Relaxed) {
+        if !self.is_wanted() {
             return None;
         }
         let sizes = self.lock();
@@ -104,7 +109,7 @@ impl Drop for Claim {
         size(&mut sizes, self.memory_mb).taken -= 1;
         allowance.taken.fetch_sub(1, Ordering::Relaxed);
         drop(sizes);
-        if allowance.wanted.load(Ordering::Relaxed) {
+        if allowance.is_wanted() {
             allowance.freed.notify_one();
         }
     }

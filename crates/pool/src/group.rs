@@ -67,6 +67,17 @@ struct InLine {
     reply: oneshot::Receiver<Result<Lease, StartError>>,
     /// Held for its `Drop`: he counts until he is served or leaves, however he does.
     _place: Place,
+    group: Arc<Group>,
+}
+
+impl Drop for InLine {
+    fn drop(&mut self) {
+        self.reply.close();
+        // Who leaves may have been the last one for whom another size was to give an instance up.
+        if self.group.allowance.is_wanted() {
+            self.group.pool.look_for_room();
+        }
+    }
 }
 
 /// What an instance has before it is started: its place among those of its function, its room on the host, and the blank that it
@@ -161,7 +172,7 @@ impl Group {
         if let Some(start) = start {
             self.launch(state, start);
         }
-        InLine { reply, _place: self.lines.join() }
+        InLine { reply, _place: self.lines.join(), group: Arc::clone(self) }
     }
 
     fn view(&self, state: &State) -> View {

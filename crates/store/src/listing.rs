@@ -65,7 +65,7 @@ pub struct DependencyPage {
 pub struct Usage {
     /// Functions, whatever the number of their versions.
     pub functions: u64,
-    /// Bytes of code as uploaded, of all versions; two functions with the same code count twice.
+    /// Bytes of code and of dependencies as uploaded, of all versions; two functions with the same code count twice.
     pub code_bytes: u64,
 }
 

@@ -166,7 +166,8 @@ async fn usage_follows_every_change() {
         store.create_function(&function(name)).await.expect("creates");
     }
     used(2, 200).await;
-    assert_eq!(store.runtimes_in_use().await.expect("lists"), [function("a").spec.runtime]);
+    let spec = function("a").spec;
+    assert_eq!(store.runtimes_in_use().await.expect("lists"), [(spec.runtime, spec.memory_mb)]);
     let mut smaller = function("a");
     (smaller.code.size, smaller.revision) = (30, 2);
     store.update_function(&smaller, 1).await.expect("updates");
@@ -351,6 +352,8 @@ async fn uploads_of_one_name_are_versions_of_one_dependency() {
     let named = DependencyQuery { name: Some("units".to_owned()), ..listing(None) };
     assert_eq!(store.dependencies(&named).await.expect("lists").dependencies, [second]);
 
+    assert_eq!(store.usage(&mine).await.expect("reads"), Usage { functions: 0, code_bytes: 210 });
+
     // No number is used twice, and with the last version the dependency is gone.
     assert!(store.delete_dependency(&mine, "dep-of-a1", 2).await.expect("deletes"));
     assert!(!store.delete_dependency(&mine, "dep-of-a1", 2).await.expect("it is gone already"));
@@ -359,6 +362,7 @@ async fn uploads_of_one_name_are_versions_of_one_dependency() {
     for version in [1, 3] {
         assert!(store.delete_dependency(&mine, "dep-of-a1", version).await.expect("deletes"));
     }
+    assert_eq!(store.usage(&mine).await.expect("reads"), Usage { functions: 0, code_bytes: 70 });
     let again = store.add_dependency(&dependency("a4", "units")).await.expect("stores");
     assert_eq!((again.dependency.as_str(), again.version), ("dep-of-a4", 1));
 }

@@ -5,6 +5,9 @@ mod calls;
 mod desk;
 mod line;
 
+#[cfg(test)]
+mod tests;
+
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use tokio::{

@@ -415,6 +415,26 @@ $tests['the context'] = function (Scene $scene) {
     same($answer->json(), [$ids, 'corner', null, 'else', $time, $scene->folder, $scene->folder, false]);
 };
 
+$tests['destructors belong to their call'] = function (Scene $scene) {
+    $instance = $scene->loaded('
+        class Door { private $loud; function __construct($loud) { $this->loud = $loud; }
+            function __destruct() { echo "closed\n"; if ($this->loud) { throw new DomainException("slammed"); } } }
+        function handler($event, $context) {
+            if ($event === "result") { return new Door(false); }
+            if ($event === "loud result") { return new Door(true); }
+            if ($event !== "none") { $context->setState(new Door($event === "loud")); }
+            return "open"; }');
+    foreach (['quiet', 'result'] as $event) {
+        $answer = $instance->call($event);
+        same([$answer->kind, $answer->log], [RESULT, "closed\n"]);
+    }
+    foreach (['loud', 'loud result'] as $event) {
+        failed($instance->call($event), 4002, 'DomainException', INVOCATION . 'slammed');
+    }
+    returned($instance->call('none'), 1, 'open');
+    same($instance->printed(), '');
+};
+
 $tests['exit during a call'] = function (Scene $scene) {
     $instance = $scene->loaded('function handler($event, $context) {
         register_shutdown_function(function () { echo "last words"; }); echo "before "; exit("bye"); }');

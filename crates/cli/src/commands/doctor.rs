@@ -5,10 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fungraph_instance::Interpreters;
-use fungraph_model::Language;
 use fungraph_sandbox::WallState;
 
-use super::runtimes;
+use super::runtimes::{self, Means};
 use crate::args::DoctorArgs;
 use crate::config::{Network, Settings};
 use crate::exit::Exit;
@@ -23,7 +22,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     report.line("ok", "cgroups", host::cgroup_mode());
     walls(&mut report, &settings);
     network(&mut report, &settings);
-    let plan = environment::search_plan(settings.runtimes.search.clone());
+    let plan = environment::search_plan(&settings.runtimes);
     interpreters(&mut report, &Interpreters::discover(&plan, None), settings.runtimes.strict);
     places(&mut report, &settings);
     say::raw(report.text.as_bytes());
@@ -106,21 +105,21 @@ fn interpreters(report: &mut Report, found: &Interpreters, strict: bool) {
         );
         report.line("", "", &format!("runs {}", names.as_deref().unwrap_or("-")));
     }
+    let own = runtimes::names(&offers, |means| matches!(means, Means::OwnProgram));
+    report.line("ok", "own programs", &format!("run {own}: no interpreter is needed"));
     for note in found.notes() {
         report.line("note", "", note);
     }
     if found.all().is_empty() {
-        let titles = Language::built_titles();
         report.bad(
             "MISSING",
-            "any",
-            &format!("no function can run without one of {titles}; install what `fungraph runtimes` says"),
+            "interpreter",
+            "functions in a script language cannot run; install what `fungraph runtimes` says",
         );
     }
-    let missing = offers.iter().filter(|offer| offer.runtime.language().is_built() && offer.choice.is_err());
-    let missing: Vec<&str> = missing.map(|offer| offer.runtime.name()).collect();
+    let missing = runtimes::names(&offers, |means| matches!(means, Means::Missing(_)));
     if !missing.is_empty() {
-        report.line("absent", "", &format!("{}: `fungraph runtimes` says what to install", missing.join(", ")));
+        report.line("absent", "", &format!("{missing}: `fungraph runtimes` says why, and what to install"));
     }
 }
 

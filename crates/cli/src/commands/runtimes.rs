@@ -16,7 +16,7 @@ use crate::{environment, say};
 
 pub(crate) fn run(args: &RuntimesArgs) -> anyhow::Result<Exit> {
     let settings = Settings::of(&environment::document(&args.locate, None, None)?)?;
-    let plan = environment::search_plan(settings.runtimes.search.clone());
+    let plan = environment::search_plan(&settings.runtimes);
     let found = Interpreters::discover(&plan, None);
     let strict = settings.runtimes.strict;
     if args.json {
@@ -27,42 +27,77 @@ pub(crate) fn run(args: &RuntimesArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-/// What this host makes of one runtime name.
+/// One runtime name on this host.
 #[derive(Debug)]
 pub(crate) struct Offer {
     /// The name.
     pub(crate) runtime: Runtime,
-    /// What runs it, or what is missing.
-    pub(crate) choice: Result<Choice, Unavailable>,
+    /// What it means here.
+    pub(crate) means: Means,
 }
 
-impl Offer {
-    /// One word: `exact`, `nearest`, `missing`, or `not built`.
+/// What a runtime name means.
+#[derive(Debug)]
+pub(crate) enum Means {
+    /// An interpreter of this host runs it.
+    Interpreter(Choice),
+    /// The function brings its own program.
+    OwnProgram,
+    /// This host lacks an interpreter.
+    Missing(Unavailable),
+    /// This version of the platform does not do it, and why or what instead.
+    NotBuilt(&'static str),
+}
+
+impl Means {
+    fn of(runtime: Runtime, found: &Interpreters, strict: bool) -> Self {
+        if runtime.loads_plugin() {
+            return Self::NotBuilt("not built: build an executable instead, for Go1.x");
+        }
+        if !runtime.language().is_built() {
+            return Self::NotBuilt("not built yet");
+        }
+        if runtime.is_native() {
+            return Self::OwnProgram;
+        }
+        found.choose(runtime, strict).map_or_else(Self::Missing, Self::Interpreter)
+    }
+
+    /// One word for programs.
     fn state(&self) -> &'static str {
-        match &self.choice {
-            Ok(choice) if choice.exact => "exact",
-            Ok(_) => "nearest",
-            Err(_) if self.runtime.language().is_built() => "missing",
-            Err(_) => "not built",
+        match self {
+            Self::Interpreter(choice) if choice.exact => "exact",
+            Self::Interpreter(_) => "nearest",
+            Self::OwnProgram => "own_program",
+            Self::Missing(_) => "missing",
+            Self::NotBuilt(_) => "not_built",
         }
     }
 }
 
 /// All names of the service, in the order of its list.
 pub(crate) fn offers(found: &Interpreters, strict: bool) -> Vec<Offer> {
-    Runtime::all().map(|runtime| Offer { runtime, choice: found.choose(runtime, strict) }).collect()
+    Runtime::all().map(|runtime| Offer { runtime, means: Means::of(runtime, found, strict) }).collect()
 }
 
-/// Which names each interpreter runs, by interpreter; those that run none are left out.
+/// Which names each interpreter runs; those that run none are left out.
 pub(crate) fn by_interpreter(offers: &[Offer]) -> Vec<(Arc<Interpreter>, Vec<&'static str>)> {
     let mut lines: Vec<(Arc<Interpreter>, Vec<&'static str>)> = Vec::new();
-    for (offer, choice) in offers.iter().filter_map(|offer| Some((offer, offer.choice.as_ref().ok()?))) {
+    for offer in offers {
+        let Means::Interpreter(choice) = &offer.means else { continue };
         match lines.iter_mut().find(|(interpreter, _)| Arc::ptr_eq(interpreter, &choice.interpreter)) {
             Some((_, names)) => names.push(offer.runtime.name()),
             None => lines.push((Arc::clone(&choice.interpreter), vec![offer.runtime.name()])),
         }
     }
     lines
+}
+
+/// The names that some kind of offer has, with commas.
+pub(crate) fn names(offers: &[Offer], wanted: impl Fn(&Means) -> bool) -> String {
+    let names: Vec<&str> =
+        offers.iter().filter(|offer| wanted(&offer.means)).map(|offer| offer.runtime.name()).collect();
+    names.join(", ")
 }
 
 /// The same for programs.
@@ -73,14 +108,15 @@ fn object(found: &Interpreters, strict: bool) -> Value {
 }
 
 fn entry(offer: &Offer) -> Value {
-    let missing = offer.choice.as_ref().err();
+    let (interpreter, install, message) = match &offer.means {
+        Means::Interpreter(choice) => (Some(program(&choice.interpreter)), None, None),
+        Means::OwnProgram => (None, None, None),
+        Means::Missing(missing) => (None, missing.remedy(), Some(missing.message())),
+        Means::NotBuilt(why) => (None, None, Some((*why).to_owned())),
+    };
     json!({
-        "name": offer.runtime.name(),
-        "language": offer.runtime.language().title(),
-        "state": offer.state().replace(' ', "_"),
-        "interpreter": offer.choice.as_ref().ok().map(|choice| program(&choice.interpreter)),
-        "install": missing.and_then(Unavailable::remedy),
-        "message": missing.map(Unavailable::message),
+        "name": offer.runtime.name(), "language": offer.runtime.language().title(), "state": offer.means.state(),
+        "interpreter": interpreter, "install": install, "message": message,
     })
 }
 

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use rustix::process::{Signal, kill_process};
 
 use crate::harness::{Run, children, fungraph, fungraph_with, instance, repository, server_pid, wait_for};
+use crate::samples::go;
 
 /// Runs a folder with a TMPDIR of its own and checks that nothing stays there.
 fn invoke(folder: &Path, args: &[&str]) -> Run {
@@ -128,6 +129,34 @@ fn more_files_other_handlers_and_other_sizes() {
 }
 
 #[test]
+fn a_folder_with_a_bootstrap_is_a_program_of_its_own() {
+    let sample = repository("tests/contract/samples/custom-bash-echo");
+    let run = invoke(&sample, &["--data", "[1, 2]"]);
+    assert_eq!((run.code, run.out.trim()), (0, r#"{"served":1,"event":[1, 2]}"#), "{run:?}");
+    assert!(
+        run.err.contains("bash runtime is up for bootstrap") && run.err.contains("serving number 1"),
+        "{}",
+        run.err
+    );
+    let event = r#"{"httpMethod": "GET", "path": "/404"}"#;
+    let run = invoke(&repository("tests/samples/http-status"), &["--runtime", "http", "--data", event]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let result: serde_json::Value = serde_json::from_str(&run.out).expect("JSON");
+    assert_eq!(result["statusCode"], 404);
+}
+
+#[test]
+fn a_folder_with_a_go_program_runs() {
+    let built = go::build("folder", &repository("tests/contract/samples/go-echo")).expect("it has a program");
+    let folder = built.parent().expect("it lies in a folder");
+    let run = invoke(folder, &["--runtime", "Go1.x", "--data", "[1]"]);
+    assert_eq!((run.code, run.out.trim()), (0, r#"{"bytes":3,"event":[1]}"#), "{run:?}");
+    assert!(run.err.contains("got 3 bytes"), "{}", run.err);
+    let run = invoke(folder, &["--runtime", "Go1.x", "--handler", "other"]);
+    assert!(run.code == 1 && run.err.contains("the code package has no file"), "{run:?}");
+}
+
+#[test]
 fn what_is_wrong_is_told_before_anything_starts() {
     let empty = folder(&[]);
     let both = folder(&[("index.py", ""), ("index.js", "")]);
@@ -136,7 +165,7 @@ fn what_is_wrong_is_told_before_anything_starts() {
     for (args, expected) in [
         (vec!["/nowhere/at/all".to_owned()], "there is no folder /nowhere/at/all; to call a function of a server, give its name without a slash".to_owned()),
         (vec![format!("{}index.py", at(&python))], format!("{}index.py is a file; give the folder that holds it", at(&python))),
-        (vec![at(&empty)], format!("{} has none of index.py, index.js, index.php; say what it is, such as --runtime Python3.12 --handler main.handler", at(&empty))),
+        (vec![at(&empty)], format!("{} has none of index.py, index.js, index.php, bootstrap; say what it is, such as --runtime Python3.12 --handler main.handler", at(&empty))),
         (vec![at(&both)], format!("{} has index.py and index.js; say which with --runtime Python3.12 or --runtime Node.js20.15", at(&both))),
         (vec![at(&python), "--data".to_owned(), "{name: 1}".to_owned()], "--data is not JSON: key must be a string at line 1 column 2; in a shell, put it in single quotes: --data '{\"name\": \"Ada\"}'".to_owned()),
         (vec![at(&python), "--data".to_owned(), "@/nowhere".to_owned()], "--data: cannot read /nowhere: No such file or directory (os error 2)".to_owned()),

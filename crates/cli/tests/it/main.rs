@@ -7,13 +7,16 @@ mod signed;
 
 mod cleanliness;
 mod config;
+mod dependencies;
 mod doctor;
 mod drain;
 mod faults;
 mod folder;
 mod help;
 mod images;
+mod java;
 mod life;
+mod native;
 mod raw;
 mod regressions;
 mod remote;

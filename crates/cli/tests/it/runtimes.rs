@@ -1,8 +1,13 @@
 //! `fungraph runtimes` on this host: it says what the server then does.
 
+use std::io::{Cursor, Write as _};
+
 use serde_json::{Value, json};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use crate::harness::{Server, fungraph};
+use crate::raw::base64;
 use crate::signed::Client;
 
 fn listed() -> Value {
@@ -21,15 +26,20 @@ fn what_is_listed_can_be_created_and_what_is_not_is_refused_in_the_same_words() 
     let listed = listed();
     let server = Server::start(&[]);
     let client = Client::of(&server);
+    let package = base64(&package());
     for (number, runtime) in listed["runtimes"].as_array().expect("a list").iter().enumerate() {
         let body = json!({
             "func_name": format!("f{number}"), "package": "default", "runtime": runtime["name"], "handler": "index.handler",
-            "timeout": 3, "memory_size": 128, "code_type": "inline", "func_code": { "file": "" },
+            "timeout": 3, "memory_size": 128, "code_type": "zip", "func_code": { "file": package },
         });
         let answer = client.call("POST", &client.functions(""), &body.to_string());
         let (name, text) = (&runtime["name"], answer.text());
         match runtime["state"].as_str().expect("a word") {
-            "exact" | "nearest" => assert_eq!(answer.status, 200, "{name}: {text}"),
+            // It takes an image instead, and its handler says of which kind.
+            "own_program" if *name == "Custom Image" => {
+                assert!(answer.status == 400 && text.contains("of an image must be -"), "{name}: {text}");
+            }
+            "exact" | "nearest" | "own_program" => assert_eq!(answer.status, 200, "{name}: {text}"),
             "missing" => {
                 assert_eq!(answer.status, 400, "{name}: {text}");
                 let error: Value = serde_json::from_slice(&answer.body).expect("JSON");
@@ -43,6 +53,14 @@ fn what_is_listed_can_be_created_and_what_is_not_is_refused_in_the_same_words() 
             other => panic!("{name} is {other}"),
         }
     }
+}
+
+/// A zip that every runtime takes.
+fn package() -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file("bootstrap", SimpleFileOptions::default()).expect("in memory");
+    zip.write_all(b"nothing").expect("in memory");
+    zip.finish().expect("in memory").into_inner()
 }
 
 #[test]

@@ -48,6 +48,11 @@ fn refusals_arrive_as_exceptions() {
 }
 
 #[test]
+fn dependencies_are_attached() {
+    scenarios("test_dependencies");
+}
+
+#[test]
 fn instances_are_reserved() {
     scenarios("test_reserved");
 }

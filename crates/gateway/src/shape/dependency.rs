@@ -57,13 +57,14 @@ pub(crate) fn dependencies(list: &DependencyList) -> Value {
     json!({ "dependencies": all, "next_marker": list.next_marker, "count": list.count })
 }
 
+/// Ids of a function's dependencies, in their order.
+pub(super) fn attached_ids(version: &FunctionVersion) -> Value {
+    version.dependencies.iter().map(|dependency| dependency.id.as_str()).collect()
+}
+
 /// What a function says of its dependencies. Links are given where one is shown by itself.
-pub(super) fn put_attached(version: &FunctionVersion, shape: &mut Map<String, Value>) {
-    let ids: Vec<&str> = version.dependencies.iter().map(|dependency| dependency.id.as_str()).collect();
-    shape.insert("depend_list".to_owned(), json!(ids));
-    shape.insert("depend_version_list".to_owned(), json!(ids));
-    let all: Vec<_> = version.dependencies.iter().map(fields).collect();
-    shape.insert("dependencies".to_owned(), json!(all));
+pub(super) fn attached_whole(version: &FunctionVersion) -> Value {
+    version.dependencies.iter().map(fields).map(Value::Object).collect()
 }
 
 fn fields(dependency: &Dependency) -> Map<String, Value> {

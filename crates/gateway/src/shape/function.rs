@@ -6,7 +6,10 @@ use fungraph_model::{FunctionVersion, Reservation, limits};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{dependency::put_attached, image, passive};
+use super::{
+    dependency::{attached_ids, attached_whole},
+    image, passive,
+};
 
 /// Seconds above which the service calls a function a long one.
 const LONG_SECONDS: u32 = 900;
@@ -22,6 +25,9 @@ pub(crate) fn config(version: &FunctionVersion, reservation: Option<&Reservation
             "ephemeral_storage": spec.tmp_mb,
             "allow_ephemeral_storage": true,
             "enable_dynamic_memory": spec.dynamic_memory,
+            "depend_list": attached_ids(version),
+            "depend_version_list": attached_ids(version),
+            "dependencies": attached_whole(version),
             "is_stateful_function": false,
             "is_return_stream": false,
             "enable_class_isolation": false,
@@ -30,7 +36,6 @@ pub(crate) fn config(version: &FunctionVersion, reservation: Option<&Reservation
             "reserved_instance_idle_mode": reservation.is_some_and(|reservation| reservation.idle_mode),
         }),
     );
-    put_attached(version, &mut shape);
     image::put(version, &mut shape);
     passive::put(&spec.passive, &mut shape);
     shape.remove("func_vpc_id");
@@ -68,10 +73,12 @@ pub(crate) fn code(code: &FunctionCode, link: &str, region: &str) -> Value {
         "digest": version.code.digest.0,
         "last_modified": time(version.last_modified),
         "func_code": { "file": file, "link": link },
+        "depend_list": attached_ids(version),
+        "depend_version_list": attached_ids(version),
         "strategy_config": strategy(version),
+        "dependencies": attached_whole(version),
     });
     put(&mut shape, fields);
-    put_attached(version, &mut shape);
     image::put(version, &mut shape);
     Value::Object(shape)
 }

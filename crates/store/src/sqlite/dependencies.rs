@@ -8,7 +8,7 @@ use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::rows::{bad, get, signed, unsigned};
 use super::transaction::Transaction;
-use super::{Sqlite, keys};
+use super::{Sqlite, functions, keys};
 use crate::error::is_foreign;
 use crate::{DependencyPage, DependencyQuery, Error};
 
@@ -58,6 +58,7 @@ impl Sqlite {
         .execute(&mut *change)
         .await
         .map_err(&failed)?;
+        functions::count(&mut change, &new.project, 0, signed("size", new.size)?).await?;
         change.commit().await.map_err(failed)?;
         Ok(Dependency { dependency, version, ..new.clone() })
     }
@@ -120,12 +121,14 @@ impl Sqlite {
             .await
             .map_err(&failed)?;
         let Some(row) = row else { return Ok(false) };
-        let deleted = sqlx::query("DELETE FROM dependency_versions WHERE dependency = ? AND version = ?")
-            .bind(row)
-            .bind(version)
-            .execute(&mut *change)
-            .await
-            .map_err(|error| if is_foreign(&error) { Error::DependencyInUse } else { failed(error) })?;
+        let size: Option<i64> =
+            sqlx::query_scalar("DELETE FROM dependency_versions WHERE dependency = ? AND version = ? RETURNING size")
+                .bind(row)
+                .bind(version)
+                .fetch_optional(&mut *change)
+                .await
+                .map_err(|error| if is_foreign(&error) { Error::DependencyInUse } else { failed(error) })?;
+        functions::count(&mut change, project, 0, -size.unwrap_or(0)).await?;
         sqlx::query(
             "DELETE FROM dependencies WHERE id = ? AND NOT EXISTS
              (SELECT 1 FROM dependency_versions WHERE dependency = dependencies.id)",
@@ -135,7 +138,7 @@ impl Sqlite {
         .await
         .map_err(&failed)?;
         change.commit().await.map_err(failed)?;
-        Ok(deleted.rows_affected() > 0)
+        Ok(size.is_some())
     }
 }
 

@@ -160,12 +160,13 @@ impl Sqlite {
     }
 
     /// The names of runtimes that this program does not know, in a database of a newer one, are left out.
-    pub(crate) async fn runtimes_in_use(&self) -> Result<Vec<Runtime>, Error> {
-        let names: Vec<String> = sqlx::query_scalar("SELECT DISTINCT runtime FROM function_versions ORDER BY runtime")
-            .fetch_all(&self.readers)
-            .await
-            .map_err(Error::during("read the runtimes in use"))?;
-        Ok(names.iter().filter_map(|name| Runtime::parse(name)).collect())
+    pub(crate) async fn runtimes_in_use(&self) -> Result<Vec<(Runtime, u32)>, Error> {
+        let kinds: Vec<(String, u32)> =
+            sqlx::query_as("SELECT DISTINCT runtime, memory_mb FROM function_versions ORDER BY runtime, memory_mb")
+                .fetch_all(&self.readers)
+                .await
+                .map_err(Error::during("read the runtimes in use"))?;
+        Ok(kinds.iter().filter_map(|(name, memory_mb)| Some((Runtime::parse(name)?, *memory_mb))).collect())
     }
 
     pub(crate) async fn digests_in_use(&self) -> Result<HashSet<Digest>, Error> {
@@ -192,7 +193,12 @@ pub(super) async fn find(view: &mut SqliteConnection, key: &FunctionKey) -> Resu
 }
 
 /// Keeps the project's counters in step; runs in the transaction of the change.
-async fn count(change: &mut SqliteConnection, project: &ProjectId, functions: i64, bytes: i64) -> Result<(), Error> {
+pub(super) async fn count(
+    change: &mut SqliteConnection,
+    project: &ProjectId,
+    functions: i64,
+    bytes: i64,
+) -> Result<(), Error> {
     sqlx::query("UPDATE projects SET functions = functions + ?, code_bytes = code_bytes + ? WHERE id = ?")
         .bind(functions)
         .bind(bytes)

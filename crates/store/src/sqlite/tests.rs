@@ -74,6 +74,29 @@ async fn a_newer_database_is_refused_with_a_text() {
 }
 
 #[tokio::test]
+async fn functions_of_a_database_from_before_dependencies_have_none() {
+    let (folder, sqlite) = fresh().await;
+    let old = function("f", "from before".to_owned());
+    sqlite.create_function(&old).await.expect("creates");
+    // Back to schema 2: a migration that is added later is undone here too.
+    for statement in [
+        "DROP TABLE function_dependencies",
+        "DROP TABLE dependency_versions",
+        "DROP TABLE dependencies",
+        "ALTER TABLE function_versions DROP COLUMN merged_digest",
+        "DELETE FROM _sqlx_migrations WHERE version >= 3",
+    ] {
+        execute(&sqlite, statement).await;
+    }
+    sqlite.close().await;
+    let sqlite = open(folder.path()).await.expect("is brought up to date");
+    let found = sqlite.function(&old.key).await.expect("reads").expect("is there");
+    assert_eq!((found.spec.description.as_str(), found.merged.is_none()), ("from before", true));
+    assert!(found.dependencies.is_empty());
+    sqlite.update_function(&FunctionVersion { revision: 2, ..found }, 1).await.expect("updates");
+}
+
+#[tokio::test]
 async fn what_is_no_database_is_refused_and_kept() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join(FILE), "hello, I am a text of more than a few bytes".repeat(50)).expect("writes");

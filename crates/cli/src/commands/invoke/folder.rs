@@ -30,7 +30,9 @@ pub(super) fn run(args: &InvokeArgs, place: &Path) -> anyhow::Result<Exit> {
     let folder = Path::new(&args.target);
     let chosen = language(folder, args.runtime.as_deref())?;
     let event = event::read(&args.data)?;
-    event::check_json(&event)?;
+    if chosen.parses_event() {
+        event::check_json(&event)?;
+    }
     let settings = settings(args)?;
     telemetry::start_log(&settings.log_filter);
     let package = pack::pack(folder)?;
@@ -136,7 +138,7 @@ fn draft(args: &InvokeArgs, runtime: Runtime, package: &[u8]) -> FunctionDraft {
         package: None,
         spec: SpecDraft {
             runtime: Some(runtime.name().to_owned()),
-            handler: Some(args.handler.clone().unwrap_or_else(|| "index.handler".to_owned())),
+            handler: Some(args.handler.clone().unwrap_or_else(|| default_handler(runtime).to_owned())),
             timeout: Some(args.timeout.unwrap_or(3).into()),
             memory_size: Some(args.memory.unwrap_or(128).into()),
             ..SpecDraft::default()
@@ -148,6 +150,16 @@ fn draft(args: &InvokeArgs, runtime: Runtime, package: &[u8]) -> FunctionDraft {
             image: None,
         },
         attached: AttachedDraft::default(),
+    }
+}
+
+/// Custom and http functions take any handler, and tell their bootstrap by its file; that of a Go function names its executable,
+/// which the service's own examples call so.
+fn default_handler(runtime: Runtime) -> &'static str {
+    match runtime.language() {
+        Language::Go => "handler",
+        language if language.is_native() => "bootstrap",
+        _ => "index.handler",
     }
 }
 
@@ -170,6 +182,16 @@ pub(super) enum Chosen {
     Language(Language),
 }
 
+impl Chosen {
+    /// Whether the event must be JSON.
+    fn parses_event(self) -> bool {
+        match self {
+            Self::Runtime(runtime) => runtime.parses_event(),
+            Self::Language(language) => !language.is_native(),
+        }
+    }
+}
+
 /// What a folder holds.
 ///
 /// # Errors
@@ -187,11 +209,16 @@ pub(super) fn language(folder: &Path, runtime: Option<&str>) -> anyhow::Result<C
     if let Some(name) = runtime {
         return Runtime::parse(name).map(Chosen::Runtime).ok_or_else(|| unknown_runtime(name));
     }
-    let there: Vec<_> = MAIN_FILES.into_iter().filter(|(file, _, _)| folder.join(file).is_file()).collect();
+    let is_there = |file: &str| folder.join(file).is_file();
+    if is_there("bootstrap") {
+        // What a person packs with a bootstrap is started by it, whatever lies beside.
+        return Ok(Chosen::Language(Language::Custom));
+    }
+    let there: Vec<_> = MAIN_FILES.into_iter().filter(|(file, _, _)| is_there(file)).collect();
     match there.as_slice() {
         [(_, language, _)] => Ok(Chosen::Language(*language)),
         [] => Err(Stop::usage(format!(
-            "{shown} has none of {}; say what it is, such as --runtime Python3.12 --handler main.handler",
+            "{shown} has none of {}, bootstrap; say what it is, such as --runtime Python3.12 --handler main.handler",
             MAIN_FILES.map(|(file, _, _)| file).join(", ")
         ))),
         several => {
@@ -211,7 +238,8 @@ const MAIN_FILES: [(&str, Language, &str); 3] = [
 ];
 
 fn unknown_runtime(name: &str) -> anyhow::Error {
-    let names: Vec<&str> = Runtime::all().filter(|runtime| runtime.language().is_built()).map(Runtime::name).collect();
+    let runs = |runtime: &Runtime| runtime.language().is_built() && !runtime.loads_plugin();
+    let names: Vec<&str> = Runtime::all().filter(runs).map(Runtime::name).collect();
     Stop::usage(format!("there is no runtime {name:?}; those that run here are {}", names.join(", ")))
 }
 

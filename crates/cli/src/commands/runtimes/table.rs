@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use fungraph_instance::Interpreters;
 
-use super::Offer;
+use super::{Means, Offer};
 
 /// Columns of a terminal that does not tell, and of a file.
 const WIDTH: usize = 100;
@@ -26,9 +26,11 @@ pub(super) fn width() -> usize {
 pub(super) fn text(offers: &[Offer], found: &Interpreters, width: usize) -> String {
     let mut text = line("RUNTIME", "RUNS ON", "", width);
     for offer in offers {
-        let (runs_on, how) = match &offer.choice {
-            Ok(choice) => (choice.interpreter.to_string(), offer.state().to_owned()),
-            Err(missing) => ("-".to_owned(), missing.brief()),
+        let (runs_on, how) = match &offer.means {
+            Means::Interpreter(choice) => (choice.interpreter.to_string(), offer.means.state().to_owned()),
+            Means::OwnProgram => ("its own program".to_owned(), "no interpreter is needed".to_owned()),
+            Means::Missing(missing) => ("-".to_owned(), missing.brief()),
+            Means::NotBuilt(why) => ("-".to_owned(), (*why).to_owned()),
         };
         text += &line(offer.runtime.name(), &runs_on, &how, width);
     }

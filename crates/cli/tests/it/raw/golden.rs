@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::mask::mask;
 use super::{base64, create, from_base64, python};
+use crate::dependencies::{upload, zip};
 use crate::harness::{Answer, Server, repository};
 use crate::signed::{Client, Signable};
 
@@ -216,5 +217,38 @@ fn functions() {
     album.manage("not-built", "GET", "/second/versions", &Value::Null);
     album.manage("unknown-path", "GET", "/second/colour", &Value::Null);
     album.manage("other-method", "PATCH", "", &Value::Null);
+    album.finish();
+}
+
+#[test]
+fn dependencies() {
+    let mut album = Album::new(&[]);
+    let path = |rest: &str, album: &Album| format!("/v2/{}/fgs/dependencies{rest}", album.client.project);
+    let ask = |album: &mut Album, name: &str, method: &str, rest: &str, body: &Value| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = album.signed(name, album.client.request(method, &path(rest, album), &body));
+        serde_json::from_slice::<Value>(&answer.body).unwrap_or_default()
+    };
+    let mut new = upload("units", &[("units.py", "KM = 1000\n")]);
+    new["description"] = json!("lengths");
+    let first = ask(&mut album, "dependency-create", "POST", "/version", &new);
+    new["depend_file"] = json!(base64(&zip(&[("units.py", "KM = 1000.0\n")])));
+    ask(&mut album, "dependency-create-again", "POST", "/version", &new);
+    let id = first["dep_id"].as_str().expect("a text");
+    ask(&mut album, "dependency-show", "GET", &format!("/{id}/version/1"), &Value::Null);
+    ask(&mut album, "dependency-versions", "GET", &format!("/{id}/version"), &Value::Null);
+    ask(&mut album, "dependency-list", "GET", "?maxitems=1&runtime=Python3.9&name=units", &Value::Null);
+    ask(&mut album, "dependency-link", "POST", "/version", &json!({ "name": "x", "depend_type": "obs" }));
+    ask(&mut album, "dependency-incomplete", "POST", "/version", &json!({}));
+    let mut function = python("greeting", GREETING);
+    function["depend_version_list"] = json!([first["id"]]);
+    album.manage("create-with-dependency", "POST", "", &function);
+    album.manage("show-code-with-dependency", "GET", "/greeting/code", &Value::Null);
+    function["func_name"] = json!("another");
+    function["depend_version_list"] = json!(["no-such-id"]);
+    album.manage("create-with-unknown-dependency", "POST", "", &function);
+    ask(&mut album, "dependency-delete-in-use", "DELETE", &format!("/{id}/version/1"), &Value::Null);
+    ask(&mut album, "dependency-delete", "DELETE", &format!("/{id}/version/2"), &Value::Null);
+    ask(&mut album, "dependency-missing", "GET", &format!("/{id}/version/2"), &Value::Null);
     album.finish();
 }

@@ -3,8 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use crate::harness::repository;
+
+/// One build at a time: the first one on a machine takes the standard library with it.
+static ONE: Mutex<()> = Mutex::new(());
 
 /// Whether a file is what a program is made of, or a record of what one said: no part of the package.
 pub(super) fn is_no_part(file: &Path) -> bool {
@@ -14,11 +18,13 @@ pub(super) fn is_no_part(file: &Path) -> bool {
 
 /// The executable of the sample in a folder; `None` where it has no source. Go keeps what it built, so this is quick when
 /// nothing has changed.
-pub(super) fn build(name: &str, folder: &Path) -> Option<PathBuf> {
+pub(crate) fn build(name: &str, folder: &Path) -> Option<PathBuf> {
     let source = folder.join("main.go");
     if !source.exists() {
         return None;
     }
+    // Whoever comes second finds what the first one built.
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go");
     let place = home.join("samples").join(name);
     fs::create_dir_all(&place).expect("a folder below target");
