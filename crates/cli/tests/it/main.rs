@@ -13,6 +13,7 @@ mod drain;
 mod faults;
 mod folder;
 mod help;
+mod images;
 mod java;
 mod life;
 mod native;
