@@ -8,7 +8,9 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use fungraph_engine::{AttachedDraft, CodeDraft, Error, FunctionDraft, Invocation, InvokeRequest, SpecDraft, Stopwatch};
+use fungraph_engine::{
+    AttachedDraft, CodeDraft, Error, FunctionDraft, Invocation, InvokeRequest, SpecDraft, Stopwatch,
+};
 use fungraph_instance::Interpreters;
 use fungraph_model::{Caller, FunctionRef, Language, Outcome, RequestId, Runtime, Value, limits};
 use rustix::fs::Mode;
