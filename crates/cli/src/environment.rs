@@ -73,7 +73,7 @@ fn default_data_folder() -> Option<PathBuf> {
 
 /// Where interpreters may be.
 pub(crate) fn search_plan(extra: Vec<PathBuf>) -> SearchPlan {
-    let path = env::var_os("PATH").unwrap_or_default();
+    let path = path();
     SearchPlan {
         path: env::split_paths(&path).collect(),
         homes: env::home_dir().into_iter().chain(home_behind_sudo()).collect(),
@@ -90,6 +90,11 @@ fn home_behind_sudo() -> Option<PathBuf> {
     }
     let name = env::var("SUDO_USER").ok()?;
     crate::privileges::Account::named(&name).map(|account| account.home)
+}
+
+/// Where programs are looked for.
+pub(crate) fn path() -> std::ffi::OsString {
+    env::var_os("PATH").unwrap_or_default()
 }
 
 /// A variable that people set themselves; empty is as good as absent.

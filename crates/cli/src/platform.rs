@@ -47,12 +47,15 @@ impl Ground {
     /// The folder is in use, or this host cannot give what a sandbox needs.
     pub(crate) fn lay(settings: &Settings, folder: &Path) -> anyhow::Result<Self> {
         require_root()?;
+        let engine = settings.sandbox.engine;
+        engine.inspect(&environment::path()).map_err(|error| Stop::usage(error.to_string()))?;
         let folder = DataFolder::open(folder)?;
         let plan = environment::search_plan(settings.runtimes.search.clone());
         let interpreters = Interpreters::discover(&plan, Some(&folder.path().join(INTERPRETERS)));
         let config = fungraph_sandbox::Config {
             folder: folder.path().join("sandbox"),
             name: folder.short_name(),
+            engine,
             accept_missing: walls(settings)?,
             egress: egress(settings),
         };

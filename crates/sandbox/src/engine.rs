@@ -12,9 +12,9 @@ pub enum Engine {
     /// libcontainer, compiled in.
     #[default]
     Embedded,
-    /// crun, found in `PATH`.
+    /// crun, found in `PATH` or where distributions put it.
     Crun,
-    /// runc, found in `PATH`.
+    /// runc, found likewise.
     Runc,
 }
 
@@ -30,9 +30,9 @@ pub struct EngineReport {
 /// Why an engine cannot be used, with what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineMissing {
-    /// No folder of `PATH` has it.
+    /// No folder that was looked in has it.
     #[error(
-        "sandbox.engine = \"{name}\" needs the program {name}, which is not in PATH; install it (the package {name} of \
+        "sandbox.engine = \"{name}\" needs the program {name}, which is neither in PATH nor in /usr/sbin or /usr/bin; install it (the package {name} of \
          Debian, Ubuntu or Fedora), or use \"embedded\""
     )]
     Absent {

@@ -29,6 +29,9 @@
 //! namespace) and its loop devices (they clear themselves). Only empty cgroups stay, and the next spawner of the same data folder
 //! sweeps them.
 //!
+//! What reads the bundle of each sandbox is an [`Engine`]: libcontainer, compiled in, or crun or runc of the distribution. All walls hold
+//! with each, and the tests of walls run with each.
+//!
 //! Every `unsafe` of the project is in this crate.
 
 mod cgroup;

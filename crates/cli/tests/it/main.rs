@@ -9,6 +9,7 @@ mod cleanliness;
 mod config;
 mod doctor;
 mod drain;
+mod engines;
 mod faults;
 mod folder;
 mod help;

@@ -63,7 +63,7 @@ pub(super) enum Maker {
 
 /// A container whose first process waits.
 enum Made {
-    Embedded(Container),
+    Embedded(Box<Container>),
     Oci(Pid),
 }
 
@@ -246,7 +246,9 @@ impl Launcher {
         let made = match &self.engine {
             Maker::Embedded(embedded) => {
                 self.reserved.place(&[socket.as_fd()]).map_err(reserved)?;
-                embedded.create(&launch.id, &bundle.folder, reporter, &self.init, output).map(Made::Embedded)
+                embedded
+                    .create(&launch.id, &bundle.folder, reporter, &self.init, output)
+                    .map(|container| Made::Embedded(Box::new(container)))
             }
             Maker::Oci(oci) => {
                 oci::place(&mut self.reserved, socket, &reporter, &self.init).map_err(reserved)?;

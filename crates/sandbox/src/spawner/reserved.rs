@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 
 use rustix::io::{FdFlags, dup2, fcntl_setfd};
 
@@ -30,7 +30,7 @@ impl Reserved {
         let high = rustix::io::fcntl_dupfd_cloexec(&null, above)?;
         if (FIRST..above).contains(&null.as_raw_fd()) {
             // It is one of them, and is made so again below.
-            std::mem::forget(null);
+            let _number = null.into_raw_fd();
         }
         let number = |index: i32| {
             // SAFETY: dup2 takes plain numbers; nothing in this process owns these yet, or it would be the spawner's own code that does.

@@ -49,7 +49,10 @@ fn split(all: &[Comparison]) -> Vec<Vec<Value>> {
     for argument in arguments {
         let of_it: Vec<_> = all.iter().filter(|(other, ..)| *other == argument).collect();
         let ways = ways(argument, &of_it);
-        rules = rules.iter().flat_map(|rule| ways.iter().map(|way| [&rule[..], &[way.clone()]].concat())).collect();
+        rules = rules
+            .iter()
+            .flat_map(|rule| ways.iter().map(|way| [&rule[..], std::slice::from_ref(way)].concat()))
+            .collect();
     }
     rules
 }
