@@ -116,8 +116,9 @@ fn log(bundle: &Path) -> PathBuf {
 /// The last line of a log that says something. runc's are `key=value` pairs, of which `msg` counts.
 fn last_words(log: &str) -> Option<String> {
     let line = log.lines().rev().find(|line| !line.trim().is_empty())?;
-    let text = line.split_once("msg=").map_or(line, |(_, text)| text);
-    Some(text.trim().trim_matches('"').replace("\\\"", "\""))
+    let text = line.split_once("msg=").map_or(line, |(_, text)| text).trim();
+    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    Some(quoted.unwrap_or(text).replace("\\\"", "\""))
 }
 
 /// A spawner that is killed must not leave a program behind that goes on making what the next one has just swept. What this one
