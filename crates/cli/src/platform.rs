@@ -52,6 +52,8 @@ impl Ground {
     /// The folder is in use, or this host cannot give what a sandbox needs.
     pub(crate) fn lay(settings: &Settings, folder: &Path) -> anyhow::Result<Self> {
         require_root()?;
+        let engine = settings.sandbox.engine;
+        engine.inspect(&environment::path()).map_err(|error| Stop::usage(error.to_string()))?;
         let credentials = credentials(settings)?;
         let folder = DataFolder::open(folder)?;
         let plan = environment::search_plan(&settings.runtimes);
@@ -59,6 +61,7 @@ impl Ground {
         let config = fungraph_sandbox::Config {
             folder: folder.path().join("sandbox"),
             name: folder.short_name(),
+            engine,
             accept_missing: walls(settings)?,
             egress: egress(settings),
         };

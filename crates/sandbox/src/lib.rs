@@ -29,6 +29,9 @@
 //! namespace) and its loop devices (they clear themselves). Only empty cgroups stay, and the next spawner of the same data folder
 //! sweeps them.
 //!
+//! What reads the bundle of each sandbox is an [`Engine`]: libcontainer, compiled in, or crun or runc of the distribution. All walls hold
+//! with each, and the tests of walls run with each.
+//!
 //! Every `unsafe` of the project is in this crate.
 
 mod cgroup;
@@ -37,6 +40,7 @@ mod cidr;
 mod client;
 mod config;
 mod egress;
+mod engine;
 mod error;
 mod exit;
 mod fit;
@@ -54,6 +58,7 @@ pub use cidr::{Cidr, InvalidCidr};
 pub use client::{Sandbox, Spawner};
 pub use config::Config;
 pub use egress::{Egress, InvalidEgress};
+pub use engine::{Engine, EngineMissing, EngineReport};
 pub use error::Error;
 pub use exit::{Exit, ExitStatus};
 pub use fit::Fit;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fungraph_sandbox::{Cidr, Egress, Wall};
+use fungraph_sandbox::{Cidr, Egress, Engine, Wall};
 use toml::Value;
 
 use super::Error;
@@ -51,19 +51,11 @@ pub(crate) struct Server {
 /// `[sandbox]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Sandbox {
-    #[expect(dead_code, reason = "there is one engine; the setting is checked and the next one will read it")]
     pub(crate) engine: Engine,
     pub(crate) network: Network,
     pub(crate) egress: Egress,
     pub(crate) cpu_quota: bool,
     pub(crate) accept_missing: Vec<Wall>,
-}
-
-/// What makes sandboxes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Engine {
-    /// libcontainer, compiled in.
-    Embedded,
 }
 
 /// What functions reach.
@@ -299,15 +291,15 @@ fn region(text: &str) -> Result<String, String> {
 }
 
 fn engine(text: &str) -> Result<Engine, String> {
+    let others = "use \"embedded\", \"crun\" or \"runc\"";
     match text {
-        "embedded" => Ok(Engine::Embedded),
-        "crun" | "runc" => Err("it is planned and not built yet; use \"embedded\"".to_owned()),
-        "runsc" => Err("gVisor is planned and not built yet; use \"embedded\"".to_owned()),
-        "kata" => {
-            Err("Kata Containers has had no OCI command line since version 2, so it cannot be driven; use \"embedded\""
-                .to_owned())
-        }
-        _ => Err("it must be \"embedded\"".to_owned()),
+        "runsc" => Err(format!(
+            "gVisor does not see what is mounted into a running sandbox, and that is how a function's code gets there; {others}"
+        )),
+        "kata" => Err(format!(
+            "Kata Containers has had no OCI command line since version 2, so it cannot be driven; {others}"
+        )),
+        _ => Engine::from_name(text).ok_or_else(|| "it must be \"embedded\", \"crun\" or \"runc\"".to_owned()),
     }
 }
 

@@ -101,8 +101,18 @@ fn impossible_values_are_refused_with_what_is_possible() {
              sandboxes and their links share it",
         ),
         (
-            "[sandbox]\nengine = 'crun'",
-            "sandbox.engine = \"crun\" is not possible: it is planned and not built yet; use \"embedded\"",
+            "[sandbox]\nengine = 'runsc'",
+            "sandbox.engine = \"runsc\" is not possible: gVisor does not see what is mounted into a running sandbox, and \
+             that is how a function's code gets there; use \"embedded\", \"crun\" or \"runc\"",
+        ),
+        (
+            "[sandbox]\nengine = 'kata'",
+            "sandbox.engine = \"kata\" is not possible: Kata Containers has had no OCI command line since version 2, so \
+             it cannot be driven; use \"embedded\", \"crun\" or \"runc\"",
+        ),
+        (
+            "[sandbox]\nengine = 'docker'",
+            "sandbox.engine = \"docker\" is not possible: it must be \"embedded\", \"crun\" or \"runc\"",
         ),
         (
             "[sandbox]\naccept_missing = ['seccomp']",

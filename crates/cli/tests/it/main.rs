@@ -10,6 +10,7 @@ mod config;
 mod dependencies;
 mod doctor;
 mod drain;
+mod engines;
 mod faults;
 mod folder;
 mod help;
