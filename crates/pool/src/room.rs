@@ -103,7 +103,10 @@ impl RoomQueue {
         let (mut left, mut host_is_full) = (Left::default(), false);
         for group in queue {
             let turn = turn(pool, &group, &mut idle, &left, host_is_full);
-            group.allowance.set_wants(group.memory_mb(), matches!(turn, Turn::Limited));
+            if group.allowance.set_wants(group.memory_mb(), matches!(turn, Turn::Limited)) {
+                // What came free, or idle, since it was looked for was told to nobody: from now on it is.
+                pool.look_for_room();
+            }
             let blocked = &mut left.blocked;
             match turn {
                 Turn::Done => {}
