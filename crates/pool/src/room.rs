@@ -133,11 +133,10 @@ impl RoomQueue {
     /// What is left of the queue, in front of those who came meanwhile.
     fn settle(&self, pool: &Shared, left: &Left) {
         let Left { blocked, limited, again } = left;
-        let more = !again.is_empty();
         let mut state = self.lock();
         let came = std::mem::take(&mut state.waiting);
         state.members.clear();
-        state.projects.clear();
+        let before = std::mem::take(&mut state.projects);
         let mut for_host = again.len();
         for (group, full) in blocked {
             state.push(group);
@@ -149,11 +148,13 @@ impl RoomQueue {
         for group in limited.iter().chain(again).cloned().chain(came.iter().filter_map(Weak::upgrade)) {
             state.push(&group);
         }
-        self.for_host.store(for_host, Ordering::Relaxed);
+        // What became idle since it was looked for was told to nobody who waits since then only.
+        let is_new = (self.for_host.swap(for_host, Ordering::Relaxed) == 0 && for_host > 0)
+            || state.projects.iter().any(|project| !before.contains(project));
         self.for_project.store(state.projects.len(), Ordering::Relaxed);
         pool.capacity.set_wanted(for_host > 0);
         drop(state);
-        if more {
+        if !again.is_empty() || is_new {
             pool.look_for_room();
         }
     }

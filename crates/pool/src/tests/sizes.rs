@@ -10,7 +10,7 @@ use fungraph_model::Strategy;
 use tokio::task::JoinHandle;
 
 use super::fake::plan_with;
-use super::{Host, host, lease, no_stock, quick, refusal, say, text, until};
+use super::{Host, PATIENCE, host, lease, no_stock, quick, refusal, say, text, until};
 use crate::{Group, Refusal};
 
 /// Groups of one function for these sizes, each named by its size so that the launcher tells them apart.
@@ -33,9 +33,6 @@ async fn call(host: &Host, group: &Arc<Group>) -> JoinHandle<()> {
     until("it stands in line", || host.pool.waiting() > before || call.is_finished()).await;
     call
 }
-
-/// A call in line asks again before this is over.
-const PATIENCE: Duration = Duration::from_millis(300);
 
 /// So long that the start of every instance was worth it, however long it took.
 async fn age() {
