@@ -16,7 +16,9 @@ use super::process::Server;
 use super::table::{Budget, Row, Table};
 use crate::bare::{Language, app};
 use crate::http1::{Answer, Connection, Request};
+use crate::java;
 use crate::load::Target;
+use crate::program::Program;
 use crate::sign::Credentials;
 
 /// A running server with its first key.
@@ -109,13 +111,14 @@ impl Ours {
 
     /// What each idle instance has of its own, on average.
     pub(crate) fn instances(&self, language: Language, table: &mut Table) -> Result<()> {
-        let (name, budget) = match language {
-            Language::Python => ("python", 6.0),
-            Language::Node => ("node", 15.0),
+        let budget = match language {
+            Language::Python => Some(6.0),
+            Language::Node => Some(15.0),
+            Language::Java => None,
         };
         let all: Vec<f64> = host::descendants(self.server.pid())
             .into_iter()
-            .filter(|(_, program)| program.starts_with(name))
+            .filter(|(_, program)| program.starts_with(language.word()))
             .map(|(pid, _)| host::own_mb(pid))
             .collect();
         if all.is_empty() {
@@ -124,7 +127,7 @@ impl Ours {
         }
         let mean = all.iter().sum::<f64>() / all.len() as f64;
         let what = format!("{}: idle instance, own memory (of {})", language.name(), all.len());
-        table.push(Row::alone(what, mean, "MB", Some(Budget::AtMost(budget))));
+        table.push(Row::alone(what, mean, "MB", budget.map(Budget::AtMost)));
         Ok(())
     }
 
@@ -133,10 +136,15 @@ impl Ours {
         let handler = std::fs::read_to_string(app(match language {
             Language::Python => "handler/index.py",
             Language::Node => "handler/index.js",
+            Language::Java => "handler/index.java",
         }))?;
         let probe = match language {
             Language::Python => "import os\ndef handler(event, context):\n    return os.readlink('/proc/self/exe')\n",
             Language::Node => "exports.handler = async (event, context) => process.execPath;\n",
+            Language::Java => {
+                "public class index { public static String handler(Object event, Object context) {
+                    return System.getProperty(\"java.home\") + \"/bin/java\"; } }\n"
+            }
         };
         let probe = self.create("probe", runtime, probe, -1).await?;
         let program = String::from_utf8(self.call(&probe).await?.body.to_vec())?.into();
@@ -152,16 +160,34 @@ impl Ours {
 
     /// A new function with this code.
     pub(crate) async fn create(&self, name: &str, runtime: &str, code: &str, instances: i32) -> Result<Function> {
+        let (code_type, bytes) =
+            if runtime.starts_with("Java") { ("jar", java::jar(code)?) } else { ("inline", code.into()) };
         let body = json!({
             "func_name": name, "package": "default", "runtime": runtime, "handler": "index.handler", "timeout": 30,
-            "memory_size": 128, "code_type": "inline", "func_code": { "file": BASE64_STANDARD.encode(code) },
+            "memory_size": 128, "code_type": code_type, "func_code": { "file": BASE64_STANDARD.encode(bytes) },
             "strategy_config": { "concurrency": instances, "concurrent_num": 1 },
         });
+        self.create_from(&body).await
+    }
+
+    async fn create_from(&self, body: &Value) -> Result<Function> {
         let request = Request::post(self.credentials.path(""), body.to_string().into_bytes());
+        let name = &body["func_name"];
         let created: Value = self.send(request).await?.json().with_context(|| format!("cannot create {name}"))?;
         let urn = created["func_urn"].as_str().context("no func_urn in the answer")?;
         let urn = urn.trim_end_matches(":latest").replace(':', "%3A");
         Ok(Function { path: self.credentials.path(&format!("/{urn}")) })
+    }
+
+    /// A new function that is a program of its own.
+    pub(crate) async fn create_program(&self, program: Program, package: &[u8]) -> Result<Function> {
+        let runtime = program.runtime();
+        self.create_from(&json!({
+            "func_name": format!("program-{runtime}"), "package": "default", "runtime": runtime, "handler": "bootstrap",
+            "timeout": 30, "memory_size": 128, "code_type": "zip", "func_code": { "file": BASE64_STANDARD.encode(package) },
+            "strategy_config": { "concurrency": 1, "concurrent_num": 1 },
+        }))
+        .await
     }
 
     pub(crate) async fn delete(&self, function: &Function) -> Result<()> {
@@ -172,7 +198,12 @@ impl Ours {
 
     /// The call to measure, signed now.
     pub(crate) fn target(&self, function: &Function) -> Target {
-        let request = Request::post(format!("{}/invocations", function.path), super::EVENT.into());
+        self.target_with(function, super::EVENT)
+    }
+
+    /// The same with another event.
+    pub(crate) fn target_with(&self, function: &Function, event: &str) -> Target {
+        let request = Request::post(format!("{}/invocations", function.path), event.into());
         let request = self.credentials.sign(request).render(&self.credentials.address);
         Target { address: self.server.address.clone(), request }
     }

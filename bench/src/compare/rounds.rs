@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use clap::ValueEnum as _;
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -22,11 +23,11 @@ const FIRST_WARM_UP: Duration = Duration::from_secs(3);
 const WARM_UP: Duration = Duration::from_millis(300);
 
 /// One thing measured again and again.
-struct Subject {
+pub(crate) struct Subject {
     target: Target,
     connections: usize,
     /// Milliseconds at the median, and calls per second, of each round.
-    p50: Vec<f64>,
+    pub(crate) p50: Vec<f64>,
     rate: Vec<f64>,
     /// The server's process, and microseconds of processor time per call: its own, and its interpreters'. A busy machine
     /// stretches times and not these.
@@ -36,7 +37,7 @@ struct Subject {
 }
 
 impl Subject {
-    fn new(target: &Target, connections: usize, process: u32) -> Self {
+    pub(crate) fn new(target: &Target, connections: usize, process: u32) -> Self {
         let none = Vec::new;
         Self {
             target: target.clone(),
@@ -57,7 +58,9 @@ impl Subject {
     /// Seconds of processor time so far, own and of interpreters.
     fn processor(&self) -> [f64; 2] {
         let below = host::descendants(self.process).into_iter();
-        let interpreters = below.filter(|(_, program)| program.starts_with("python") || program.starts_with("node"));
+        let is_one =
+            |(_, program): &(u32, String)| Language::value_variants().iter().any(|one| program.starts_with(one.word()));
+        let interpreters = below.filter(is_one);
         [host::processor_seconds(self.process), interpreters.map(|(pid, _)| host::processor_seconds(pid)).sum()]
     }
 
@@ -195,7 +198,7 @@ pub(crate) async fn peers(
     Ok(())
 }
 
-async fn in_turns(options: &Options, rounds: usize, subjects: &mut [Subject]) -> Result<()> {
+pub(crate) async fn in_turns(options: &Options, rounds: usize, subjects: &mut [Subject]) -> Result<()> {
     for subject in &*subjects {
         subject.warm_up(FIRST_WARM_UP).await?;
     }
@@ -214,12 +217,12 @@ async fn in_turns(options: &Options, rounds: usize, subjects: &mut [Subject]) ->
 }
 
 fn bare_command(language: Language, deployed: &Deployed) -> Command {
-    let mut command = bench_command(&["bare", if language == Language::Python { "python" } else { "node" }]);
+    let mut command = bench_command(&["bare", language.word()]);
     command.arg(&deployed.program).args(["--workers", "2"]);
     command
 }
 
-fn bench_command(words: &[&str]) -> Command {
+pub(crate) fn bench_command(words: &[&str]) -> Command {
     // The program that runs now, also when a build has put another one in its place.
     let mut command = Command::new("/proc/self/exe");
     command.args(words);

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use anyhow::Result;
-use fungraph_sandbox::{Config, Launch, Limits, Network, Spawner, start};
+use fungraph_sandbox::{Config, Launch, Limits, Network, Spawner, User, start};
 use tempfile::TempDir;
 
 /// A spawner of our own.
@@ -40,6 +40,8 @@ impl Sandboxes {
 
     fn launch(&self) -> Launch {
         Launch {
+            root: None,
+            user: User::FUNCTION,
             id: format!("n{}", self.launched),
             binds: Vec::new(),
             late: None,

@@ -129,6 +129,11 @@ fn bad_handler(why: &str) -> Fault {
 }
 
 fn handler(text: String, runtime: Runtime) -> Result<String, Fault> {
+    if runtime.language() == Language::Image && !matches!(text.as_str(), "-" | "http") {
+        return Err(bad_handler(
+            "of an image must be - (events come as POST /invoke) or http (requests come as they are)",
+        ));
+    }
     hook_form(&text, runtime).map_err(|why| bad_handler(&why))?;
     Ok(text)
 }
@@ -150,7 +155,8 @@ fn hook_form(text: &str, runtime: Runtime) -> Result<(), String> {
     }
     let dotted = text.rsplit_once('.').is_some_and(|(file, function)| !file.is_empty() && !function.is_empty());
     if runtime.handler_needs_dot() && !dotted {
-        return Err(format!("'{}' is not file.function, as {} needs it", clip(text), runtime.name()));
+        let form = if runtime.language() == Language::Java { "package.Class.method" } else { "file.function" };
+        return Err(format!("'{}' is not {form}, as {} needs it", clip(text), runtime.name()));
     }
     Ok(())
 }
@@ -343,7 +349,7 @@ fn passive(new: Map<String, Value>, old: &str) -> String {
 }
 
 /// User text in a message is cut short.
-fn clip(text: &str) -> String {
+pub(crate) fn clip(text: &str) -> String {
     text.chars().take(80).collect()
 }
 

@@ -4,6 +4,7 @@ mod dependency;
 mod draft;
 mod fields;
 mod function;
+mod image;
 mod list;
 mod not_built;
 mod passive;

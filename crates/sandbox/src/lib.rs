@@ -19,8 +19,8 @@
 //! | wall | how |
 //! |---|---|
 //! | namespaces | pid, mount, net, ipc, uts, cgroup and user, the last with 65,536 host ids of its own |
-//! | files | read-only root made of the host's `/usr` and a few files of `/etc`; read-only binds; `/tmp` is an ext4 image of the given size |
-//! | privilege | uid 1003, no capability in any set, `no_new_privs`, the seccomp filters of `spawner/seccomp.rs` |
+//! | files | read-only root made of the host's `/usr` and a few files of `/etc`, or of a folder such as an image; read-only binds; `/tmp` is an ext4 image of the given size |
+//! | privilege | uid 1003 or another one that is not root, no capability in any set, `no_new_privs`, the seccomp filters of `spawner/seccomp.rs` |
 //! | limits | memory without swap, CPU weight or quota, processes, open files, no core files; never the address space, which breaks V8 and the JVM |
 //! | network | loopback of its own, with a filtered way out (`spawner/network.rs`), or the host's by the operator's word |
 //!
@@ -59,7 +59,7 @@ pub use exit::{Exit, ExitStatus};
 pub use fit::Fit;
 pub use gauge::MemoryGauge;
 pub use inside::socket;
-pub use launch::{Bind, InvalidLaunch, Launch, Limits, Network};
+pub use launch::{Bind, InvalidLaunch, Launch, Limits, Network, User};
 pub use privileges::drop_privileges;
 pub use spawner::closed_ways;
 pub use spawner::spawner_main;

@@ -20,6 +20,7 @@ pub(crate) struct Settings {
     pub(crate) billing_step_ms: u64,
     pub(crate) answers: Answers,
     pub(crate) runtimes: Runtimes,
+    pub(crate) images: Images,
     pub(crate) logs: Logs,
     pub(crate) limits: Limits,
     pub(crate) log_filter: String,
@@ -109,6 +110,18 @@ pub(crate) struct Answers {
 pub(crate) struct Runtimes {
     pub(crate) strict: bool,
     pub(crate) search: Vec<PathBuf>,
+    /// `None`: looked for.
+    pub(crate) gson: Option<PathBuf>,
+}
+
+/// `[images]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Images {
+    /// Empty: all.
+    pub(crate) registries: Vec<String>,
+    pub(crate) insecure: Vec<String>,
+    pub(crate) auth_file: Option<PathBuf>,
+    pub(crate) pull: Duration,
 }
 
 /// `[logs]`, in bytes.
@@ -180,6 +193,7 @@ fn read_all<'a>(section: impl Fn(&'static str) -> Section<'a>) -> Result<Setting
         billing_step_ms: section("billing").either("step_ms", [100, 1])?.into(),
         answers: answers(&section("answers"))?,
         runtimes: runtimes(&section("runtimes"))?,
+        images: images(&section("images"))?,
         logs: logs(&section("logs"))?,
         limits: limits(&section("limits"))?,
         log_filter: section("log").text("filter", filter)?,
@@ -240,7 +254,20 @@ fn answers(section: &Section<'_>) -> Result<Answers, Error> {
 }
 
 fn runtimes(section: &Section<'_>) -> Result<Runtimes, Error> {
-    Ok(Runtimes { strict: section.truth("strict")?, search: section.texts("search", folder)? })
+    Ok(Runtimes {
+        strict: section.truth("strict")?,
+        search: section.texts("search", folder)?,
+        gson: section.text("gson", |text| if text.is_empty() { Ok(None) } else { folder(text).map(Some) })?,
+    })
+}
+
+fn images(section: &Section<'_>) -> Result<Images, Error> {
+    Ok(Images {
+        registries: section.texts("registries", registry)?,
+        insecure: section.texts("insecure", registry)?,
+        auth_file: section.text("auth_file", |text| if text.is_empty() { Ok(None) } else { folder(text).map(Some) })?,
+        pull: section.seconds("pull_seconds", 1..=3600)?,
+    })
 }
 
 fn logs(section: &Section<'_>) -> Result<Logs, Error> {
@@ -315,6 +342,13 @@ fn wall(text: &str) -> Result<Wall, String> {
             }
             None => format!("{text:?} is no wall that may be missing; those are {}", names.join(", ")),
         }
+    })
+}
+
+fn registry(text: &str) -> Result<String, String> {
+    let good = !text.is_empty() && !text.contains('/') && text.chars().all(|c| c.is_ascii_graphic());
+    good.then(|| text.to_owned()).ok_or_else(|| {
+        format!("{text:?} must be a host with its port where it has one, such as registry.example.com or 10.0.0.7:5000")
     })
 }
 

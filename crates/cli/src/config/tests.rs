@@ -53,6 +53,11 @@ fn unknown_names_are_refused_with_the_nearest() {
         "[pool]\n\nidle_secs = 5",
         "fungraph.toml:3: there is no setting pool.idle_secs; did you mean pool.idle_seconds?",
     );
+    check(
+        "[runtimes]\n\"Python3.9\".image = \"x:1\"",
+        "fungraph.toml:2: there is no setting runtimes.Python3.9; images as runtimes are not built yet: install the interpreter on \
+         this host (fungraph runtimes says how), or create functions with the runtime Custom Image",
+    );
     check("[poool]\nidle_seconds = 5", "fungraph.toml:1: there is no setting poool; did you mean [pool]?");
     check("listen = '127.0.0.1:1'", "fungraph.toml:1: there is no setting listen; it belongs below [server]");
     check("[billing]\ncolour = 'red'", "fungraph.toml:2: there is no setting billing.colour; [billing] has step_ms");

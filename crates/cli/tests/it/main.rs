@@ -13,6 +13,8 @@ mod drain;
 mod faults;
 mod folder;
 mod help;
+mod images;
+mod java;
 mod life;
 mod native;
 mod raw;

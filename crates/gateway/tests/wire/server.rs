@@ -8,7 +8,7 @@ use fungraph_instance::{
     Blueprint, BoxFuture, Interpreters, LaunchError, Launched, Launcher, interpreters::SearchPlan,
 };
 use fungraph_pool::Pool;
-use fungraph_store::{LogLimits, Logs, PackageLimits, Packages, Store};
+use fungraph_store::{ImageLimits, ImageSettings, Images, LogLimits, Logs, PackageLimits, Packages, Store};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -53,14 +53,14 @@ async fn engine(folder: &TempDir) -> Arc<Engine> {
         path: std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect(),
         homes: std::env::home_dir().into_iter().collect(),
         roots: vec!["/".into()],
-        managers: Vec::new(),
-        extra: Vec::new(),
+        ..SearchPlan::default()
     };
     let store = fungraph_store::Config { folder: path.to_owned(), readers: 1 };
     let parts = Parts {
         config: fungraph_engine::Config::default(),
         store: Store::open(&store).await.expect("a store"),
         packages: Packages::open(path, PackageLimits::default()).expect("packages"),
+        images: Images::open(path, ImageSettings::default(), ImageLimits::default()).expect("images"),
         logs: Logs::open(path, LogLimits::default()).expect("logs"),
         pool: Pool::new(fungraph_pool::Config::default(), Arc::new(NoSandbox)),
         interpreters: Interpreters::discover(&plan, None),

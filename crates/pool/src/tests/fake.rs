@@ -29,9 +29,10 @@ pub(super) fn plan(name: &str, strategy: Strategy, initializer: Option<HookSpec>
         version: (3, 9, 0),
         program: PathBuf::from("/usr/bin/python3"),
         prefix: None,
+        library: None,
         origin: Origin::System,
     };
-    Plan { version: Arc::new(version), interpreter: Arc::new(interpreter), code: PathBuf::from("code") }
+    Plan { version: Arc::new(version), interpreter: Arc::new(interpreter), code: PathBuf::from("code"), root: None }
 }
 
 /// The same with a change.

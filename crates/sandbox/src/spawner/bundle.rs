@@ -5,7 +5,6 @@
 
 use serde_json::{Value, json};
 
-use super::staging::USER_ID;
 use crate::cgroup::share;
 use crate::launch::{Launch, Network};
 
@@ -75,7 +74,7 @@ fn process(launch: &Launch) -> Value {
     let files = launch.limits.open_files;
     json!({
         "terminal": false,
-        "user": { "uid": USER_ID, "gid": USER_ID, "umask": 0o022 },
+        "user": { "uid": launch.user.uid, "gid": launch.user.gid, "umask": 0o022 },
         "args": launch.args,
         "env": env,
         "cwd": launch.cwd,
@@ -126,11 +125,13 @@ fn resources(launch: &Launch, controllers: Controllers) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::launch::Limits;
+    use crate::launch::{Limits, User};
 
     fn launch(network: Network, cpu_quota: bool) -> Launch {
         Launch {
             id: "a".into(),
+            root: None,
+            user: User::FUNCTION,
             binds: vec![],
             late: None,
             links: vec![],

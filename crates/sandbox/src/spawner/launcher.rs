@@ -31,7 +31,7 @@ use super::report::Report;
 use super::seccomp::Filters;
 use super::skeleton::{Skeletons, inside};
 use super::slots::Slots;
-use super::staging::{Staging, USER_ID};
+use super::staging::Staging;
 use super::third::Third;
 use super::turn::Turn;
 use crate::cgroup::Cgroups;
@@ -133,7 +133,7 @@ impl Launcher {
         let mut phases = Phases::start();
         let (assembly, late) = self.assemble(launch)?;
         phases.mark("root");
-        let disk = self.mount_tmp(launch, &assembly, first_id + USER_ID)?;
+        let disk = self.mount_tmp(launch, &assembly, first_id + launch.user.uid)?;
         phases.mark("tmp");
         let bundle = self.write_bundle(launch, &assembly, first_id)?;
         let (report, reporter) = Report::new().map_err(step("make a pipe"))?;

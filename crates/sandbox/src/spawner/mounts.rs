@@ -42,6 +42,16 @@ pub(super) fn bind_read_only(source: &Path, target: &Path) -> io::Result<()> {
     set_attributes(CWD, &path, libc::AT_RECURSIVE, RESTRICTED).inspect_err(|_| detach(target))
 }
 
+/// One folder laid over another one: what both have is that of `upper`. Nobody can write to it. Both paths are ours, without the
+/// characters that mean something in mount options.
+pub(super) fn lay_over(upper: &Path, lower: &Path, target: &Path) -> io::Result<()> {
+    let options = format!("lowerdir={}:{}", upper.display(), lower.display());
+    let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+    mount("image", target, "overlay", flags, Some(CString::new(options)?.as_c_str()))?;
+    mount_change(target, MountPropagationFlags::PRIVATE).inspect_err(|_| detach(target))?;
+    Ok(())
+}
+
 /// Shows a folder at another place in a way that what is mounted upon it later also appears in the copies that other namespaces
 /// made. What comes back names this mount, also when it is covered.
 pub(super) fn share(folder: &Path, at: &Path) -> io::Result<OwnedFd> {

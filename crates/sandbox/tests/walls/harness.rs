@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use fungraph_sandbox::{
-    Bind, Config, Egress, Error, Exit, ExitStatus, Launch, Limits, Network, Sandbox, Spawner, start,
+    Bind, Config, Egress, Error, Exit, ExitStatus, Launch, Limits, Network, Sandbox, Spawner, User, start,
 };
 use tokio::task::JoinHandle;
 
@@ -190,6 +190,8 @@ pub(crate) async fn try_launch(spawner: &Spawner, launch: Launch) -> Result<Runn
 pub(crate) fn launch(id: &str, args: &[&str]) -> Launch {
     Launch {
         id: id.to_owned(),
+        root: None,
+        user: User::FUNCTION,
         binds: Vec::new(),
         late: None,
         links: Vec::new(),

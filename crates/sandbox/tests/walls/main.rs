@@ -11,6 +11,7 @@ mod cidr;
 mod egress;
 mod files;
 mod harness;
+mod image;
 mod init;
 mod internet;
 mod kernel;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
     let filter = arguments.iter().find(|argument| !argument.starts_with('-')).cloned().unwrap_or_default();
     let tests = [
         files::TESTS,
+        image::TESTS,
         kernel::TESTS,
         limits::TESTS,
         late::TESTS,
