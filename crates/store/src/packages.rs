@@ -271,7 +271,7 @@ impl Shelf {
                 .map_err(during("move code into", &home))?;
         }
         let conflicts = fs::read_to_string(&conflicts_path).map_err(during("read", &conflicts_path))?;
-        Ok(Merged { digest, conflicts: conflicts.lines().map(str::to_owned).collect() })
+        Ok(Merged { digest, conflicts: conflicts.lines().map(|line| merge::in_words(line, &layers)).collect() })
     }
 
     /// Renames finished things into place; where another put was faster, its equal result stays.
