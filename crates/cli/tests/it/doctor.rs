@@ -14,7 +14,11 @@ fn a_host_that_can_serve_is_well() {
         assert!(run.out.lines().any(|line| line == heading), "{}", run.out);
     }
     assert!(run.out.contains("Python3.9") && run.out.contains("Node.js18.15"), "{}", run.out);
-    assert!(run.out.contains("own programs       run Go1.x, Custom, http: no interpreter is needed"), "{}", run.out);
+    assert!(
+        run.out.contains("own programs       run Go1.x, Custom, http, Custom Image: no interpreter is needed"),
+        "{}",
+        run.out
+    );
     assert!(run.out.ends_with("All is well: `fungraph serve` can start.\n"), "{}", run.out);
     assert!(!home.path().join("data").exists(), "it changes nothing");
 }
