@@ -26,6 +26,8 @@ use crate::{
 
 /// How long answers of a program that has ended are looked for: they lie in a socket of this process already, or never come.
 const LAST_ANSWERS: Duration = Duration::from_millis(50);
+/// How long one that has begun to arrive by then may take.
+const LAST_BYTES: Duration = Duration::from_millis(500);
 
 /// A running Custom function.
 pub(crate) struct Custom {
@@ -72,5 +74,6 @@ impl Custom {
     /// Takes the answers that were sent just before.
     pub(crate) async fn program_ended(&self) {
         let _unanswered = timeout(LAST_ANSWERS, self.desk.all_answered()).await;
+        let _stuck = timeout(LAST_BYTES, self.desk.all_taken()).await;
     }
 }
