@@ -19,6 +19,8 @@ use tokio::net::{TcpListener, UnixStream};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 
+use crate::java;
+
 const LENGTH: usize = 4;
 
 /// Languages with a loop under `apps/bare`.
@@ -26,6 +28,7 @@ const LENGTH: usize = 4;
 pub(crate) enum Language {
     Python,
     Node,
+    Java,
 }
 
 impl Language {
@@ -33,13 +36,26 @@ impl Language {
         match self {
             Self::Python => "Python",
             Self::Node => "Node.js",
+            Self::Java => "Java",
         }
     }
 
-    fn loop_file(self) -> &'static str {
+    /// The word that says it to this program, and with which its interpreter's name begins.
+    pub(crate) fn word(self) -> &'static str {
         match self {
-            Self::Python => "bare/loop.py",
-            Self::Node => "bare/loop.js",
+            Self::Python => "python",
+            Self::Node => "node",
+            Self::Java => "java",
+        }
+    }
+
+    /// What its interpreter is given to run the loop.
+    fn loop_args(self) -> Result<Vec<String>> {
+        let files = |file: &str| Ok([app(file), app("handler")].map(|path| path.display().to_string()).to_vec());
+        match self {
+            Self::Python => files("bare/loop.py"),
+            Self::Node => files("bare/loop.js"),
+            Self::Java => java::loop_args(),
         }
     }
 }
@@ -63,7 +79,7 @@ impl Worker {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let mut command = Command::new(program);
-        command.arg(app(language.loop_file())).arg(app("handler")).kill_on_drop(true);
+        command.args(language.loop_args()?).kill_on_drop(true);
         command.stdin(Stdio::from(OwnedFd::from(theirs)));
         let process = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         let buffer = || BytesMut::with_capacity(4096);

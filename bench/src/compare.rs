@@ -46,6 +46,9 @@ pub(crate) struct Options {
     /// Runtime of the Node.js functions
     #[arg(long, default_value = "Node.js20.15")]
     node: String,
+    /// Runtime of the Java functions
+    #[arg(long, default_value = "Java17")]
+    java: String,
     /// The server to measure
     #[arg(long, value_name = "FILE", default_value_os_t = beside_us())]
     fungraph: PathBuf,
@@ -53,13 +56,17 @@ pub(crate) struct Options {
 
 impl Options {
     fn languages(&self) -> Vec<Language> {
-        [Language::Python, Language::Node].into_iter().filter(|one| self.only.is_none_or(|only| only == *one)).collect()
+        [Language::Python, Language::Node, Language::Java]
+            .into_iter()
+            .filter(|one| self.only.is_none_or(|only| only == *one))
+            .collect()
     }
 
     fn runtime(&self, language: Language) -> &str {
         match language {
             Language::Python => &self.python,
             Language::Node => &self.node,
+            Language::Java => &self.java,
         }
     }
 
@@ -106,7 +113,10 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         eprintln!("{}, cold and crowded:", language.name());
         cold::without_blanks(&options, *language, deployed, &mut table).await?;
         cold::with_blanks(&options, *language, deployed, &mut table).await?;
-        crowd::warm_among_others(&options, *language, &deployed.runtime, &mut table).await?;
+        // A thousand functions and a line of calls show what fungraph does with them, whatever language they are in.
+        if *language != Language::Java {
+            crowd::warm_among_others(&options, *language, &deployed.runtime, &mut table).await?;
+        }
     }
     println!("\n{table}");
     println!("Measured with isolation, authentication, logs and metrics on, by: {}", command_line());

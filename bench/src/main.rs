@@ -8,6 +8,7 @@
 mod bare;
 mod compare;
 mod http1;
+mod java;
 mod load;
 mod sign;
 

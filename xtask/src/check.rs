@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Result, bail, ensure};
 
 use crate::step::{self, Steps, cargo};
-use crate::{cargo_deny, host, readme, tidy, workspace};
+use crate::{cargo_deny, host, java, readme, tidy, workspace};
 
 type Work = fn() -> Result<()>;
 
@@ -55,7 +55,8 @@ fn bootstraps() -> Result<()> {
     let tests = node_tests()?;
     // Files by name: what `node --test FOLDER` means differs from release to release.
     step::run(Command::new("node").arg("--test").args(tests))?;
-    step::run(Command::new("php").arg("runtimes/php/tests/test_bootstrap.php"))
+    step::run(Command::new("php").arg("runtimes/php/tests/test_bootstrap.php"))?;
+    java::test()
 }
 
 fn node_tests() -> Result<Vec<PathBuf>> {

@@ -1,4 +1,4 @@
-//! What the checks need of this machine beyond Rust, gcc, Python 3 and Node.js, and how to get it.
+//! What the checks need of this machine beyond Rust and gcc, and how to get it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -26,6 +26,16 @@ const NEEDS: &[Need] = &[
         there: || answers("python3", &["-c", "import ensurepip, venv"]),
     },
     Need { package: "nodejs", why: "runs functions", there: || answers("node", &["--version"]) },
+    Need {
+        package: "openjdk-17-jdk-headless",
+        why: "compiles and runs Java functions; any JDK with javac does",
+        there: || answers("javac", &["-version"]) && answers("java", &["-version"]),
+    },
+    Need {
+        package: "libgoogle-gson-java",
+        why: "the library Java functions see",
+        there: || Path::new("/usr/share/java/gson.jar").exists(),
+    },
     Need { package: "golang-go", why: "builds functions written in Go", there: || answers("go", &["version"]) },
     Need { package: "php-cli", why: "runs functions", there: || answers("php", &["--version"]) },
     Need { package: "e2fsprogs", why: "gives each sandbox a /tmp with a limit", there: || on_disk("mkfs.ext4") },
@@ -56,7 +66,7 @@ pub(crate) fn prepare() -> Result<()> {
         println!("    missing: {} ({})", need.package, need.why);
     }
     if missing.is_empty() {
-        println!("    python3, venv, node, php, go, mkfs.ext4: all there");
+        println!("    python3, venv, node, javac, gson, php, go, mkfs.ext4: all there");
         return Ok(());
     }
     let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();

@@ -8,6 +8,7 @@ mod bench;
 mod cargo_deny;
 mod check;
 mod host;
+mod java;
 mod readme;
 mod step;
 mod tidy;

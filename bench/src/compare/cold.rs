@@ -21,6 +21,8 @@ const AT_ONCE: usize = 100;
 const IDLE: usize = 300;
 /// How long a blank instance that was started is left alone with what it does before anybody asks it.
 const SETTLE: Duration = Duration::from_millis(150);
+/// A virtual machine takes longer to come up, and then plays its rehearsal.
+const SETTLE_JAVA: Duration = Duration::from_millis(1000);
 
 /// First calls where nobody has prepared anything: beside a bare start and an empty sandbox together.
 pub(crate) async fn without_blanks(
@@ -44,7 +46,8 @@ pub(crate) async fn without_blanks(
     ours.stop().await?;
     let what = format!("{}: cold, no blank instance, p50", language.name());
     let whose = "bare start + empty sandbox";
-    table.push(Row::beside(what, three(&cold, &parts), "ms", whose, Some(Budget::AtMost(1.3))));
+    let budget = (language != Language::Java).then_some(Budget::AtMost(1.3));
+    table.push(Row::beside(what, three(&cold, &parts), "ms", whose, budget));
     Ok(())
 }
 
@@ -58,7 +61,9 @@ pub(crate) async fn with_blanks(
     let settings = "[limits]\nfunctions_per_project = 2000\n[pool]\nidle_seconds = 3600\nmemory_mb = 131072\n";
     let ours = Ours::start(&options.fungraph, settings).await?;
     let mut functions = Vec::new();
-    for number in 0..IDLE {
+    // A hundred virtual machines at once are no promise of ours.
+    let count = if language == Language::Java { options.repeats() } else { IDLE };
+    for number in 0..count {
         functions.push(ours.create(&format!("cold-{number}"), &deployed.runtime, code(language), -1).await?);
     }
     let (one_by_one, rest) = functions.split_at(options.repeats());
@@ -67,9 +72,17 @@ pub(crate) async fn with_blanks(
         one_more_than(&ours, language, number).await?;
         cold.push(timed(&ours, function).await?);
     }
-    let budget = Budget::AtMost(if language == Language::Python { 5.0 } else { 10.0 });
+    let budget = Budget::AtMost(match language {
+        Language::Python => 5.0,
+        Language::Node => 10.0,
+        Language::Java => 60.0,
+    });
     let what = format!("{}: cold, blank instance ready, p50", language.name());
     table.push(Row::alone(what, median(&mut cold), "ms", Some(budget)));
+    if language == Language::Java {
+        ours.instances(language, table)?;
+        return ours.stop().await.map(|_| ());
+    }
     let (at_once, rest) = rest.split_at(AT_ONCE);
     burst(&ours, language, deployed, at_once, table).await?;
     if language == Language::Python {
@@ -112,7 +125,7 @@ async fn burst(
     let what = format!("{}: {AT_ONCE} functions at once, all cold", language.name());
     table.push(match language {
         Language::Python => Row::alone(what, took, "s", Some(Budget::AtMost(3.0))),
-        Language::Node => {
+        Language::Node | Language::Java => {
             Row::beside(what, [took, bare, took / bare], "s", "bare processes", Some(Budget::AtMost(1.3)))
         }
     });
@@ -121,7 +134,11 @@ async fn burst(
 
 /// Seconds for as many bare processes, all started at once.
 async fn bare_starts(language: Language, deployed: &Deployed) -> Result<f64> {
-    let nothing = if language == Language::Python { ["-c", "0"] } else { ["-e", "0"] };
+    let nothing: &[&str] = match language {
+        Language::Python => &["-c", "0"],
+        Language::Node => &["-e", "0"],
+        Language::Java => &["-version"],
+    };
     let begin = Instant::now();
     let mut processes = Vec::new();
     for _ in 0..AT_ONCE {
@@ -151,19 +168,22 @@ async fn one_more_than(ours: &Ours, language: Language, called: usize) -> Result
         while interpreters(ours, language).count() <= called {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(SETTLE).await;
+        tokio::time::sleep(if language == Language::Java { SETTLE_JAVA } else { SETTLE }).await;
     };
     tokio::time::timeout(Duration::from_secs(30), wait).await.context("no blank instance was started")
 }
 
 fn interpreters(ours: &Ours, language: Language) -> impl Iterator<Item = u32> {
-    let name = if language == Language::Python { "python" } else { "node" };
-    host::descendants(ours.pid()).into_iter().filter(move |(_, program)| program.starts_with(name)).map(|(pid, _)| pid)
+    let is_one = move |(_, program): &(u32, String)| program.starts_with(language.word());
+    host::descendants(ours.pid()).into_iter().filter(is_one).map(|(pid, _)| pid)
 }
 
 fn code(language: Language) -> &'static str {
     match language {
         Language::Python => "def handler(event, context):\n    return {}\n",
         Language::Node => "exports.handler = async (event, context) => ({});\n",
+        Language::Java => {
+            "public class index { public static Object handler(Object event, Object context) { return event; } }\n"
+        }
     }
 }

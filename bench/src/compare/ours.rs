@@ -16,6 +16,7 @@ use super::process::Server;
 use super::table::{Budget, Row, Table};
 use crate::bare::{Language, app};
 use crate::http1::{Answer, Connection, Request};
+use crate::java;
 use crate::load::Target;
 use crate::sign::Credentials;
 
@@ -109,13 +110,14 @@ impl Ours {
 
     /// What each idle instance has of its own, on average.
     pub(crate) fn instances(&self, language: Language, table: &mut Table) -> Result<()> {
-        let (name, budget) = match language {
-            Language::Python => ("python", 6.0),
-            Language::Node => ("node", 15.0),
+        let budget = match language {
+            Language::Python => Some(6.0),
+            Language::Node => Some(15.0),
+            Language::Java => None,
         };
         let all: Vec<f64> = host::descendants(self.server.pid())
             .into_iter()
-            .filter(|(_, program)| program.starts_with(name))
+            .filter(|(_, program)| program.starts_with(language.word()))
             .map(|(pid, _)| host::own_mb(pid))
             .collect();
         if all.is_empty() {
@@ -124,7 +126,7 @@ impl Ours {
         }
         let mean = all.iter().sum::<f64>() / all.len() as f64;
         let what = format!("{}: idle instance, own memory (of {})", language.name(), all.len());
-        table.push(Row::alone(what, mean, "MB", Some(Budget::AtMost(budget))));
+        table.push(Row::alone(what, mean, "MB", budget.map(Budget::AtMost)));
         Ok(())
     }
 
@@ -133,10 +135,15 @@ impl Ours {
         let handler = std::fs::read_to_string(app(match language {
             Language::Python => "handler/index.py",
             Language::Node => "handler/index.js",
+            Language::Java => "handler/index.java",
         }))?;
         let probe = match language {
             Language::Python => "import os\ndef handler(event, context):\n    return os.readlink('/proc/self/exe')\n",
             Language::Node => "exports.handler = async (event, context) => process.execPath;\n",
+            Language::Java => {
+                "public class index { public static String handler(Object event, Object context) {
+                    return System.getProperty(\"java.home\") + \"/bin/java\"; } }\n"
+            }
         };
         let probe = self.create("probe", runtime, probe, -1).await?;
         let program = String::from_utf8(self.call(&probe).await?.body.to_vec())?.into();
@@ -152,9 +159,11 @@ impl Ours {
 
     /// A new function with this code.
     pub(crate) async fn create(&self, name: &str, runtime: &str, code: &str, instances: i32) -> Result<Function> {
+        let (code_type, bytes) =
+            if runtime.starts_with("Java") { ("jar", java::jar(code)?) } else { ("inline", code.into()) };
         let body = json!({
             "func_name": name, "package": "default", "runtime": runtime, "handler": "index.handler", "timeout": 30,
-            "memory_size": 128, "code_type": "inline", "func_code": { "file": BASE64_STANDARD.encode(code) },
+            "memory_size": 128, "code_type": code_type, "func_code": { "file": BASE64_STANDARD.encode(bytes) },
             "strategy_config": { "concurrency": instances, "concurrent_num": 1 },
         });
         let request = Request::post(self.credentials.path(""), body.to_string().into_bytes());

@@ -57,6 +57,7 @@ pub(crate) fn all(language: Language) -> Vec<Peer> {
             ministack,
         ],
         Language::Python => vec![peer("functions-framework", Kind::FunctionsFrameworkPython, 8.0), ministack],
+        Language::Java => Vec::new(),
     }
 }
 
@@ -119,6 +120,7 @@ async fn lambda(address: &str, language: Language, runtime: &str) -> Result<Requ
     let (file, theirs) = match language {
         Language::Python => ("index.py", runtime.to_lowercase()),
         Language::Node => ("index.js", "nodejs20.x".to_owned()),
+        Language::Java => anyhow::bail!("no peer is measured in Java"),
     };
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     archive.start_file(file, zip::write::SimpleFileOptions::default())?;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use clap::ValueEnum as _;
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -57,7 +58,9 @@ impl Subject {
     /// Seconds of processor time so far, own and of interpreters.
     fn processor(&self) -> [f64; 2] {
         let below = host::descendants(self.process).into_iter();
-        let interpreters = below.filter(|(_, program)| program.starts_with("python") || program.starts_with("node"));
+        let is_one =
+            |(_, program): &(u32, String)| Language::value_variants().iter().any(|one| program.starts_with(one.word()));
+        let interpreters = below.filter(is_one);
         [host::processor_seconds(self.process), interpreters.map(|(pid, _)| host::processor_seconds(pid)).sum()]
     }
 
@@ -214,7 +217,7 @@ async fn in_turns(options: &Options, rounds: usize, subjects: &mut [Subject]) ->
 }
 
 fn bare_command(language: Language, deployed: &Deployed) -> Command {
-    let mut command = bench_command(&["bare", if language == Language::Python { "python" } else { "node" }]);
+    let mut command = bench_command(&["bare", language.word()]);
     command.arg(&deployed.program).args(["--workers", "2"]);
     command
 }

@@ -12,7 +12,7 @@ mod settings;
 mod tests;
 
 pub(crate) use document::Document;
-pub(crate) use settings::{Network, Settings};
+pub(crate) use settings::{Network, Runtimes, Settings};
 
 /// A setting that cannot be accepted, or a file that cannot be read: the text says what is allowed.
 #[derive(Debug, thiserror::Error)]

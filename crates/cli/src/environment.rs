@@ -7,13 +7,13 @@ use fungraph_instance::interpreters::SearchPlan;
 use toml::Value;
 
 use crate::args::{Locate, Switch};
-use crate::config::{Document, Error, Settings};
+use crate::config::{Document, Error, Runtimes, Settings};
 
 /// Data folder of a server that root runs.
 const ROOT_DATA: &str = "/var/lib/fungraph";
 
 /// Folders of version managers, where people moved them.
-const MANAGERS: [&str; 10] = [
+const MANAGERS: [&str; 11] = [
     "PYENV_ROOT",
     "PHPENV_ROOT",
     "NVM_DIR",
@@ -24,6 +24,7 @@ const MANAGERS: [&str; 10] = [
     "MISE_DATA_DIR",
     "NODENV_ROOT",
     "N_PREFIX",
+    "SDKMAN_DIR",
 ];
 
 /// Defaults, file, variables and flags in one document.
@@ -72,14 +73,16 @@ fn default_data_folder() -> Option<PathBuf> {
 }
 
 /// Where interpreters may be.
-pub(crate) fn search_plan(extra: Vec<PathBuf>) -> SearchPlan {
+pub(crate) fn search_plan(runtimes: &Runtimes) -> SearchPlan {
     let path = env::var_os("PATH").unwrap_or_default();
+    let java_home = folder("JAVA_HOME").map(|home| home.join("bin"));
     SearchPlan {
-        path: env::split_paths(&path).collect(),
+        path: java_home.into_iter().chain(env::split_paths(&path)).collect(),
         homes: env::home_dir().into_iter().chain(home_behind_sudo()).collect(),
         roots: vec!["/".into()],
         managers: MANAGERS.into_iter().filter_map(folder).collect(),
-        extra,
+        extra: runtimes.search.clone(),
+        gson: runtimes.gson.clone(),
     }
 }
 

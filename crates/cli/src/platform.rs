@@ -48,7 +48,7 @@ impl Ground {
     pub(crate) fn lay(settings: &Settings, folder: &Path) -> anyhow::Result<Self> {
         require_root()?;
         let folder = DataFolder::open(folder)?;
-        let plan = environment::search_plan(settings.runtimes.search.clone());
+        let plan = environment::search_plan(&settings.runtimes);
         let interpreters = Interpreters::discover(&plan, Some(&folder.path().join(INTERPRETERS)));
         let config = fungraph_sandbox::Config {
             folder: folder.path().join("sandbox"),
@@ -201,7 +201,7 @@ fn launcher(
         bootstraps: "bootstraps".into(),
         network,
         cpu_quota: settings.sandbox.cpu_quota,
-        byte_code: settings.pool.blanks_most > 0,
+        prepare: settings.pool.blanks_most > 0,
         native,
     };
     SandboxLauncher::new(spawner, config).context("cannot write the bootstraps")

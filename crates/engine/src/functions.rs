@@ -101,7 +101,7 @@ impl Engine {
         }
         tracing::info!(function = %version.key, runtime = runtime.name(), "function created");
         self.tell_conflicts(&version, conflicts);
-        self.expect_calls(runtime);
+        self.expect_calls(runtime, version.spec.memory_mb);
         Ok(version)
     }
 
@@ -276,10 +276,10 @@ impl Engine {
         Ok(Plan { version: Arc::clone(version), interpreter: choice.interpreter, code: self.packages.tree_of(version) })
     }
 
-    /// Functions of this runtime exist: their first call should find a blank instance.
-    pub(crate) fn expect_calls(&self, runtime: Runtime) {
+    /// Functions of this runtime, with so much memory, exist: their first call should find a blank instance.
+    pub(crate) fn expect_calls(&self, runtime: Runtime, memory_mb: u32) {
         if let Ok(choice) = self.interpreters.choose(runtime, self.config.strict_runtimes) {
-            self.pool.expect(&Blueprint { interpreter: choice.interpreter, tmp_mb: limits::TMP_MB[0] });
+            self.pool.expect(&Blueprint::new(choice.interpreter, limits::TMP_MB[0], memory_mb));
         }
     }
 

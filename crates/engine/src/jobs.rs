@@ -72,7 +72,7 @@ impl Jobs {
 async fn prepare(engine: Weak<Engine>) {
     let Some(engine) = engine.upgrade() else { return };
     match engine.store.runtimes_in_use().await {
-        Ok(runtimes) => runtimes.into_iter().for_each(|runtime| engine.expect_calls(runtime)),
+        Ok(kinds) => kinds.into_iter().for_each(|(runtime, memory_mb)| engine.expect_calls(runtime, memory_mb)),
         Err(error) => {
             let cause = &error as &dyn std::error::Error;
             tracing::warn!(cause, "no blank instances are kept before the first calls");

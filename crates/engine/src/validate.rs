@@ -150,7 +150,8 @@ fn hook_form(text: &str, runtime: Runtime) -> Result<(), String> {
     }
     let dotted = text.rsplit_once('.').is_some_and(|(file, function)| !file.is_empty() && !function.is_empty());
     if runtime.handler_needs_dot() && !dotted {
-        return Err(format!("'{}' is not file.function, as {} needs it", clip(text), runtime.name()));
+        let form = if runtime.language() == Language::Java { "package.Class.method" } else { "file.function" };
+        return Err(format!("'{}' is not {form}, as {} needs it", clip(text), runtime.name()));
     }
     Ok(())
 }

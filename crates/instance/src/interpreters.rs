@@ -8,6 +8,7 @@ mod ask;
 mod cache;
 mod choose;
 mod find;
+mod gson;
 mod kind;
 mod places;
 mod prefix;
@@ -40,6 +41,8 @@ pub struct Interpreter {
     pub program: PathBuf,
     /// Folder with `bin` and `lib` to bring into the sandbox; `None` where the program is below `/usr`, which is there anyway.
     pub prefix: Option<PathBuf>,
+    /// The library that its bootstrap needs beside it, a file: Gson for Java. `None` where it needs none, or this host has none.
+    pub library: Option<PathBuf>,
     /// What led to it.
     pub origin: Origin,
 }
@@ -100,10 +103,10 @@ impl Interpreters {
     /// series is major.minor and the generation the major, so Python2.7 never runs on Python 3. Node.js numbers
     /// differently: its series is the major (18 for `Node.js18.15`), every one runs the code of the ones before it
     /// with few exceptions, and all of them are one generation. So `Node.js18.15` runs on Node.js 20 where that is
-    /// what the host has. Within a series the newest is taken.
+    /// what the host has. Java's numbers are such a series too. Within a series the newest is taken.
     ///
     /// # Errors
-    /// No interpreter of that generation, or `strict` and none of the very series.
+    /// No interpreter of that generation, or `strict` and none of the very series, or a library is missing.
     pub fn choose(&self, runtime: Runtime, strict: bool) -> Result<Choice, Unavailable> {
         choose::choose(&self.all, runtime, strict)
     }

@@ -2,10 +2,10 @@
 
 use std::{fmt, future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
-use fungraph_model::FunctionVersion;
+use fungraph_model::{FunctionVersion, Language};
 use tokio::net::{UnixStream, unix::pipe};
 
-use crate::Interpreter;
+use crate::{BLANK_MEMORY_MB, Interpreter};
 
 /// A future of a trait object's method.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -17,6 +17,23 @@ pub struct Blueprint {
     pub interpreter: Arc<Interpreter>,
     /// Size of its `/tmp` in MB.
     pub tmp_mb: u32,
+    /// Memory in MB, for programs that divide it up when they start: a JVM's heap. Others learn it later.
+    pub memory_mb: Option<u32>,
+}
+
+impl Blueprint {
+    /// For functions of an interpreter with so much memory.
+    #[must_use]
+    pub fn new(interpreter: Arc<Interpreter>, tmp_mb: u32, memory_mb: u32) -> Self {
+        let memory_mb = (interpreter.language == Language::Java).then_some(memory_mb);
+        Self { interpreter, tmp_mb, memory_mb }
+    }
+
+    /// The memory limit of a blank one, in MB.
+    #[must_use]
+    pub fn blank_memory_mb(&self) -> u32 {
+        self.memory_mb.unwrap_or(BLANK_MEMORY_MB)
+    }
 }
 
 /// What an instance is made of.
@@ -34,13 +51,15 @@ impl Plan {
     /// What of it a process must have from its start.
     #[must_use]
     pub fn blueprint(&self) -> Blueprint {
-        Blueprint { interpreter: Arc::clone(&self.interpreter), tmp_mb: self.version.spec.tmp_mb }
+        let spec = &self.version.spec;
+        Blueprint::new(Arc::clone(&self.interpreter), spec.tmp_mb, spec.memory_mb)
     }
 }
 
 impl fmt::Display for Blueprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} with {} MB of /tmp", self.interpreter, self.tmp_mb)
+        write!(f, "{} with {} MB of /tmp", self.interpreter, self.tmp_mb)?;
+        self.memory_mb.map_or(Ok(()), |memory_mb| write!(f, " and {memory_mb} MB of memory"))
     }
 }
 

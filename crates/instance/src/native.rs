@@ -50,7 +50,14 @@ pub(crate) struct Native {
 /// Stands where other functions have their interpreter. All programs have the same one, so that they share blank instances.
 pub(crate) fn no_interpreter() -> Interpreter {
     let program = format!("{RUNTIME_ROOT}/{FILE}").into();
-    Interpreter { language: Language::Custom, version: (0, 0, 0), program, prefix: None, origin: Origin::System }
+    Interpreter {
+        language: Language::Custom,
+        version: (0, 0, 0),
+        program,
+        prefix: None,
+        library: None,
+        origin: Origin::System,
+    }
 }
 
 impl Native {

@@ -22,9 +22,11 @@ use tokio::{
 use crate::{
     Blueprint, BoxFuture, Ended, Interpreter, LaunchError, Launched, Launcher, Plan, Process,
     bootstrap::{Bootstrap, RUNTIME_ROOT},
-    byte_code::{self, ByteCode, Found},
+    java,
     load::CODE_ROOT,
     native::{Native, NativeBootstrap},
+    prepared::{self, Prepared, Turn},
+    recipe::{Recipe, Step},
 };
 
 /// How instances are started.
@@ -38,8 +40,8 @@ pub struct Config {
     pub network: Network,
     /// Whether CPU is a hard quota as well as a weight.
     pub cpu_quota: bool,
-    /// Whether byte code of bootstraps is made for later starts; not worth it for a single one.
-    pub byte_code: bool,
+    /// Whether interpreters prepare what makes later starts faster; not worth it for a single one.
+    pub prepare: bool,
     /// What runs programs of the user's own.
     pub native: NativeBootstrap,
 }
@@ -48,8 +50,12 @@ pub struct Config {
 /// stays well below.
 pub const BLANK_MEMORY_MB: u32 = 128;
 
-/// What an interpreter may take to compile its bootstrap, on a host that has much else to do.
-const BYTE_CODE_WITHIN: Duration = Duration::from_secs(60);
+/// What an interpreter may take to prepare one file that instances can do without, on a host that has much else to do.
+const PREPARED_WITHIN: Duration = Duration::from_secs(60);
+/// The same where somebody waits: less than a start may take, so that who waits is told why.
+const NEEDED_WITHIN: Duration = Duration::from_secs(25);
+/// How much of a failed command's output is told.
+const SHOWN_BYTES: usize = 4096;
 /// The signal that the kernel kills with for want of memory.
 const KILL: i32 = 9;
 
@@ -64,7 +70,7 @@ struct Shared {
     spawner: Spawner,
     config: Arc<Config>,
     launched: AtomicU64,
-    byte_code: ByteCode,
+    prepared: Prepared,
     native: Native,
 }
 
@@ -82,15 +88,15 @@ impl SandboxLauncher {
             fs::write(&file, bootstrap.text)?;
             fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
         }
-        let byte_code = ByteCode::new(folder)?;
+        let prepared = Prepared::new(folder)?;
         let native = Native::new(config.native.clone());
         let config = Arc::new(config);
-        Ok(Self { shared: Arc::new(Shared { spawner, config, launched: AtomicU64::new(0), byte_code, native }) })
+        Ok(Self { shared: Arc::new(Shared { spawner, config, launched: AtomicU64::new(0), prepared, native }) })
     }
 }
 
 impl Shared {
-    fn launch_message(&self, interpreter: &Interpreter, args: Vec<String>, tmp_mb: u32) -> Launch {
+    fn launch_message(&self, interpreter: &Interpreter, args: Vec<String>, tmp_mb: u32, memory_mb: u32) -> Launch {
         let number = self.launched.fetch_add(1, Ordering::Relaxed);
         let config = &self.config;
         let mut binds =
@@ -98,6 +104,7 @@ impl Shared {
         if let Some(prefix) = &interpreter.prefix {
             binds.push(Bind { source: prefix.clone(), target: prefix.to_string_lossy().into_owned() });
         }
+        binds.extend(java::gson_bind(interpreter).map(|(source, target)| Bind { source, target }));
         Launch {
             id: format!("i{number}"),
             binds,
@@ -108,8 +115,8 @@ impl Shared {
             cwd: "/opt/function".to_owned(),
             hostname: format!("fungraph-{number}"),
             limits: Limits {
-                memory_bytes: u64::from(BLANK_MEMORY_MB) << 20,
-                cpu_millicores: limits::cpu_millicores(BLANK_MEMORY_MB),
+                memory_bytes: u64::from(memory_mb) << 20,
+                cpu_millicores: limits::cpu_millicores(memory_mb),
                 cpu_quota: false,
                 pids: limits::PROCESSES,
                 open_files: limits::OPEN_FILES,
@@ -132,7 +139,7 @@ impl Shared {
     async fn start(self: &Arc<Self>, blueprint: &Blueprint) -> Result<Launched, Cause> {
         let launch = match blueprint.interpreter.language {
             Language::Custom => self.native_launch(blueprint).await?,
-            language => self.interpreter_launch(language, blueprint)?,
+            language => self.interpreter_launch(language, blueprint).await?,
         };
         let (sandbox, socket, output) = self.run(launch).await?;
         let process = Sandboxed { sandbox, config: Arc::clone(&self.config) };
@@ -141,48 +148,95 @@ impl Shared {
 
     async fn native_launch(&self, blueprint: &Blueprint) -> Result<Launch, Cause> {
         self.native.copy_to(&self.config.bootstraps).await?;
-        let mut launch = self.launch_message(&blueprint.interpreter, self.native.args(), blueprint.tmp_mb);
+        let mut launch = self.launch_message(
+            &blueprint.interpreter,
+            self.native.args(),
+            blueprint.tmp_mb,
+            blueprint.blank_memory_mb(),
+        );
         launch.binds.extend_from_slice(self.native.binds());
         launch.links.extend_from_slice(self.native.links());
         launch.env.extend_from_slice(self.native.env());
         Ok(launch)
     }
 
-    fn interpreter_launch(self: &Arc<Self>, language: Language, blueprint: &Blueprint) -> Result<Launch, Cause> {
+    async fn interpreter_launch(self: &Arc<Self>, language: Language, blueprint: &Blueprint) -> Result<Launch, Cause> {
         let interpreter = &blueprint.interpreter;
-        let bootstrap = Bootstrap::of(language).ok_or_else(|| format!("no bootstrap is built for {language:?}"))?;
-        let found = self.byte_code.find(interpreter);
-        let file = if let Found::File(name) = &found { name } else { bootstrap.file };
-        let launch = self.launch_message(interpreter, bootstrap.args(interpreter, file), blueprint.tmp_mb);
-        if found == Found::Make && self.config.byte_code {
-            // Nobody waits for it, and it ends within a minute: what it makes is used or not.
-            tokio::spawn(Arc::clone(self).make_byte_code(Arc::clone(interpreter), bootstrap));
-        }
-        Ok(launch)
+        let recipe = Recipe::of(language).ok_or_else(|| format!("no bootstrap is built for {language:?}"))?;
+        let files = self.files(interpreter, recipe).await?;
+        let memory_mb = blueprint.blank_memory_mb();
+        let args = recipe.args(interpreter, &files, memory_mb);
+        Ok(self.launch_message(interpreter, args, blueprint.tmp_mb, memory_mb))
     }
 
-    /// For the starts to come; this one runs the text.
-    async fn make_byte_code(self: Arc<Self>, interpreter: Arc<Interpreter>, bootstrap: &'static Bootstrap) {
-        let made = tokio::time::timeout(BYTE_CODE_WITHIN, self.compile(&interpreter, bootstrap)).await;
-        let made = made.unwrap_or_else(|_| Err("it took too long".into()));
-        let kept = made.and_then(|bytes| Ok(self.byte_code.keep(&interpreter, &bytes)?));
-        if let Err(cause) = kept {
-            tracing::warn!(%cause, program = %interpreter.program.display(), "instances start without byte code");
+    /// What the interpreter has prepared. Waits for what an instance cannot start without, and for nothing else.
+    async fn files(self: &Arc<Self>, interpreter: &Arc<Interpreter>, recipe: Recipe) -> Result<Vec<String>, Cause> {
+        let (mut seen, turn) = self.prepared.join(interpreter);
+        let needed = recipe.needed();
+        if let Some(turn) = turn.filter(|_| needed > 0 || self.config.prepare) {
+            // A task of its own, which ends by itself: whoever began it may stop waiting, and others want it too.
+            tokio::spawn(Arc::clone(self).prepare(Arc::clone(interpreter), recipe, turn));
+        }
+        if seen.borrow().files.len() >= needed {
+            return Ok(seen.borrow().files.clone());
+        }
+        let ready = seen.wait_for(|progress| progress.files.len() >= needed || progress.failed.is_some()).await;
+        let progress = ready.map_err(|_| "what it needs is no longer being prepared")?.clone();
+        match progress.failed {
+            Some(why) if progress.files.len() < needed => {
+                Err(format!("{interpreter} could not compile its bootstrap: {why}").into())
+            }
+            _ => Ok(progress.files),
         }
     }
 
-    async fn compile(&self, interpreter: &Interpreter, bootstrap: &Bootstrap) -> Result<Vec<u8>, Cause> {
-        let launch = self.launch_message(interpreter, byte_code::command(interpreter, bootstrap), limits::TMP_MB[0]);
+    /// Takes step after step. One that fails ends it; where instances cannot start without it, the next start tries again.
+    async fn prepare(self: Arc<Self>, interpreter: Arc<Interpreter>, recipe: Recipe, turn: Turn) {
+        loop {
+            let done = turn.progress.borrow().files.len();
+            let is_needed = done < recipe.needed();
+            let next = recipe.next(&interpreter, &turn.progress.borrow().files);
+            let Some(step) = next.filter(|_| is_needed || self.config.prepare) else { return };
+            let within = if is_needed { NEEDED_WITHIN } else { PREPARED_WITHIN };
+            let made = tokio::time::timeout(within, self.make(&interpreter, recipe, &step)).await;
+            let made = made.unwrap_or_else(|_| Err(format!("it took longer than {} seconds", within.as_secs()).into()));
+            let kept = made.and_then(|bytes| Ok(self.prepared.keep(&interpreter, &turn, step.extension, &bytes)?));
+            let Err(cause) = kept else { continue };
+            let why = chain(&*cause);
+            tracing::warn!(cause = why, program = %interpreter.program.display(), file = step.extension, "an interpreter could not prepare \
+                 what its instances start from");
+            if is_needed {
+                self.prepared.forget(&interpreter);
+            }
+            turn.progress.send_modify(|progress| progress.failed = Some(why.into()));
+            return;
+        }
+    }
+
+    /// Runs the command of a step and takes the file out of what it prints.
+    async fn make(&self, interpreter: &Interpreter, recipe: Recipe, step: &Step) -> Result<Vec<u8>, Cause> {
+        if matches!(recipe, Recipe::Java) {
+            java::write_sources(self.prepared.folder())?;
+        }
+        let launch = self.launch_message(interpreter, step.command.clone(), limits::TMP_MB[0], step.memory_mb);
         let (sandbox, _socket, output) = self.run(launch).await?;
         let mut bytes = Vec::new();
-        output.take(byte_code::MOST_BYTES).read_to_end(&mut bytes).await?;
+        output.take(step.most_bytes).read_to_end(&mut bytes).await?;
         let status = sandbox.exited().await.status;
-        match byte_code::printed(&bytes).filter(|_| status == ExitStatus::Code(0)) {
-            Some(code) => Ok(code.to_vec()),
+        match prepared::printed(&bytes).filter(|_| status == ExitStatus::Code(0)) {
+            Some(file) => Ok(file.to_vec()),
             // What it printed says why.
-            None => Err(format!("{status:?}: {}", String::from_utf8_lossy(&bytes)).into()),
+            None => {
+                Err(format!("{status:?}: {}", String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES)])).into())
+            }
         }
     }
+}
+
+/// An error with its causes, for those who only get a text.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn fit_message(config: &Config, plan: &Plan) -> Fit {

@@ -78,6 +78,7 @@ impl FailureCode {
             Self::ResultTooLarge,
             Self::ResultNotSerialisable,
             Self::InitializerFailed,
+            Self::OutOfMemory,
             Self::DiskFull,
         ];
         sent.into_iter().find(|code| code.number() == u32::from(number))

@@ -27,7 +27,8 @@ pub enum Language {
 
 impl Language {
     /// Those whose functions run here.
-    pub const BUILT: [Self; 6] = [Self::Python, Self::NodeJs, Self::Php, Self::Go, Self::Custom, Self::Http];
+    pub const BUILT: [Self; 7] =
+        [Self::Python, Self::NodeJs, Self::Java, Self::Php, Self::Go, Self::Custom, Self::Http];
 
     /// Whether its functions are programs of their own, which need no interpreter of the host.
     #[must_use]

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use fungraph_instance::{BLANK_MEMORY_MB, Blank, Blueprint, LaunchError, Launcher, StartError};
+use fungraph_instance::{Blank, Blueprint, LaunchError, Launcher, StartError};
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout},
@@ -26,8 +26,6 @@ use crate::{
     Config,
     capacity::{Capacity, Permit, Room},
 };
-
-const BLANK_BYTES: u64 = (BLANK_MEMORY_MB as u64) << 20;
 
 /// All shelves.
 pub(crate) struct Stock {
@@ -126,8 +124,11 @@ impl Stock {
 
     /// What blanks hold of the host.
     pub(crate) fn room(&self) -> Room {
-        let instances: usize = self.shelves().iter().map(|shelf| shelf.ready()).sum();
-        Room { instances, memory_bytes: instances as u64 * BLANK_BYTES }
+        let held = self.shelves().into_iter().map(|shelf| (shelf.ready(), shelf.blank_bytes()));
+        held.fold(Room { instances: 0, memory_bytes: 0 }, |room, (ready, bytes)| Room {
+            instances: room.instances + ready,
+            memory_bytes: room.memory_bytes + ready as u64 * bytes,
+        })
     }
 
     /// Ends every blank and turns away who ordered one; the pool stops.
@@ -151,6 +152,11 @@ impl Shelf {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nothing panics while it holds a shelf")
+    }
+
+    /// What each takes of the host's memory.
+    fn blank_bytes(&self) -> u64 {
+        u64::from(self.blueprint.blank_memory_mb()) << 20
     }
 
     /// How many are ready.
@@ -215,7 +221,7 @@ impl Shelf {
         // Calls come first: they find what is started for them sooner if nothing is started beside it.
         let may_start = state.takers.is_empty() && !state.rests(self.second()) && !supply.stop.is_cancelled();
         while may_start && state.ready.len() + state.starting < target && state.starting < supply.config.processors {
-            let Some(permit) = supply.capacity.take_spare(BLANK_BYTES) else { break };
+            let Some(permit) = supply.capacity.take_spare(self.blank_bytes()) else { break };
             self.launch(&mut state, Some(permit));
         }
     }
@@ -274,7 +280,7 @@ impl Shelf {
                      tried again soon, and when a call needs one");
             }
             Ok(blank) => {
-                if let Some(permit) = permit.or_else(|| self.supply.capacity.take_spare(BLANK_BYTES)) {
+                if let Some(permit) = permit.or_else(|| self.supply.capacity.take_spare(self.blank_bytes())) {
                     state.ready.push_back(Held { blank, permit });
                     self.count(&state);
                 }

@@ -166,11 +166,11 @@ impl Store {
         }
     }
 
-    /// The runtimes that functions have, each once.
+    /// The runtimes that functions have, with their memory in MB, each pair once.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn runtimes_in_use(&self) -> Result<Vec<Runtime>, Error> {
+    pub async fn runtimes_in_use(&self) -> Result<Vec<(Runtime, u32)>, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.runtimes_in_use().await,
         }

@@ -151,7 +151,8 @@ async fn usage_follows_every_change() {
         store.create_function(&function(name)).await.expect("creates");
     }
     used(2, 200).await;
-    assert_eq!(store.runtimes_in_use().await.expect("lists"), [function("a").spec.runtime]);
+    let spec = function("a").spec;
+    assert_eq!(store.runtimes_in_use().await.expect("lists"), [(spec.runtime, spec.memory_mb)]);
     let mut smaller = function("a");
     (smaller.code.size, smaller.revision) = (30, 2);
     store.update_function(&smaller, 1).await.expect("updates");

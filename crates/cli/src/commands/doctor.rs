@@ -22,7 +22,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     report.line("ok", "cgroups", host::cgroup_mode());
     walls(&mut report, &settings);
     network(&mut report, &settings);
-    let plan = environment::search_plan(settings.runtimes.search.clone());
+    let plan = environment::search_plan(&settings.runtimes);
     interpreters(&mut report, &Interpreters::discover(&plan, None), settings.runtimes.strict);
     places(&mut report, &settings);
     say::raw(report.text.as_bytes());

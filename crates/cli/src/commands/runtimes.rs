@@ -16,7 +16,7 @@ use crate::{environment, say};
 
 pub(crate) fn run(args: &RuntimesArgs) -> anyhow::Result<Exit> {
     let settings = Settings::of(&environment::document(&args.locate, None, None)?)?;
-    let plan = environment::search_plan(settings.runtimes.search.clone());
+    let plan = environment::search_plan(&settings.runtimes);
     let found = Interpreters::discover(&plan, None);
     let strict = settings.runtimes.strict;
     if args.json {

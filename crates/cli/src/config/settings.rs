@@ -109,6 +109,8 @@ pub(crate) struct Answers {
 pub(crate) struct Runtimes {
     pub(crate) strict: bool,
     pub(crate) search: Vec<PathBuf>,
+    /// `None`: looked for.
+    pub(crate) gson: Option<PathBuf>,
 }
 
 /// `[logs]`, in bytes.
@@ -240,7 +242,11 @@ fn answers(section: &Section<'_>) -> Result<Answers, Error> {
 }
 
 fn runtimes(section: &Section<'_>) -> Result<Runtimes, Error> {
-    Ok(Runtimes { strict: section.truth("strict")?, search: section.texts("search", folder)? })
+    Ok(Runtimes {
+        strict: section.truth("strict")?,
+        search: section.texts("search", folder)?,
+        gson: section.text("gson", |text| if text.is_empty() { Ok(None) } else { folder(text).map(Some) })?,
+    })
 }
 
 fn logs(section: &Section<'_>) -> Result<Logs, Error> {

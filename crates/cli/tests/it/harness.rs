@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 pub(crate) use http::{Answer, request};
 pub(crate) use run::{Run, fungraph, fungraph_in, fungraph_with};
-pub(crate) use server::{Server, children, has_code, instance, instances, pid as server_pid};
+pub(crate) use server::{Server, children, has_code, instance, instances, is_over, pid as server_pid};
 
 /// A file of the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {

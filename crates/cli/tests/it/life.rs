@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
-use crate::harness::{Server, fungraph, instances, open_folder, request, server_pid, wait_for};
+use crate::harness::{Server, fungraph, instances, is_over, open_folder, request, server_pid, wait_for};
 use crate::raw::{base64, python};
 use crate::reserved::Host;
 
@@ -120,7 +120,7 @@ fn python_instances_start_from_byte_code_once_there_is_some() {
     // Whoever runs the text leaves, so that the next call is answered by one that runs the other.
     for other in instances(server.spawner()).into_iter().filter(|other| *other != process) {
         kill_process(server_pid(other), Signal::KILL).expect("it runs");
-        wait_for("its end", || (!instances(server.spawner()).contains(&other)).then_some(()));
+        wait_for("its end", || is_over(other).then_some(()));
     }
     assert_eq!(call(), "from byte code");
 }

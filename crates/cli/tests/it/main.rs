@@ -13,6 +13,7 @@ mod drain;
 mod faults;
 mod folder;
 mod help;
+mod java;
 mod life;
 mod native;
 mod raw;

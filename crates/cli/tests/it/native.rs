@@ -121,6 +121,7 @@ fn what_cannot_be_created_says_why() {
     let host = Host::start(home.path());
     for (runtime, code_type, status, expected) in [
         ("http", "inline", 400, "inline does not fit the runtime http"),
+        ("Go1.x", "inline", 400, "inline does not fit the runtime Go1.x"),
         ("Go1.8", "zip", 501, "create it with the runtime Go1.x"),
     ] {
         let mut body = custom("refused", "#!/bin/sh\n");

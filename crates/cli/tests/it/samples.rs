@@ -8,6 +8,7 @@ mod fixture;
 mod gateway;
 pub(crate) mod go;
 pub(crate) mod instances;
+pub(crate) mod java;
 mod matcher;
 mod page;
 mod play;
@@ -24,19 +25,14 @@ use play::Play;
 pub(crate) const FOLDERS: [&str; 2] = ["tests/contract/samples", "tests/samples"];
 
 /// What the names of samples begin with that run.
-const RUNNING: [&str; 6] = ["py-", "js-", "php-", "go-", "custom-", "http-"];
+const RUNNING: [&str; 7] = ["py-", "js-", "java-", "php-", "go-", "custom-", "http-"];
 
 /// Samples that wait for something, and for what.
-const NOT_YET: &[(&str, &str)] = &[
-    ("java-exception", "Java runtime"),
-    ("java-gateway", "Java runtime"),
-    ("java-hello", "Java runtime"),
-    ("java-pojo", "Java runtime"),
-    ("js-async-job", "asynchronous queue"),
-];
+const NOT_YET: &[(&str, &str)] = &[("js-async-job", "asynchronous queue")];
 
 /// Samples whose `http` expectation waits for the gateway of triggers; all else of them is compared.
 const HTTP_NOT_YET: &[&str] = &[
+    "java-gateway",
     "js-binary-body",
     "js-gateway-router",
     "php-binary-body",
@@ -83,6 +79,11 @@ fn python() {
 #[test]
 fn node() {
     run("js-");
+}
+
+#[test]
+fn java() {
+    run("java-");
 }
 
 #[test]

@@ -53,8 +53,7 @@ async fn engine(folder: &TempDir) -> Arc<Engine> {
         path: std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect(),
         homes: std::env::home_dir().into_iter().collect(),
         roots: vec!["/".into()],
-        managers: Vec::new(),
-        extra: Vec::new(),
+        ..SearchPlan::default()
     };
     let store = fungraph_store::Config { folder: path.to_owned(), readers: 1 };
     let parts = Parts {

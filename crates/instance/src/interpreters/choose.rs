@@ -28,6 +28,8 @@ enum Reason {
     OtherGeneration(Vec<String>),
     /// Others of its generation are installed, by their series.
     Strict(Vec<String>),
+    /// The library that its bootstrap needs.
+    Library,
 }
 
 impl Unavailable {
@@ -45,6 +47,7 @@ impl Unavailable {
                 Some(install) => format!("missing: {install}"),
                 None => format!("too old for functions, and runtimes.strict wants this very {}", kind.title),
             },
+            Reason::Library => format!("missing: {}", kind.library.unwrap_or_default()),
         }
     }
 
@@ -82,6 +85,11 @@ impl Unavailable {
                 found.join(", "),
                 self.install(kind).unwrap_or_default()
             ),
+            Reason::Library => format!(
+                "The runtime {name} is not available: this host lacks a library that {title} functions need. Install {}, and \
+                 restart the server",
+                kind.library.unwrap_or_default()
+            ),
             Reason::Strict(found) => {
                 let series = kind.series_text(kind.series(self.runtime.version()));
                 let install = self.install(kind).map(|install| format!("Install that version ({install}), or "));
@@ -104,6 +112,7 @@ impl Unavailable {
         let is_todays = newest.is_some_and(|newest| kind.series(newest).generation == wanted.generation);
         match &self.reason {
             Reason::NotBuilt | Reason::TooOld => None,
+            Reason::Library => kind.library.map(str::to_owned),
             Reason::Strict(_) if wanted < kind.series((kind.oldest.0, kind.oldest.1)) => None,
             Reason::Missing | Reason::OtherGeneration(_) if is_todays => Some(kind.install.to_owned()),
             Reason::Missing | Reason::OtherGeneration(_) | Reason::Strict(_) => {
@@ -142,6 +151,9 @@ pub(super) fn choose(all: &[Arc<Interpreter>], runtime: Runtime, strict: bool) -
     let exact = series(best) == wanted;
     if strict && !exact {
         return Err(unavailable(Reason::Strict(texts(&candidates))));
+    }
+    if kind.library.is_some() && best.library.is_none() {
+        return Err(unavailable(Reason::Library));
     }
     Ok(Choice { interpreter: Arc::clone(best), exact })
 }

@@ -2,17 +2,24 @@
 
 use std::collections::HashSet;
 use std::error::Error as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cache::Cache;
 use super::kind::{KINDS, Kind};
 use super::places::{Origin, Place, SearchPlan, places};
 use super::program::Program;
-use super::{Interpreter, Interpreters, ask, prefix, version};
+use super::{Interpreter, Interpreters, ask, gson, prefix, version};
 
 pub(super) fn all(plan: &SearchPlan, cache: Option<&Path>) -> Interpreters {
-    let mut search = Search { plan, cache: Cache::read(cache), seen: HashSet::new(), found: Interpreters::default() };
+    let mut search = Search {
+        plan,
+        cache: Cache::read(cache),
+        gson: gson::find(plan),
+        seen: HashSet::new(),
+        found: Interpreters::default(),
+    };
+    search.found.notes.extend(gson::note(plan));
     for place in places(plan) {
         for kind in &KINDS {
             search.look(&place, kind);
@@ -24,6 +31,7 @@ pub(super) fn all(plan: &SearchPlan, cache: Option<&Path>) -> Interpreters {
 struct Search<'a> {
     plan: &'a SearchPlan,
     cache: Cache,
+    gson: Option<PathBuf>,
     /// Device and inode of the programs met so far: each is one interpreter, however many names it has.
     seen: HashSet<(u64, u64)>,
     found: Interpreters,
@@ -44,7 +52,7 @@ impl Search<'_> {
     }
 
     fn examine(&mut self, program: &Program, kind: &Kind, origin: Origin) -> Result<Interpreter, String> {
-        if let Some(why) = program.objection() {
+        if let Some(why) = program.objection(kind) {
             return Err(why.to_owned());
         }
         let prefix = prefix::of(program, kind, &self.plan.homes)?;
@@ -63,7 +71,8 @@ impl Search<'_> {
                 version_text(version)
             ));
         }
-        Ok(Interpreter { language: kind.language, version, program: program.path.clone(), prefix, origin })
+        let library = kind.library.and_then(|_| self.gson.clone());
+        Ok(Interpreter { language: kind.language, version, program: program.path.clone(), prefix, library, origin })
     }
 
     fn finish(mut self) -> Interpreters {

@@ -28,6 +28,8 @@ pub(super) struct Kind {
     pub(super) install: &'static str,
     /// How to get a certain series.
     pub(super) install_series: &'static str,
+    /// The library its bootstrap needs, for people; none for most.
+    pub(super) library: Option<&'static str>,
 }
 
 /// A series inside a generation; see [`super::Interpreters::choose`].
@@ -37,7 +39,7 @@ pub(super) struct Series {
     pub(super) number: u16,
 }
 
-pub(super) static KINDS: [Kind; 3] = [
+pub(super) static KINDS: [Kind; 4] = [
     Kind {
         language: Language::Python,
         title: "Python",
@@ -66,6 +68,7 @@ pub(super) static KINDS: [Kind; 3] = [
         landmarks: &["lib/{program}/os.py", "lib64/{program}/os.py"],
         install: "apt install python3",
         install_series: "uv python install {series} or pyenv install {series}",
+        library: None,
     },
     Kind {
         language: Language::NodeJs,
@@ -79,6 +82,21 @@ pub(super) static KINDS: [Kind; 3] = [
         landmarks: &["include/node/node_version.h", "lib/node_modules"],
         install: "apt install nodejs",
         install_series: "nvm install {series}",
+        library: None,
+    },
+    Kind {
+        language: Language::Java,
+        title: "Java",
+        stems: &["java"],
+        programs: &["java"],
+        oldest: (8, 0, 0),
+        series_is_major: true,
+        header: "",
+        macros: ["", "", ""],
+        landmarks: &["lib/modules", "jre/lib/rt.jar"],
+        install: "a JDK with javac, since a JRE cannot compile the bootstrap: apt install openjdk-17-jdk-headless",
+        install_series: "apt install openjdk-{series}-jdk-headless, or sdk install java",
+        library: Some("Gson (apt install libgoogle-gson-java), or name its jar in the setting runtimes.gson"),
     },
     Kind {
         language: Language::Php,
@@ -96,6 +114,7 @@ pub(super) static KINDS: [Kind; 3] = [
         landmarks: &["include/php/main/php_version.h", "lib/php"],
         install: "apt install php-cli",
         install_series: "phpenv install {series}, asdf install php {series}, or a package php{series}-cli of your system",
+        library: None,
     },
 ];
 

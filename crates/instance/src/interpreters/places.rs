@@ -15,6 +15,8 @@ pub struct SearchPlan {
     pub managers: Vec<PathBuf>,
     /// Setting `runtimes.search`: folders that hold interpreters, installations, or folders of installations.
     pub extra: Vec<PathBuf>,
+    /// Setting `runtimes.gson`: the library of Java's bootstrap, a jar.
+    pub gson: Option<PathBuf>,
 }
 
 /// What led to an interpreter.
@@ -69,6 +71,11 @@ const HOME: &[(&str, &str)] = &[
     ("nodenv", ".nodenv/versions/*/bin"),
     ("n", "n/n/versions/node/*/bin"),
     ("n", ".n/n/versions/node/*/bin"),
+    ("sdkman", ".sdkman/candidates/java/*/bin"),
+    ("jdks", ".jdks/*/bin"),
+    ("jenv", ".jenv/versions/*/bin"),
+    ("asdf", ".asdf/installs/java/*/bin"),
+    ("mise", ".local/share/mise/installs/java/*/bin"),
     ("conda", "miniconda3/bin"),
     ("conda", "miniconda3/envs/*/bin"),
     ("conda", "anaconda3/bin"),
@@ -78,8 +85,14 @@ const HOME: &[(&str, &str)] = &[
 ];
 
 /// Folders below a root of the file system.
-const SYSTEM: &[&str] =
-    &["usr/bin", "usr/local/bin", "usr/local/*/bin", "usr/local/n/versions/node/*/bin", "opt/*/bin"];
+const SYSTEM: &[&str] = &[
+    "usr/lib/jvm/*/bin",
+    "usr/bin",
+    "usr/local/bin",
+    "usr/local/*/bin",
+    "usr/local/n/versions/node/*/bin",
+    "opt/*/bin",
+];
 
 /// Folders below the moved folder of a manager.
 const MANAGER: &[&str] = &[
@@ -91,6 +104,8 @@ const MANAGER: &[&str] = &[
     "installs/python/*/bin",
     "installs/node/*/bin",
     "installs/nodejs/*/bin",
+    "installs/java/*/bin",
+    "candidates/java/*/bin",
     "installs/php/*/bin",
     "*/bin",
 ];

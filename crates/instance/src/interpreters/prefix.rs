@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use fungraph_model::Language;
+
 use super::kind::Kind;
 use super::program::Program;
+use crate::java;
 
 /// Why an interpreter cannot be brought into a sandbox.
 pub(super) type Objection = &'static str;
@@ -16,7 +19,10 @@ pub(super) fn of(program: &Program, kind: &Kind, homes: &[PathBuf]) -> Result<Op
     if program.path.starts_with("/usr") {
         return Ok(None);
     }
-    let prefix = program.path.parent().filter(|bin| bin.ends_with("bin")).and_then(Path::parent);
+    let mut prefix = program.path.parent().filter(|bin| bin.ends_with("bin")).and_then(Path::parent);
+    if kind.language == Language::Java && prefix.is_some() {
+        prefix = Some(java::home(&program.path));
+    }
     let prefix = prefix.ok_or("it does not lie in the bin folder of an installation")?;
     if prefix.parent().is_none() || homes.iter().any(|home| is_personal(prefix, home)) {
         return Err("functions would see the home folder it lies in; install it in a folder of its own");

@@ -5,7 +5,10 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use fungraph_model::Language;
+
 use super::kind::Kind;
+use crate::java;
 
 /// A real ELF program, its links resolved.
 #[derive(Debug)]
@@ -57,8 +60,13 @@ impl Program {
         }
     }
 
-    /// Why a function must not run it, if so.
-    pub(super) fn objection(&self) -> Option<&'static str> {
+    /// Why a function must not run it, or cannot, if so.
+    pub(super) fn objection(&self, kind: &Kind) -> Option<&'static str> {
+        if kind.language == Language::Java && !java::home(&self.path).join("bin/javac").exists() {
+            return Some(
+                "it has no compiler, which the bootstrap needs: install the JDK of this version, openjdk-17-jdk-headless for instance",
+            );
+        }
         let mode = self.metadata.permissions().mode();
         if mode & 0o002 != 0 {
             return Some("everybody may write to it; take that right away with chmod o-w");

@@ -3,20 +3,40 @@
 use std::fs;
 use std::path::Path;
 
+use fungraph_model::Language;
+
 use super::Version;
 use super::kind::Kind;
 use super::places::Origin;
 use super::program::Program;
+use crate::java;
 
 /// The version that files tell, where they can be relied on.
 ///
 /// A prefix of its own is installed and removed as a whole, so its header belongs to its program, and a version
 /// manager's folder name does. Below `/usr` header and program come in different packages: there the program is asked.
 pub(super) fn from_files(program: &Program, prefix: Option<&Path>, kind: &Kind, origin: Origin) -> Option<Version> {
+    if kind.language == Language::Java {
+        return from_release(java::home(&program.path));
+    }
     let prefix = prefix?;
     let version = from_header(&prefix.join(kind.header.replace("{program}", &program.name)), kind.macros)
         .or_else(|| matches!(origin, Origin::Manager(_)).then(|| from_folder_name(prefix)).flatten())?;
     agrees(&program.name, version).then_some(version)
+}
+
+/// `JAVA_VERSION="17.0.15"` in the file `release` of a JDK, which belongs to its program wherever it lies. Java 8 calls itself 1.8.0_452.
+fn from_release(home: &Path) -> Option<Version> {
+    let text = fs::read_to_string(home.join("release")).ok()?;
+    let version = text.lines().find_map(|line| line.strip_prefix("JAVA_VERSION="))?.trim().trim_matches('"');
+    java_version(version)
+}
+
+/// Java's own numbers: `21`, `17.0.15`, `25-ea`, `1.8.0_452`.
+fn java_version(text: &str) -> Option<Version> {
+    let text = text.strip_prefix("1.").unwrap_or(text);
+    let mut numbers = text.split(['.', '_', '-', '+']).map_while(|part| part.parse().ok());
+    Some((numbers.next()?, numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)))
 }
 
 /// `#define NAME 3` for each of the three names.
@@ -100,6 +120,20 @@ mod tests {
             ("/h/.asdf/installs/python/latest", None),
         ] {
             assert_eq!(from_folder_name(Path::new(path)), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn versions_of_java() {
+        for (text, expected) in [
+            ("17.0.15", Some((17, 0, 15))),
+            ("21", Some((21, 0, 0))),
+            ("25-ea", Some((25, 0, 0))),
+            ("1.8.0_452", Some((8, 0, 452))),
+            ("11.0.2+9", Some((11, 0, 2))),
+            ("later", None),
+        ] {
+            assert_eq!(java_version(text), expected, "{text}");
         }
     }
 

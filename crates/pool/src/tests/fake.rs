@@ -29,6 +29,7 @@ pub(super) fn plan(name: &str, strategy: Strategy, initializer: Option<HookSpec>
         version: (3, 9, 0),
         program: PathBuf::from("/usr/bin/python3"),
         prefix: None,
+        library: None,
         origin: Origin::System,
     };
     Plan { version: Arc::new(version), interpreter: Arc::new(interpreter), code: PathBuf::from("code") }

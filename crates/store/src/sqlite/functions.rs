@@ -160,12 +160,13 @@ impl Sqlite {
     }
 
     /// The names of runtimes that this program does not know, in a database of a newer one, are left out.
-    pub(crate) async fn runtimes_in_use(&self) -> Result<Vec<Runtime>, Error> {
-        let names: Vec<String> = sqlx::query_scalar("SELECT DISTINCT runtime FROM function_versions ORDER BY runtime")
-            .fetch_all(&self.readers)
-            .await
-            .map_err(Error::during("read the runtimes in use"))?;
-        Ok(names.iter().filter_map(|name| Runtime::parse(name)).collect())
+    pub(crate) async fn runtimes_in_use(&self) -> Result<Vec<(Runtime, u32)>, Error> {
+        let kinds: Vec<(String, u32)> =
+            sqlx::query_as("SELECT DISTINCT runtime, memory_mb FROM function_versions ORDER BY runtime, memory_mb")
+                .fetch_all(&self.readers)
+                .await
+                .map_err(Error::during("read the runtimes in use"))?;
+        Ok(kinds.iter().filter_map(|(name, memory_mb)| Some((Runtime::parse(name)?, *memory_mb))).collect())
     }
 
     pub(crate) async fn digests_in_use(&self) -> Result<HashSet<Digest>, Error> {

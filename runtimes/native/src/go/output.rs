@@ -55,7 +55,7 @@ impl Output {
     /// Passes on what is printed, until nobody can print any more.
     pub(super) async fn pass_on(&self) {
         while self.pipe.readable().await.is_ok() {
-            if !self.take().await {
+            if !self.take_by(|chunk| self.pipe.try_read(chunk)).await {
                 break;
             }
         }
@@ -64,12 +64,18 @@ impl Output {
 
     /// Takes what is there, before an answer; `false` at the end of the pipe.
     pub(super) async fn take(&self) -> bool {
+        // Read directly: the readiness that tokio remembers may be older than the answer just received.
+        self.take_by(|chunk| Ok(rustix::io::read(&self.pipe, chunk)?)).await
+    }
+
+    async fn take_by(&self, read: impl Fn(&mut [u8]) -> io::Result<usize>) -> bool {
         let mut lines = self.lines.lock().await;
         let mut chunk = [0; CHUNK];
         for _ in 0..READS {
-            match self.pipe.try_read(&mut chunk) {
+            match read(&mut chunk) {
                 Ok(0) => return false,
                 Ok(read) => lines.add(&chunk[..read], &self.running, &self.link).await,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
             }
         }

@@ -180,6 +180,14 @@ pub(crate) fn instances(spawner: u32) -> Vec<u32> {
     children(spawner).into_iter().flat_map(children).filter(runs).collect()
 }
 
+/// Whether a process has ended and its sockets are closed. It is no longer among [`instances`] a moment before that: memory, and
+/// with it the command line, goes first.
+pub(crate) fn is_over(process: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The state follows the name, which may hold anything.
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
+}
+
 /// Whether a sandboxed process is an instance of a function: a blank one has an empty folder where the code is.
 pub(crate) fn has_code(process: u32) -> bool {
     let mounts = fs::read_to_string(format!("/proc/{process}/mountinfo")).unwrap_or_default();

@@ -111,7 +111,7 @@ fn functions_that_cannot_be_are_not_created() {
         ("a bad package", set("package", json!("a b")), 400, "FSS.1004", "package"),
         ("no runtime", without("runtime"), 400, "FSS.1005", "runtime"),
         ("an unknown runtime", set("runtime", json!("Python4.0")), 400, "FSS.1005", "Python3.9"),
-        ("a runtime that is not built", set("runtime", json!("Java8")), 501, "FSS.0426", "Java"),
+        ("a runtime that is not built", set("runtime", json!("Cangjie1.0")), 501, "FSS.0426", "Cangjie"),
         ("a Go plugin", set("runtime", json!("Go1.8")), 501, "FSS.0426", "runtime Go1.x"),
         ("Go without a package", set("runtime", json!("Go1.x")), 400, "FSS.1006", "Use zip"),
         (

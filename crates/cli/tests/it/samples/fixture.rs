@@ -4,13 +4,14 @@ use std::fs;
 use std::io::{Cursor, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::{FOLDERS, go};
+use super::{FOLDERS, go, java};
 use crate::harness::repository;
 use crate::raw::base64;
 
@@ -23,7 +24,7 @@ const KEYS: [&str; 22] = [
     "initializer_handler",
     "initializer_timeout",
     "code_type",
-    // For people; what it asks for is done in `go.rs`.
+    // For people; what it asks for is done in `go.rs` and `java.rs`.
     "build",
     "files",
     "dependencies",
@@ -47,6 +48,8 @@ pub(super) struct Fixture {
     pub(super) name: String,
     folder: PathBuf,
     pub(super) json: Value,
+    /// Compiled once for all runtimes.
+    jar: OnceLock<Vec<u8>>,
 }
 
 /// One call of it.
@@ -74,7 +77,7 @@ impl Fixture {
         let folder = places.into_iter().find(|folder| folder.exists()).expect("it was listed");
         let text = fs::read(folder.join("fixture.json")).expect("the sample has a fixture");
         let json: Value = serde_json::from_slice(&text).expect("a fixture is JSON");
-        Self { name: name.to_owned(), folder, json }
+        Self { name: name.to_owned(), folder, json, jar: OnceLock::new() }
     }
 
     /// The runtime, and the others that must behave the same.
@@ -158,7 +161,12 @@ impl Fixture {
                 only.iter().any(|name| name.as_str().is_some_and(|name| self.folder.join(name) == *file))
             });
         }
+        let sources = self.folder.join("src");
+        let is_java = self.json["runtime"].as_str().is_some_and(|runtime| runtime.starts_with("Java"));
+        let jar = is_java.then(|| self.jar.get_or_init(|| java::jar(&sources)));
+        files.retain(|file| !is_java || !file.starts_with(&sources));
         match self.json["code_type"].as_str() {
+            Some("jar") => jar.expect("jars are Java's").clone(),
             Some("inline") => {
                 assert_eq!(files.len(), 1, "{}: inline means one file", self.name);
                 fs::read(&files[0]).expect("it was listed")
@@ -167,6 +175,11 @@ impl Fixture {
                 let mut members = members(&self.folder, &files);
                 let handler = || self.json["handler"].as_str().expect("a sample has a handler").to_owned();
                 members.extend(go::build(&self.name, &self.folder).map(|program| Member::read(handler(), &program)));
+                members.extend(jar.map(|jar| Member {
+                    name: "lib/function.jar".to_owned(),
+                    mode: 0o644,
+                    bytes: jar.clone(),
+                }));
                 zip(&members)
             }
             other => panic!("{}: code_type {other:?}", self.name),
@@ -211,7 +224,7 @@ fn event(step: &Value) -> String {
     }
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+pub(super) fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     let mut entries: Vec<_> = fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()).collect();
     entries.sort();
     for path in entries {

@@ -40,6 +40,7 @@ impl Tree {
             roots: vec![self.0.clone()],
             managers: Vec::new(),
             extra: vec![self.path("home")],
+            gson: None,
         };
         Interpreters::discover(&plan, Some(&self.path("cache.json")))
     }
@@ -80,6 +81,17 @@ impl Tree {
                 "#define NODE_MAJOR_VERSION {major}\n#define NODE_MINOR_VERSION {minor}\n#define NODE_PATCH_VERSION {patch}\n"
             );
             write(&prefix.join("include/node/node_version.h"), &text);
+        }
+    }
+
+    /// A JDK as its archive unpacks; a JRE has no compiler.
+    pub(super) fn jdk(&self, home: &str, version: &str, compiler: bool) {
+        let home = self.path(home);
+        self.elf_at(&home.join("bin/java"), Elf::Hangs);
+        write(&home.join("lib/modules"), "");
+        write(&home.join("release"), format!("IMPLEMENTOR=\"Ada\"\nJAVA_VERSION=\"{version}\"\n"));
+        if compiler {
+            self.elf_at(&home.join("bin/javac"), Elf::Hangs);
         }
     }
 

@@ -1,0 +1,209 @@
+//! Java's bootstrap: sources that are compiled in as text, the commands with which a JDK makes programs of them, and the command line
+//! of an instance.
+//!
+//! Building fungraph takes no JDK. The JDK that will run functions compiles the sources itself, once for each run of the server, and
+//! then writes down an archive of its classes (class data sharing), which the next processes map instead of parsing.
+
+mod events;
+mod sources;
+
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use crate::{Interpreter, bootstrap::RUNTIME_ROOT};
+
+/// Folder of the sources, below that of the bootstraps.
+const FOLDER: &str = "java";
+/// Memory of a sandbox in which a JDK compiles.
+pub(crate) const PREPARING_MB: u32 = 512;
+/// Of the files that are prepared, in their order.
+pub(crate) const EXTENSIONS: [&str; 2] = ["jar", "jsa"];
+/// A jar of 90 KB, and an archive of 13 MB.
+pub(crate) const MOST_BYTES: u64 = 64 << 20;
+/// Where a Gson outside `/usr` appears inside.
+const GSON: &str = "/home/snuser/gson.jar";
+/// The first version whose archive of classes can hold those of applications.
+const ARCHIVES_SINCE: u16 = 11;
+
+/// Flags of every Java process: the collector that needs least, and no file in `/tmp` for monitors that nobody runs.
+const FLAGS: [&str; 4] = ["-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto", "-Dfile.encoding=UTF-8"];
+
+/// Writes the sources, for the compiler to come. It runs as somebody else: what the server's umask closes is opened again.
+pub(crate) fn write_sources(bootstraps: &Path) -> io::Result<()> {
+    for (name, text) in sources::all() {
+        let name = Path::new(FOLDER).join(name);
+        let file = bootstraps.join(&name);
+        fs::create_dir_all(file.parent().unwrap_or(bootstraps))?;
+        fs::write(&file, text)?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
+        for folder in name.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::set_permissions(bootstraps.join(folder), fs::Permissions::from_mode(0o755))?;
+        }
+    }
+    Ok(())
+}
+
+/// The API that Java functions are compiled against: path and text of each source. Handlers get its context, and its event classes.
+#[must_use]
+pub fn api_sources() -> Vec<(String, String)> {
+    sources::all().into_iter().filter(|(name, _)| name.starts_with("com/")).collect()
+}
+
+/// What has to be shown inside beside the JDK: a Gson that is not below `/usr`.
+pub(crate) fn gson_bind(interpreter: &Interpreter) -> Option<(PathBuf, String)> {
+    let gson = interpreter.library.as_ref().filter(|gson| !gson.starts_with("/usr"))?;
+    Some((gson.clone(), GSON.to_owned()))
+}
+
+fn gson(interpreter: &Interpreter) -> String {
+    match &interpreter.library {
+        Some(gson) if gson.starts_with("/usr") => gson.to_string_lossy().into_owned(),
+        _ => GSON.to_owned(),
+    }
+}
+
+/// Heap of an instance in MB: what its code, its threads and the machine itself take comes beside it.
+fn heap_mb(memory_mb: u32) -> u32 {
+    memory_mb - (memory_mb / 4).max(64)
+}
+
+/// The command line of an instance. `files` are the jar, and the archive if there is one.
+pub(crate) fn args(interpreter: &Interpreter, files: &[String], memory_mb: u32) -> Vec<String> {
+    let mut args = vec![text(&interpreter.program), format!("-Xmx{}m", heap_mb(memory_mb))];
+    args.extend(FLAGS.map(str::to_owned));
+    if let Some(archive) = files.get(1) {
+        args.push(format!("-XX:SharedArchiveFile={RUNTIME_ROOT}/{archive}"));
+    }
+    let jar = files.first().map(String::as_str).unwrap_or_default();
+    args.extend(["-jar".to_owned(), format!("{RUNTIME_ROOT}/{jar}")]);
+    args
+}
+
+/// How many files are prepared.
+pub(crate) fn steps(interpreter: &Interpreter) -> usize {
+    if interpreter.version.0 >= ARCHIVES_SINCE { EXTENSIONS.len() } else { 1 }
+}
+
+/// The command that prints the file of a step, after `mark` and its length.
+pub(crate) fn command(interpreter: &Interpreter, mark: &str, files: &[String]) -> Vec<String> {
+    let work = match files.first() {
+        None => compile(interpreter),
+        Some(jar) => archive(interpreter, jar),
+    };
+    let script = format!("set -e\n{work}printf '{mark}%d\\n' \"$(wc -c < /tmp/out)\"\ncat /tmp/out\n");
+    ["/bin/sh".to_owned(), "-c".to_owned(), script].into()
+}
+
+/// A manifest opens the two packages: the same on the command line would keep the machine from mapping its modules.
+fn compile(interpreter: &Interpreter) -> String {
+    let (javac, jar, gson) = (tool(interpreter, "javac"), tool(interpreter, "jar"), gson(interpreter));
+    let quoted = quote(&gson);
+    let listed = quote(&format!(
+        "Main-Class: fungraph.Bootstrap\nAdd-Opens: java.base/java.io java.base/java.util\nClass-Path: {}\n",
+        url_path(&gson)
+    ));
+    format!(
+        "cd {RUNTIME_ROOT}/{FOLDER}\nmkdir /tmp/classes\nfind . -name '*.java' > /tmp/sources\nprintf %s {listed} > /tmp/manifest\n\
+         {javac} -J-Xmx256m -J-XX:+UseSerialGC -J-XX:-UsePerfData -J-XX:TieredStopAtLevel=1 -proc:none -nowarn \
+         -encoding UTF-8 -cp {quoted} -d /tmp/classes @/tmp/sources\n\
+         {jar} -J-Xmx64m -J-XX:+UseSerialGC -J-XX:-UsePerfData cfm /tmp/out /tmp/manifest -C /tmp/classes .\n"
+    )
+}
+
+/// The classes that a rehearsed call loads are listed, and the list is made an archive. The collector that dumps must be the one that
+/// can write objects down; the one that runs can read them all the same.
+fn archive(interpreter: &Interpreter, jar: &str) -> String {
+    let (java, flags) = (quote(&text(&interpreter.program)), FLAGS.join(" "));
+    let jar = format!("{RUNTIME_ROOT}/{jar}");
+    format!(
+        "{java} {flags} -Xmx64m -Xshare:off -XX:DumpLoadedClassList=/tmp/list -jar {jar} rehearse 1>&2\n\
+         {java} -Xmx128m -XX:+UseG1GC -XX:-UsePerfData -Xshare:dump -XX:SharedClassListFile=/tmp/list \
+         -XX:SharedArchiveFile=/tmp/out -jar {jar} 1>&2\n"
+    )
+}
+
+/// A program of the JDK. In Java 8 the one that runs is a folder deeper than the others.
+fn tool(interpreter: &Interpreter, name: &str) -> String {
+    quote(&text(&home(&interpreter.program).join("bin").join(name)))
+}
+
+/// The JDK's folder, from the path of its `java`.
+pub(crate) fn home(java: &Path) -> &Path {
+    let jre = java.ancestors().nth(2).is_some_and(|folder| folder.ends_with("jre"));
+    java.ancestors().nth(if jre { 3 } else { 2 }).unwrap_or(java)
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// A word of a shell script, whatever it holds.
+fn quote(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// A path as a manifest names it: entries are URLs, divided by blanks.
+fn url_path(path: &str) -> String {
+    path.replace('%', "%25").replace(' ', "%20")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interpreters::Origin;
+    use fungraph_model::Language;
+
+    fn java(program: &str, major: u16, gson: &str) -> Interpreter {
+        Interpreter {
+            language: Language::Java,
+            version: (major, 0, 1),
+            program: program.into(),
+            prefix: None,
+            library: Some(gson.into()),
+            origin: Origin::System,
+        }
+    }
+
+    #[test]
+    fn a_jdk_is_where_its_java_is() {
+        for (java, expected) in [
+            ("/usr/lib/jvm/java-17-openjdk-amd64/bin/java", "/usr/lib/jvm/java-17-openjdk-amd64"),
+            ("/opt/jdk8/jre/bin/java", "/opt/jdk8"),
+        ] {
+            assert_eq!(home(Path::new(java)), Path::new(expected));
+        }
+    }
+
+    #[test]
+    fn the_heap_leaves_room_for_the_rest() {
+        for (memory, heap) in [(128, 64), (256, 192), (512, 384), (1024, 768), (10240, 7680)] {
+            assert_eq!(heap_mb(memory), heap);
+        }
+    }
+
+    #[test]
+    fn command_lines_use_what_is_prepared() {
+        let newer = java("/opt/a b/bin/java", 17, "/usr/share/java/gson.jar");
+        let files = ["b.jar".to_owned(), "b.jsa".to_owned()];
+        let line = args(&newer, &files, 128).join(" ");
+        assert!(line.starts_with("/opt/a b/bin/java -Xmx64m -XX:+UseSerialGC"), "{line}");
+        assert!(
+            line.ends_with("-XX:SharedArchiveFile=/home/snuser/runtime/b.jsa -jar /home/snuser/runtime/b.jar"),
+            "{line}"
+        );
+        assert!(!args(&newer, &files[..1], 128).join(" ").contains("SharedArchiveFile"));
+        assert!(command(&newer, "m", &[])[2].contains("'/opt/a b/bin/javac' -J-Xmx256m"));
+        assert_eq!((steps(&newer), gson_bind(&newer)), (2, None));
+    }
+
+    #[test]
+    fn a_gson_of_a_home_is_brought_along() {
+        let older = java("/opt/jdk8/jre/bin/java", 8, "/home/ada/.m2/gson.jar");
+        assert_eq!(steps(&older), 1);
+        assert_eq!(gson_bind(&older), Some(("/home/ada/.m2/gson.jar".into(), GSON.to_owned())));
+        assert!(command(&older, "m", &[])[2].contains("Class-Path: /home/snuser/gson.jar"));
+    }
+}

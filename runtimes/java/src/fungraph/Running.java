@@ -1,0 +1,41 @@
+package fungraph;
+
+/** Which call runs now, so that what is printed is told to belong to it. */
+final class Running {
+    /** Where calls come one at a time: threads of the user's belong to it too, whenever they were started. */
+    private volatile CallContext only;
+    /** Where they come several at once: a thread belongs to the call that started it. */
+    private volatile InheritableThreadLocal<CallContext> each;
+
+    /** Calls will come several at once. */
+    void severalAtOnce() {
+        each = new InheritableThreadLocal<>();
+    }
+
+    void enter(CallContext context) {
+        if (each == null) {
+            only = context;
+        } else {
+            each.set(context);
+        }
+    }
+
+    void leave() {
+        if (each == null) {
+            only = null;
+        } else {
+            each.remove();
+        }
+    }
+
+    /** The call of this thread, or null. */
+    CallContext now() {
+        return each == null ? only : each.get();
+    }
+
+    /** Its number; 0 outside any call. */
+    int call() {
+        CallContext context = now();
+        return context == null ? 0 : context.call();
+    }
+}

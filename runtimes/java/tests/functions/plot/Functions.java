@@ -1,0 +1,66 @@
+package plot;
+
+import com.google.gson.JsonObject;
+import com.huawei.services.runtime.Context;
+import java.io.IOException;
+import java.util.Map;
+
+/** Functions that the tests load from a code folder. */
+public class Functions {
+    private String begun = "not begun";
+
+    public void begin(Context context) {
+        begun = "begun by " + context.getRequestID().length();
+    }
+
+    public void stop(Context context) {
+        System.out.print("stopped after " + begun);
+    }
+
+    public String text(String event, Context context) {
+        return begun + " " + event;
+    }
+
+    /** Which Gson a function sees. */
+    public String gson(JsonObject event, Context context) {
+        return JsonObject.class.getProtectionDomain().getCodeSource().getLocation().getPath();
+    }
+
+    public JsonObject same(JsonObject event, Context context) {
+        return event;
+    }
+
+    public Object fail(Map<String, String> event, Context context) throws IOException {
+        if (event.containsKey("disk")) {
+            throw new IOException("write: No space left on device");
+        }
+        throw new IllegalStateException("out\n\"side\"", new RuntimeException("inside"));
+    }
+
+    public void log(Map<String, Integer> event, Context context) {
+        StringBuilder text = new StringBuilder();
+        for (int count = event.get("count"); count > 0; count--) {
+            text.append('x');
+        }
+        context.getLogger().info(text.toString());
+        System.out.print(text);
+    }
+
+    /** A shape whose compiler makes a bridge that takes any object. */
+    public interface Shape<E> {
+        Object handle(E event, Context context);
+    }
+
+    /** Typed by the interface it implements. */
+    public static class Typed implements Shape<Typed.Event> {
+        @Override
+        public Object handle(Event event, Context context) {
+            return event.name + event.sizes[1];
+        }
+
+        static class Event {
+            private String name;
+            private int[] sizes;
+        }
+    }
+}
