@@ -54,7 +54,7 @@ impl Custom {
             () = desk.asked() => Ok((Self { desk, link: link.clone() }, program)),
             status = program.ended() => Err(child::ended_early(status, &format!("before it {asks}"))),
             () = sleep(load.start_limit()) => {
-                let seconds = load.start_limit().as_secs();
+                let seconds = load.start_seconds();
                 Err(Failure::not_ready(&format!("bootstrap has not {asks} within {seconds} seconds; raise initializer_timeout, or do less before that")))
             }
         }

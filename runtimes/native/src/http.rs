@@ -68,7 +68,7 @@ impl Http {
             }
             () = sleep(limit) => return Err(Failure::not_ready(&format!(
                 "nothing listens on port 8000 after {} seconds; let the server listen on 127.0.0.1:8000 or 0.0.0.0:8000, or raise initializer_timeout",
-                limit.as_secs()
+                load.start_seconds()
             ))),
         }
         let region = std::env::var(crate::REGION).unwrap_or_default();
