@@ -139,7 +139,7 @@ pub(crate) async fn echo() -> Result<()> {
     serve(Router::new().fallback(|body: Bytes| async move { ([(CONTENT_TYPE, "application/json")], body) })).await
 }
 
-async fn serve(router: Router) -> Result<()> {
+pub(crate) async fn serve(router: Router) -> Result<()> {
     use axum::serve::ListenerExt as _;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("listening on http://{}", listener.local_addr()?);

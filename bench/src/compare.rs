@@ -6,6 +6,7 @@ mod host;
 mod ours;
 mod peers;
 mod process;
+mod programs;
 mod rounds;
 mod sandbox;
 mod table;
@@ -37,6 +38,9 @@ pub(crate) struct Options {
     /// Rounds, of which the median ratio counts [default: 5, quick 3]
     #[arg(long)]
     rounds: Option<usize>,
+    /// Measure programs of their own (Custom, http) only
+    #[arg(long)]
+    programs: bool,
     /// Leave the peers out
     #[arg(long)]
     no_peers: bool,
@@ -56,10 +60,8 @@ pub(crate) struct Options {
 
 impl Options {
     fn languages(&self) -> Vec<Language> {
-        [Language::Python, Language::Node, Language::Java]
-            .into_iter()
-            .filter(|one| self.only.is_none_or(|only| only == *one))
-            .collect()
+        let wanted = |one: &Language| !self.programs && self.only.is_none_or(|only| only == *one);
+        [Language::Python, Language::Node, Language::Java].into_iter().filter(wanted).collect()
     }
 
     fn runtime(&self, language: Language) -> &str {
@@ -107,6 +109,10 @@ pub(crate) async fn run(options: Options) -> Result<()> {
             rounds::peers(&options, language, &deployed, &ours, &mut table).await?;
         }
         all.push((language, deployed));
+    }
+    if options.only.is_none() {
+        eprintln!("programs of their own:");
+        programs::warm(&options, &ours, &mut table).await?;
     }
     let faults = ours.stop().await?;
     for (language, deployed) in &all {

@@ -10,6 +10,7 @@ mod compare;
 mod http1;
 mod java;
 mod load;
+mod program;
 mod sign;
 
 use std::process::ExitCode;
@@ -41,6 +42,12 @@ enum Command {
         /// How many of them
         #[arg(long, default_value_t = 2)]
         workers: usize,
+    },
+    /// Serve the bare limit of a program of its own
+    #[command(hide = true)]
+    Program {
+        /// How it is called
+        program: program::Program,
     },
     /// Serve the floor of the transport: HTTP that sends back what it gets
     #[command(hide = true)]
@@ -77,6 +84,7 @@ fn command() -> Result<()> {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(compare::run(options))
         }
         Command::Bare { language, program, workers } => serve(bare::run(language, program, workers)),
+        Command::Program { program } => serve(program::run(program)),
         Command::Echo => serve(bare::echo()),
         Command::Load { url, connections, duration, body, headers } => tokio::runtime::Builder::new_current_thread()
             .enable_all()

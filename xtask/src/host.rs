@@ -38,6 +38,13 @@ const NEEDS: &[Need] = &[
     },
     Need { package: "golang-go", why: "builds functions written in Go", there: || answers("go", &["version"]) },
     Need { package: "php-cli", why: "runs functions", there: || answers("php", &["--version"]) },
+    Need {
+        package: "docker-registry",
+        why: "holds images for functions",
+        there: || answers("docker-registry", &["--version"]),
+    },
+    Need { package: "crun", why: "makes sandboxes, as one of the engines", there: || answers("crun", &["--version"]) },
+    Need { package: "runc", why: "makes sandboxes, as one of the engines", there: || on_disk("runc") },
     Need { package: "e2fsprogs", why: "gives each sandbox a /tmp with a limit", there: || on_disk("mkfs.ext4") },
     Need {
         package: "ca-certificates",
@@ -66,7 +73,7 @@ pub(crate) fn prepare() -> Result<()> {
         println!("    missing: {} ({})", need.package, need.why);
     }
     if missing.is_empty() {
-        println!("    python3, venv, node, javac, gson, php, go, mkfs.ext4: all there");
+        println!("    python3, venv, node, javac, gson, php, go, docker-registry, crun, runc, mkfs.ext4: all there");
         return Ok(());
     }
     let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();

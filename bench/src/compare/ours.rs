@@ -18,6 +18,7 @@ use crate::bare::{Language, app};
 use crate::http1::{Answer, Connection, Request};
 use crate::java;
 use crate::load::Target;
+use crate::program::Program;
 use crate::sign::Credentials;
 
 /// A running server with its first key.
@@ -166,11 +167,27 @@ impl Ours {
             "memory_size": 128, "code_type": code_type, "func_code": { "file": BASE64_STANDARD.encode(bytes) },
             "strategy_config": { "concurrency": instances, "concurrent_num": 1 },
         });
+        self.create_from(&body).await
+    }
+
+    async fn create_from(&self, body: &Value) -> Result<Function> {
         let request = Request::post(self.credentials.path(""), body.to_string().into_bytes());
+        let name = &body["func_name"];
         let created: Value = self.send(request).await?.json().with_context(|| format!("cannot create {name}"))?;
         let urn = created["func_urn"].as_str().context("no func_urn in the answer")?;
         let urn = urn.trim_end_matches(":latest").replace(':', "%3A");
         Ok(Function { path: self.credentials.path(&format!("/{urn}")) })
+    }
+
+    /// A new function that is a program of its own.
+    pub(crate) async fn create_program(&self, program: Program, package: &[u8]) -> Result<Function> {
+        let runtime = program.runtime();
+        self.create_from(&json!({
+            "func_name": format!("program-{runtime}"), "package": "default", "runtime": runtime, "handler": "bootstrap",
+            "timeout": 30, "memory_size": 128, "code_type": "zip", "func_code": { "file": BASE64_STANDARD.encode(package) },
+            "strategy_config": { "concurrency": 1, "concurrent_num": 1 },
+        }))
+        .await
     }
 
     pub(crate) async fn delete(&self, function: &Function) -> Result<()> {
@@ -181,7 +198,12 @@ impl Ours {
 
     /// The call to measure, signed now.
     pub(crate) fn target(&self, function: &Function) -> Target {
-        let request = Request::post(format!("{}/invocations", function.path), super::EVENT.into());
+        self.target_with(function, super::EVENT)
+    }
+
+    /// The same with another event.
+    pub(crate) fn target_with(&self, function: &Function, event: &str) -> Target {
+        let request = Request::post(format!("{}/invocations", function.path), event.into());
         let request = self.credentials.sign(request).render(&self.credentials.address);
         Target { address: self.server.address.clone(), request }
     }

@@ -23,11 +23,11 @@ const FIRST_WARM_UP: Duration = Duration::from_secs(3);
 const WARM_UP: Duration = Duration::from_millis(300);
 
 /// One thing measured again and again.
-struct Subject {
+pub(crate) struct Subject {
     target: Target,
     connections: usize,
     /// Milliseconds at the median, and calls per second, of each round.
-    p50: Vec<f64>,
+    pub(crate) p50: Vec<f64>,
     rate: Vec<f64>,
     /// The server's process, and microseconds of processor time per call: its own, and its interpreters'. A busy machine
     /// stretches times and not these.
@@ -37,7 +37,7 @@ struct Subject {
 }
 
 impl Subject {
-    fn new(target: &Target, connections: usize, process: u32) -> Self {
+    pub(crate) fn new(target: &Target, connections: usize, process: u32) -> Self {
         let none = Vec::new;
         Self {
             target: target.clone(),
@@ -198,7 +198,7 @@ pub(crate) async fn peers(
     Ok(())
 }
 
-async fn in_turns(options: &Options, rounds: usize, subjects: &mut [Subject]) -> Result<()> {
+pub(crate) async fn in_turns(options: &Options, rounds: usize, subjects: &mut [Subject]) -> Result<()> {
     for subject in &*subjects {
         subject.warm_up(FIRST_WARM_UP).await?;
     }
@@ -222,7 +222,7 @@ fn bare_command(language: Language, deployed: &Deployed) -> Command {
     command
 }
 
-fn bench_command(words: &[&str]) -> Command {
+pub(crate) fn bench_command(words: &[&str]) -> Command {
     // The program that runs now, also when a build has put another one in its place.
     let mut command = Command::new("/proc/self/exe");
     command.args(words);

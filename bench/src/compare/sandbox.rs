@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use anyhow::Result;
-use fungraph_sandbox::{Config, Launch, Limits, Network, Spawner, start};
+use fungraph_sandbox::{Config, Engine, Launch, Limits, Network, Spawner, User, start};
 use tempfile::TempDir;
 
 /// A spawner of our own.
@@ -21,6 +21,7 @@ impl Sandboxes {
         let config = Config {
             folder: folder.path().join("sandbox"),
             name: format!("bench{}", std::process::id()),
+            engine: Engine::default(),
             accept_missing: Vec::new(),
             egress: None,
         };
@@ -40,6 +41,8 @@ impl Sandboxes {
 
     fn launch(&self) -> Launch {
         Launch {
+            root: None,
+            user: User::FUNCTION,
             id: format!("n{}", self.launched),
             binds: Vec::new(),
             late: None,

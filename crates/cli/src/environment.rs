@@ -74,7 +74,7 @@ fn default_data_folder() -> Option<PathBuf> {
 
 /// Where interpreters may be.
 pub(crate) fn search_plan(runtimes: &Runtimes) -> SearchPlan {
-    let path = env::var_os("PATH").unwrap_or_default();
+    let path = path();
     let java_home = folder("JAVA_HOME").map(|home| home.join("bin"));
     SearchPlan {
         path: java_home.into_iter().chain(env::split_paths(&path)).collect(),
@@ -93,6 +93,11 @@ fn home_behind_sudo() -> Option<PathBuf> {
     }
     let name = env::var("SUDO_USER").ok()?;
     crate::privileges::Account::named(&name).map(|account| account.home)
+}
+
+/// Where programs are looked for.
+pub(crate) fn path() -> std::ffi::OsString {
+    env::var_os("PATH").unwrap_or_default()
 }
 
 /// A variable that people set themselves; empty is as good as absent.

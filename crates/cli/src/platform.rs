@@ -14,7 +14,8 @@ use fungraph_engine::{Engine, Parts};
 use fungraph_instance::{Interpreters, NativeBootstrap, SandboxLauncher};
 use fungraph_pool::Pool;
 use fungraph_sandbox::{Egress, Spawner, SpawnerProcess, Wall, WallState};
-use fungraph_store::{LogLimits, Logs, PackageLimits, Packages, Store};
+use fungraph_store::images::{Credentials, read_credentials};
+use fungraph_store::{ImageLimits, ImageSettings, Images, LogLimits, Logs, PackageLimits, Packages, Store};
 
 use crate::config::{Network, Settings};
 use crate::data_folder::DataFolder;
@@ -38,6 +39,10 @@ pub(crate) struct Ground {
     process: SpawnerProcess,
     /// What this process runs, opened while every file can be.
     executable: Arc<File>,
+    /// And what it has loaded.
+    libraries: Vec<(String, Arc<File>)>,
+    /// Accounts for registries, in a file that perhaps only root may read.
+    credentials: Credentials,
 }
 
 impl Ground {
@@ -47,12 +52,16 @@ impl Ground {
     /// The folder is in use, or this host cannot give what a sandbox needs.
     pub(crate) fn lay(settings: &Settings, folder: &Path) -> anyhow::Result<Self> {
         require_root()?;
+        let engine = settings.sandbox.engine;
+        engine.inspect(&environment::path()).map_err(|error| Stop::usage(error.to_string()))?;
+        let credentials = credentials(settings)?;
         let folder = DataFolder::open(folder)?;
         let plan = environment::search_plan(&settings.runtimes);
         let interpreters = Interpreters::discover(&plan, Some(&folder.path().join(INTERPRETERS)));
         let config = fungraph_sandbox::Config {
             folder: folder.path().join("sandbox"),
             name: folder.short_name(),
+            engine,
             accept_missing: walls(settings)?,
             egress: egress(settings),
         };
@@ -60,8 +69,10 @@ impl Ground {
         if let Some(WallState::Missing { why, remedy }) = process.egress() {
             tracing::warn!("functions have NO NETWORK, as if sandbox.network were \"none\": {why}; {remedy}");
         }
-        let executable = File::open("/proc/self/exe").context("cannot read the program that runs")?;
-        Ok(Self { folder, interpreters, process, executable: Arc::new(executable) })
+        let executable = Arc::new(File::open("/proc/self/exe").context("cannot read the program that runs")?);
+        let libraries =
+            fungraph_instance::loaded_libraries().context("cannot read the libraries of the program that runs")?;
+        Ok(Self { folder, interpreters, process, executable, libraries, credentials })
     }
 
     /// Tells the spawner where we listen, so that the network of functions costs our callers nothing.
@@ -150,8 +161,8 @@ impl Platform {
     /// # Errors
     /// The first part that does not start.
     pub(crate) async fn start(settings: &Settings, ground: Ground) -> anyhow::Result<Self> {
-        let Ground { folder, interpreters, process, executable } = ground;
-        let native = native(settings, executable, interpreters.clone());
+        let Ground { folder, interpreters, process, executable, libraries, credentials } = ground;
+        let native = NativeBootstrap { libraries, ..native(settings, executable, interpreters.clone()) };
         let network = network(settings, &process);
         let here = PathBuf::from(".");
         let spawner = Spawner::connect(process)?;
@@ -160,6 +171,8 @@ impl Platform {
             config: engine(settings),
             store: Store::open(&store).await.context("cannot open the database")?,
             packages: Packages::open(&here, PackageLimits::default()).context("cannot open the code packages")?,
+            images: Images::open(&here, images(settings, credentials), ImageLimits::default())
+                .context("cannot open the images")?,
             logs: Logs::open(&here, logs(settings)).context("cannot open the logs")?,
             pool: Pool::new(pool(settings), Arc::new(launcher(settings, network, &folder, spawner.clone(), native)?)),
             interpreters,
@@ -213,7 +226,7 @@ fn native(settings: &Settings, executable: Arc<File>, interpreters: Interpreters
     let (name, value) = fungraph_native::ALLOCATOR;
     let env = vec![region, (name.to_owned(), value.to_owned())];
     let (argument, strict) = (fungraph_native::COMMAND, settings.runtimes.strict);
-    NativeBootstrap { executable, argument, env, interpreters, strict }
+    NativeBootstrap { executable, libraries: Vec::new(), argument, env, interpreters, strict }
 }
 
 fn engine(settings: &Settings) -> fungraph_engine::Config {
@@ -225,7 +238,22 @@ fn engine(settings: &Settings) -> fungraph_engine::Config {
         reserved_instances: settings.limits.reserved_instances,
         code_bytes_per_project: settings.limits.code_per_project,
         strict_runtimes: settings.runtimes.strict,
+        image_pull: settings.images.pull,
     }
+}
+
+fn images(settings: &Settings, credentials: Credentials) -> ImageSettings {
+    let (registries, insecure) = (settings.images.registries.clone(), settings.images.insecure.clone());
+    ImageSettings { registries, insecure, credentials }
+}
+
+/// Accounts for registries.
+///
+/// # Errors
+/// The file that the settings name cannot be used.
+fn credentials(settings: &Settings) -> anyhow::Result<Credentials> {
+    let Some(file) = &settings.images.auth_file else { return Ok(Credentials::default()) };
+    read_credentials(file).map_err(|why| Stop::usage(format!("images.auth_file cannot be used: {why}")))
 }
 
 fn pool(settings: &Settings) -> fungraph_pool::Config {

@@ -51,6 +51,11 @@ impl Engine {
         if removed > 0 {
             tracing::info!(removed, "removed code packages that no function uses");
         }
+        let removed =
+            self.images.collect(&used).await.map_err(|error| Error::internal("remove unused images", error))?;
+        if removed > 0 {
+            tracing::info!(removed, "removed images that no function uses");
+        }
         Ok(())
     }
 }
@@ -66,7 +71,7 @@ fn code_type(name: Option<&str>, runtime: Runtime) -> Result<CodeType, Fault> {
     let bad = |why: &str| Fault::new(ErrorCode::BadCodeType, format!("code_type {why}. Use inline, zip or jar"));
     let code_type = match name {
         None | Some("") => return Err(bad("is missing")),
-        Some(name @ ("obs" | "Custom-Image-Swr")) => {
+        Some(name @ "obs") => {
             return Err(Fault::new(
                 ErrorCode::NotSupported,
                 format!("code_type '{name}' is not built yet. Send the code itself as inline, zip or jar"),
@@ -92,6 +97,7 @@ fn filename(given: Option<String>, code_type: CodeType, runtime: Runtime) -> Res
         }
         (None, CodeType::Zip) => "index.zip".to_owned(),
         (None, CodeType::Jar) => "index.jar".to_owned(),
+        (None, CodeType::Image) => String::new(),
     })
 }
 
@@ -111,7 +117,7 @@ fn missing(code_type: CodeType) -> Fault {
             "func_code.file is missing. Send the {} as base64 in func_code.file",
             match code_type {
                 CodeType::Inline => "source text",
-                CodeType::Zip | CodeType::Jar => "archive",
+                CodeType::Zip | CodeType::Jar | CodeType::Image => "archive",
             }
         ),
     )

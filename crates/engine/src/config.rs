@@ -19,6 +19,8 @@ pub struct Config {
     pub reserved_instances: u32,
     /// Refuse a runtime that no installed interpreter matches exactly.
     pub strict_runtimes: bool,
+    /// How long a request waits for the image it names; 300 s.
+    pub image_pull: Duration,
 }
 
 impl Default for Config {
@@ -31,6 +33,7 @@ impl Default for Config {
             code_bytes_per_project: 10_240 << 20,
             reserved_instances: 90,
             strict_runtimes: false,
+            image_pull: Duration::from_secs(300),
         }
     }
 }

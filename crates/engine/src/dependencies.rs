@@ -33,7 +33,7 @@ pub struct DependencyFilter {
 }
 
 /// A page of dependencies.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct DependencyList {
     /// The dependencies.
     pub dependencies: Vec<Dependency>,

@@ -80,6 +80,8 @@ pub struct SpecDraft {
     pub strategy: Option<StrategyDraft>,
     /// `enable_dynamic_memory`.
     pub dynamic_memory: Option<bool>,
+    /// `custom_image`, of an update; a new function has it in its code.
+    pub image: Option<ImageDraft>,
     /// Settings that are stored and given back without effect, by their API names.
     pub passive: Map<String, Value>,
 }
@@ -102,6 +104,25 @@ pub struct CodeDraft {
     pub filename: Option<String>,
     /// `func_code.file`: base64.
     pub file: Option<String>,
+    /// `custom_image`.
+    pub image: Option<ImageDraft>,
+}
+
+/// `custom_image`. What an update leaves out stays.
+#[derive(Clone, Debug, Default)]
+pub struct ImageDraft {
+    /// `image`.
+    pub image: Option<String>,
+    /// `command`.
+    pub command: Option<String>,
+    /// `args`.
+    pub args: Option<String>,
+    /// `working_dir`.
+    pub working_dir: Option<String>,
+    /// `uid`.
+    pub uid: Option<i64>,
+    /// `gid`.
+    pub gid: Option<i64>,
 }
 
 /// UpdateFunctionReservedInstancesCount.

@@ -7,7 +7,7 @@ use std::{
 
 use fungraph_instance::Interpreters;
 use fungraph_pool::Pool;
-use fungraph_store::{Packages, Store, logs::Logs};
+use fungraph_store::{Images, Packages, Store, logs::Logs};
 use tokio::sync::{Mutex, RwLock};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -22,6 +22,8 @@ pub struct Parts {
     pub store: Store,
     /// Uploaded code.
     pub packages: Packages,
+    /// Container images.
+    pub images: Images,
     /// Logs of calls.
     pub logs: Logs,
     /// Instances.
@@ -35,6 +37,7 @@ pub struct Engine {
     pub(crate) config: Config,
     pub(crate) store: Store,
     pub(crate) packages: Packages,
+    pub(crate) images: Images,
     pub(crate) logs: Logs,
     pub(crate) pool: Pool,
     pub(crate) interpreters: Interpreters,
@@ -59,12 +62,13 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
-        let Parts { config, store, packages, logs, pool, interpreters } = parts;
+        let Parts { config, store, packages, images, logs, pool, interpreters } = parts;
         let identity = Identity::load(&store).await?;
         let engine = Self {
             config,
             store,
             packages,
+            images,
             logs,
             pool,
             interpreters,

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fungraph_instance::{Blueprint, Plan};
 use fungraph_model::{
-    Caller, ErrorCode, Fault, FunctionKey, FunctionRef, FunctionVersion, Language, Qualifier, Runtime, limits,
+    Caller, CodePackage, CodeType, Dependency, ErrorCode, Fault, FunctionImage, FunctionKey, FunctionRef,
+    FunctionVersion, Language, Qualifier, Runtime, limits,
 };
 use fungraph_store::{Error as StoreError, FunctionQuery, Store};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    AttachedDraft, CodeDraft, Engine, Error, FunctionDraft, SpecDraft, dependencies, resolve::Resolved, to_end::to_end,
+    AttachedDraft, CodeDraft, Engine, Error, FunctionDraft, SpecDraft, dependencies,
+    images::{self, Pulled},
+    resolve::Resolved,
+    to_end::to_end,
     validate,
 };
 
@@ -71,9 +75,14 @@ impl Engine {
         if self.read(&key).await?.is_some() {
             return Err(exists(&key));
         }
+        let pulled = self.image_of(&key, &draft.code, runtime, None).await?;
         let _upload = self.uploads.read().await;
         let dependencies = self.attached(&caller.project, draft.attached).await?.unwrap_or_default();
-        let code = self.keep_code(draft.code, runtime).await?;
+        check_attached(runtime, &dependencies)?;
+        let code = match &pulled {
+            Some(pulled) => pulled.code.clone(),
+            None => self.keep_code(draft.code, runtime).await?,
+        };
         let mut version = FunctionVersion {
             key,
             domain: caller.domain.clone(),
@@ -83,6 +92,7 @@ impl Engine {
             code,
             dependencies,
             merged: None,
+            image: pulled.as_ref().map(|pulled| pulled.image.clone()),
             revision: 1,
             last_modified: Timestamp::now(),
         };
@@ -177,6 +187,15 @@ impl Engine {
             );
         }
         let runtime = draft.runtime.as_deref().map(|name| validate::runtime(Some(name))).transpose()?;
+        let mut draft = draft;
+        let pulled = match draft.image.take() {
+            None => None,
+            Some(image) => {
+                let old = self.read(&key).await?.ok_or_else(|| missing(&key))?;
+                let code = CodeDraft { image: Some(image), ..CodeDraft::default() };
+                self.image_of(&key, &code, old.spec.runtime, old.image.as_ref()).await?
+            }
+        };
         let _upload = self.uploads.read().await;
         let dependencies = self.attached(&key.project, attached).await?;
         self.update(&key, |old| {
@@ -186,7 +205,9 @@ impl Engine {
             }
             let spec = validate::changed_spec(draft.clone(), &old.spec)?;
             let dependencies = dependencies.clone().unwrap_or(old.dependencies);
-            Ok(FunctionVersion { spec, dependencies, ..old })
+            check_attached(spec.runtime, &dependencies)?;
+            let (code, image) = with_image(pulled.as_ref(), old.code, old.image);
+            Ok(FunctionVersion { spec, dependencies, code, image, ..old })
         })
         .await
     }
@@ -204,17 +225,20 @@ impl Engine {
     ) -> Result<Arc<FunctionVersion>, Error> {
         let key = latest_only(caller, function)?;
         let old = self.read(&key).await?.ok_or_else(|| missing(&key))?;
+        let pulled = self.image_of(&key, &draft, old.spec.runtime, old.image.as_ref()).await?;
         let updated = {
             let _upload = self.uploads.read().await;
             // A client that only attaches or detaches sends no code.
-            let same_code = attached.is_given() && draft.file.as_ref().is_none_or(String::is_empty);
+            let same_code = pulled.is_some() || attached.is_given() && draft.file.as_ref().is_none_or(String::is_empty);
             let dependencies = self.attached(&key.project, attached).await?;
             let code = if same_code { None } else { Some(self.keep_code(draft, old.spec.runtime).await?) };
             let more = code.as_ref().map_or(0, |code| code.size.saturating_sub(old.code.size));
             self.check_quota(caller, more, false).await?;
             let change = |old: FunctionVersion| {
                 let dependencies = dependencies.clone().unwrap_or(old.dependencies);
-                Ok(FunctionVersion { code: code.clone().unwrap_or(old.code), dependencies, ..old })
+                check_attached(old.spec.runtime, &dependencies)?;
+                let (code, image) = with_image(pulled.as_ref(), code.clone().unwrap_or(old.code), old.image);
+                Ok(FunctionVersion { code, image, dependencies, ..old })
             };
             self.update(&key, change).await?
         };
@@ -273,14 +297,37 @@ impl Engine {
             message: unavailable.message(),
             version: Arc::clone(version),
         })?;
-        Ok(Plan { version: Arc::clone(version), interpreter: choice.interpreter, code: self.packages.tree_of(version) })
+        let root = self.root(version);
+        let code = if root.is_some() { self.images.no_code() } else { self.packages.tree_of(version) };
+        Ok(Plan { version: Arc::clone(version), interpreter: choice.interpreter, code, root })
     }
 
     /// Functions of this runtime, with so much memory, exist: their first call should find a blank instance.
     pub(crate) fn expect_calls(&self, runtime: Runtime, memory_mb: u32) {
+        // Each image has blank instances of its own: they are kept for a minute once one was wanted.
+        if runtime.language() == Language::Image {
+            return;
+        }
         if let Ok(choice) = self.interpreters.choose(runtime, self.config.strict_runtimes) {
             self.pool.expect(&Blueprint::new(choice.interpreter, limits::TMP_MB[0], memory_mb));
         }
+    }
+
+    /// The image that a draft asks for; `None` where the function is none. Waits for a registry, so nothing may be held meanwhile.
+    async fn image_of(
+        &self,
+        key: &FunctionKey,
+        draft: &CodeDraft,
+        runtime: Runtime,
+        old: Option<&FunctionImage>,
+    ) -> Result<Option<Pulled>, Error> {
+        // An update may leave the type out: it cannot change.
+        let given = draft.code_type.as_deref().filter(|name| !name.is_empty());
+        let code_type = given.or(old.map(|_| CodeType::Image.name()));
+        if !images::check_code_type(code_type, runtime)? {
+            return if draft.image.is_some() { Err(images::unexpected(runtime).into()) } else { Ok(None) };
+        }
+        self.pull_image(key, draft.image.clone().unwrap_or_default(), old).await.map(Some)
     }
 
     async fn read(&self, key: &FunctionKey) -> Result<Option<FunctionVersion>, Error> {
@@ -405,6 +452,22 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// An image brings all it needs.
+fn check_attached(runtime: Runtime, dependencies: &[Dependency]) -> Result<(), Fault> {
+    if runtime.language() != Language::Image || dependencies.is_empty() {
+        return Ok(());
+    }
+    Err(Fault::new(ErrorCode::BadDependency, "An image function has no dependencies. Build them into the image"))
+}
+
+fn with_image(
+    pulled: Option<&Pulled>,
+    code: CodePackage,
+    image: Option<FunctionImage>,
+) -> (CodePackage, Option<FunctionImage>) {
+    pulled.map_or((code, image), |pulled| (pulled.code.clone(), Some(pulled.image.clone())))
 }
 
 /// The function a URN names, in the caller's project.

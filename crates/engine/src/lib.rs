@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod functions;
 mod identity;
+mod images;
 mod invoke;
 mod jobs;
 mod report;
@@ -26,8 +27,8 @@ pub use call_record::OpenRecord;
 pub use config::Config;
 pub use dependencies::{DependencyFilter, DependencyList};
 pub use draft::{
-    AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, MetricDraft, ReservationDraft, ScheduleDraft, SpecDraft,
-    StrategyDraft,
+    AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, ReservationDraft, ScheduleDraft,
+    SpecDraft, StrategyDraft,
 };
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};

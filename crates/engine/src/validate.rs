@@ -129,6 +129,11 @@ fn bad_handler(why: &str) -> Fault {
 }
 
 fn handler(text: String, runtime: Runtime) -> Result<String, Fault> {
+    if runtime.language() == Language::Image && !matches!(text.as_str(), "-" | "http") {
+        return Err(bad_handler(
+            "of an image must be - (events come as POST /invoke) or http (requests come as they are)",
+        ));
+    }
     hook_form(&text, runtime).map_err(|why| bad_handler(&why))?;
     Ok(text)
 }
@@ -344,7 +349,7 @@ fn passive(new: Map<String, Value>, old: &str) -> String {
 }
 
 /// User text in a message is cut short.
-fn clip(text: &str) -> String {
+pub(crate) fn clip(text: &str) -> String {
     text.chars().take(80).collect()
 }
 

@@ -4,13 +4,14 @@ mod dependency;
 mod draft;
 mod fields;
 mod function;
+mod image;
 mod list;
 mod not_built;
 mod passive;
 pub(crate) mod report;
 mod reservation;
 
-pub(crate) use dependency::{dependencies, dependency, dependency_create, dependency_query};
+pub(crate) use dependency::{asks_for_public, dependencies, dependency, dependency_create, dependency_query};
 pub(crate) use draft::{code_update, create, spec_update};
 pub(crate) use fields::Fields;
 pub(crate) use function::{code, config, list_page};

@@ -19,6 +19,19 @@ pub struct Blueprint {
     pub tmp_mb: u32,
     /// Memory in MB, for programs that divide it up when they start: a JVM's heap. Others learn it later.
     pub memory_mb: Option<u32>,
+    /// Its root file system and user, where they are not the usual ones.
+    pub root: Option<Arc<Root>>,
+}
+
+/// A container image, unpacked, and whom it runs as.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Root {
+    /// The folder; below the data folder or absolute.
+    pub tree: PathBuf,
+    /// User inside.
+    pub uid: u32,
+    /// Group inside.
+    pub gid: u32,
 }
 
 impl Blueprint {
@@ -26,7 +39,7 @@ impl Blueprint {
     #[must_use]
     pub fn new(interpreter: Arc<Interpreter>, tmp_mb: u32, memory_mb: u32) -> Self {
         let memory_mb = (interpreter.language == Language::Java).then_some(memory_mb);
-        Self { interpreter, tmp_mb, memory_mb }
+        Self { interpreter, tmp_mb, memory_mb, root: None }
     }
 
     /// The memory limit of a blank one, in MB.
@@ -43,8 +56,10 @@ pub struct Plan {
     pub version: Arc<FunctionVersion>,
     /// The program that runs it.
     pub interpreter: Arc<Interpreter>,
-    /// The unpacked code.
+    /// The unpacked code; an empty folder where the root file system holds it.
     pub code: PathBuf,
+    /// Its root file system, where it is an image.
+    pub root: Option<Arc<Root>>,
 }
 
 impl Plan {
@@ -52,14 +67,16 @@ impl Plan {
     #[must_use]
     pub fn blueprint(&self) -> Blueprint {
         let spec = &self.version.spec;
-        Blueprint::new(Arc::clone(&self.interpreter), spec.tmp_mb, spec.memory_mb)
+        let usual = Blueprint::new(Arc::clone(&self.interpreter), spec.tmp_mb, spec.memory_mb);
+        Blueprint { root: self.root.clone(), ..usual }
     }
 }
 
 impl fmt::Display for Blueprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} with {} MB of /tmp", self.interpreter, self.tmp_mb)?;
-        self.memory_mb.map_or(Ok(()), |memory_mb| write!(f, " and {memory_mb} MB of memory"))
+        self.memory_mb.map_or(Ok(()), |memory_mb| write!(f, " and {memory_mb} MB of memory"))?;
+        self.root.as_ref().map_or(Ok(()), |root| write!(f, " in {}", root.tree.display()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use fungraph_model::{FunctionVersion, limits};
+use fungraph_model::{FunctionImage, FunctionVersion, limits};
 use serde_json::{Map, Value, json};
 
 use crate::bootstrap::RUNTIME_ROOT;
@@ -33,8 +33,14 @@ pub(crate) fn object(version: &FunctionVersion, limit: Duration) -> String {
         "user_data": user_data(version),
         "env": environment(version),
         "code_root": CODE_ROOT,
+        "image": version.image.as_ref().map(image),
     })
     .to_string()
+}
+
+/// How the program of an image is started.
+fn image(image: &FunctionImage) -> Value {
+    json!({ "args": image.command_line(), "env": image.own.env, "cwd": image.directory() })
 }
 
 /// Plain and encrypted variables read the same at run time; an encrypted one wins over a plain one of its name.

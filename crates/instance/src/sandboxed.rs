@@ -13,7 +13,7 @@ use std::{
 };
 
 use fungraph_model::{Language, limits};
-use fungraph_sandbox::{Bind, ExitStatus, Fit, Launch, Limits, Network, Sandbox, Spawner};
+use fungraph_sandbox::{Bind, ExitStatus, Fit, Launch, Limits, Network, Sandbox, Spawner, User};
 use tokio::{
     io::AsyncReadExt,
     net::{UnixStream, unix::pipe},
@@ -107,6 +107,8 @@ impl Shared {
         binds.extend(java::gson_bind(interpreter).map(|(source, target)| Bind { source, target }));
         Launch {
             id: format!("i{number}"),
+            root: None,
+            user: User::FUNCTION,
             binds,
             late: Some(CODE_ROOT.to_owned()),
             links: Vec::new(),
@@ -138,6 +140,7 @@ impl Shared {
 
     async fn start(self: &Arc<Self>, blueprint: &Blueprint) -> Result<Launched, Cause> {
         let launch = match blueprint.interpreter.language {
+            Language::Custom if blueprint.root.is_some() => self.image_launch(blueprint).await?,
             Language::Custom => self.native_launch(blueprint).await?,
             language => self.interpreter_launch(language, blueprint).await?,
         };
@@ -157,6 +160,19 @@ impl Shared {
         launch.binds.extend_from_slice(self.native.binds());
         launch.links.extend_from_slice(self.native.links());
         launch.env.extend_from_slice(self.native.env());
+        Ok(launch)
+    }
+
+    /// The same in an image: nothing of the host is there but the bootstrap and what that is linked with.
+    async fn image_launch(&self, blueprint: &Blueprint) -> Result<Launch, Cause> {
+        self.native.copy_to(&self.config.bootstraps).await?;
+        let mut launch =
+            self.launch_message(&blueprint.interpreter, self.native.args_anywhere(), blueprint.tmp_mb, BLANK_MEMORY_MB);
+        if let Some(root) = &blueprint.root {
+            launch.root = Some(self.config.data_folder.join(&root.tree));
+            launch.user = User { uid: root.uid, gid: root.gid };
+        }
+        launch.env = self.native.env().to_vec();
         Ok(launch)
     }
 

@@ -90,6 +90,10 @@ codes! {
     BadDependencyType = "FSS.1032",
     /// A function has the dependency that was to be deleted.
     DependencyInUse = "FSS.1033",
+    /// `custom_image.image`.
+    BadImageUrl = "FSS.1034",
+    /// The registry has no such image, or does not give it to this server.
+    ImageMissing = "FSS.1035",
     /// The project holds its most functions.
     TooManyFunctions = "FSS.1041",
     /// Code of the project over its quota.
@@ -114,6 +118,8 @@ codes! {
     EventTooLarge = "FSS.1201",
     /// URN cannot be read.
     BadUrn = "FSS.1309",
+    /// The registry cannot be reached, or breaks off.
+    ImageNotRead = "FSS.1401",
     /// `initializer_handler`.
     BadInitializer = "FSS.1404",
     /// `initializer_timeout`.

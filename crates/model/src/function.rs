@@ -36,6 +36,8 @@ pub struct FunctionVersion {
     pub dependencies: Vec<Dependency>,
     /// Name of the folder that holds the result; `None` without dependencies.
     pub merged: Option<Digest>,
+    /// How its program is started, where it is a container image; `code.digest` says which one.
+    pub image: Option<FunctionImage>,
     /// Goes up with every change of configuration or code; instances are keyed by it.
     pub revision: u64,
     /// Time of the last change.
@@ -51,6 +53,8 @@ pub enum CodeType {
     Zip,
     /// A jar, or a zip that holds jars.
     Jar,
+    /// A container image, pulled from a registry.
+    Image,
 }
 
 impl CodeType {
@@ -61,17 +65,18 @@ impl CodeType {
             Self::Inline => "inline",
             Self::Zip => "zip",
             Self::Jar => "jar",
+            Self::Image => "Custom-Image-Swr",
         }
     }
 
-    /// Reads the API's word; other words exist in the API but are not built (`obs`, `Custom-Image-Swr`).
+    /// Reads the API's word; `obs` exists in the API but is not built.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Inline, Self::Zip, Self::Jar].into_iter().find(|t| t.name() == name)
+        [Self::Inline, Self::Zip, Self::Jar, Self::Image].into_iter().find(|t| t.name() == name)
     }
 }
 
-/// Uploaded code, kept under its digest.
+/// Uploaded code, kept under its digest; or an image, kept elsewhere under its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodePackage {
     /// How it came in.
@@ -80,13 +85,71 @@ pub struct CodePackage {
     pub filename: String,
     /// Bytes as uploaded, decoded from base64.
     pub size: u64,
-    /// SHA-512 of those bytes.
+    /// SHA-512 of those bytes; SHA-256 of the manifest of an image.
     pub digest: Digest,
 }
 
-/// SHA-512 (FIPS 180-4) of an uploaded package, 128 lower-case hexadecimal characters.
+/// SHA-512 (FIPS 180-4) of an uploaded package, 128 lower-case hexadecimal characters; of an image SHA-256, 64 of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Digest(pub String);
+
+/// A container image as a function (contract: custom-runtime.md section 3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FunctionImage {
+    /// Its name, as the client gave it.
+    pub name: String,
+    /// What the client wants to be run instead of the image's entry point: parts separated by commas; empty for nothing.
+    pub command: String,
+    /// The same for the arguments.
+    pub args: String,
+    /// Working directory the client wants; empty for the image's own.
+    pub working_dir: String,
+    /// User inside.
+    pub uid: u32,
+    /// Group inside.
+    pub gid: u32,
+    /// What the image itself says of it.
+    pub own: ImageDefaults,
+}
+
+/// How an image says that its program is started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageDefaults {
+    /// First part of the command.
+    pub entrypoint: Vec<String>,
+    /// Second part.
+    pub cmd: Vec<String>,
+    /// Environment, in order.
+    pub env: Vec<(String, String)>,
+    /// Working directory; empty for `/`.
+    pub working_dir: String,
+}
+
+impl FunctionImage {
+    /// The whole command. A command of the client's takes the place of all that the image says; arguments alone take the place of the
+    /// image's arguments.
+    #[must_use]
+    pub fn command_line(&self) -> Vec<String> {
+        let (command, args) = (parts(&self.command), parts(&self.args));
+        match (command.is_empty(), args.is_empty()) {
+            (false, _) => [command, args].concat(),
+            (true, false) => [self.own.entrypoint.clone(), args].concat(),
+            (true, true) => [&*self.own.entrypoint, &*self.own.cmd].concat(),
+        }
+    }
+
+    /// Where it is run.
+    #[must_use]
+    pub fn directory(&self) -> &str {
+        let given = [&self.working_dir, &self.own.working_dir].into_iter().find(|directory| !directory.is_empty());
+        given.map_or("/", String::as_str)
+    }
+}
+
+fn parts(text: &str) -> Vec<String> {
+    let text = text.trim();
+    if text.is_empty() { Vec::new() } else { text.split(',').map(|part| part.trim().to_owned()).collect() }
+}
 
 impl FunctionKey {
     /// The full URN in a region, ending in `version`.
@@ -99,5 +162,39 @@ impl FunctionKey {
 impl fmt::Display for FunctionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.project, self.package, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_says_comes_before_what_an_image_says() {
+        let check = |command: &str, args: &str, expected: &[&str]| {
+            let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+            let own = ImageDefaults {
+                entrypoint: texts(&["/app", "-x"]),
+                cmd: texts(&["serve"]),
+                ..ImageDefaults::default()
+            };
+            let (command, args) = (command.to_owned(), args.to_owned());
+            let image = FunctionImage { command, args, own, ..FunctionImage::default() };
+            assert_eq!(image.command_line(), expected);
+        };
+        check("", "", &["/app", "-x", "serve"]);
+        check("", "a, b", &["/app", "-x", "a", "b"]);
+        check("/bin/sh,-c", "", &["/bin/sh", "-c"]);
+        check("/bin/sh,-c", "echo hello", &["/bin/sh", "-c", "echo hello"]);
+    }
+
+    #[test]
+    fn an_image_is_run_where_it_says_unless_the_client_does() {
+        let mut image = FunctionImage::default();
+        assert_eq!(image.directory(), "/");
+        image.own.working_dir = "/srv".to_owned();
+        assert_eq!(image.directory(), "/srv");
+        image.working_dir = "/app".to_owned();
+        assert_eq!(image.directory(), "/app");
     }
 }

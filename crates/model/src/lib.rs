@@ -24,7 +24,7 @@ pub use call_record::{CallRecord, Ending, Line};
 pub use caller::{AccessKey, Caller, Secret};
 pub use dependency::Dependency;
 pub use error_code::{ErrorCode, Fault};
-pub use function::{CodePackage, CodeType, Digest, FunctionKey, FunctionVersion};
+pub use function::{CodePackage, CodeType, Digest, FunctionImage, FunctionKey, FunctionVersion, ImageDefaults};
 pub use ids::{DomainId, ProjectId, RequestId};
 pub use invocation::{LogTail, Summary};
 pub use outcome::{Failure, FailureCode, Outcome, Value};

@@ -27,13 +27,13 @@ pub enum Language {
 
 impl Language {
     /// Those whose functions run here.
-    pub const BUILT: [Self; 7] =
-        [Self::Python, Self::NodeJs, Self::Java, Self::Php, Self::Go, Self::Custom, Self::Http];
+    pub const BUILT: [Self; 8] =
+        [Self::Python, Self::NodeJs, Self::Java, Self::Php, Self::Go, Self::Custom, Self::Http, Self::Image];
 
     /// Whether its functions are programs of their own, which need no interpreter of the host.
     #[must_use]
     pub fn is_native(self) -> bool {
-        matches!(self, Self::Custom | Self::Http | Self::Go)
+        matches!(self, Self::Custom | Self::Http | Self::Go | Self::Image)
     }
 
     /// Whether its functions run here, given what they need.

@@ -39,6 +39,7 @@ pub fn function(name: &str) -> FunctionVersion {
         },
         dependencies: Vec::new(),
         merged: None,
+        image: None,
         revision: 1,
         last_modified: Timestamp::UNIX_EPOCH,
     }

@@ -53,7 +53,7 @@ impl FunctionSpec {
                 let timeout = Duration::from_secs(self.timeout_s.into());
                 Some(initializer.unwrap_or_else(|| timeout.clamp(FIRST_EVENT, LONGEST_START)))
             }
-            Language::Http | Language::Go => initializer,
+            Language::Http | Language::Go | Language::Image => initializer,
             _ => None,
         }
     }

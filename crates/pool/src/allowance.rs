@@ -26,6 +26,8 @@ pub(crate) struct Allowance {
 struct Size {
     memory_mb: u32,
     taken: usize,
+    /// So many of them never go to another size.
+    reserved: usize,
     wants: bool,
 }
 
@@ -36,12 +38,12 @@ pub(crate) struct Claim {
     memory_mb: u32,
 }
 
-/// Who is after the places of a function while there are none left.
+/// Who is after the places of a function while there are none left, those left out that are reserved: they go to nobody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Contest {
     /// Places in use.
     pub(crate) taken: usize,
-    /// Sizes that have some or wait for one.
+    /// Sizes that have some of these or wait for one.
     pub(crate) contenders: usize,
 }
 
@@ -71,14 +73,20 @@ impl Allowance {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// Whether a size waits for a place that others have.
-    pub(crate) fn set_wants(&self, memory_mb: u32, wants: bool) {
+    /// Whether a size waits for a place that others have; `true` where that is new.
+    pub(crate) fn set_wants(&self, memory_mb: u32, wants: bool) -> bool {
         if !wants && !self.is_wanted() {
-            return;
+            return false;
         }
         let mut sizes = self.lock();
-        size(&mut sizes, memory_mb).wants = wants;
+        let before = std::mem::replace(&mut size(&mut sizes, memory_mb).wants, wants);
         self.wanted.store(sizes.iter().any(|size| size.wants), Ordering::Relaxed);
+        wants && !before
+    }
+
+    /// How many places of a size never go to another one.
+    pub(crate) fn set_reserved(&self, memory_mb: u32, reserved: usize) {
+        size(&mut self.lock(), memory_mb).reserved = reserved;
     }
 
     /// Whether some size waits for a place.
@@ -93,12 +101,19 @@ impl Allowance {
         }
         let sizes = self.lock();
         let by_another = sizes.iter().any(|size| size.wants && size.memory_mb != memory_mb);
-        let contenders = sizes.iter().filter(|size| size.wants || size.taken > 0).count();
-        by_another.then(|| Contest { taken: self.taken(), contenders })
+        let contenders = sizes.iter().filter(|size| size.wants || size.spare() > 0).count();
+        let taken = sizes.iter().map(Size::spare).sum();
+        by_another.then_some(Contest { taken, contenders })
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Size>> {
         self.sizes.lock().expect("nothing panics while it counts")
+    }
+}
+
+impl Size {
+    fn spare(&self) -> usize {
+        self.taken.saturating_sub(self.reserved)
     }
 }
 
@@ -117,7 +132,7 @@ impl Drop for Claim {
 
 fn size(sizes: &mut Vec<Size>, memory_mb: u32) -> &mut Size {
     let index = sizes.iter().position(|size| size.memory_mb == memory_mb).unwrap_or_else(|| {
-        sizes.push(Size { memory_mb, taken: 0, wants: false });
+        sizes.push(Size { memory_mb, taken: 0, reserved: 0, wants: false });
         sizes.len() - 1
     });
     &mut sizes[index]
@@ -153,11 +168,13 @@ mod tests {
         let allowance = Allowance::new(Some(2), Arc::default());
         let held = [allowance.take(128), allowance.take(128)];
         assert_eq!(allowance.contest(128), None, "nobody waits");
-        allowance.set_wants(128, true);
+        assert!(allowance.set_wants(128, true) && !allowance.set_wants(128, true), "it is new once");
         assert_eq!(allowance.contest(128), None, "nobody else waits");
         allowance.set_wants(256, true);
         assert_eq!(allowance.contest(128), Some(Contest { taken: 2, contenders: 2 }));
-        allowance.set_wants(128, false);
+        allowance.set_reserved(128, 1);
+        assert_eq!(allowance.contest(128), Some(Contest { taken: 1, contenders: 2 }));
+        assert!(!allowance.set_wants(128, false));
         assert_eq!(allowance.contest(256), None);
         allowance.set_wants(256, false);
         assert_eq!(allowance.contest(128), None);

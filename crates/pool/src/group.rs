@@ -80,6 +80,13 @@ impl Drop for InLine {
     }
 }
 
+impl Drop for Group {
+    fn drop(&mut self) {
+        // The queue for room forgets it without a turn.
+        self.allowance.set_wants(self.memory_mb(), false);
+    }
+}
+
 /// What an instance has before it is started: its place among those of its function, its room on the host, and the blank that it
 /// is made of, if there is one.
 struct Berth {
@@ -149,6 +156,7 @@ impl Group {
             return Err(AcquireError::Refused(Refusal::NeverFits));
         }
         let mut state = self.lock();
+        self.recall(&mut state);
         loop {
             match decide(&self.view(&state)) {
                 Decision::Use => {
@@ -224,6 +232,7 @@ impl Group {
     fn help_overdue(self: &Arc<Self>) {
         let mut state = self.lock();
         state.drop_left();
+        self.recall(&mut state);
         match decide_overdue(&self.view(&state)) {
             Overdue::Start(start) => self.launch(&mut state, start),
             Overdue::Wait => {}
@@ -537,6 +546,7 @@ impl Group {
             let mut state = self.lock();
             state.retired = true;
             state.reserve = Reserve::default();
+            self.allowance.set_reserved(self.memory_mb(), 0);
             if self.pool.stopping() {
                 // Whoever stands in line learns it from the end of his channel.
                 state.waiting.clear();

@@ -103,7 +103,10 @@ impl RoomQueue {
         let (mut left, mut host_is_full) = (Left::default(), false);
         for group in queue {
             let turn = turn(pool, &group, &mut idle, &left, host_is_full);
-            group.allowance.set_wants(group.memory_mb(), matches!(turn, Turn::Limited));
+            if group.allowance.set_wants(group.memory_mb(), matches!(turn, Turn::Limited)) {
+                // What came free, or idle, since it was looked for was told to nobody: from now on it is.
+                pool.look_for_room();
+            }
             let blocked = &mut left.blocked;
             match turn {
                 Turn::Done => {}
@@ -130,11 +133,10 @@ impl RoomQueue {
     /// What is left of the queue, in front of those who came meanwhile.
     fn settle(&self, pool: &Shared, left: &Left) {
         let Left { blocked, limited, again } = left;
-        let more = !again.is_empty();
         let mut state = self.lock();
         let came = std::mem::take(&mut state.waiting);
         state.members.clear();
-        state.projects.clear();
+        let before = std::mem::take(&mut state.projects);
         let mut for_host = again.len();
         for (group, full) in blocked {
             state.push(group);
@@ -146,11 +148,13 @@ impl RoomQueue {
         for group in limited.iter().chain(again).cloned().chain(came.iter().filter_map(Weak::upgrade)) {
             state.push(&group);
         }
-        self.for_host.store(for_host, Ordering::Relaxed);
+        // What became idle since it was looked for was told to nobody who waits since then only.
+        let is_new = (self.for_host.swap(for_host, Ordering::Relaxed) == 0 && for_host > 0)
+            || state.projects.iter().any(|project| !before.contains(project));
         self.for_project.store(state.projects.len(), Ordering::Relaxed);
         pool.capacity.set_wanted(for_host > 0);
         drop(state);
-        if more {
+        if !again.is_empty() || is_new {
             pool.look_for_room();
         }
     }

@@ -114,6 +114,10 @@ impl Stock {
     /// Brings every shelf to what is worth having.
     pub(crate) fn tend(&self) {
         self.shelves().iter().for_each(Shelf::tend);
+        // Each image has a shelf of its own, and there is no end of images.
+        let unused = |shelf: &Arc<Shelf>| Arc::strong_count(shelf) == 1 && shelf.ready() == 0;
+        let mut shelves = self.shelves.lock().expect("nothing panics while it holds the shelves");
+        shelves.retain(|blueprint, shelf| blueprint.root.is_none() || !unused(shelf));
     }
 
     /// One blank goes, from the fullest shelf; false where none is left.

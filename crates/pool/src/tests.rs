@@ -19,6 +19,8 @@ use crate::{AcquireError, Config, Group, Lease, Pool, Refusal};
 
 const ONE: Strategy = Strategy { concurrency: 1, concurrent_num: 1 };
 const LIMIT: Duration = Duration::from_secs(5);
+/// A call in line asks again before this is over.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 struct Host {
     pool: Pool,

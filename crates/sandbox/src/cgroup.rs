@@ -101,15 +101,26 @@ impl Cgroups {
     /// v1 hierarchies without any limit of ours, which libcontainer would join all the same: 13 steps instead of four, and on some
     /// kernels a wait in each. It finds what is mounted, so the spawner unmounts these for itself. Devices it insists on.
     pub(crate) fn unneeded(&self) -> Vec<PathBuf> {
-        const NEEDED: [&str; 4] = ["memory", "cpu", "pids", "devices"];
         if self.version == Version::V2 {
             return Vec::new();
         }
+        let is_unneeded = |name: &str| name != "unified" && !is_needed(name);
+        self.entries(|kind, name| kind.is_dir() && is_unneeded(name))
+    }
+
+    /// The others, and the links to them: all that crun is to see. It makes plain folders where it finds nothing mounted, and refuses
+    /// hosts whose v2 tree has controllers as well. None on v2, which has nothing to hide.
+    pub(crate) fn needed(&self) -> Option<Vec<PathBuf>> {
+        (self.version == Version::V1).then(|| self.entries(|_, name| is_needed(name)))
+    }
+
+    fn entries(&self, wanted: impl Fn(fs::FileType, &str) -> bool) -> Vec<PathBuf> {
         let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
-        // Names of co-mounted controllers are joined by commas, with links from each name.
-        let is_unneeded = |name: &str| name != "unified" && !name.split(',').any(|part| NEEDED.contains(&part));
-        let unneeded = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        unneeded.filter(|entry| entry.file_name().to_str().is_some_and(is_unneeded)).map(|entry| entry.path()).collect()
+        let is_wanted = |entry: &fs::DirEntry| {
+            let kind = entry.file_type().ok()?;
+            Some(wanted(kind, entry.file_name().to_str()?))
+        };
+        entries.filter(|entry| is_wanted(entry) == Some(true)).map(|entry| entry.path()).collect()
     }
 
     fn memory(&self, id: &str) -> PathBuf {
@@ -190,6 +201,12 @@ impl Cgroups {
     }
 }
 
+/// Whether a v1 hierarchy is one that sandboxes must be in. Names of co-mounted controllers are joined by commas, with links from each
+/// name.
+fn is_needed(name: &str) -> bool {
+    name.split(',').any(|part| ["memory", "cpu", "pids", "devices"].contains(&part))
+}
+
 fn remove_one(folder: &Path) -> bool {
     match fs::remove_dir(folder) {
         Ok(()) => true,
@@ -260,9 +277,15 @@ mod tests {
             fs::create_dir(root.path().join(name)).expect("it is made");
         }
         std::os::unix::fs::symlink("net_cls,net_prio", root.path().join("net_cls")).expect("it is made");
-        let mut names: Vec<_> = Cgroups::new(root.path(), "x").unneeded();
-        names.sort();
-        assert_eq!(names, ["freezer", "net_cls,net_prio", "systemd"].map(|name| root.path().join(name)));
+        let cgroups = Cgroups::new(root.path(), "x");
+        let sorted = |mut paths: Vec<PathBuf>| {
+            paths.sort();
+            paths
+        };
+        let paths = |names: &[&str]| names.iter().map(|name| root.path().join(name)).collect::<Vec<_>>();
+        assert_eq!(sorted(cgroups.unneeded()), paths(&["freezer", "net_cls,net_prio", "systemd"]));
+        let needed = cgroups.needed().expect("it is v1");
+        assert_eq!(sorted(needed), paths(&["cpu,cpuacct", "devices", "memory", "pids"]));
     }
 
     #[test]

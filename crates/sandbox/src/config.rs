@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::egress::Egress;
+use crate::engine::Engine;
 use crate::wall::Wall;
 
 /// Settings of one spawner. Exactly one spawner runs per data folder; the caller holds that folder's lock.
@@ -15,6 +16,8 @@ pub struct Config {
     /// Short name made from the data folder's path, `[a-z0-9]{1,16}`: names cgroups, so that two servers on one host do not meet,
     /// and the next start finds what a killed one left.
     pub name: String,
+    /// What makes sandboxes.
+    pub engine: Engine,
     /// Walls that may be absent. Any other wall this host cannot give makes [`start`](crate::start()) fail.
     pub accept_missing: Vec<Wall>,
     /// The way out of sandboxes that are launched with [`Network::Egress`](crate::Network); none if there shall be no such sandbox.

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 pub struct Launch {
     /// `[a-z0-9-]{1,64}`, one of a kind among the running sandboxes of a data folder.
     pub id: String,
+    /// A host folder that is the root file system, read-only; `None` for the host's `/usr` and what belongs to it.
+    pub root: Option<PathBuf>,
+    /// Whom its processes run as.
+    pub user: User,
     /// Host folders or files shown read-only at a place inside: the interpreter's prefix, the bootstrap, the code.
     pub binds: Vec<Bind>,
     /// A folder inside that is empty at the start and is filled, once and read-only, by [`Fit`](crate::Fit).
@@ -27,6 +31,20 @@ pub struct Launch {
     pub limits: Limits,
     /// Which network it sees.
     pub network: Network,
+}
+
+/// User and group inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct User {
+    /// 1 to 65534.
+    pub uid: u32,
+    /// 1 to 65534.
+    pub gid: u32,
+}
+
+impl User {
+    /// The user of functions, as the cloud has it (contract: runtimes.md section 2).
+    pub const FUNCTION: Self = Self { uid: 1003, gid: 1003 };
 }
 
 /// One read-only bind mount.
@@ -112,6 +130,9 @@ pub enum InvalidLaunch {
         /// The path as given.
         path: PathBuf,
     },
+    /// The user is root, or none that a sandbox has.
+    #[error("user and group must be 1 to 65534")]
+    User,
     /// A limit is zero or below what a process needs to exist.
     #[error("the limit {what} is too small")]
     Limit {
@@ -135,8 +156,16 @@ impl Launch {
         if self.hostname.is_empty() || self.hostname.len() > 64 {
             return Err(InvalidLaunch::Hostname);
         }
+        if [self.user.uid, self.user.gid].iter().any(|id| !(1..=65_534).contains(id)) {
+            return Err(InvalidLaunch::User);
+        }
+        self.root.as_deref().map_or(Ok(()), check_source)?;
         for bind in &self.binds {
             check_bind(bind)?;
+            // Only the host's own /usr shows already what is below it.
+            if self.root.is_some() && bind.is_below_usr() {
+                return Err(InvalidLaunch::BelowUsr { target: bind.target.clone() });
+            }
         }
         if let Some(path) = &self.late {
             check_own_target(path)?;
@@ -265,6 +294,8 @@ mod tests {
     fn launch() -> Launch {
         Launch {
             id: "a-1".into(),
+            root: None,
+            user: User::FUNCTION,
             binds: vec![Bind { source: "/srv/code".into(), target: "/opt/function/code".into() }],
             late: None,
             links: vec![],
@@ -323,6 +354,17 @@ mod tests {
         let below = Err(InvalidLaunch::BelowUsr { target: "/usr/lib/x".into() });
         check(|l| l.late = Some("/usr/lib/x".into()), &below);
         check(|l| l.binds = vec![bind("/srv", "/usr/lib/x")], &below);
+    }
+
+    #[test]
+    fn a_root_of_its_own_shows_nothing_of_the_hosts_and_nobody_is_root() {
+        check(|l| l.root = Some("/srv/image".into()), &Ok(()));
+        check(|l| l.root = Some("image".into()), &Err(InvalidLaunch::Source { path: "image".into() }));
+        let below = Err(InvalidLaunch::BelowUsr { target: "/usr/local".into() });
+        check(|l| (l.root, l.binds) = (Some("/srv/image".into()), vec![bind("/usr/local", "/usr/local")]), &below);
+        for user in [User { uid: 0, gid: 1 }, User { uid: 1, gid: 0 }, User { uid: 65_535, gid: 1 }] {
+            check(|l| l.user = user, &Err(InvalidLaunch::User));
+        }
     }
 
     #[test]

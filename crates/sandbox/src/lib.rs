@@ -19,8 +19,8 @@
 //! | wall | how |
 //! |---|---|
 //! | namespaces | pid, mount, net, ipc, uts, cgroup and user, the last with 65,536 host ids of its own |
-//! | files | read-only root made of the host's `/usr` and a few files of `/etc`; read-only binds; `/tmp` is an ext4 image of the given size |
-//! | privilege | uid 1003, no capability in any set, `no_new_privs`, the seccomp filters of `spawner/seccomp.rs` |
+//! | files | read-only root made of the host's `/usr` and a few files of `/etc`, or of a folder such as an image; read-only binds; `/tmp` is an ext4 image of the given size |
+//! | privilege | uid 1003 or another one that is not root, no capability in any set, `no_new_privs`, the seccomp filters of `spawner/seccomp.rs` |
 //! | limits | memory without swap, CPU weight or quota, processes, open files, no core files; never the address space, which breaks V8 and the JVM |
 //! | network | loopback of its own, with a filtered way out (`spawner/network.rs`), or the host's by the operator's word |
 //!
@@ -28,6 +28,9 @@
 //! processes along (parent-death signal, and each is the init of its pid namespace), its mounts (they live in its own mount
 //! namespace) and its loop devices (they clear themselves). Only empty cgroups stay, and the next spawner of the same data folder
 //! sweeps them.
+//!
+//! What reads the bundle of each sandbox is an [`Engine`]: libcontainer, compiled in, or crun or runc of the distribution. All walls hold
+//! with each, and the tests of walls run with each.
 //!
 //! Every `unsafe` of the project is in this crate.
 
@@ -37,6 +40,7 @@ mod cidr;
 mod client;
 mod config;
 mod egress;
+mod engine;
 mod error;
 mod exit;
 mod fit;
@@ -54,12 +58,13 @@ pub use cidr::{Cidr, InvalidCidr};
 pub use client::{Sandbox, Spawner};
 pub use config::Config;
 pub use egress::{Egress, InvalidEgress};
+pub use engine::{Engine, EngineMissing, EngineReport};
 pub use error::Error;
 pub use exit::{Exit, ExitStatus};
 pub use fit::Fit;
 pub use gauge::MemoryGauge;
 pub use inside::socket;
-pub use launch::{Bind, InvalidLaunch, Launch, Limits, Network};
+pub use launch::{Bind, InvalidLaunch, Launch, Limits, Network, User};
 pub use privileges::drop_privileges;
 pub use spawner::closed_ways;
 pub use spawner::spawner_main;

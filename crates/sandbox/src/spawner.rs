@@ -3,6 +3,7 @@
 mod bundle;
 mod descriptors;
 mod disk;
+mod embedded;
 mod executor;
 mod init;
 mod instance;
@@ -12,13 +13,15 @@ mod loopback;
 mod mounts;
 mod namespace;
 mod network;
+mod oci;
 mod report;
+mod reserved;
 mod seccomp;
 mod setup;
 mod skeleton;
 mod slots;
 mod staging;
-mod third;
+
 mod turn;
 
 use std::collections::{HashMap, VecDeque};
@@ -35,7 +38,7 @@ use self::instance::Instance;
 use self::launcher::Launcher;
 pub use self::network::closed_ways;
 pub(crate) use self::network::probe as probe_network;
-use self::third::Third;
+use self::reserved::Reserved;
 use crate::channel;
 use crate::exit::Exit;
 use crate::fit::Fit;
@@ -52,7 +55,7 @@ const END_WITHIN: Duration = Duration::from_secs(5);
 /// [`SPAWNER_COMMAND`](crate::SPAWNER_COMMAND); its standard input is the socket to the server. A subscriber for its log lines, on
 /// standard error, may be installed before.
 pub fn spawner_main() -> ExitCode {
-    match setup::enter().and_then(|(third, control)| run(third, control)) {
+    match setup::enter().and_then(|(reserved, control)| run(reserved, control)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "the spawner ends");
@@ -61,7 +64,7 @@ pub fn spawner_main() -> ExitCode {
     }
 }
 
-fn run(third: Third, control: OwnedFd) -> io::Result<()> {
+fn run(reserved: Reserved, control: OwnedFd) -> io::Result<()> {
     let mut buffer = Vec::new();
     let config = match channel::receive(&control, &mut buffer).map_err(io::Error::other)? {
         Some((Request::Setup(config), _)) => config,
@@ -69,7 +72,7 @@ fn run(third: Third, control: OwnedFd) -> io::Result<()> {
         None => return Ok(()),
     };
     let reply = |reply: &Reply| channel::send(&control, reply, &[]).map_err(io::Error::other);
-    let launcher = match setup::prepare(&config, third) {
+    let launcher = match setup::prepare(&config, reserved) {
         Ok(launcher) => launcher,
         Err(error) => return reply(&Reply::Failed { reason: chain(&error) }),
     };
@@ -280,8 +283,7 @@ impl Host {
     }
 
     fn release(&mut self, instance: Instance) {
-        let Instance { id, slot, disk, late, .. } = instance;
-        drop((disk, late));
+        let (id, slot) = instance.dissolve();
         self.launcher.slots.give_back(slot);
         if !self.launcher.clean_up(&id) {
             self.leftovers.push(id);

@@ -1,12 +1,13 @@
 //! What survives a restart: metadata in a database, uploaded code and call logs in folders.
 //!
 //! [`Store`] answers small questions about accounts and functions, [`Packages`] keeps the bytes and the unpacked
-//! trees of their code, [`Logs`] keeps what every call printed. The three know nothing of each other: engine puts a
+//! trees of their code, [`Images`] does so for container images, [`Logs`] keeps what every call printed. The four know nothing of each other: engine puts a
 //! package first and names it in a function afterwards, so a crash in between leaves at most an unused package.
 //!
 //! Nobody outside this crate knows SQL, and nothing here knows HTTP or decides what a caller may do.
 
 mod error;
+pub mod images;
 mod listing;
 pub mod logs;
 pub mod packages;
@@ -16,6 +17,7 @@ mod store;
 mod suite;
 
 pub use error::Error;
+pub use images::{Image, ImageConfig, ImageError, ImageLimits, ImageSettings, Images};
 pub use listing::{DependencyPage, DependencyQuery, FunctionPage, FunctionQuery, Reservations, Usage};
 pub use logs::{LogEntry, LogError, LogFilter, LogLimits, LogReader, LogRecord, LogText, Logs};
 pub use packages::{Merged, PackageError, PackageLimits, Packages};

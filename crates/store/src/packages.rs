@@ -14,7 +14,7 @@
 //! tree can be bound into every instance.
 
 mod archive;
-mod disk;
+pub(crate) mod disk;
 mod error;
 mod links;
 mod merge;
@@ -271,7 +271,7 @@ impl Shelf {
                 .map_err(during("move code into", &home))?;
         }
         let conflicts = fs::read_to_string(&conflicts_path).map_err(during("read", &conflicts_path))?;
-        Ok(Merged { digest, conflicts: conflicts.lines().map(str::to_owned).collect() })
+        Ok(Merged { digest, conflicts: conflicts.lines().map(|line| merge::in_words(line, &layers)).collect() })
     }
 
     /// Renames finished things into place; where another put was faster, its equal result stays.
@@ -365,7 +365,7 @@ fn is_digest(name: &str) -> bool {
 
 fn tree_name(code_type: CodeType, filename: &str) -> String {
     match code_type {
-        CodeType::Zip => code_type.name().to_owned(),
+        CodeType::Zip | CodeType::Image => code_type.name().to_owned(),
         CodeType::Inline | CodeType::Jar => {
             format!("{}-{}", code_type.name(), hex(&Sha512::digest(filename)[..16]))
         }

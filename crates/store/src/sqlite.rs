@@ -6,6 +6,7 @@
 
 mod dependencies;
 mod functions;
+mod image;
 mod keys;
 mod reservations;
 mod rows;

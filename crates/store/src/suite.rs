@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use fungraph_model::{
-    AccessKey, CodePackage, CodeType, Dependency, Digest, DomainId, FunctionKey, FunctionSpec, FunctionVersion,
-    HookSpec, MetricRule, ProjectId, Qualifier, Reservation, Reserved, Runtime, Schedule, Secret, Strategy,
+    AccessKey, CodePackage, CodeType, Dependency, Digest, DomainId, FunctionImage, FunctionKey, FunctionSpec,
+    FunctionVersion, HookSpec, ImageDefaults, MetricRule, ProjectId, Qualifier, Reservation, Reserved, Runtime,
+    Schedule, Secret, Strategy,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -61,9 +62,21 @@ fn function(name: &str) -> FunctionVersion {
         },
         dependencies: Vec::new(),
         merged: None,
+        image: None,
         revision: 1,
         last_modified: Timestamp::from_microsecond(1_700_000_000_123_456).expect("a time"),
     }
+}
+
+fn image_of_a_function() -> FunctionImage {
+    let own = ImageDefaults {
+        entrypoint: vec!["/app".to_owned()],
+        cmd: Vec::new(),
+        env: vec![("B".to_owned(), "2".to_owned()), ("A".to_owned(), "1".to_owned())],
+        working_dir: "/srv".to_owned(),
+    };
+    let (name, command) = ("registry.example.com/a:v1".to_owned(), "/bin/sh,-c".to_owned());
+    FunctionImage { name, command, args: "x".to_owned(), working_dir: String::new(), uid: 1003, gid: 2000, own }
 }
 
 fn same(a: &FunctionVersion, b: &FunctionVersion) -> bool {
@@ -84,12 +97,14 @@ async fn functions_survive_a_restart() {
     let (folder, store) = fresh().await;
     let mut plain = function("plain");
     (plain.spec.initializer, plain.spec.pre_stop, plain.code.code_type) = (None, None, CodeType::Zip);
-    for function in [&function("full"), &plain] {
+    let mut image = function("image");
+    (image.code.code_type, image.image) = (CodeType::Image, Some(image_of_a_function()));
+    for function in [&function("full"), &plain, &image] {
         store.create_function(function).await.expect("creates");
     }
     store.close().await;
     let store = open(folder.path()).await;
-    for expected in [function("full"), plain] {
+    for expected in [function("full"), plain, image] {
         let found = store.function(&expected.key).await.expect("reads").expect("is there");
         assert!(same(&found, &expected), "{found:?}\n{expected:?}");
     }

@@ -67,12 +67,12 @@ impl Program {
 }
 
 /// What is told of a program that ended while it started; `before` says what it had not done.
-pub(crate) fn ended_early(status: ExitStatus, before: &str) -> Failure {
+pub(crate) fn ended_early(name: &str, status: ExitStatus, before: &str) -> Failure {
     if status.signal() == Some(Signal::KILL.as_raw()) {
         // Perhaps for want of memory, and the platform knows whether.
         leave::like(status);
     }
-    Failure::start(&format!("bootstrap {} {before}", how(status)))
+    Failure::start(&format!("{name} {} {before}", how(status)))
 }
 
 /// What an end looks like in a sentence: "it ...".

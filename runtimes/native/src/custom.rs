@@ -52,7 +52,7 @@ impl Custom {
         let asks = "asked for an event (GET http://$RUNTIME_API_ADDR/v1/runtime/invocation/request)";
         tokio::select! {
             () = desk.asked() => Ok((Self { desk, link: link.clone() }, program)),
-            status = program.ended() => Err(child::ended_early(status, &format!("before it {asks}"))),
+            status = program.ended() => Err(child::ended_early("bootstrap", status, &format!("before it {asks}"))),
             () = sleep(load.start_limit()) => {
                 let seconds = load.start_seconds();
                 Err(Failure::not_ready(&format!("bootstrap has not {asks} within {seconds} seconds; raise initializer_timeout, or do less before that")))

@@ -1,13 +1,19 @@
-//! Http functions: `bootstrap` starts a web server on port 8000 (contract: custom-runtime.md section 2).
+//! Web servers of the user's own on port 8000: http functions, which `bootstrap` starts (contract: custom-runtime.md section 2), and
+//! container images, which get requests like those, or events as the body of `POST /invoke` (section 3).
 
 mod answer;
 mod event;
 mod head;
+mod image;
 mod wire;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep, timeout};
+use http::StatusCode;
+use tokio::{
+    process::Command,
+    time::{Instant, sleep, timeout},
+};
 
 use self::event::BadEvent;
 use crate::{
@@ -19,6 +25,15 @@ use crate::{
     load::Load,
 };
 
+/// What a server is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asks {
+    /// The request that an event describes.
+    Requests,
+    /// `POST /invoke` with the event as it came.
+    Events,
+}
+
 /// What starts `bootstrap`: it needs neither a first line nor the right to be executed.
 const SHELL: &str = "/bin/bash";
 /// Pauses between looks at the port grow to this.
@@ -29,7 +44,7 @@ const LAST_BREATH: Duration = Duration::from_millis(100);
 /// behind would have to send them.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
-/// A running http function.
+/// A running web server.
 pub(crate) struct Http {
     shared: Arc<Shared>,
 }
@@ -42,29 +57,51 @@ struct Shared {
     program: Program,
     /// Requests that may still be answered.
     open: Busy,
+    asks: Asks,
 }
 
 impl Http {
     /// Starts `bootstrap`; it is ready when its port takes a connection.
     pub(crate) async fn start(load: Arc<Load>, link: &Link) -> Result<(Self, Program), Failure> {
-        if wire::connect().await.is_ok() {
-            return Err(Failure::start(
-                "port 8000 is taken before the function is started: functions of this server share the host's network \
-                 (sandbox.network = \"host\"), in which http functions cannot run",
-            ));
-        }
         let path = load.code_root().join("bootstrap");
         child::check_file(&path, false)?;
         let mut command = child::command(SHELL, &load);
         command.arg("bootstrap");
-        let no_shell = |error| Failure::start(&format!("{SHELL}, which runs bootstrap, cannot be started: {error}"));
-        let program = Program::start(command).map_err(no_shell)?;
+        let no_shell = |error: std::io::Error| {
+            Failure::start(&format!("{SHELL}, which runs bootstrap, cannot be started: {error}"))
+        };
+        Self::run(load, link, command, Asks::Requests, "bootstrap", no_shell).await
+    }
+
+    /// Starts the command of an image.
+    pub(crate) async fn start_image(load: Arc<Load>, link: &Link) -> Result<(Self, Program), Failure> {
+        let asks = if load.handler == "http" { Asks::Requests } else { Asks::Events };
+        let command = image::command(&load)?;
+        let why = image::explain(&load);
+        Self::run(load, link, command, asks, "the container's program", why).await
+    }
+
+    async fn run(
+        load: Arc<Load>,
+        link: &Link,
+        command: Command,
+        asks: Asks,
+        name: &str,
+        explain: impl FnOnce(std::io::Error) -> Failure,
+    ) -> Result<(Self, Program), Failure> {
+        if wire::connect().await.is_ok() {
+            return Err(Failure::start(
+                "port 8000 is taken before the function is started: functions of this server share the host's network \
+                 (sandbox.network = \"host\"), in which http functions and images cannot run",
+            ));
+        }
+        let program = Program::start(command).map_err(explain)?;
         let limit = load.start_limit();
         tokio::select! {
             () = listening() => {}
             status = program.ended() => {
                 let before = "before anything listened on port 8000; start the server in the foreground (exec ./server)";
-                return Err(child::ended_early(status, before));
+                return Err(child::ended_early(name, status, before));
             }
             () = sleep(limit) => return Err(Failure::not_ready(&format!(
                 "nothing listens on port 8000 after {} seconds; let the server listen on 127.0.0.1:8000 or 0.0.0.0:8000, or raise initializer_timeout",
@@ -72,7 +109,7 @@ impl Http {
             ))),
         }
         let region = std::env::var(crate::REGION).unwrap_or_default();
-        let shared = Shared { load, link: link.clone(), region, program: program.clone(), open: Busy::default() };
+        let shared = Shared { load, link: link.clone(), region, program: program.clone(), asks, open: Busy::default() };
         Ok((Self { shared: Arc::new(shared) }, program))
     }
 
@@ -91,8 +128,12 @@ impl Http {
     pub(crate) fn call(&self, call: Call) {
         let (shared, open) = (Arc::clone(&self.shared), self.shared.open.begin());
         tokio::spawn(async move {
-            match shared.call(&call, open).await {
-                Ok(result) => shared.link.returned(call.number, Form::Json, &result).await,
+            let answered = match shared.asks {
+                Asks::Requests => shared.call(&call, open).await.map(|result| (Form::Json, result)),
+                Asks::Events => shared.invoke(&call, open).await.map(|result| (Form::Bytes, result)),
+            };
+            match answered {
+                Ok((form, result)) => shared.link.returned(call.number, form, &result).await,
                 Err(failure) => shared.link.failed(call.number, &failure).await,
             }
         });
@@ -127,6 +168,22 @@ impl Shared {
         let limit = self.load.result_limit() / 4 * 3;
         match wire::exchange(request, limit).await {
             Ok(answer) => Ok(answer::object(&answer, &call.id)),
+            Err(wire::Error::TooLarge) => Err(Failure::too_large()),
+            Err(error) => Err(self.broken(open, failure::CALL, &error).await),
+        }
+    }
+
+    /// The event is the body, and so is the result; any status but 200 is a failure that the body tells of.
+    async fn invoke(&self, call: &Call, open: Task) -> Result<Vec<u8>, Failure> {
+        let mut request = event::invocation(call.event.clone());
+        head::add(request.headers_mut(), &self.load, &self.region, &call.id);
+        match wire::exchange(request, self.load.result_limit()).await {
+            Ok(answer) if answer.status() == StatusCode::OK => Ok(answer.into_body().into()),
+            Ok(answer) if answer.body().is_empty() => {
+                let status = answer.status().as_u16();
+                Err(Failure::new(failure::CALL, "Error", &format!("POST /invoke was answered with {status}")))
+            }
+            Ok(answer) => Err(Failure::reported(answer.body())),
             Err(wire::Error::TooLarge) => Err(Failure::too_large()),
             Err(error) => Err(self.broken(open, failure::CALL, &error).await),
         }

@@ -7,9 +7,9 @@ use serde::Deserialize;
 /// See PROTOCOL.md, "LOAD's object".
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Load {
-    /// `Custom`, `http` or `Go1.x`.
+    /// `Custom`, `http`, `Go1.x` or `Custom Image`.
     pub(crate) runtime: String,
-    /// Free text for Custom and http functions; the executable of a Go function.
+    /// Free text for Custom and http functions; the executable of a Go function; `-` or `http` of an image.
     pub(crate) handler: String,
     timeout_ms: u64,
     start_timeout_ms: u64,
@@ -26,6 +26,20 @@ pub(crate) struct Load {
     /// The `RUNTIME_*` variables.
     env: BTreeMap<String, String>,
     code_root: PathBuf,
+    /// Of a container image only.
+    #[serde(default)]
+    pub(crate) image: Option<Image>,
+}
+
+/// How the program of a container image is started.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Image {
+    /// The command.
+    pub(crate) args: Vec<String>,
+    /// What the image sets, in order.
+    pub(crate) env: Vec<(String, String)>,
+    /// Working directory.
+    pub(crate) cwd: String,
 }
 
 /// The serialised result may be this much over its limit, as in every language.

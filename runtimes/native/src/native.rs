@@ -33,6 +33,7 @@ impl Native {
         match load.runtime.as_str() {
             "Custom" => Custom::start(load, link).await.map(|(custom, program)| (Self::Custom(custom), program)),
             "http" => Http::start(load, link).await.map(|(http, program)| (Self::Http(http), program)),
+            "Custom Image" => Http::start_image(load, link).await.map(|(http, program)| (Self::Http(http), program)),
             "Go1.x" => Go::start(load, link).await.map(|(go, program)| (Self::Go(go), program)),
             other => {
                 let message = format!("the runtime {other} is no program of its own");

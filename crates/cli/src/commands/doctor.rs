@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fungraph_instance::Interpreters;
-use fungraph_sandbox::WallState;
+use fungraph_sandbox::{Engine, EngineReport, WallState};
 
 use super::runtimes::{self, Means};
 use crate::args::DoctorArgs;
@@ -20,6 +20,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     let memory = host::memory_bytes() >> 20;
     report.line("ok", "kernel", &format!("{}, {} processors, {memory} MB", host::kernel(), host::processors()));
     report.line("ok", "cgroups", host::cgroup_mode());
+    engine(&mut report, settings.sandbox.engine);
     walls(&mut report, &settings);
     network(&mut report, &settings);
     let plan = environment::search_plan(&settings.runtimes);
@@ -53,6 +54,16 @@ impl Report {
     fn bad(&mut self, state: &str, name: &str, text: &str) {
         self.bad += 1;
         self.line(state, name, text);
+    }
+}
+
+fn engine(report: &mut Report, engine: Engine) {
+    match engine.inspect(&environment::path()) {
+        Ok(EngineReport { program: None, version }) => report.line("ok", "engine", &format!("{engine}: {version}")),
+        Ok(EngineReport { program: Some(program), version }) => {
+            report.line("ok", "engine", &format!("{engine}: {version} ({})", program.display()));
+        }
+        Err(error) => report.bad("MISSING", "engine", &error.to_string()),
     }
 }
 

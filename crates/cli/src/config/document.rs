@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use fungraph_model::Runtime;
 use toml::de::DeTable;
 use toml::{Table, Value};
 
@@ -136,10 +137,15 @@ impl fmt::Display for Document {
     }
 }
 
+/// What is told to those who give a runtime an image.
+const NO_RUNTIME_IMAGES: &str = "; images as runtimes are not built yet: install the interpreter on this host (fungraph runtimes says \
+     how), or create functions with the runtime Custom Image";
+
 fn set(known: &mut Table, section: &str, key: &str, value: &Value, place: &Place) -> Result<String, Error> {
     let name = format!("{section}.{key}");
     let Some(slot) = known.get_mut(key) else {
         let hint = match nearest(key, known.keys().map(String::as_str)) {
+            _ if section == "runtimes" && Runtime::parse(key).is_some() => NO_RUNTIME_IMAGES.to_owned(),
             Some(nearest) => format!("; did you mean {section}.{nearest}?"),
             None => {
                 let all: Vec<&str> = known.keys().map(String::as_str).collect();

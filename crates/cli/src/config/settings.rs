@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fungraph_sandbox::{Cidr, Egress, Wall};
+use fungraph_sandbox::{Cidr, Egress, Engine, Wall};
 use toml::Value;
 
 use super::Error;
@@ -20,6 +20,7 @@ pub(crate) struct Settings {
     pub(crate) billing_step_ms: u64,
     pub(crate) answers: Answers,
     pub(crate) runtimes: Runtimes,
+    pub(crate) images: Images,
     pub(crate) logs: Logs,
     pub(crate) limits: Limits,
     pub(crate) log_filter: String,
@@ -50,19 +51,11 @@ pub(crate) struct Server {
 /// `[sandbox]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Sandbox {
-    #[expect(dead_code, reason = "there is one engine; the setting is checked and the next one will read it")]
     pub(crate) engine: Engine,
     pub(crate) network: Network,
     pub(crate) egress: Egress,
     pub(crate) cpu_quota: bool,
     pub(crate) accept_missing: Vec<Wall>,
-}
-
-/// What makes sandboxes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Engine {
-    /// libcontainer, compiled in.
-    Embedded,
 }
 
 /// What functions reach.
@@ -111,6 +104,16 @@ pub(crate) struct Runtimes {
     pub(crate) search: Vec<PathBuf>,
     /// `None`: looked for.
     pub(crate) gson: Option<PathBuf>,
+}
+
+/// `[images]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Images {
+    /// Empty: all.
+    pub(crate) registries: Vec<String>,
+    pub(crate) insecure: Vec<String>,
+    pub(crate) auth_file: Option<PathBuf>,
+    pub(crate) pull: Duration,
 }
 
 /// `[logs]`, in bytes.
@@ -182,6 +185,7 @@ fn read_all<'a>(section: impl Fn(&'static str) -> Section<'a>) -> Result<Setting
         billing_step_ms: section("billing").either("step_ms", [100, 1])?.into(),
         answers: answers(&section("answers"))?,
         runtimes: runtimes(&section("runtimes"))?,
+        images: images(&section("images"))?,
         logs: logs(&section("logs"))?,
         limits: limits(&section("limits"))?,
         log_filter: section("log").text("filter", filter)?,
@@ -249,6 +253,15 @@ fn runtimes(section: &Section<'_>) -> Result<Runtimes, Error> {
     })
 }
 
+fn images(section: &Section<'_>) -> Result<Images, Error> {
+    Ok(Images {
+        registries: section.texts("registries", registry)?,
+        insecure: section.texts("insecure", registry)?,
+        auth_file: section.text("auth_file", |text| if text.is_empty() { Ok(None) } else { folder(text).map(Some) })?,
+        pull: section.seconds("pull_seconds", 1..=3600)?,
+    })
+}
+
 fn logs(section: &Section<'_>) -> Result<Logs, Error> {
     Ok(Logs {
         per_function: section.megabytes("per_function_mb", 1..=1_048_576)?,
@@ -278,15 +291,15 @@ fn region(text: &str) -> Result<String, String> {
 }
 
 fn engine(text: &str) -> Result<Engine, String> {
+    let others = "use \"embedded\", \"crun\" or \"runc\"";
     match text {
-        "embedded" => Ok(Engine::Embedded),
-        "crun" | "runc" => Err("it is planned and not built yet; use \"embedded\"".to_owned()),
-        "runsc" => Err("gVisor is planned and not built yet; use \"embedded\"".to_owned()),
-        "kata" => {
-            Err("Kata Containers has had no OCI command line since version 2, so it cannot be driven; use \"embedded\""
-                .to_owned())
-        }
-        _ => Err("it must be \"embedded\"".to_owned()),
+        "runsc" => Err(format!(
+            "gVisor does not see what is mounted into a running sandbox, and that is how a function's code gets there; {others}"
+        )),
+        "kata" => Err(format!(
+            "Kata Containers has had no OCI command line since version 2, so it cannot be driven; {others}"
+        )),
+        _ => Engine::from_name(text).ok_or_else(|| "it must be \"embedded\", \"crun\" or \"runc\"".to_owned()),
     }
 }
 
@@ -321,6 +334,13 @@ fn wall(text: &str) -> Result<Wall, String> {
             }
             None => format!("{text:?} is no wall that may be missing; those are {}", names.join(", ")),
         }
+    })
+}
+
+fn registry(text: &str) -> Result<String, String> {
+    let good = !text.is_empty() && !text.contains('/') && text.chars().all(|c| c.is_ascii_graphic());
+    good.then(|| text.to_owned()).ok_or_else(|| {
+        format!("{text:?} must be a host with its port where it has one, such as registry.example.com or 10.0.0.7:5000")
     })
 }
 

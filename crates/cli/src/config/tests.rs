@@ -53,6 +53,11 @@ fn unknown_names_are_refused_with_the_nearest() {
         "[pool]\n\nidle_secs = 5",
         "fungraph.toml:3: there is no setting pool.idle_secs; did you mean pool.idle_seconds?",
     );
+    check(
+        "[runtimes]\n\"Python3.9\".image = \"x:1\"",
+        "fungraph.toml:2: there is no setting runtimes.Python3.9; images as runtimes are not built yet: install the interpreter on \
+         this host (fungraph runtimes says how), or create functions with the runtime Custom Image",
+    );
     check("[poool]\nidle_seconds = 5", "fungraph.toml:1: there is no setting poool; did you mean [pool]?");
     check("listen = '127.0.0.1:1'", "fungraph.toml:1: there is no setting listen; it belongs below [server]");
     check("[billing]\ncolour = 'red'", "fungraph.toml:2: there is no setting billing.colour; [billing] has step_ms");
@@ -96,8 +101,18 @@ fn impossible_values_are_refused_with_what_is_possible() {
              sandboxes and their links share it",
         ),
         (
-            "[sandbox]\nengine = 'crun'",
-            "sandbox.engine = \"crun\" is not possible: it is planned and not built yet; use \"embedded\"",
+            "[sandbox]\nengine = 'runsc'",
+            "sandbox.engine = \"runsc\" is not possible: gVisor does not see what is mounted into a running sandbox, and \
+             that is how a function's code gets there; use \"embedded\", \"crun\" or \"runc\"",
+        ),
+        (
+            "[sandbox]\nengine = 'kata'",
+            "sandbox.engine = \"kata\" is not possible: Kata Containers has had no OCI command line since version 2, so \
+             it cannot be driven; use \"embedded\", \"crun\" or \"runc\"",
+        ),
+        (
+            "[sandbox]\nengine = 'docker'",
+            "sandbox.engine = \"docker\" is not possible: it must be \"embedded\", \"crun\" or \"runc\"",
         ),
         (
             "[sandbox]\naccept_missing = ['seccomp']",

@@ -34,7 +34,7 @@ fn kata_is_refused_with_the_reason() {
     refused(
         "[sandbox]\nengine = \"kata\"\n",
         "fungraph.toml:2: sandbox.engine = \"kata\" is not possible: Kata Containers has had no OCI command line since \
-         version 2, so it cannot be driven; use \"embedded\"",
+         version 2, so it cannot be driven; use \"embedded\", \"crun\" or \"runc\"",
     );
 }
 

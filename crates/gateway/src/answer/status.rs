@@ -26,6 +26,8 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::BadDependency
         | ErrorCode::BadDependencyType
         | ErrorCode::BadConcurrency
+        | ErrorCode::BadImageUrl
+        | ErrorCode::ImageMissing
         | ErrorCode::TooManyReserved
         | ErrorCode::BadUrn
         | ErrorCode::BadInitializer
@@ -48,7 +50,7 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::NotSupported => StatusCode::NOT_IMPLEMENTED,
-        ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::Unavailable | ErrorCode::ImageNotRead => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

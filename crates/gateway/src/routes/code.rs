@@ -28,6 +28,8 @@ pub(crate) async fn update(engine: &Arc<Engine>, links: &Links, mut call: Call<'
 }
 
 fn answer(engine: &Engine, links: &Links, call: &Call<'_>, code: &FunctionCode) -> Response {
-    let link = links.make(&code.version, Timestamp::now(), &call.base());
+    // An image is its registry's to give.
+    let is_image = code.version.image.is_some();
+    let link = if is_image { String::new() } else { links.make(&code.version, Timestamp::now(), &call.base()) };
     answer::json(&shape::code(code, &link, engine.region()))
 }

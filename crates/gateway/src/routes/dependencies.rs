@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fungraph_engine::Engine;
+use fungraph_engine::{DependencyList, Engine};
 use fungraph_model::Dependency;
 use jiff::Timestamp;
 
@@ -22,7 +22,11 @@ pub(crate) async fn create(engine: &Arc<Engine>, links: &Links, mut call: Call<'
 
 /// ListDependencies.
 pub(crate) async fn list(engine: &Engine, call: Call<'_>) -> Result<Response, Refusal> {
-    let filter = shape::dependency_query(call.head.uri.query().unwrap_or(""), None)?;
+    let query = call.head.uri.query().unwrap_or("");
+    let filter = shape::dependency_query(query, None)?;
+    if shape::asks_for_public(query)? {
+        return Ok(answer::json(&shape::dependencies(&DependencyList::default())));
+    }
     Ok(answer::json(&shape::dependencies(&engine.dependencies(&call.caller, filter).await?)))
 }
 

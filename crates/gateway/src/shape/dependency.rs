@@ -41,6 +41,16 @@ pub(crate) fn dependency_query(query: &str, dependency: Option<String>) -> Resul
     })
 }
 
+/// Whether only public dependencies are asked for, of which there are none: older clients say `ispublic`.
+///
+/// # Errors
+/// FSS.1001 for a value that is no text.
+pub(crate) fn asks_for_public(query: &str) -> Result<bool, Fault> {
+    let kind = value(query, "dependency_type")?;
+    let flag = value(query, "ispublic")?;
+    Ok(kind.map_or_else(|| flag.as_deref() == Some("true"), |kind| kind == "public"))
+}
+
 /// One version of a dependency. `link` is where its archive can be fetched for a while.
 pub(crate) fn dependency(dependency: &Dependency, link: &str) -> Value {
     let mut shape = fields(dependency);
@@ -84,4 +94,23 @@ fn fields(dependency: &Dependency) -> Map<String, Value> {
     });
     let Value::Object(shape) = shape else { unreachable!("it was written as an object") };
     shape
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_ones_are_asked_for_in_two_ways() {
+        for (query, expected) in [
+            ("", false),
+            ("dependency_type=all", false),
+            ("dependency_type=private&ispublic=true", false),
+            ("dependency_type=public", true),
+            ("marker=0&ispublic=true", true),
+            ("ispublic=false", false),
+        ] {
+            assert_eq!(asks_for_public(query), Ok(expected), "{query}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use fungraph_engine::{AttachedDraft, CodeDraft, FunctionDraft, SpecDraft, StrategyDraft};
 use fungraph_model::Fault;
 
-use super::{dependency::attached, fields::Fields, not_built, passive};
+use super::{dependency::attached, fields::Fields, image, not_built, passive};
 
 /// CreateFunction.
 pub(crate) fn create(mut fields: Fields) -> Result<FunctionDraft, Fault> {
@@ -20,7 +20,8 @@ pub(crate) fn create(mut fields: Fields) -> Result<FunctionDraft, Fault> {
 /// UpdateFunctionConfig: the name it repeats, the configuration, and the dependencies.
 pub(crate) fn spec_update(mut fields: Fields) -> Result<(Option<String>, SpecDraft, AttachedDraft), Fault> {
     not_built::refuse(&fields)?;
-    Ok((fields.text("func_name")?, spec(&mut fields)?, attached(&mut fields)?))
+    let spec = SpecDraft { image: image::read(&mut fields)?, ..spec(&mut fields)? };
+    Ok((fields.text("func_name")?, spec, attached(&mut fields)?))
 }
 
 /// UpdateFunctionCode: the code, and the dependencies.
@@ -45,6 +46,7 @@ fn spec(fields: &mut Fields) -> Result<SpecDraft, Fault> {
         description: fields.text("description")?,
         strategy: fields.inside("strategy_config", strategy)?,
         dynamic_memory: fields.boolean("enable_dynamic_memory")?,
+        image: None,
         passive: passive::take(fields)?,
     })
 }
@@ -58,6 +60,7 @@ fn code(fields: &mut Fields) -> Result<CodeDraft, Fault> {
         code_type: fields.text("code_type")?,
         filename: fields.text("code_filename")?,
         file: fields.inside("func_code", |code| code.text("file"))?.flatten(),
+        image: image::read(fields)?,
     })
 }
 

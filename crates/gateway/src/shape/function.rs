@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     dependency::{attached_ids, attached_whole},
-    passive,
+    image, passive,
 };
 
 /// Seconds above which the service calls a function a long one.
@@ -36,6 +36,7 @@ pub(crate) fn config(version: &FunctionVersion, reservation: Option<&Reservation
             "reserved_instance_idle_mode": reservation.is_some_and(|reservation| reservation.idle_mode),
         }),
     );
+    image::put(version, &mut shape);
     passive::put(&spec.passive, &mut shape);
     shape.remove("func_vpc_id");
     Value::Object(shape)
@@ -49,6 +50,7 @@ pub(crate) fn list_page(list: &FunctionList, region: &str) -> Value {
 
 fn entry(version: &FunctionVersion, region: &str) -> Value {
     let mut shape = common(version, region);
+    image::put(version, &mut shape);
     passive::put(&version.spec.passive, &mut shape);
     shape.insert("fail_count".to_owned(), json!(0));
     Value::Object(shape)
@@ -58,7 +60,8 @@ fn entry(version: &FunctionVersion, region: &str) -> Value {
 pub(crate) fn code(code: &FunctionCode, link: &str, region: &str) -> Value {
     let version = &code.version;
     let file = code.inline.as_ref().map(|source| BASE64.encode(source));
-    json!({
+    let mut shape = Map::new();
+    let fields = json!({
         "func_urn": version.key.urn(region, &version.version),
         "func_name": version.key.name,
         "domain_id": version.domain.0,
@@ -74,7 +77,10 @@ pub(crate) fn code(code: &FunctionCode, link: &str, region: &str) -> Value {
         "depend_version_list": attached_ids(version),
         "strategy_config": strategy(version),
         "dependencies": attached_whole(version),
-    })
+    });
+    put(&mut shape, fields);
+    image::put(version, &mut shape);
+    Value::Object(shape)
 }
 
 /// What a list and a configuration share. Encrypted variables are never shown, not even masked: a client that reads and

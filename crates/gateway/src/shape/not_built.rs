@@ -8,9 +8,8 @@ use super::fields::Fields;
 /// Field, whether its value asks for the feature, and what to do instead.
 type Feature = (&'static str, fn(&Value) -> bool, &'static str);
 
-const FEATURES: [Feature; 10] = [
+const FEATURES: [Feature; 9] = [
     ("code_type", is_other_code_type, "send the code itself with code_type inline, zip or jar"),
-    ("custom_image", is_image, "use a runtime of the list with code_type inline, zip or jar"),
     ("mount_config", has_mounts, "leave the mounts out"),
     ("gpu_memory", is_something, "leave the field out"),
     ("gpu_type", is_something, "leave the field out"),
@@ -41,11 +40,7 @@ pub(super) fn refuse(fields: &Fields) -> Result<(), Fault> {
 
 /// Only the words of the contract: another one is a mistake, which the engine names.
 fn is_other_code_type(value: &Value) -> bool {
-    matches!(value.as_str(), Some("obs" | "Custom-Image-Swr"))
-}
-
-fn is_image(value: &Value) -> bool {
-    is_something(value) && value.get("enabled") != Some(&Value::Bool(false))
+    matches!(value.as_str(), Some("obs"))
 }
 
 fn has_mounts(value: &Value) -> bool {
@@ -83,8 +78,6 @@ mod tests {
     #[test]
     fn what_is_not_built_is_named() {
         check(r#"{"code_type":"obs","code_url":"https://x"}"#, Some("code_type 'obs'"));
-        check(r#"{"code_type":"Custom-Image-Swr"}"#, Some("Custom-Image-Swr"));
-        check(r#"{"custom_image":{"enabled":true,"image":"i"}}"#, Some("custom_image"));
         check(r#"{"mount_config":{"func_mounts":[{}]}}"#, Some("mount_config"));
         check(r#"{"gpu_memory":1024}"#, Some("gpu_memory"));
         check(r#"{"is_stateful_function":true}"#, Some("is_stateful_function"));

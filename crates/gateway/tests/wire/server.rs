@@ -8,7 +8,7 @@ use fungraph_instance::{
     Blueprint, BoxFuture, Interpreters, LaunchError, Launched, Launcher, interpreters::SearchPlan,
 };
 use fungraph_pool::Pool;
-use fungraph_store::{LogLimits, Logs, PackageLimits, Packages, Store};
+use fungraph_store::{ImageLimits, ImageSettings, Images, LogLimits, Logs, PackageLimits, Packages, Store};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -60,6 +60,7 @@ async fn engine(folder: &TempDir) -> Arc<Engine> {
         config: fungraph_engine::Config::default(),
         store: Store::open(&store).await.expect("a store"),
         packages: Packages::open(path, PackageLimits::default()).expect("packages"),
+        images: Images::open(path, ImageSettings::default(), ImageLimits::default()).expect("images"),
         logs: Logs::open(path, LogLimits::default()).expect("logs"),
         pool: Pool::new(fungraph_pool::Config::default(), Arc::new(NoSandbox)),
         interpreters: Interpreters::discover(&plan, None),

@@ -26,15 +26,16 @@ impl Group {
         let Some(contest) = self.allowance.contest(self.memory_mb()) else { return false };
         let start = state.fit.get().max(state.start.get());
         let tenure = Tenure {
-            own: state.staying() + state.starting,
+            own: (state.staying() + state.starting).saturating_sub(state.reserve.wanted),
             all: contest.taken,
             contenders: contest.contenders,
             age_ms: millis(member.born.elapsed()),
             least_ms: least_tenure_ms(start),
         };
         // The one that was started for a call serves it, however quick the start was.
-        if member.is_fresh() || state.spare() == 0 || !gives_way(&tenure) {
-            if state.waiting.is_empty() {
+        let may_leave = state.spare() > 0;
+        if member.is_fresh() || !may_leave || !gives_way(&tenure) {
+            if may_leave && state.waiting.is_empty() {
                 self.pool.look_for_room();
             }
             return false;
@@ -42,6 +43,13 @@ impl Group {
         state.send_off(member);
         self.leave(state, member);
         true
+    }
+
+    /// An instance that was to leave after its last call stays where nobody waits for its place any more.
+    pub(super) fn recall(&self, state: &mut State) {
+        if state.is_any_leaving() && self.allowance.contest(self.memory_mb()).is_none() {
+            state.recall();
+        }
     }
 
     /// A call of an instance that is to leave has ended.

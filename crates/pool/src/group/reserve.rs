@@ -27,7 +27,12 @@ impl Group {
                  lower its memory_size, or raise pool.memory_mb");
         }
         if wanted != state.reserve.wanted {
+            if wanted < state.reserve.wanted {
+                // Those that are ordinary ones now may leave for somebody who waits.
+                self.pool.look_for_room();
+            }
             (state.reserve.wanted, state.reserve.told_overbooked) = (wanted, false);
+            self.allowance.set_reserved(self.memory_mb(), wanted);
         }
         if wanted > 0 {
             state.reserve.prepare.get_or_insert_with(prepare);

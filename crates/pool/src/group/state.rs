@@ -102,6 +102,15 @@ impl State {
         self.seats.iter().any(|seat| seat.leaving && Arc::ptr_eq(&seat.member, member))
     }
 
+    pub(super) fn is_any_leaving(&self) -> bool {
+        self.seats.iter().any(|seat| seat.leaving)
+    }
+
+    /// All take calls again.
+    pub(super) fn recall(&mut self) {
+        self.seats.iter_mut().for_each(|seat| seat.leaving = false);
+    }
+
     pub(super) fn remove(&mut self, member: &Arc<Member>) {
         self.seats.retain(|seat| !Arc::ptr_eq(&seat.member, member));
     }

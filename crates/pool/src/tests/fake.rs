@@ -32,7 +32,7 @@ pub(super) fn plan(name: &str, strategy: Strategy, initializer: Option<HookSpec>
         library: None,
         origin: Origin::System,
     };
-    Plan { version: Arc::new(version), interpreter: Arc::new(interpreter), code: PathBuf::from("code") }
+    Plan { version: Arc::new(version), interpreter: Arc::new(interpreter), code: PathBuf::from("code"), root: None }
 }
 
 /// The same with a change.

@@ -1,11 +1,14 @@
 //! Who gets room where there is not enough for all.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use fungraph_model::{ProjectId, Strategy};
 
 use super::fake::{plan, plan_with};
-use super::{ONE, host, lease, no_stock, quick, refusal, say, text, until};
+use super::{ONE, PATIENCE, host, lease, no_stock, quick, refusal, say, text, until};
 use crate::{Config, Group, Refusal};
 
 fn waiting(group: &Arc<Group>, event: &'static str) -> tokio::task::JoinHandle<fungraph_model::Outcome<bytes::Bytes>> {
@@ -137,6 +140,27 @@ async fn who_left_the_line_holds_no_place_in_it() {
     assert_eq!(host.pool.waiting(), 0);
     assert_eq!(say(&lease(&other).await, "served").await, text("served"));
     drop(held);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn instance_that_becomes_idle_while_room_is_looked_for_is_not_overlooked() {
+    for _ in 0..20 {
+        let host = host(Config { most_instances: 1, ..no_stock() });
+        let [old, new, last] = ["old", "new", "last"].map(|name| host.pool.group(plan(name, ONE, None)));
+        let held = lease(&old).await;
+        let call = tokio::spawn(async move { drop(lease(&new).await) });
+        tokio::task::block_in_place(|| {
+            // Whoever looks at the queue looks at every group, in their order, and stays at this one.
+            let busy = last.lock();
+            let begun = Instant::now();
+            while (host.pool.waiting() == 0 || host.pool.wanting_room() > 0) && begun.elapsed() < PATIENCE {
+                std::thread::yield_now();
+            }
+            drop(held);
+            drop(busy);
+        });
+        call.await.expect("served");
+    }
 }
 
 #[tokio::test]

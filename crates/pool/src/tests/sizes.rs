@@ -2,6 +2,7 @@
 
 use std::{
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -9,7 +10,7 @@ use fungraph_model::Strategy;
 use tokio::task::JoinHandle;
 
 use super::fake::plan_with;
-use super::{Host, host, lease, no_stock, quick, refusal, say, text, until};
+use super::{Host, PATIENCE, host, lease, no_stock, quick, refusal, say, text, until};
 use crate::{Group, Refusal};
 
 /// Groups of one function for these sizes, each named by its size so that the launcher tells them apart.
@@ -31,6 +32,13 @@ async fn call(host: &Host, group: &Arc<Group>) -> JoinHandle<()> {
     });
     until("it stands in line", || host.pool.waiting() > before || call.is_finished()).await;
     call
+}
+
+/// So long that the start of every instance was worth it, however long it took.
+async fn age() {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::time::resume();
 }
 
 #[tokio::test]
@@ -109,15 +117,85 @@ async fn size_with_a_long_line_does_not_keep_another_from_its_turn() {
     let mut calls = vec![call(&host, &a).await, call(&host, &a).await, call(&host, &b).await];
     until("the other wants the place", || host.pool.wanting_room() == 1).await;
     calls.push(call(&host, &a).await);
-    // Its start was worth it, however long it took.
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(2)).await;
-    tokio::time::resume();
+    age().await;
     drop(held);
     for call in calls {
         call.await.expect("served");
     }
-    assert_eq!(host.launcher.fitted()[..2], ["default:f128", "default:f256"]);
+    // Not only after the whole line of the first.
+    assert_eq!(host.launcher.fitted(), ["default:f128", "default:f256", "default:f128"]);
+}
+
+#[tokio::test]
+async fn sizes_share_evenly_what_is_not_reserved() {
+    let host = host(no_stock());
+    let [base, b, c] = sizes(&host, most(3), [128, 256, 512]);
+    base.reserve(2, || Arc::new(drop));
+    until("both are ready", || base.reserved() == 2).await;
+    let held = lease(&b).await;
+    let other = call(&host, &c).await;
+    until("it wants the place", || host.pool.wanting_room() == 1).await;
+    let mut calls = vec![other, call(&host, &b).await, call(&host, &b).await];
+    age().await;
+    drop(held);
+    for call in calls.drain(..) {
+        call.await.expect("served");
+    }
+    let [b, c] = ["default:f256", "default:f512"];
+    assert_eq!(host.launcher.fitted()[2..], [b, c, b], "the only place there is goes round");
+}
+
+#[tokio::test]
+async fn instance_that_was_to_leave_stays_where_nobody_waits_for_its_place_any_more() {
+    let host = host(quick());
+    let [a, b] = sizes(&host, Strategy { concurrency: 1, concurrent_num: 2 }, [128, 256]);
+    let (first, long) = (lease(&a).await, lease(&a).await);
+    let other = tokio::spawn(async move { refusal(&b).await });
+    until("the other wants the place", || host.pool.wanting_room() == 1).await;
+    age().await;
+    drop(first);
+    assert_eq!(other.await.expect("no panic"), Refusal::WaitedTooLong);
+    until("it is forgotten", || host.pool.wanting_room() == 0).await;
+    assert_eq!(say(&lease(&a).await, "beside it").await, text("beside it"));
+    drop(long);
+    assert_eq!((a.size(), host.launcher.launched()), (1, 1));
+}
+
+#[tokio::test]
+async fn place_that_is_reserved_no_more_goes_to_the_size_that_waits() {
+    let host = host(no_stock());
+    let [base, other] = sizes(&host, most(1), [128, 256]);
+    base.reserve(1, || Arc::new(drop));
+    until("it is ready", || base.reserved() == 1).await;
+    let call = call(&host, &other).await;
+    until("it wants the place", || host.pool.wanting_room() == 1).await;
+    // It was looked at, and found none.
+    until("it waits", || base.allowance.is_wanted()).await;
+    base.reserve(0, || Arc::new(drop));
+    call.await.expect("served");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn instance_that_becomes_idle_while_the_queue_is_looked_at_is_not_overlooked() {
+    for _ in 0..20 {
+        let host = host(no_stock());
+        let [a, b] = sizes(&host, most(1), [128, 256]);
+        let last = host.pool.group(plan_with("last", most(1), |_| {}));
+        let held = lease(&a).await;
+        let call = tokio::spawn(async move { drop(lease(&b).await) });
+        tokio::task::block_in_place(|| {
+            // Whoever looks at the queue looks at every group, in their order, and stays at this one.
+            let busy = last.lock();
+            // The call may have joined the queue again meanwhile: then somebody looks as well.
+            let begun = Instant::now();
+            while (host.pool.waiting() == 0 || host.pool.wanting_room() > 0) && begun.elapsed() < PATIENCE {
+                thread::yield_now();
+            }
+            drop(held);
+            drop(busy);
+        });
+        call.await.expect("served");
+    }
 }
 
 #[tokio::test]
@@ -127,9 +205,7 @@ async fn instance_of_several_slots_takes_no_more_calls_when_another_size_has_its
     let (first, second) = (lease(&a).await, lease(&a).await);
     let other = call(&host, &b).await;
     until("the other wants the place", || host.pool.wanting_room() == 1).await;
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(2)).await;
-    tokio::time::resume();
+    age().await;
     drop(first);
     let late = call(&host, &a).await;
     assert_eq!((a.running(), host.pool.waiting()), (1, 2), "its free slot is not for the late one");

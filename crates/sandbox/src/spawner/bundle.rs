@@ -3,14 +3,30 @@
 //! What is mounted from the host is not in it: the spawner puts that together under the bundle's root before, which is faster and
 //! makes those mounts unchangeable for the sandbox.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
-use super::staging::USER_ID;
+use super::oci;
 use crate::cgroup::share;
 use crate::launch::{Launch, Network};
 
 /// Host ids per sandbox, as many as a user namespace usually has.
 pub(super) const IDS_PER_SANDBOX: u32 = 65_536;
+
+/// Who reads the bundle.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reader<'a> {
+    /// libcontainer: filters and the function's start are the executor's.
+    Embedded,
+    /// An OCI program: it puts the filters on and starts our init, which starts the function.
+    Program {
+        /// `linux.seccomp`.
+        seccomp: &'a Value,
+        /// What is to be shown at the launch's late place.
+        late: Option<&'a Path>,
+    },
+}
 
 /// What of the limits the host can give, and where.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +60,7 @@ pub(super) fn config(
     cgroups_path: &str,
     first_id: u32,
     controllers: Controllers,
+    reader: Reader<'_>,
 ) -> Value {
     let mut namespaces = vec!["pid", "ipc", "uts", "mount", "cgroup", "user"];
     if launch.network != Network::Host {
@@ -51,7 +68,7 @@ pub(super) fn config(
     }
     let namespaces: Vec<Value> = namespaces.into_iter().map(|kind| json!({ "type": kind })).collect();
     let ids = json!([{ "containerID": 0, "hostID": first_id, "size": IDS_PER_SANDBOX }]);
-    json!({
+    let mut config = json!({
         "ociVersion": "1.0.2",
         "process": process(launch),
         // Absolute cgroupsPath below: with a user namespace libcontainer otherwise insists on systemd.
@@ -67,7 +84,20 @@ pub(super) fn config(
             "maskedPaths": MASKED,
             "readonlyPaths": READ_ONLY,
         },
-    })
+    });
+    if let Reader::Program { seccomp, late } = reader {
+        config["process"]["args"] = json!(oci::arguments(launch));
+        config["process"]["env"] = json!([]);
+        config["linux"]["seccomp"] = seccomp.clone();
+        // What fills the late folder must still arrive; these programs cut off what they are not told to leave connected.
+        config["linux"]["rootfsPropagation"] = json!("rslave");
+        if let (Some(source), Some(target), Some(mounts)) = (late, &launch.late, config["mounts"].as_array_mut()) {
+            mounts.push(
+                json!({ "destination": target, "type": "bind", "source": source, "options": ["rbind", "rslave"] }),
+            );
+        }
+    }
+    config
 }
 
 fn process(launch: &Launch) -> Value {
@@ -75,7 +105,7 @@ fn process(launch: &Launch) -> Value {
     let files = launch.limits.open_files;
     json!({
         "terminal": false,
-        "user": { "uid": USER_ID, "gid": USER_ID, "umask": 0o022 },
+        "user": { "uid": launch.user.uid, "gid": launch.user.gid, "umask": 0o022 },
         "args": launch.args,
         "env": env,
         "cwd": launch.cwd,
@@ -126,11 +156,13 @@ fn resources(launch: &Launch, controllers: Controllers) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::launch::Limits;
+    use crate::launch::{Limits, User};
 
     fn launch(network: Network, cpu_quota: bool) -> Launch {
         Launch {
             id: "a".into(),
+            root: None,
+            user: User::FUNCTION,
             binds: vec![],
             late: None,
             links: vec![],
@@ -155,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_bundle_is_one_that_libcontainer_reads() {
-        let value = config(&launch(Network::None, true), "/r", "/g/a", 7, ALL);
+        let value = config(&launch(Network::None, true), "/r", "/g/a", 7, ALL, Reader::Embedded);
         let spec: oci_spec::runtime::Spec = serde_json::from_value(value.clone()).expect("it is a bundle");
         assert_eq!(spec.process().as_ref().and_then(|process| process.env().clone()), Some(vec!["A=x=y".to_owned()]));
         assert_eq!(value["linux"]["namespaces"].as_array().map(Vec::len), Some(7));
@@ -164,17 +196,35 @@ mod tests {
 
     #[test]
     fn limits_follow_the_formula_and_the_host() {
-        let full = config(&launch(Network::None, true), "/r", "/g/a", 7, ALL)["linux"]["resources"].take();
+        let full =
+            config(&launch(Network::None, true), "/r", "/g/a", 7, ALL, Reader::Embedded)["linux"]["resources"].take();
         assert_eq!(full["cpu"], json!({ "shares": 307, "period": 100_000, "quota": 30_000 }));
         assert_eq!(full["memory"], json!({ "limit": 128 << 20, "swap": 128 << 20 }));
-        let weight = config(&launch(Network::None, false), "/r", "/g/a", 7, ALL)["linux"]["resources"]["cpu"].take();
+        let weight =
+            config(&launch(Network::None, false), "/r", "/g/a", 7, ALL, Reader::Embedded)["linux"]["resources"]["cpu"]
+                .take();
         assert_eq!(weight, json!({ "shares": 307 }));
-        assert_eq!(config(&launch(Network::None, true), "/r", "/g/a", 7, NONE)["linux"]["resources"], json!({}));
+        assert_eq!(
+            config(&launch(Network::None, true), "/r", "/g/a", 7, NONE, Reader::Embedded)["linux"]["resources"],
+            json!({})
+        );
+    }
+
+    #[test]
+    fn an_oci_program_starts_the_init_with_all_the_function_has() {
+        let seccomp = json!({ "defaultAction": "SCMP_ACT_ALLOW" });
+        let reader = Reader::Program { seccomp: &seccomp, late: None };
+        let value = config(&launch(Network::None, true), "/r", "/g/a", 7, ALL, reader);
+        let spec: oci_spec::runtime::Spec = serde_json::from_value(value.clone()).expect("it is a bundle");
+        assert!(spec.linux().as_ref().is_some_and(|linux| linux.seccomp().is_some()));
+        assert_eq!(value["process"]["args"], json!(["/proc/self/fd/5", "A@@@", "/bin/true", "", "A=x=y"]));
+        assert_eq!(value["process"]["env"], json!([]));
     }
 
     #[test]
     fn the_hosts_network_is_no_namespace() {
-        let namespaces = config(&launch(Network::Host, false), "/r", "/g/a", 7, ALL)["linux"]["namespaces"].take();
+        let namespaces =
+            config(&launch(Network::Host, false), "/r", "/g/a", 7, ALL, Reader::Embedded)["linux"]["namespaces"].take();
         assert!(!namespaces.to_string().contains("network"));
     }
 }

@@ -12,15 +12,16 @@
 #[allow(unsafe_code)]
 mod code;
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{MemfdFlags, Mode, SealFlags, fchmod, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
 
-/// The process id of the function, as the first one that pid 1 starts.
+/// The process id of the function, as the first one that pid 1 starts, under the embedded engine. OCI programs may have had
+/// threads in the pid namespace before, which take numbers as well.
 pub(super) const FUNCTION: i32 = 2;
 const NAME: &CStr = c"fungraph-init";
 
@@ -33,6 +34,19 @@ const MACHINE: u16 = 183;
 #[derive(Debug)]
 pub(super) struct Init {
     file: OwnedFd,
+}
+
+/// A number below 2^24 as text that the instructions can read: four letters of six bits, the least first.
+pub(super) fn encode(number: u32) -> CString {
+    let letters = [0, 6, 12, 18].map(|shift| 0x40 | (number >> shift & 0x3f) as u8);
+    CString::new(letters).expect("no letter is 0")
+}
+
+impl AsFd for Init {
+    /// The program's file, for an OCI program to start.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
 }
 
 impl Init {
@@ -65,7 +79,8 @@ impl Init {
             }
         }
         let arguments = [NAME.as_ptr(), std::ptr::null()];
-        let environment = [std::ptr::null::<libc::c_char>()];
+        let function = encode(FUNCTION.cast_unsigned());
+        let environment = [function.as_ptr(), std::ptr::null()];
         // SAFETY: the path is empty and NUL-terminated, and both lists end in a null pointer and outlive the call.
         unsafe {
             libc::syscall(
@@ -112,10 +127,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn numbers_are_four_letters() {
+        for (number, expected) in [(2, "B@@@"), (63, "\x7f@@@"), (64, "@A@@"), (4_194_304, "@@@P")] {
+            assert_eq!(encode(number).to_str(), Ok(expected));
+        }
+    }
+
+    #[test]
     fn the_program_is_small_and_whole() {
         let file = image(code::code());
         assert_eq!(file.len(), 64 + 2 * 56 + code::code().len());
-        assert!((40..200).contains(&code::code().len()), "{}", code::code().len());
+        assert!((40..1024).contains(&code::code().len()), "{}", code::code().len());
         assert_eq!(u16::from_le_bytes([file[52], file[53]]), 64, "the size of the header is where it belongs");
     }
 }

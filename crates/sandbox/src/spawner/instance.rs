@@ -58,6 +58,11 @@ impl Instance {
         self.failure.is_none()
     }
 
+    /// Lets go of all it holds, before what stays of it outside is cleaned up.
+    pub(super) fn dissolve(self) -> (String, Slot) {
+        (self.id, self.slot)
+    }
+
     /// How it ended, from what wait said of its init: as the function did, if that was the first to end.
     pub(super) fn exit_status(&mut self, status: WaitStatus) -> ExitStatus {
         let told = status.exited().then(|| self.report.end()).flatten();

@@ -25,14 +25,22 @@ pub(super) struct Late {
 }
 
 impl Late {
-    /// Makes it and shows it at `target`, in a root that is being put together.
-    pub(super) fn prepare(staging: &Staging, id: &str, target: &Path) -> io::Result<Late> {
+    /// Makes it; it is still to be shown somewhere.
+    pub(super) fn prepare(staging: &Staging, id: &str) -> io::Result<Late> {
         let folder = staging.path("late").join(id);
         fs::create_dir(&folder)?;
         let mount = mounts::share(&staging.path("empty"), &folder).inspect_err(|_| remove(&folder))?;
-        let late = Late { folder, mount, layers: 1 };
-        mounts::bind(&late.folder, target)?;
-        Ok(late)
+        Ok(Late { folder, mount, layers: 1 })
+    }
+
+    /// Shows it in a root that is being put together, at `target`.
+    pub(super) fn show(&self, target: &Path) -> io::Result<()> {
+        mounts::bind(&self.folder, target)
+    }
+
+    /// Where it is, for an OCI program to show it: crun makes everything private that was in the root before.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Fills it. From then on the sandbox has the only copy.

@@ -11,28 +11,24 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use libcontainer::container::Container;
-use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::error::LibcontainerError;
-use libcontainer::syscall::syscall::SyscallType;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
-use tracing::subscriber::{NoSubscriber, with_default};
 
-use super::bundle::{self, Controllers};
-use super::descriptors::Descriptors;
+use super::bundle::{self, Controllers, Reader};
 use super::disk::{Disk, Disks};
-use super::executor::Payload;
+use super::embedded::{self, Embedded};
 use super::init::Init;
 use super::instance::Instance;
 use super::late::Late;
 use super::mounts;
 use super::namespace::HomeNetwork;
 use super::network::{Hub, Lease, NetworkError};
+use super::oci::{self, Oci, OciError};
 use super::report::Report;
-use super::seccomp::Filters;
+use super::reserved::Reserved;
 use super::skeleton::{Skeletons, inside};
 use super::slots::Slots;
-use super::staging::{Staging, USER_ID};
-use super::third::Third;
+use super::staging::Staging;
 use super::turn::Turn;
 use crate::cgroup::Cgroups;
 use crate::fit::Fit;
@@ -48,17 +44,36 @@ pub(super) struct Launcher {
     pub(super) disks: Option<Disks>,
     pub(super) skeletons: Skeletons,
     pub(super) slots: Slots,
-    pub(super) filters: Rc<Filters>,
+    pub(super) engine: Maker,
     pub(super) init: Rc<Init>,
     pub(super) home_network: HomeNetwork,
     /// None: sandboxes have no way out, and `egress` says why.
     pub(super) hub: Option<Hub>,
     pub(super) egress: Option<WallState>,
-    /// A pidfd of this process.
-    pub(super) this: Rc<OwnedFd>,
-    pub(super) third: Third,
+    pub(super) reserved: Reserved,
     /// Held, so that no other spawner works on this data folder.
     pub(super) _turn: Turn,
+}
+
+/// Who reads the bundles.
+pub(super) enum Maker {
+    Embedded(Embedded),
+    Oci(Oci),
+}
+
+/// A container whose first process waits.
+enum Made {
+    Embedded(Box<Container>),
+    Oci(Pid),
+}
+
+impl Made {
+    fn pid(&self) -> Option<Pid> {
+        match self {
+            Made::Embedded(container) => container.pid().and_then(|pid| Pid::from_raw(pid.as_raw())),
+            Made::Oci(pid) => Some(*pid),
+        }
+    }
 }
 
 /// Why a launch did not work; told to the server as text.
@@ -80,9 +95,12 @@ pub(super) enum LaunchError {
     Network(#[source] NetworkError),
     #[error("cannot make the container")]
     Container(#[source] LibcontainerError),
+    #[error("cannot make the container")]
+    Oci(#[source] OciError),
 }
 
-fn step<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> LaunchError {
+/// An error of the system, with what was being done.
+pub(super) fn step<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> LaunchError {
     move |source| LaunchError::Step { step, source: source.into() }
 }
 
@@ -133,16 +151,13 @@ impl Launcher {
         let mut phases = Phases::start();
         let (assembly, late) = self.assemble(launch)?;
         phases.mark("root");
-        let disk = self.mount_tmp(launch, &assembly, first_id + USER_ID)?;
+        let disk = self.mount_tmp(launch, &assembly, first_id + launch.user.uid)?;
         phases.mark("tmp");
-        let bundle = self.write_bundle(launch, &assembly, first_id)?;
-        let (report, reporter) = Report::new().map_err(step("make a pipe"))?;
-        self.third.lend(socket).map_err(step("place descriptor 3"))?;
-        let built = self.build(launch, &bundle, reporter, output);
-        self.third.take_back();
-        let mut container = built?;
+        let bundle = self.write_bundle(launch, &assembly, late.as_ref(), first_id)?;
+        let (report, reporter) = Report::new(&launch.args[0]).map_err(step("make a pipe"))?;
+        let mut made = self.build(launch, &bundle, reporter, socket, output)?;
         phases.mark("create");
-        let started = self.start(launch, &mut container)?;
+        let started = self.start(launch, &bundle, &mut made)?;
         phases.mark("start");
         phases.report(&launch.id);
         Ok(Created { started, report, disk, late })
@@ -176,14 +191,17 @@ impl Launcher {
                 }
             }
         }
-        let late = match &launch.late {
-            Some(target) => Some(
-                Late::prepare(&self.staging, &launch.id, &inside(&assembly.root, target))
-                    .map_err(step("prepare the late folder"))?,
-            ),
-            None => None,
-        };
+        let late = self.prepare_late(launch, &assembly).map_err(step("prepare the late folder"))?;
         Ok((assembly, late))
+    }
+
+    fn prepare_late(&self, launch: &Launch, assembly: &Assembly) -> io::Result<Option<Late>> {
+        let Some(target) = &launch.late else { return Ok(None) };
+        let late = Late::prepare(&self.staging, &launch.id)?;
+        if matches!(self.engine, Maker::Embedded(_)) {
+            late.show(&inside(&assembly.root, target))?;
+        }
+        Ok(Some(late))
     }
 
     fn mount_tmp(&self, launch: &Launch, assembly: &Assembly, owner: u32) -> Result<Option<Disk>, LaunchError> {
@@ -194,59 +212,67 @@ impl Launcher {
         }
     }
 
-    fn write_bundle(&self, launch: &Launch, assembly: &Assembly, first_id: u32) -> Result<Bundle, LaunchError> {
+    fn write_bundle(
+        &self,
+        launch: &Launch,
+        assembly: &Assembly,
+        late: Option<&Late>,
+        first_id: u32,
+    ) -> Result<Bundle, LaunchError> {
         let folder = self.staging.path("bundles").join(&launch.id);
         fs::create_dir(&folder).map_err(step("make the bundle"))?;
         let bundle = Bundle { folder };
         let root = assembly.root.to_string_lossy();
-        let config = bundle::config(launch, &root, &self.cgroups.path_of(&launch.id), first_id, self.controllers);
+        let path = self.cgroups.path_of(&launch.id);
+        let reader = match &self.engine {
+            Maker::Embedded(_) => Reader::Embedded,
+            Maker::Oci(oci) => Reader::Program { seccomp: &oci.seccomp, late: late.map(Late::folder) },
+        };
+        let config = bundle::config(launch, &root, &path, first_id, self.controllers, reader);
         fs::write(bundle.folder.join("config.json"), config.to_string()).map_err(step("write the bundle"))?;
         Ok(bundle)
     }
 
+    /// Makes the container; its first process waits.
     fn build(
-        &self,
+        &mut self,
         launch: &Launch,
         bundle: &Bundle,
         reporter: OwnedFd,
+        socket: &OwnedFd,
         output: OwnedFd,
-    ) -> Result<Container, LaunchError> {
-        let payload = Payload {
-            filters: self.filters.clone(),
-            report: Rc::new(reporter),
-            init: self.init.clone(),
-            spawner: self.this.clone(),
+    ) -> Result<Made, LaunchError> {
+        let reserved = step("place descriptors");
+        let made = match &self.engine {
+            Maker::Embedded(embedded) => {
+                self.reserved.place(&[socket.as_fd()]).map_err(reserved)?;
+                embedded
+                    .create(&launch.id, &bundle.folder, reporter, &self.init, output)
+                    .map(|container| Made::Embedded(Box::new(container)))
+            }
+            Maker::Oci(oci) => {
+                oci::place(&mut self.reserved, socket, &reporter, &self.init).map_err(reserved)?;
+                oci.create(&launch.id, &bundle.folder, output).map(Made::Oci).map_err(LaunchError::Oci)
+            }
         };
-        let null = File::open("/dev/null").map_err(step("open /dev/null"))?;
-        let errors = output.try_clone().map_err(step("duplicate the output"))?;
-        let open = Descriptors::of_this_process();
-        // What libcontainer logs is either in the error it returns or said at every start.
-        with_default(NoSubscriber::default(), || {
-            ContainerBuilder::new(launch.id.clone(), SyscallType::default())
-                .with_root_path(self.staging.path("state"))?
-                .with_executor(payload)
-                .with_preserved_fds(1)
-                .with_stdin(null)
-                .with_stdout(output)
-                .with_stderr(errors)
-                .as_init(&bundle.folder)
-                .with_systemd(false)
-                .with_detach(true)
-                .build()
-        })
-        .inspect_err(|_| open.close_newer())
-        .map_err(LaunchError::Container)
+        self.reserved.take_back();
+        made
     }
 
-    fn start(&self, launch: &Launch, container: &mut Container) -> Result<Started, LaunchError> {
-        let pid = container.pid().and_then(|pid| Pid::from_raw(pid.as_raw()));
-        let pid = pid.ok_or_else(|| step("find the new process")(io::Error::from(io::ErrorKind::NotFound)))?;
-        let mut started = || {
+    fn start(&self, launch: &Launch, bundle: &Bundle, made: &mut Made) -> Result<Started, LaunchError> {
+        let pid = made.pid().ok_or_else(|| step("find the new process")(io::Error::from(io::ErrorKind::NotFound)))?;
+        let started = || {
             let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(step("watch the new process"))?;
             let number = pid.as_raw_nonzero().get().cast_unsigned();
             let address = self.connect(launch.network, number)?;
             prefer_as_victim(number);
-            with_default(NoSubscriber::default(), || container.start()).map_err(LaunchError::Container)?;
+            match (made, &self.engine) {
+                (Made::Embedded(container), _) => embedded::start(container).map_err(LaunchError::Container)?,
+                (Made::Oci(_), Maker::Oci(oci)) => {
+                    oci.start(&launch.id, &bundle.folder).map_err(LaunchError::Oci)?;
+                }
+                (Made::Oci(_), Maker::Embedded(_)) => {}
+            }
             Ok(Started { pid, pidfd, address })
         };
         started().inspect_err(|_| {
@@ -375,12 +401,5 @@ impl Phases {
 
     fn report(&self, id: &str) {
         tracing::debug!(id, phases = ?self.spent, "launched");
-    }
-}
-
-impl Third {
-    /// Keeps the borrow in one place: the descriptor is the caller's again after the launch.
-    fn lend(&mut self, socket: &OwnedFd) -> io::Result<()> {
-        self.place(socket.as_fd())
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, open};
 use rustix::mount::{
@@ -42,6 +42,16 @@ pub(super) fn bind_read_only(source: &Path, target: &Path) -> io::Result<()> {
     set_attributes(CWD, &path, libc::AT_RECURSIVE, RESTRICTED).inspect_err(|_| detach(target))
 }
 
+/// One folder laid over another one: what both have is that of `upper`. Nobody can write to it. Both paths are ours, without the
+/// characters that mean something in mount options.
+pub(super) fn lay_over(upper: &Path, lower: &Path, target: &Path) -> io::Result<()> {
+    let options = format!("lowerdir={}:{}", upper.display(), lower.display());
+    let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+    mount("image", target, "overlay", flags, Some(CString::new(options)?.as_c_str()))?;
+    mount_change(target, MountPropagationFlags::PRIVATE).inspect_err(|_| detach(target))?;
+    Ok(())
+}
+
 /// Shows a folder at another place in a way that what is mounted upon it later also appears in the copies that other namespaces
 /// made. What comes back names this mount, also when it is covered.
 pub(super) fn share(folder: &Path, at: &Path) -> io::Result<OwnedFd> {
@@ -65,6 +75,29 @@ pub(super) fn attach_read_only(source: &Path, shared: &Path) -> io::Result<()> {
     let tree = open_tree(CWD, source, flags)?;
     set_attributes(&tree, c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, RESTRICTED)?;
     Ok(move_mount(&tree, "", CWD, shared, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?)
+}
+
+/// Covers a folder with an empty one that shows of it only these mounts and links, under their names.
+pub(super) fn show_only(folder: &Path, shown: &[PathBuf]) -> io::Result<()> {
+    let (mut trees, mut links) = (Vec::new(), Vec::new());
+    for path in shown {
+        match std::fs::read_link(path) {
+            Ok(target) => links.push((path, target)),
+            Err(_no_link) => {
+                let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+                trees.push((path, open_tree(CWD, path, flags)?));
+            }
+        }
+    }
+    mount("fungraph", folder, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, Some(c"mode=0755,size=1m"))?;
+    for (path, tree) in trees {
+        std::fs::create_dir(path)?;
+        move_mount(&tree, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
+    }
+    for (path, target) in links {
+        std::os::unix::fs::symlink(target, path)?;
+    }
+    Ok(())
 }
 
 /// A tmpfs for `/tmp`, where no disk can be had; it counts as memory of the sandbox.

@@ -2,11 +2,13 @@
 //!
 //! Everything else is allowed: runtimes differ too much for a list of what they need, and the other walls hold without this one.
 //! The table takes away what has been the way through those walls: mounts, namespaces, keys, other processes' memory, and the
-//! large young interfaces (bpf, io_uring, perf). Names stand beside numbers, so that `linux.seccomp` of a bundle for another OCI
-//! program can be written from the same table.
+//! large young interfaces (bpf, io_uring, perf). Names stand beside numbers: `linux.seccomp` of a bundle for an OCI program is
+//! written from the same table (see seccomp/profile.rs).
 //!
 //! The answer is EPERM, but for clone3 ENOSYS: its flags lie in memory, where a filter cannot look, and every C library then
 //! falls back to clone, whose flags it can. seccompiler knows one answer per filter, hence two filters, and a third by hand.
+
+mod profile;
 
 use std::collections::BTreeMap;
 
@@ -50,8 +52,7 @@ macro_rules! always {
 
 impl Filters {
     pub(super) fn compile() -> Result<Filters, FilterError> {
-        let clone3 = Rule { name: "SYS_clone3", number: libc::SYS_clone3, when: When::Always };
-        let programs = vec![foreign_numbers(), filter(vec![clone3], libc::ENOSYS)?, filter(table(), libc::EPERM)?];
+        let programs = vec![foreign_numbers(), filter(unknown(), libc::ENOSYS)?, filter(table(), libc::EPERM)?];
         Ok(Filters { programs })
     }
 
@@ -59,6 +60,16 @@ impl Filters {
     pub(super) fn apply(&self) -> Result<(), seccompiler::Error> {
         self.programs.iter().try_for_each(|program| seccompiler::apply_filter(program))
     }
+}
+
+/// The same for an OCI program: `linux.seccomp` of its bundles.
+pub(super) fn profile() -> serde_json::Value {
+    profile::profile(&table(), &unknown())
+}
+
+/// Calls answered as if the kernel did not have them.
+fn unknown() -> Vec<Rule> {
+    vec![Rule { name: "SYS_clone3", number: libc::SYS_clone3, when: When::Always }]
 }
 
 fn table() -> Vec<Rule> {

@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -14,19 +14,22 @@ use rustix::process::{PidfdFlags, Resource, Rlimit, getpid, getrlimit, pidfd_ope
 
 use super::bundle::Controllers;
 use super::disk::Disks;
+use super::embedded::Embedded;
 use super::init::Init;
-use super::launcher::Launcher;
+use super::launcher::{Launcher, Maker};
 use super::mounts;
 use super::namespace::HomeNetwork;
 use super::network::Hub;
-use super::seccomp::{FilterError, Filters};
+use super::oci::Oci;
+use super::reserved::Reserved;
+use super::seccomp::{self, FilterError, Filters};
 use super::skeleton::Skeletons;
 use super::slots::Slots;
 use super::staging::{Staging, USER_ID};
-use super::third::Third;
 use super::turn::Turn;
 use crate::cgroup::{CGROUP_ROOT, Cgroups, Controller};
 use crate::config::Config;
+use crate::engine::{Engine, EngineMissing};
 use crate::wall::{Wall, WallReport, WallState, inspect, mkfs};
 
 /// How long the spawner before may take to end; it gives itself less.
@@ -51,6 +54,8 @@ pub(super) enum SetupError {
     Sweep,
     #[error("sandboxes of this host cannot have network = \"egress\": {why}; {remedy}; or set it to \"none\"")]
     Egress { why: String, remedy: String },
+    #[error("the engine cannot be used")]
+    Engine(#[source] EngineMissing),
     #[error("cannot filter system calls")]
     Filters(#[source] FilterError),
 }
@@ -68,8 +73,8 @@ fn step<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> SetupError 
 }
 
 /// Brings descriptors and signals in order: gives descriptor 3, reserved, and the socket to the server.
-pub(super) fn enter() -> io::Result<(Third, OwnedFd)> {
-    let third = Third::reserve()?;
+pub(super) fn enter() -> io::Result<(Reserved, OwnedFd)> {
+    let reserved = Reserved::reserve()?;
     // Out of the way of the numbers that sandboxed processes get.
     let control = fcntl_dupfd_cloexec(rustix::stdio::stdin(), 10)?;
     rustix::net::sockopt::socket_type(&control)
@@ -78,7 +83,7 @@ pub(super) fn enter() -> io::Result<(Third, OwnedFd)> {
     outlive_interrupts();
     umask(Mode::from_raw_mode(0o022));
     rustix::thread::set_name(c"fungraph-spawn")?;
-    Ok((third, control))
+    Ok((reserved, control))
 }
 
 /// Control-C, and a service manager's SIGTERM, reach server and spawner alike. The server drains; the spawner must still be there
@@ -92,7 +97,7 @@ fn outlive_interrupts() {
 }
 
 /// Checks the walls, sweeps, and prepares all that launches share.
-pub(super) fn prepare(config: &Config, third: Third) -> Result<Launcher, SetupError> {
+pub(super) fn prepare(config: &Config, reserved: Reserved) -> Result<Launcher, SetupError> {
     check_name(&config.name)?;
     check_walls(config)?;
     raise_open_files();
@@ -106,14 +111,12 @@ pub(super) fn prepare(config: &Config, third: Third) -> Result<Launcher, SetupEr
     }
     cgroups.prepare().map_err(step("make the cgroup of this data folder"))?;
     let home_network = HomeNetwork::new().map_err(step("open the network namespace"))?;
-    let this = pidfd_open(getpid(), PidfdFlags::empty()).map_err(step("open a pidfd"))?;
     mounts::leave_host_namespace().map_err(step("make a mount namespace"))?;
-    for hierarchy in cgroups.unneeded() {
-        mounts::detach(&hierarchy);
-    }
+    hide_cgroups(&cgroups, config.engine).map_err(step("hide the cgroups nobody needs"))?;
     let staging = Staging::prepare().map_err(step("prepare the staging folder"))?;
     let disks = disks(config, &staging)?;
     let (hub, egress) = egress(config, &home_network, &staging)?;
+    let engine = engine(config.engine, staging.path("state"))?;
     Ok(Launcher {
         staging,
         controllers: controllers(&cgroups),
@@ -121,15 +124,30 @@ pub(super) fn prepare(config: &Config, third: Third) -> Result<Launcher, SetupEr
         disks,
         skeletons: Skeletons::default(),
         slots: Slots::new(&config.name),
-        filters: Rc::new(Filters::compile().map_err(SetupError::Filters)?),
+        engine,
         init: Rc::new(Init::write().map_err(step("write the init of sandboxes"))?),
         home_network,
         hub,
         egress,
-        this: Rc::new(this),
-        third,
+        reserved,
         _turn: turn,
     })
+}
+
+fn engine(engine: Engine, state: PathBuf) -> Result<Maker, SetupError> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let report = engine.inspect(&path).map_err(SetupError::Engine)?;
+    match report.program {
+        Some(program) => {
+            let oci = Oci::new(engine, program, state, seccomp::profile()).map_err(step("adopt orphans"))?;
+            Ok(Maker::Oci(oci))
+        }
+        None => {
+            let filters = Rc::new(Filters::compile().map_err(SetupError::Filters)?);
+            let this = Rc::new(pidfd_open(getpid(), PidfdFlags::empty()).map_err(step("open a pidfd"))?);
+            Ok(Maker::Embedded(Embedded { filters, this, state }))
+        }
+    }
 }
 
 fn check_name(name: &str) -> Result<(), SetupError> {
@@ -175,6 +193,18 @@ fn controllers(cgroups: &Cgroups) -> Controllers {
         swap: cgroups.counts_swap(),
         cpu: cgroups.has(Controller::Cpu),
         pids: cgroups.has(Controller::Pids),
+    }
+}
+
+/// From the engine, which would join every hierarchy.
+fn hide_cgroups(cgroups: &Cgroups, engine: Engine) -> io::Result<()> {
+    match (engine, cgroups.needed()) {
+        (Engine::Crun, Some(needed)) => mounts::show_only(Path::new(CGROUP_ROOT), &needed),
+        (Engine::Crun, None) => Ok(()),
+        (Engine::Embedded | Engine::Runc, _) => {
+            cgroups.unneeded().iter().for_each(|hierarchy| mounts::detach(hierarchy));
+            Ok(())
+        }
     }
 }
 

@@ -3,15 +3,18 @@
 //! The root of a user namespace may not make folders in a file system that is not its own, so mount points must be there before.
 //! Launches of one runtime have the same ones: a skeleton is made once per set of targets, with the host's `/usr` and our `/etc`
 //! mounted in it, and a launch only adds what is its own.
+//!
+//! A root of its own, an image, is laid under such a folder instead of the host's `/usr`: what is above has the mount points, so
+//! no link of an image can lead a mount elsewhere, and the image itself is not changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use super::mounts;
-use super::staging::Staging;
+use super::staging::{HOSTS, NO_RESOLVER, Staging};
 use crate::launch::Launch;
 
 /// Folders every root has.
@@ -19,18 +22,36 @@ const FOLDERS: [&str; 8] = ["dev", "etc", "home/snuser", "opt/function", "proc",
 /// Links into `/usr`, or folders of their own where a distribution has not merged them.
 const BESIDE_USR: [&str; 6] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 
+/// Folders of a root above an image.
+const FOLDERS_OF_IMAGES: [&str; 6] = ["dev", "etc", "home/snuser", "opt/function", "proc", "tmp"];
+/// Skeletons with an image that are kept; a launch that misses one makes it in a millisecond.
+const MOST_IMAGES: usize = 64;
+
 /// What makes two roots the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Shape {
     /// Bind targets and whether each is a folder, sorted.
     targets: Vec<(String, bool)>,
     links: Vec<(String, String)>,
+    image: Option<Image>,
 }
 
-/// The skeletons made so far; one per runtime in practice.
+/// A folder with a root file system, which may be another one tomorrow under the same path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Image {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+/// The skeletons made so far: one per runtime in practice, and one per image that was used lately.
 #[derive(Debug, Default)]
 pub(super) struct Skeletons {
     made: HashMap<Shape, PathBuf>,
+    /// Those with an image, the oldest first.
+    images: VecDeque<Shape>,
+    /// Names are never used twice.
+    count: u64,
 }
 
 impl Skeletons {
@@ -40,13 +61,32 @@ impl Skeletons {
         if let Some(root) = self.made.get(&shape) {
             return Ok(root.clone());
         }
-        let root = staging.path("roots").join(self.made.len().to_string());
-        // A failed attempt left parts under the same number.
-        discard(&root);
+        let name = self.count.to_string();
+        self.count += 1;
+        let root = staging.path("roots").join(&name);
         fs::create_dir(&root)?;
-        fill(&root, &staging.path("etc"), &shape).inspect_err(|_| discard(&root))?;
+        match &shape.image {
+            None => fill(&root, &staging.path("etc"), &shape).inspect_err(|_| discard(&root))?,
+            Some(image) => {
+                let own = staging.path("images").join(&name);
+                lay_image(&root, &own, image, &shape).inspect_err(|_| discard_image(&root, &own))?;
+                self.let_go(staging);
+                self.images.push_back(shape.clone());
+            }
+        }
         self.made.insert(shape, root.clone());
         Ok(root)
+    }
+
+    /// The oldest image goes where there are too many; sandboxes have copies of their own.
+    fn let_go(&mut self, staging: &Staging) {
+        if self.images.len() < MOST_IMAGES {
+            return;
+        }
+        let oldest = self.images.pop_front().and_then(|shape| self.made.remove(&shape));
+        if let Some((root, name)) = oldest.as_ref().and_then(|root| Some((root, root.file_name()?))) {
+            discard_image(root, &staging.path("images").join(name));
+        }
     }
 }
 
@@ -59,7 +99,29 @@ fn shape_of(launch: &Launch) -> io::Result<Shape> {
     }
     targets.extend(launch.late.iter().map(|target| (target.clone(), true)));
     targets.sort();
-    Ok(Shape { targets, links: launch.links.clone() })
+    let image = launch.root.as_deref().map(image_at).transpose()?;
+    Ok(Shape { targets, links: launch.links.clone(), image })
+}
+
+fn image_at(path: &Path) -> io::Result<Image> {
+    let found = fs::metadata(path)
+        .and_then(|found| if found.is_dir() { Ok(found) } else { Err(io::ErrorKind::NotADirectory.into()) })
+        .map_err(|error| io::Error::new(error.kind(), format!("root file system {}: {error}", path.display())))?;
+    Ok(Image { path: path.to_owned(), device: found.dev(), inode: found.ino() })
+}
+
+fn lay_image(root: &Path, own: &Path, image: &Image, shape: &Shape) -> io::Result<()> {
+    let (above, below) = (own.join("above"), own.join("below"));
+    fs::create_dir_all(&below)?;
+    for folder in FOLDERS_OF_IMAGES {
+        fs::create_dir_all(above.join(folder))?;
+    }
+    fs::write(above.join("etc/hosts"), HOSTS)?;
+    fs::write(above.join("etc/resolv.conf"), NO_RESOLVER)?;
+    make_places(&above, shape)?;
+    mounts::bind_read_only(&image.path, &below)?;
+    mounts::lay_over(&above, &below, root)
+        .map_err(|error| io::Error::new(error.kind(), format!("lay an image under a root (overlayfs): {error}")))
 }
 
 fn fill(root: &Path, etc: &Path, shape: &Shape) -> io::Result<()> {
@@ -71,6 +133,11 @@ fn fill(root: &Path, etc: &Path, shape: &Shape) -> io::Result<()> {
     for name in BESIDE_USR {
         beside_usr(name, root)?;
     }
+    make_places(root, shape)
+}
+
+/// Mount points and links.
+fn make_places(root: &Path, shape: &Shape) -> io::Result<()> {
     for (target, is_folder) in &shape.targets {
         let path = inside(root, target);
         if *is_folder {
@@ -107,6 +174,18 @@ fn make_parent(path: &Path) -> io::Result<()> {
 /// An absolute path inside, seen from here. It was checked to have no `..`.
 pub(super) fn inside(root: &Path, path: &str) -> PathBuf {
     root.join(path.trim_start_matches('/'))
+}
+
+fn discard_image(root: &Path, own: &Path) {
+    // What is mounted goes first, so that only folders of our own are deleted.
+    for mounted in [root.to_owned(), own.join("below")] {
+        let _not_mounted = rustix::mount::unmount(&mounted, rustix::mount::UnmountFlags::DETACH);
+    }
+    for folder in [root, own] {
+        if let Err(error) = fs::remove_dir_all(folder) {
+            tracing::warn!(%error, root = %folder.display(), "cannot remove the root of an image");
+        }
+    }
 }
 
 fn discard(root: &Path) {

@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! etc/       a few files of the host's /etc, and our own passwd, group, hosts, resolv.conf
-//! roots/N/   one skeleton per set of bind targets (see skeleton.rs), the host's /usr and our etc mounted in it
+//! roots/N/   one skeleton per set of bind targets (see skeleton.rs), the host's /usr and our etc mounted in it, or an image
+//! images/N/  what such an image is laid under, and the image itself
 //! launch/    where one root at a time is put together
 //! empty/     what a running sandbox sees in its late folder at first
 //! late/ID/   where that folder is filled (see late.rs)
@@ -53,13 +54,13 @@ const GROUP: &str = "root:x:0:
 snuser:x:1003:
 nogroup:x:65534:
 ";
-const HOSTS: &str = "127.0.0.1 localhost
+pub(super) const HOSTS: &str = "127.0.0.1 localhost
 ::1 localhost ip6-localhost ip6-loopback
 ";
 
 /// Where there is no network: an address of nobody (TEST-NET-1), which has no route. To ask it fails at once and is counted as
 /// refused; without it the C library would ask the sandbox's own loopback, and nobody could tell why a name does not resolve.
-const NO_RESOLVER: &str = "nameserver 192.0.2.53\n";
+pub(super) const NO_RESOLVER: &str = "nameserver 192.0.2.53\n";
 
 /// Where the tmpfs is mounted. A folder of our own would stay behind a killed spawner, and whoever removed it, another spawner for
 /// one, would take this spawner's mounts away: the kernel detaches what other namespaces have mounted on a removed folder. This
@@ -77,7 +78,7 @@ impl Staging {
     pub(super) fn prepare() -> io::Result<Staging> {
         let staging = Staging { folder: PathBuf::from(PLACE) };
         mounts::staging(&staging.folder)?;
-        for folder in ["etc", "roots", "launch", "empty", "late"] {
+        for folder in ["etc", "roots", "images", "launch", "empty", "late"] {
             fs::create_dir(staging.path(folder))?;
         }
         for folder in ["bundles", "state"] {

@@ -33,6 +33,13 @@ pub(crate) const TESTS: &[Test] = &[
     ("refused_connections_are_counted", counted),
 ];
 
+/// Those that depend on how a sandbox is made.
+pub(crate) const WITH_EACH_ENGINE: [&str; 3] = [
+    "egress_reaches_the_internet_under_the_hosts_address",
+    "egress_keeps_sandboxes_apart",
+    "egress_leaves_nothing_behind",
+];
+
 /// What the host reaches is of no interest here; its resolver is ours.
 fn egress(allow: &[String]) -> Egress {
     Egress {

@@ -6,10 +6,11 @@ use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use fungraph_sandbox::{
-    Bind, Config, Egress, Error, Exit, ExitStatus, Launch, Limits, Network, Sandbox, Spawner, start,
+    Bind, Config, Egress, Engine, Error, Exit, ExitStatus, Launch, Limits, Network, Sandbox, Spawner, User, start,
 };
 use tokio::task::JoinHandle;
 
@@ -17,6 +18,18 @@ use tokio::task::JoinHandle;
 pub(crate) type Test = (&'static str, fn());
 
 pub(crate) const MIB: u64 = 1 << 20;
+
+static ENGINE: OnceLock<Engine> = OnceLock::new();
+
+/// What makes the sandboxes of this process.
+pub(crate) fn engine() -> Engine {
+    ENGINE.get().copied().unwrap_or_default()
+}
+
+/// Said once, before the first spawner.
+pub(crate) fn set_engine(engine: Engine) {
+    ENGINE.set(engine).expect("it is said once");
+}
 
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
@@ -58,15 +71,22 @@ pub(crate) fn log_to_stderr() {
 
 pub(crate) fn run_all(tests: &[Test]) -> ExitCode {
     let mut failed = Vec::new();
+    let engine = engine();
+    let all = Instant::now();
     for (name, test) in tests {
         let begin = Instant::now();
         let passed = catch_unwind(AssertUnwindSafe(test)).is_ok();
-        say(&format!("test {name} ... {} ({} ms)", if passed { "ok" } else { "FAILED" }, begin.elapsed().as_millis()));
+        say(&format!(
+            "test {engine}::{name} ... {} ({} ms)",
+            if passed { "ok" } else { "FAILED" },
+            begin.elapsed().as_millis()
+        ));
         if !passed {
             failed.push(*name);
         }
     }
-    say(&format!("{} passed, {} failed {failed:?}", tests.len() - failed.len(), failed.len()));
+    let (passed, seconds) = (tests.len() - failed.len(), all.elapsed().as_secs());
+    say(&format!("{engine}: {passed} passed, {} failed {failed:?}, in {seconds} s", failed.len()));
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -143,7 +163,13 @@ pub(crate) fn unique(name: &str) -> String {
 }
 
 pub(crate) fn config(folder: &Path, name: &str) -> Config {
-    Config { folder: folder.join("sandbox"), name: name.to_owned(), accept_missing: Vec::new(), egress: None }
+    Config {
+        folder: folder.join("sandbox"),
+        name: name.to_owned(),
+        engine: engine(),
+        accept_missing: Vec::new(),
+        egress: None,
+    }
 }
 
 pub(crate) fn cgroups(name: &str) -> Vec<PathBuf> {
@@ -190,6 +216,8 @@ pub(crate) async fn try_launch(spawner: &Spawner, launch: Launch) -> Result<Runn
 pub(crate) fn launch(id: &str, args: &[&str]) -> Launch {
     Launch {
         id: id.to_owned(),
+        root: None,
+        user: User::FUNCTION,
         binds: Vec::new(),
         late: None,
         links: Vec::new(),

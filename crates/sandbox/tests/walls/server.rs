@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Mutex;
 
-use fungraph_sandbox::{ExitStatus, Spawner, Wall, WallState, drop_privileges, inspect, start};
+use fungraph_sandbox::{Engine, ExitStatus, Spawner, Wall, WallState, drop_privileges, inspect, start};
 
-use crate::harness::{MIB, Test, block_on, config, say, sh, try_launch, unique};
+use crate::harness::{MIB, Test, block_on, config, engine, say, set_engine, sh, try_launch, unique};
 
 pub(crate) const TESTS: &[Test] = &[
     ("an_unprivileged_server_launches_and_measures", unprivileged_server),
@@ -21,13 +21,19 @@ pub(crate) const DOOMED_ROLE: &str = "__doomed";
 fn unprivileged_server() {
     let folder = tempfile::tempdir().expect("a folder");
     let program = std::env::current_exe().expect("it has a path");
-    let output = Command::new(program).arg(ROLE).arg(folder.path()).output().expect("it runs");
+    let output = Command::new(program).arg(ROLE).arg(folder.path()).arg(engine().name()).output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn take_engine(argument: usize) {
+    let name = std::env::args().nth(argument).expect("it is given");
+    set_engine(Engine::from_name(&name).expect("an engine"));
 }
 
 /// The role itself; panics tell what is wrong.
 pub(crate) fn main() -> ExitCode {
     let folder = std::env::args().nth(2).expect("a folder");
+    take_engine(3);
     let process = start(&config(Path::new(&folder), &unique("wserver1"))).expect("the spawner starts");
     drop_privileges(65_534, 65_534).expect("root is given up");
     let status = std::fs::read_to_string("/proc/self/status").expect("it is there");
@@ -80,7 +86,14 @@ static DOOMED: Mutex<Option<Child>> = Mutex::new(None);
 pub(crate) fn start_doomed(folder: &Path, name: &str) -> (u32, u32) {
     let program = std::env::current_exe().expect("it has a path");
     let mut command = Command::new(program);
-    let mut child = command.arg(DOOMED_ROLE).arg(folder).arg(name).stdout(Stdio::piped()).spawn().expect("it runs");
+    let mut child = command
+        .arg(DOOMED_ROLE)
+        .arg(folder)
+        .arg(name)
+        .arg(engine().name())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).expect("it tells");
     *DOOMED.lock().expect("nobody panicked") = Some(child);
@@ -97,6 +110,7 @@ pub(crate) fn kill_doomed() {
 /// The role: one sandbox, then nothing until the end.
 pub(crate) fn doomed_main() -> ExitCode {
     let argument = |number| std::env::args().nth(number).expect("it is given");
+    take_engine(4);
     let process = start(&config(Path::new(&argument(2)), &argument(3))).expect("the spawner starts");
     let pid = process.pid();
     block_on(async {

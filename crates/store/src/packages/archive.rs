@@ -26,6 +26,8 @@ pub(super) fn lay_out(
     match package.code_type {
         CodeType::Inline => one_file(&package.filename, bytes, tree),
         CodeType::Zip => unpack::unpack(&mut open(bytes, limits)?, bytes.len(), tree, limits),
+        // Images are kept elsewhere; nobody puts one here.
+        CodeType::Image => Err(fault::archive("it is a container image")),
         CodeType::Jar => {
             let mut archive = open(bytes, limits)?;
             if is_jar(&archive) {

@@ -13,16 +13,16 @@ const SYNCED_ALONE: usize = 64;
 
 /// A folder for things being made or removed; goes with all it holds when dropped.
 #[derive(Debug)]
-pub(super) struct Staging(PathBuf);
+pub(crate) struct Staging(PathBuf);
 
 impl Staging {
-    pub(super) fn new(root: &Path) -> io::Result<Self> {
+    pub(crate) fn new(root: &Path) -> io::Result<Self> {
         let path = root.join(format!("{STAGING}{}", Uuid::new_v4()));
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self(path))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }
@@ -37,7 +37,7 @@ impl Drop for Staging {
 }
 
 /// Removes what an interrupted run left.
-pub(super) fn sweep(root: &Path) -> io::Result<()> {
+pub(crate) fn sweep(root: &Path) -> io::Result<()> {
     for entry in fs::read_dir(root)? {
         let entry = entry?;
         if entry.file_name().as_encoded_bytes().starts_with(STAGING.as_bytes()) {
@@ -48,7 +48,7 @@ pub(super) fn sweep(root: &Path) -> io::Result<()> {
 }
 
 /// A folder of mode 0755, with missing parents; one that exists keeps its mode.
-pub(super) fn make_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
@@ -63,14 +63,14 @@ pub(super) fn make_folder(path: &Path) -> io::Result<()> {
 }
 
 /// A new file; fails where the name is taken, also by a link.
-pub(super) fn create_file(path: &Path, mode: u32) -> io::Result<File> {
+pub(crate) fn create_file(path: &Path, mode: u32) -> io::Result<File> {
     let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.set_permissions(Permissions::from_mode(mode))?;
     Ok(file)
 }
 
 /// Brings a tree of `files` files to disk.
-pub(super) fn settle(tree: &Path, files: usize) -> io::Result<()> {
+pub(crate) fn settle(tree: &Path, files: usize) -> io::Result<()> {
     if files > SYNCED_ALONE {
         return rustix::fs::syncfs(File::open(tree)?).map_err(io::Error::from);
     }

@@ -30,6 +30,7 @@ pub(super) struct Layer<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Report {
     pub(super) files: usize,
+    /// Lines for [`in_words`].
     pub(super) conflicts: Vec<String>,
 }
 
@@ -59,6 +60,18 @@ pub(super) fn merge(layers: &[Layer<'_>], target: &Path, limits: &PackageLimits)
     Ok(merge.report)
 }
 
+/// A line of a report, which has the numbers of layers: whoever has the same files gets the same folder and report, but
+/// names his layers himself, and has no business with the names of others.
+pub(super) fn in_words(line: &str, layers: &[Layer<'_>]) -> String {
+    let name = |number: &str| Some(layers.get(number.parse::<usize>().ok()?)?.name.as_str());
+    let mut parts = line.splitn(3, '\t').collect::<Vec<_>>().into_iter();
+    let (winner, loser, place) = (parts.next().and_then(name), parts.next().and_then(name), parts.next());
+    match (winner, loser, place) {
+        (Some(winner), Some(loser), Some(place)) => format!("{place}: that of {winner} is used, not that of {loser}"),
+        _ => line.to_owned(),
+    }
+}
+
 struct Merge<'a> {
     limits: &'a PackageLimits,
     bytes: u64,
@@ -79,7 +92,7 @@ impl Merge<'_> {
             let found = fs::symlink_metadata(&there).ok();
             if !(about.is_dir() && found.as_ref().is_some_and(Metadata::is_dir)) {
                 if let Some(found) = found {
-                    self.replace(layers, number, &place, &there, &found)?;
+                    self.replace(number, &place, &there, &found)?;
                 }
                 self.put(&source, &there, &about)?;
             }
@@ -92,22 +105,14 @@ impl Merge<'_> {
     }
 
     /// What an earlier layer has in this place goes.
-    fn replace(
-        &mut self,
-        layers: &[Layer<'_>],
-        number: usize,
-        place: &Path,
-        there: &Path,
-        found: &Metadata,
-    ) -> Result<(), PackageError> {
+    fn replace(&mut self, number: usize, place: &Path, there: &Path, found: &Metadata) -> Result<(), PackageError> {
         let removed = if found.is_dir() { fs::remove_dir_all(there) } else { fs::remove_file(there) };
         removed.map_err(during("replace", there))?;
         self.lost += 1;
         if self.lost <= MOST_LINES {
-            let loser = self.owners.get(place).map_or("another", |owner| layers[*owner].name.as_str());
+            let loser = self.owners.get(place).copied().unwrap_or_default();
             let place = place.display().to_string().escape_debug().to_string();
-            let winner = &layers[number].name;
-            self.report.conflicts.push(format!("{place}: that of {winner} is used, not that of {loser}"));
+            self.report.conflicts.push(format!("{number}\t{loser}\t{place}"));
         }
         Ok(())
     }

@@ -63,9 +63,18 @@ pub(crate) fn request(event: &[u8]) -> Result<Request<Full<Bytes>>, BadEvent> {
 
 /// `POST /init` with `{}` (contract: custom-runtime.md 2.1).
 pub(crate) fn initialization() -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::new(Bytes::from_static(b"{}")));
+    post("/init", Bytes::from_static(b"{}"))
+}
+
+/// `POST /invoke` with an event (contract: custom-runtime.md 3.1).
+pub(crate) fn invocation(event: Bytes) -> Request<Full<Bytes>> {
+    post("/invoke", event)
+}
+
+fn post(path: &'static str, body: Bytes) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(body));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = Uri::from_static("/init");
+    *request.uri_mut() = Uri::from_static(path);
     request.headers_mut().insert(header::HOST, HOST);
     request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -147,6 +147,7 @@ fn draft(args: &InvokeArgs, runtime: Runtime, package: &[u8]) -> FunctionDraft {
             code_type: Some("zip".to_owned()),
             filename: Some("folder.zip".to_owned()),
             file: Some(STANDARD.encode(package)),
+            image: None,
         },
         attached: AttachedDraft::default(),
     }

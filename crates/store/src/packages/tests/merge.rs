@@ -82,6 +82,19 @@ async fn later_layers_win_and_every_loss_is_told() {
 }
 
 #[tokio::test]
+async fn report_of_a_shared_folder_says_the_names_of_who_reads_it() {
+    let place = Place::new();
+    let code = place.put(CodeType::Zip, "", zip_of(&[("a.py", "own")])).await.expect("is taken");
+    let archive = zip_of(&[("a.py", "over")]);
+    let [theirs, mine] =
+        [dependency(&place, "secret", archive.clone()).await, dependency(&place, "mine", archive).await];
+    let first = place.packages.merge(&code, &[theirs]).await.expect("merges");
+    let second = place.packages.merge(&code, &[mine]).await.expect("merges");
+    assert_eq!(second.digest, first.digest, "it is the same folder");
+    assert_eq!(second.conflicts, ["a.py: that of the dependency mine (version 1) is used, not that of the function"]);
+}
+
+#[tokio::test]
 async fn links_and_modes_stay_and_nothing_is_written_through_a_link() {
     let place = Place::new();
     let script = zip(|writer| {

@@ -1,0 +1,141 @@
+//! The bare limit of programs of their own: the same program, with nothing between it and the same HTTP front.
+//!
+//! For http functions the front calls the program's port, each time over a new connection, as the platform does. For Custom
+//! functions the front is the runtime API itself.
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use bytes::Bytes;
+use clap::ValueEnum;
+use http::header::{CONTENT_TYPE, HeaderName};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::bare::{app, serve};
+use crate::compare::EVENT;
+
+/// How a program is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Program {
+    Custom,
+    Http,
+}
+
+impl Program {
+    /// The runtime's name, as in the API.
+    pub(crate) fn runtime(self) -> &'static str {
+        match self {
+            Self::Custom => "Custom",
+            Self::Http => "http",
+        }
+    }
+
+    /// Its file below `apps/programs`.
+    pub(crate) fn file(self) -> &'static str {
+        match self {
+            Self::Custom => "custom.js",
+            Self::Http => "http.js",
+        }
+    }
+}
+
+type Json = ([(HeaderName, &'static str); 1], Bytes);
+
+/// Serves calls until it is killed.
+pub(crate) async fn run(program: Program) -> Result<()> {
+    match program {
+        Program::Custom => custom().await,
+        Program::Http => http().await,
+    }
+}
+
+fn start(program: Program, variable: &str, value: &str) -> Result<Child> {
+    // It ends with this process, which is killed.
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL", "node"])
+        .arg(app("programs").join(program.file()))
+        .env(variable, value)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .kill_on_drop(true);
+    command.spawn().context("cannot start node")
+}
+
+async fn http() -> Result<()> {
+    let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let _child = start(Program::Http, "PORT", &free.port().to_string())?;
+    while TcpStream::connect(free).await.is_err() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    serve(Router::new().fallback(call_port).with_state(free)).await
+}
+
+async fn call_port(State(address): State<SocketAddr>, _event: Bytes) -> Json {
+    let mut stream = TcpStream::connect(address).await.expect("the program listens");
+    stream.set_nodelay(true).expect("it is a TCP socket");
+    let length = EVENT.len();
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: bare\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{EVENT}"
+    );
+    stream.write_all(request.as_bytes()).await.expect("the program reads");
+    let mut answer = Vec::with_capacity(1024);
+    stream.read_to_end(&mut answer).await.expect("the program answers");
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("it speaks HTTP") + 4;
+    json(Bytes::from(answer).slice(end..))
+}
+
+/// An event, and where its answer goes.
+type Event = (Bytes, oneshot::Sender<Bytes>);
+
+struct Api {
+    events: Mutex<mpsc::Receiver<Event>>,
+    /// The program answers one event after the other.
+    running: Mutex<Option<oneshot::Sender<Bytes>>>,
+}
+
+async fn custom() -> Result<()> {
+    let (sender, events) = mpsc::channel(64);
+    let api = Arc::new(Api { events: Mutex::new(events), running: Mutex::new(None) });
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let _child = start(Program::Custom, "RUNTIME_API_ADDR", &listener.local_addr()?.to_string())?;
+    let routes = Router::new()
+        .route("/v1/runtime/invocation/request", get(hand_out))
+        .route("/v1/runtime/invocation/response/{id}", post(take))
+        .with_state(api);
+    use axum::serve::ListenerExt as _;
+    let listener = listener.tap_io(|stream| stream.set_nodelay(true).expect("it is a TCP socket"));
+    // Ends with this process.
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    serve(Router::new().fallback(call_loop).with_state(sender)).await
+}
+
+async fn call_loop(State(sender): State<mpsc::Sender<Event>>, event: Bytes) -> Json {
+    let (done, answer) = oneshot::channel();
+    sender.send((event, done)).await.expect("the API runs");
+    json(answer.await.expect("the program answers"))
+}
+
+async fn hand_out(State(api): State<Arc<Api>>) -> ([(HeaderName, &'static str); 1], Bytes) {
+    let (event, done) = api.events.lock().await.recv().await.expect("the front runs");
+    *api.running.lock().await = Some(done);
+    ([(HeaderName::from_static("x-cff-request-id"), "11111111-1111-1111-1111-111111111111")], event)
+}
+
+async fn take(State(api): State<Arc<Api>>, Path(_): Path<String>, answer: Bytes) {
+    if let Some(done) = api.running.lock().await.take() {
+        done.send(answer).expect("the front waits");
+    }
+}
+
+fn json(body: Bytes) -> Json {
+    ([(CONTENT_TYPE, "application/json")], body)
+}
