@@ -32,7 +32,20 @@ static PHP: Bootstrap = Bootstrap {
     file: "bootstrap.php",
     text: include_str!("../../../runtimes/php/bootstrap.php"),
     // What the host's php.ini may set and a script cannot take back.
-    flags: &["-d", "auto_prepend_file=", "-d", "auto_append_file=", "-d", "open_basedir=", "-d", "memory_limit=-1"],
+    flags: &[
+        "-d",
+        "auto_prepend_file=",
+        "-d",
+        "auto_append_file=",
+        "-d",
+        "open_basedir=",
+        "-d",
+        "memory_limit=-1",
+        "-d",
+        "disable_functions=",
+        "-d",
+        "disable_classes=",
+    ],
 };
 
 impl Bootstrap {
@@ -56,5 +69,25 @@ impl Bootstrap {
         let program = interpreter.program.to_string_lossy().into_owned();
         let flags = self.flags.iter().map(|flag| (*flag).to_owned());
         std::iter::once(program).chain(flags).chain([format!("{RUNTIME_ROOT}/{file}")]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, process::Command};
+
+    use super::PHP;
+
+    #[test]
+    fn a_php_ini_that_forbids_functions_does_not_forbid_them_here() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ini = folder.path().join("php.ini");
+        fs::write(&ini, "disable_functions = putenv, ini_set, ob_start\n").expect("it is ours");
+        let run = |flags: &[&str]| {
+            let mut php = Command::new("php");
+            php.arg("-c").arg(&ini).args(flags).args(["-r", "echo (int) function_exists('putenv');"]);
+            String::from_utf8(php.output().expect("php is installed").stdout).expect("a digit")
+        };
+        assert_eq!((run(&[]).as_str(), run(PHP.flags).as_str()), ("0", "1"));
     }
 }

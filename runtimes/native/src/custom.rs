@@ -26,6 +26,8 @@ use crate::{
 
 /// How long answers of a program that has ended are looked for: they lie in a socket of this process already, or never come.
 const LAST_ANSWERS: Duration = Duration::from_millis(50);
+/// How long one that has begun to arrive by then may take.
+const LAST_BYTES: Duration = Duration::from_millis(500);
 
 /// A running Custom function.
 pub(crate) struct Custom {
@@ -52,7 +54,7 @@ impl Custom {
             () = desk.asked() => Ok((Self { desk, link: link.clone() }, program)),
             status = program.ended() => Err(child::ended_early("bootstrap", status, &format!("before it {asks}"))),
             () = sleep(load.start_limit()) => {
-                let seconds = load.start_limit().as_secs();
+                let seconds = load.start_seconds();
                 Err(Failure::not_ready(&format!("bootstrap has not {asks} within {seconds} seconds; raise initializer_timeout, or do less before that")))
             }
         }
@@ -72,5 +74,6 @@ impl Custom {
     /// Takes the answers that were sent just before.
     pub(crate) async fn program_ended(&self) {
         let _unanswered = timeout(LAST_ANSWERS, self.desk.all_answered()).await;
+        let _stuck = timeout(LAST_BYTES, self.desk.all_taken()).await;
     }
 }

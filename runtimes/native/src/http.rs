@@ -17,6 +17,7 @@ use tokio::{
 
 use self::event::BadEvent;
 use crate::{
+    busy::{Busy, Task},
     child::{self, Program},
     failure::{self, Failure},
     frame::{Call, Form},
@@ -39,6 +40,9 @@ const SHELL: &str = "/bin/bash";
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 /// How long a broken connection may be the first sign of a program that is ending.
 const LAST_BREATH: Duration = Duration::from_millis(100);
+/// How long answers of a program that has ended are looked for: they lie in a socket of this process already, or somebody whom it left
+/// behind would have to send them.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// A running web server.
 pub(crate) struct Http {
@@ -51,6 +55,8 @@ struct Shared {
     /// Region of the server, for a header; empty where it is not known.
     region: String,
     program: Program,
+    /// Requests that may still be answered.
+    open: Busy,
     asks: Asks,
 }
 
@@ -99,19 +105,19 @@ impl Http {
             }
             () = sleep(limit) => return Err(Failure::not_ready(&format!(
                 "nothing listens on port 8000 after {} seconds; let the server listen on 127.0.0.1:8000 or 0.0.0.0:8000, or raise initializer_timeout",
-                limit.as_secs()
+                load.start_seconds()
             ))),
         }
         let region = std::env::var(crate::REGION).unwrap_or_default();
-        let shared = Shared { load, link: link.clone(), region, program: program.clone(), asks };
+        let shared = Shared { load, link: link.clone(), region, program: program.clone(), asks, open: Busy::default() };
         Ok((Self { shared: Arc::new(shared) }, program))
     }
 
     /// `POST /init` with `{}`.
     pub(crate) fn initialize(&self, call: Call) {
-        let shared = Arc::clone(&self.shared);
+        let (shared, open) = (Arc::clone(&self.shared), self.shared.open.begin());
         tokio::spawn(async move {
-            match shared.initialize(&call).await {
+            match shared.initialize(&call, open).await {
                 Ok(()) => shared.link.initialized(call.number).await,
                 Err(failure) => shared.link.failed(call.number, &failure).await,
             }
@@ -120,11 +126,11 @@ impl Http {
 
     /// Sends the request that the event describes.
     pub(crate) fn call(&self, call: Call) {
-        let shared = Arc::clone(&self.shared);
+        let (shared, open) = (Arc::clone(&self.shared), self.shared.open.begin());
         tokio::spawn(async move {
             let answered = match shared.asks {
-                Asks::Requests => shared.call(&call).await.map(|result| (Form::Json, result)),
-                Asks::Events => shared.invoke(&call).await.map(|result| (Form::Bytes, result)),
+                Asks::Requests => shared.call(&call, open).await.map(|result| (Form::Json, result)),
+                Asks::Events => shared.invoke(&call, open).await.map(|result| (Form::Bytes, result)),
             };
             match answered {
                 Ok((form, result)) => shared.link.returned(call.number, form, &result).await,
@@ -133,12 +139,14 @@ impl Http {
         });
     }
 
-    /// A server that has ended answers nothing any more.
-    pub(crate) async fn program_ended(&self) {}
+    /// Takes the answers that were sent just before.
+    pub(crate) async fn program_ended(&self) {
+        let _unanswered = timeout(LAST_ANSWERS, self.shared.open.done()).await;
+    }
 }
 
 impl Shared {
-    async fn initialize(&self, call: &Call) -> Result<(), Failure> {
+    async fn initialize(&self, call: &Call, open: Task) -> Result<(), Failure> {
         let mut request = event::initialization();
         head::add(request.headers_mut(), &self.load, &self.region, &call.id);
         let answered = wire::exchange(request, self.load.result_limit()).await;
@@ -149,11 +157,11 @@ impl Shared {
                 let text = String::from_utf8_lossy(answer.body());
                 Err(failed(format!("POST /init was answered with {}: {}", answer.status().as_u16(), clip(&text))))
             }
-            Err(error) => Err(self.broken(failure::INITIALIZER, &error).await),
+            Err(error) => Err(self.broken(open, failure::INITIALIZER, &error).await),
         }
     }
 
-    async fn call(&self, call: &Call) -> Result<Vec<u8>, Failure> {
+    async fn call(&self, call: &Call, open: Task) -> Result<Vec<u8>, Failure> {
         let mut request = event::request(&call.event).map_err(|error| bad_event(&error))?;
         head::add(request.headers_mut(), &self.load, &self.region, &call.id);
         // The result carries the body as base64, which is a third longer.
@@ -161,12 +169,12 @@ impl Shared {
         match wire::exchange(request, limit).await {
             Ok(answer) => Ok(answer::object(&answer, &call.id)),
             Err(wire::Error::TooLarge) => Err(Failure::too_large()),
-            Err(error) => Err(self.broken(failure::CALL, &error).await),
+            Err(error) => Err(self.broken(open, failure::CALL, &error).await),
         }
     }
 
     /// The event is the body, and so is the result; any status but 200 is a failure that the body tells of.
-    async fn invoke(&self, call: &Call) -> Result<Vec<u8>, Failure> {
+    async fn invoke(&self, call: &Call, open: Task) -> Result<Vec<u8>, Failure> {
         let mut request = event::invocation(call.event.clone());
         head::add(request.headers_mut(), &self.load, &self.region, &call.id);
         match wire::exchange(request, self.load.result_limit()).await {
@@ -177,12 +185,13 @@ impl Shared {
             }
             Ok(answer) => Err(Failure::reported(answer.body())),
             Err(wire::Error::TooLarge) => Err(Failure::too_large()),
-            Err(error) => Err(self.broken(failure::CALL, &error).await),
+            Err(error) => Err(self.broken(open, failure::CALL, &error).await),
         }
     }
 
     /// A connection broke. Where the program ends too, that is what its caller is told, and not by us.
-    async fn broken(&self, code: u16, error: &wire::Error) -> Failure {
+    async fn broken(&self, open: Task, code: u16, error: &wire::Error) -> Failure {
+        drop(open);
         let ends = async {
             self.program.ended().await;
             // Now this process ends as well.

@@ -8,6 +8,7 @@
 //! One thread does it all: a call costs one wake-up on the way in and one on the way out. Nothing of the server is used here, and
 //! what this program keeps is small, since every instance has one.
 
+mod busy;
 mod child;
 mod custom;
 mod failure;

@@ -26,7 +26,7 @@ const LEAVING: u8 = 1;
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     stream: Arc<UnixStream>,
-    /// Held while a frame is written: a large one takes several writes.
+    /// Held while a frame is written, or several that belong together: a large one takes several writes.
     turn: Arc<Mutex<()>>,
 }
 
@@ -63,14 +63,12 @@ impl Link {
 
     /// A call, or the start where the number is 0, failed: the object goes to the log first.
     pub(crate) async fn failed(&self, call: u32, failure: &Failure) {
-        self.log(call, &failure.object).await;
-        self.send(Kind::Failed, call, failure.code, 0, failure.object.as_bytes()).await;
+        self.fail(call, failure, 0).await;
     }
 
     /// The same of a call whose process ends after it.
     pub(crate) async fn failed_leaving(&self, call: u32, failure: &Failure) {
-        self.log(call, &failure.object).await;
-        self.send(Kind::Failed, call, failure.code, LEAVING, failure.object.as_bytes()).await;
+        self.fail(call, failure, LEAVING).await;
     }
 
     /// Writes into the log of a call.
@@ -78,8 +76,24 @@ impl Link {
         self.send(Kind::Log, call, 0, 0, lines(text).as_bytes()).await;
     }
 
+    /// Waits until what was said before is written as a whole.
+    pub(crate) async fn settled(&self) {
+        let _turn = self.turn.lock().await;
+    }
+
+    async fn fail(&self, call: u32, failure: &Failure, form: u8) {
+        let _turn = self.turn.lock().await;
+        self.write(Kind::Log, call, 0, 0, lines(&failure.object).as_bytes()).await;
+        self.write(Kind::Failed, call, failure.code, form, failure.object.as_bytes()).await;
+    }
+
+    /// A frame in its turn. Whoever drops this while it waits may leave half a frame behind: nobody does.
     async fn send(&self, kind: Kind, call: u32, code: u16, form: u8, payload: &[u8]) {
         let _turn = self.turn.lock().await;
+        self.write(kind, call, code, form, payload).await;
+    }
+
+    async fn write(&self, kind: Kind, call: u32, code: u16, form: u8, payload: &[u8]) {
         let header = frame::header(kind, call, code, form, payload.len());
         if write_all(&self.stream, &header, payload).await.is_err() {
             // The platform is gone, and with it every reason to go on.

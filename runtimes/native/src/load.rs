@@ -61,6 +61,11 @@ impl Load {
         Duration::from_millis(self.start_timeout_ms)
     }
 
+    /// The same in words: whoever waited for most of the last second waited for it.
+    pub(crate) fn start_seconds(&self) -> u64 {
+        self.start_timeout_ms.div_ceil(1000)
+    }
+
     /// What a call may take, in whole seconds.
     pub(crate) fn timeout_seconds(&self) -> u64 {
         self.timeout_ms / 1000

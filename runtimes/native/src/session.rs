@@ -51,6 +51,7 @@ async fn serve(link: &Link, orders: &mut Orders, native: Native, program: Progra
             order = orders.next() => order?,
             status = program.ended() => {
                 native.program_ended().await;
+                link.settled().await;
                 leave::like(status);
             }
         };

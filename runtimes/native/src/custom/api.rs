@@ -90,8 +90,8 @@ impl Api {
         let (parts, body) = request.into_parts();
         match route(&parts.method, parts.uri.path()) {
             Route::Event => self.event(client).await,
-            Route::Returned(id) => self.take(id, body, true).await,
-            Route::Failed(id) => self.take(id, body, false).await,
+            Route::Returned(id) => self.takes(id, body, true).await,
+            Route::Failed(id) => self.takes(id, body, false).await,
             Route::OtherMethod => plain(StatusCode::METHOD_NOT_ALLOWED, "GET asks for an event, POST answers one"),
             Route::Unknown => plain(
                 StatusCode::NOT_FOUND,
@@ -113,6 +113,17 @@ impl Api {
             }
             _ => status(StatusCode::NO_CONTENT),
         }
+    }
+
+    /// In a task of its own: a client may leave once it has sent its answer, and the end of its connection must neither lose that nor
+    /// cut a frame to the platform in two.
+    async fn takes(&self, id: &str, body: Incoming, is_result: bool) -> Answer {
+        let (api, id, arriving) = (self.clone(), id.to_owned(), self.desk.takes());
+        let taken = tokio::spawn(async move {
+            let _arriving = arriving;
+            api.take(&id, body, is_result).await
+        });
+        taken.await.unwrap_or_else(|_| status(StatusCode::INTERNAL_SERVER_ERROR))
     }
 
     async fn take(&self, id: &str, body: Incoming, is_result: bool) -> Answer {

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
 use super::calls::{Calls, Match};
-use crate::frame::Call;
+use crate::{
+    busy::{Busy, Task},
+    frame::Call,
+};
 
 /// Cheap to share.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +23,8 @@ struct Shared {
     asked: Notify,
     /// A call was answered.
     answered: Notify,
+    /// Answers that arrive.
+    taking: Busy,
 }
 
 /// Somebody's question for an event. Dropping it loses none: one that came just then goes to somebody else.
@@ -52,6 +57,16 @@ impl Desk {
             self.shared.answered.notify_one();
         }
         found
+    }
+
+    /// An answer begins to arrive.
+    pub(super) fn takes(&self) -> Task {
+        self.shared.taking.begin()
+    }
+
+    /// Waits until no answer is arriving.
+    pub(super) async fn all_taken(&self) {
+        self.shared.taking.done().await;
     }
 
     /// Waits until somebody has asked.

@@ -22,12 +22,16 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Self {
+        Self::with_limit(1000).await
+    }
+
+    async fn with_limit(limit: usize) -> Self {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair");
         ours.set_nonblocking(true).expect("it is ours");
         let (link, _orders) = link::open(theirs).expect("a socket");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let (address, desk) = (listener.local_addr().expect("it is bound"), Desk::default());
-        tokio::spawn(api::serve(listener, Api::new(desk.clone(), link, 1000)));
+        tokio::spawn(api::serve(listener, Api::new(desk.clone(), link, limit)));
         Self { desk, address, platform: UnixStream::from_std(ours).expect("a socket") }
     }
 
@@ -138,4 +142,24 @@ async fn an_answer_over_the_limit_fails_its_call_and_tells_both() {
         assert_ne!(stage.platform.read_buf(&mut frames).await.expect("a frame"), 0);
     }
     assert_eq!(frames[10], 70, "the log comes first");
+}
+
+#[tokio::test]
+async fn an_answer_is_passed_on_whole_though_its_client_leaves_at_once() {
+    const LENGTH: usize = 3_000_000;
+    let mut stage = Stage::with_limit(LENGTH).await;
+    let mut client = stage.poll().await;
+    stage.arrive(7);
+    id(&mut client).await;
+    let mut leaving = TcpStream::connect(stage.address).await.expect("it listens");
+    let head = format!("POST /v1/runtime/invocation/response/id-7 HTTP/1.1\r\nContent-Length: {LENGTH}\r\n\r\n");
+    leaving.write_all(head.as_bytes()).await.expect("it is open");
+    leaving.write_all(&vec![b'a'; LENGTH]).await.expect("it is open");
+    drop(leaving);
+    // More than the platform's socket holds: the answer is still being written when the client is gone.
+    let mut frame = vec![0; 12 + LENGTH];
+    let read = tokio::time::timeout(Duration::from_secs(20), stage.platform.read_exact(&mut frame)).await;
+    read.expect("all of it comes").expect("the link is open");
+    assert_eq!((frame[10], &frame[..4]), (68, &(LENGTH as u32).to_le_bytes()[..]));
+    assert!(frame[12..].iter().all(|byte| *byte == b'a'));
 }

@@ -147,11 +147,11 @@ impl NotReady {
             )),
             Self::Closed(limit) => Failure::not_ready(&format!(
                 "{handler:?} did not listen at RUNTIME_API_ADDR within {} seconds; {SERVE}",
-                limit.as_secs()
+                limit.as_millis().div_ceil(1000)
             )),
             Self::Silent(limit) => Failure::not_ready(&format!(
                 "{handler:?} listens at RUNTIME_API_ADDR, but did not agree to speak Go's RPC within {} seconds; {SERVE}",
-                limit.as_secs()
+                limit.as_millis().div_ceil(1000)
             )),
             Self::Broken(broken) => cannot_load(&format!("{handler:?}: {broken}")),
             Self::Lost(kind) => cannot_load(&format!(
