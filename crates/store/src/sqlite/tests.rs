@@ -83,6 +83,7 @@ async fn functions_of_a_database_from_before_dependencies_have_none() {
         "DROP TABLE function_dependencies",
         "DROP TABLE dependency_versions",
         "DROP TABLE dependencies",
+        "ALTER TABLE function_versions DROP COLUMN image",
         "ALTER TABLE function_versions DROP COLUMN merged_digest",
         "DELETE FROM _sqlx_migrations WHERE version >= 3",
     ] {
