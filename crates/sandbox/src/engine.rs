@@ -1,9 +1,11 @@
 //! What makes sandboxes: the engine that is compiled in, or an OCI program of the distribution.
 
 use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
 /// Which engine runs the bundles. All walls are the same bundle's; what differs is who reads it.
@@ -112,9 +114,13 @@ fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
     folders.map(|folder| folder.join(name)).find(|program| is_program(program))
 }
 
+/// The spawner runs it as root: a program that somebody else owns, or may change, is passed over.
 fn is_program(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    let ours = |owner| owner == 0 || owner == geteuid().as_raw();
+    path.metadata().is_ok_and(|found| {
+        let (mode, owner) = (found.mode(), found.uid());
+        found.is_file() && mode & 0o111 != 0 && mode & 0o022 == 0 && ours(owner)
+    })
 }
 
 fn ask(program: &Path) -> Result<String, String> {

@@ -413,7 +413,7 @@ impl Shelf {
     }
 
     fn unpack(&self, plan: &Plan, root: &Path) -> Result<u64, ImageError> {
-        let mut tree = Tree::open(root).map_err(during("open", root))?;
+        let mut tree = Tree::open(root, tree::STEPS).map_err(during("open", root))?;
         let mut allowance = Allowance::new(self.limits);
         let mut entries = 0;
         for layer in &plan.layers {

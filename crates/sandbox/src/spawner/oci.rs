@@ -10,9 +10,12 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, set_child_subreaper, set_parent_process_death_signal};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, set_child_subreaper, set_parent_process_death_signal};
 
 use super::init::{Init, encode};
 use super::reserved::Reserved;
@@ -21,6 +24,9 @@ use crate::launch::Launch;
 
 /// The init, as the program of a bundle names it.
 const INIT: &str = "/proc/self/fd/5";
+
+/// Longest time that a program may take: a hundred times what it takes on a busy host.
+const LIMIT: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
 /// An OCI program and what it needs each time.
 #[derive(Debug)]
@@ -40,6 +46,8 @@ pub(super) enum OciError {
     Run { engine: Engine, source: io::Error },
     #[error("{engine} {verb} failed: {told}")]
     Failed { engine: Engine, verb: &'static str, told: String },
+    #[error("{engine} {verb} did not end within {} seconds", LIMIT.tv_sec)]
+    Slow { engine: Engine, verb: &'static str },
     #[error("{engine} did not write the number of the new process")]
     NoPid { engine: Engine },
 }
@@ -86,12 +94,33 @@ impl Oci {
 
     fn run(&self, verb: &'static str, mut command: Command, bundle: &Path) -> Result<(), OciError> {
         let engine = self.engine;
-        let status = command.status().map_err(|source| OciError::Run { engine, source })?;
+        let cannot = |source| OciError::Run { engine, source };
+        let mut child = command.spawn().map_err(cannot)?;
+        if !ends_in_time(&child).map_err(cannot)? {
+            // It may end this very moment, which is as good.
+            let _gone = child.kill();
+            let _status = child.wait();
+            return Err(OciError::Slow { engine, verb });
+        }
+        let status = child.wait().map_err(cannot)?;
         if status.success() {
             return Ok(());
         }
         let told = fs::read_to_string(log(bundle)).ok().and_then(|text| last_words(&text));
         Err(OciError::Failed { engine, verb, told: told.unwrap_or_else(|| status.to_string()) })
+    }
+}
+
+/// Waits for the end of a program, but not for ever: while it runs, no other launch, fit or kill is served.
+fn ends_in_time(child: &Child) -> io::Result<bool> {
+    let ended = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
+    let deadline = Instant::now() + Duration::from_secs(LIMIT.tv_sec.unsigned_abs());
+    loop {
+        match poll(&mut [PollFd::new(&ended, PollFlags::IN)], Some(&LIMIT)) {
+            Ok(ready) => return Ok(ready > 0),
+            Err(Errno::INTR) if Instant::now() < deadline => {}
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

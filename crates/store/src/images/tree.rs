@@ -7,24 +7,30 @@ use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, ResolveFlags, Timespec, Timestamps, chmodat, fchmod, fstat,
-    futimens, linkat, mkdirat, openat, openat2, statat, symlinkat, unlinkat,
+    futimens, linkat, mkdirat, openat, openat2, readlinkat, statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 
-/// Folders in one another; deeper ones are nobody's file system.
+/// Folders in one another; deeper ones are nobody's file system, and what is that deep cannot be removed by simple means.
 const DEPTH: usize = 255;
+/// Work that entries may make beyond themselves, a step each: folders made on the way to one, names looked at by a whiteout.
+pub(super) const STEPS: u64 = 4_000_000;
 const FOLDER: Mode = Mode::from_raw_mode(0o755);
 
 /// The root and what is known of it.
 pub(super) struct Tree {
     root: OwnedFd,
+    /// Parts of the root's own path.
+    above: usize,
+    /// Steps that are left.
+    steps: u64,
     /// The folder that was used last: most entries follow others of the same folder.
     last: Option<(PathBuf, Arc<OwnedFd>)>,
     /// What the present layer has made, by number of the inode: its own whiteouts do not concern these.
@@ -54,10 +60,11 @@ pub(super) fn inside(path: &[u8]) -> Result<PathBuf, &'static str> {
 }
 
 impl Tree {
-    /// Of an empty folder.
-    pub(super) fn open(folder: &Path) -> io::Result<Self> {
+    /// Of an empty folder, in so many steps ([`STEPS`]).
+    pub(super) fn open(folder: &Path, steps: u64) -> io::Result<Self> {
         let root = openat(CWD, folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        Ok(Self { root, last: None, made: HashSet::new() })
+        let above = parts(&root)?;
+        Ok(Self { root, above, steps, last: None, made: HashSet::new() })
     }
 
     /// What is made from here on belongs to another layer.
@@ -136,14 +143,14 @@ impl Tree {
     pub(super) fn white_out(&mut self, path: &Path) -> io::Result<()> {
         let Some((parent, name)) = self.place_that_exists(path)? else { return Ok(()) };
         self.last = None;
-        remove(&parent, &name, &self.made).map(|_| ())
+        remove(&parent, &name, &self.made, &mut self.steps).map(|_| ())
     }
 
     /// Takes away what earlier layers have put into a folder.
     pub(super) fn white_out_inside(&mut self, path: &Path) -> io::Result<()> {
         self.last = None;
         match self.resolve(path) {
-            Ok(folder) => remove_inside(&folder, &self.made).map(|_| ()),
+            Ok(folder) => remove_inside(&folder, &self.made, &mut self.steps).map(|_| ()),
             Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(errno.into()),
         }
@@ -170,22 +177,35 @@ impl Tree {
         }
     }
 
-    fn make(&self, path: &Path) -> io::Result<OwnedFd> {
+    fn make(&mut self, path: &Path) -> io::Result<OwnedFd> {
         match self.resolve(path) {
             Err(Errno::NOENT) => {}
-            other => return Ok(other?),
+            other => return self.shallow(other?),
         }
         // Not by recursion: a path may have hundreds of parts.
         let mut whole = PathBuf::new();
         for part in path {
-            let above = self.resolve(&whole)?;
+            let above = self.resolve(&whole).map_err(io::Error::from).and_then(|folder| self.shallow(folder))?;
             match new_folder(&above, part) {
-                Ok(()) | Err(Errno::EXIST) => {}
+                Ok(()) => step(&mut self.steps)?,
+                Err(Errno::EXIST) => {}
                 Err(errno) => return Err(errno.into()),
             }
             whole.push(part);
         }
-        Ok(self.resolve(path)?)
+        let folder = self.resolve(path)?;
+        self.shallow(folder)
+    }
+
+    /// A folder that something is put into: not too deep where it really is, since links lead to places far below their own.
+    fn shallow(&self, folder: OwnedFd) -> io::Result<OwnedFd> {
+        match parts(&folder) {
+            Ok(parts) if parts <= self.above + DEPTH => Ok(folder),
+            Ok(_) | Err(Errno::NAMETOOLONG) => {
+                Err(io::Error::new(io::ErrorKind::InvalidFilename, "links lead it too deep"))
+            }
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     fn resolve(&self, path: &Path) -> Result<OwnedFd, Errno> {
@@ -215,8 +235,21 @@ impl Tree {
     /// Whatever has this name goes, whichever layer it is of.
     fn clear_place(&mut self, parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
         self.last = None;
-        remove(parent, name, &HashSet::new()).map(|_| ())
+        remove(parent, name, &HashSet::new(), &mut self.steps).map(|_| ())
     }
+}
+
+/// Parts of the path of an open folder.
+fn parts(folder: &OwnedFd) -> Result<usize, Errno> {
+    let path = readlinkat(CWD, format!("/proc/self/fd/{}", folder.as_raw_fd()), Vec::new())?;
+    Ok(path.to_bytes().split(|byte| *byte == b'/').filter(|part| !part.is_empty()).count())
+}
+
+fn step(left: &mut u64) -> io::Result<()> {
+    *left = left.checked_sub(1).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidFilename, "folders that no entry names, or whiteouts, are too much work")
+    })?;
+    Ok(())
 }
 
 /// Sets when a file was changed last: Python trusts its byte code by that.
@@ -240,7 +273,8 @@ fn kind(mode: RawMode) -> FileType {
 }
 
 /// Removes one name with all below it, except what is to be kept; says whether it is gone.
-fn remove(parent: &OwnedFd, name: &OsStr, keep: &HashSet<u64>) -> io::Result<bool> {
+fn remove(parent: &OwnedFd, name: &OsStr, keep: &HashSet<u64>, steps: &mut u64) -> io::Result<bool> {
+    step(steps)?;
     let stat = match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => stat,
         Err(Errno::NOENT) => return Ok(true),
@@ -249,7 +283,7 @@ fn remove(parent: &OwnedFd, name: &OsStr, keep: &HashSet<u64>) -> io::Result<boo
     let kept = keep.contains(&stat.st_ino);
     if kind(stat.st_mode) == FileType::Directory {
         let folder = openat(parent, name, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-        let empty = remove_inside(&folder, keep)?;
+        let empty = remove_inside(&folder, keep, steps)?;
         if empty && !kept {
             unlinkat(parent, name, AtFlags::REMOVEDIR)?;
         }
@@ -262,7 +296,7 @@ fn remove(parent: &OwnedFd, name: &OsStr, keep: &HashSet<u64>) -> io::Result<boo
 }
 
 /// Removes all that is in a folder, except what is to be kept; says whether it is empty now.
-fn remove_inside(folder: &OwnedFd, keep: &HashSet<u64>) -> io::Result<bool> {
+fn remove_inside(folder: &OwnedFd, keep: &HashSet<u64>, steps: &mut u64) -> io::Result<bool> {
     let mut names = Vec::new();
     let readable = openat(folder, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     for entry in Dir::read_from(&readable)? {
@@ -274,7 +308,7 @@ fn remove_inside(folder: &OwnedFd, keep: &HashSet<u64>) -> io::Result<bool> {
     }
     let mut empty = true;
     for name in names {
-        empty &= remove(folder, &name, keep)?;
+        empty &= remove(folder, &name, keep, steps)?;
     }
     Ok(empty)
 }

@@ -40,8 +40,11 @@ impl Drop for Staging {
 pub(crate) fn sweep(root: &Path) -> io::Result<()> {
     for entry in fs::read_dir(root)? {
         let entry = entry?;
-        if entry.file_name().as_encoded_bytes().starts_with(STAGING.as_bytes()) {
-            fs::remove_dir_all(entry.path())?;
+        if entry.file_name().as_encoded_bytes().starts_with(STAGING.as_bytes())
+            && let Err(error) = fs::remove_dir_all(entry.path())
+        {
+            // Nothing else depends on it: no reason not to start.
+            tracing::warn!(path = %entry.path().display(), %error, "could not remove a temporary folder");
         }
     }
     Ok(())

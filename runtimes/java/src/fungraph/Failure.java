@@ -16,7 +16,7 @@ final class Failure extends Exception {
     static final int DISK_FULL = 4207;
 
     /** Characters of the longest message. */
-    private static final int MESSAGE = 64 * 1024;
+    static final int MESSAGE = 64 * 1024;
 
     private static final long serialVersionUID = 1;
 

@@ -79,6 +79,9 @@ final class Session {
             fail(frame.call, failure);
         } catch (OutOfMemoryError error) {
             fail(frame.call, Failure.thrown(Failure.ENTRY, error));
+        } catch (Throwable error) {
+            // An error of a static initializer, or a type in the handler's signature that is not there.
+            fail(frame.call, Failure.load(Failure.message(error), error));
         }
     }
 
@@ -107,10 +110,21 @@ final class Session {
             call(frame);
             return;
         }
-        threads.execute(() -> {
-            Thread.currentThread().setContextClassLoader(loaded.loader);
-            call(frame);
-        });
+        try {
+            threads.execute(() -> {
+                Thread.currentThread().setContextClassLoader(loaded.loader);
+                try {
+                    call(frame);
+                } catch (Throwable error) {
+                    // Nobody else would answer the call: all of them end with the process.
+                    error.printStackTrace();
+                    Runtime.getRuntime().halt(1);
+                }
+            });
+        } catch (OutOfMemoryError error) {
+            // No thread could be made for it.
+            fail(frame.call, Failure.thrown(Failure.THROWN, error));
+        }
     }
 
     private void call(Wire.Frame frame) {
@@ -128,8 +142,13 @@ final class Session {
         }
         running.leave();
         if (failure == null) {
-            output.endLine(frame.call);
-            wire.send(Wire.RESULT, frame.call, result.bytes, 0, result.form);
+            try {
+                output.endLine(frame.call);
+                wire.send(Wire.RESULT, frame.call, result.bytes, 0, result.form);
+            } catch (OutOfMemoryError error) {
+                // The heap was too small for the frame, of which nothing was written then.
+                fail(frame.call, Failure.thrown(Failure.THROWN, error));
+            }
         } else {
             fail(frame.call, failure);
         }

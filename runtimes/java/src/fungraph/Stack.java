@@ -52,7 +52,8 @@ final class Stack {
 
     private static String text(Throwable error) {
         try {
-            return error.toString();
+            String text = String.valueOf(error.toString());
+            return text.length() > Failure.MESSAGE ? text.substring(0, Failure.MESSAGE) : text;
         } catch (Throwable broken) {
             return error.getClass().getName();
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 use tar::EntryType;
 
 use super::super::layer::{Allowance, LayerError, Packing, unpack};
-use super::super::tree::Tree;
+use super::super::tree::{STEPS, Tree};
 use super::super::{ImageLimits, users};
 use super::Tar;
 
@@ -20,7 +20,7 @@ fn lay_within(layers: Vec<Tar>, limits: ImageLimits) -> Laid {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("root");
     fs::create_dir(&root).expect("it is new");
-    let mut tree = Tree::open(&root).expect("it is there");
+    let mut tree = Tree::open(&root, STEPS).expect("it is there");
     let mut allowance = Allowance::new(limits);
     let done = layers.into_iter().try_for_each(|layer| {
         let file = folder.path().join("layer");
@@ -188,10 +188,56 @@ fn archives_that_break_off_are_told_from_full_disks() {
     let whole = Tar::default().file("f", &"random text 1234".repeat(1000)).gzip();
     for cut in [1, whole.len() / 2, whole.len() - 30] {
         fs::write(&file, &whole[..cut]).expect("it is written");
-        let mut tree = Tree::open(&root).expect("it is there");
+        let mut tree = Tree::open(&root, STEPS).expect("it is there");
         let done = unpack(&file, Packing::Gzip, &mut tree, &mut Allowance::new(ImageLimits::default()));
         assert!(matches!(done, Err(LayerError::Bad(_))), "{cut}: {done:?}");
     }
+}
+
+#[test]
+fn links_lead_nothing_deeper_than_a_path_may_be() {
+    let deep = "d/".repeat(40);
+    // Each link leads forty folders below the one before it.
+    let down = |links: usize| {
+        (1..=links).fold(Tar::default().file(&format!("{deep}f"), "1").link("l0", &deep), |layer, link| {
+            let above = format!("l{}/{deep}", link - 1);
+            layer.file(&format!("{above}f"), "1").link(&format!("l{link}"), &above)
+        })
+    };
+    lay(vec![down(4)]).done.expect("links are no harm");
+    let refused = lay(vec![down(6)]);
+    match refused.done {
+        Err(LayerError::Bad(why)) => assert!(why.contains("too deep"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    fs::remove_dir_all(refused.folder.path()).expect("what was laid until then can be removed");
+}
+
+#[test]
+fn work_that_entries_make_beyond_themselves_is_bounded() {
+    let check = |layers: Vec<Tar>, steps: u64, enough: bool| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, root) = (folder.path().join("layer"), folder.path().join("root"));
+        fs::create_dir(&root).expect("it is new");
+        let mut tree = Tree::open(&root, steps).expect("it is there");
+        let mut allowance = Allowance::new(ImageLimits::default());
+        let done = layers.into_iter().try_for_each(|layer| {
+            fs::write(&file, layer.gzip()).expect("it is written");
+            unpack(&file, Packing::Gzip, &mut tree, &mut allowance).map(|_| ())
+        });
+        match done {
+            Ok(()) => assert!(enough, "{steps} steps"),
+            Err(LayerError::Bad(why)) => assert!(!enough && why.contains("too much work"), "{why}"),
+            Err(other) => panic!("{other:?}"),
+        }
+    };
+    let folders = || Tar::default().file("a/b/c/d/f", "1");
+    check(vec![folders()], 4, true);
+    check(vec![folders()], 3, false);
+    let files = || Tar::default().file("a/1", "1").file("a/2", "2").file("a/3", "3");
+    let whiteouts = || Tar::default().file("a/.wh..wh..opq", "");
+    check(vec![files(), whiteouts()], 4, true);
+    check(vec![files(), whiteouts()], 3, false);
 }
 
 #[test]
@@ -199,7 +245,7 @@ fn the_user_of_functions_has_a_name_everywhere() {
     let check = |layer: Tar, expected: &str| {
         let laid = lay(vec![layer]);
         let root = laid.folder.path().join("root");
-        let mut tree = Tree::open(&root).expect("it is there");
+        let mut tree = Tree::open(&root, STEPS).expect("it is there");
         users::complete(&mut tree).expect("it is written");
         assert_eq!(fs::read_to_string(root.join("etc/passwd")).expect("a text"), expected);
     };
@@ -231,7 +277,7 @@ fn zstd_and_plain_archives_are_read_too() {
             }
         };
         fs::write(&file, bytes).expect("it is written");
-        let mut tree = Tree::open(&root).expect("it is there");
+        let mut tree = Tree::open(&root, STEPS).expect("it is there");
         unpack(&file, packing, &mut tree, &mut Allowance::new(ImageLimits::default())).expect("it is laid");
         assert_eq!(list(&root), ["f=1"]);
     }
