@@ -36,6 +36,7 @@ public final class Tests {
                 passed++;
             }
         }
+        check(passed > 0, "a folder of tests without tests");
         System.out.println(passed + " tests of the Java bootstrap passed");
     }
 
@@ -165,6 +166,18 @@ public final class Tests {
             Conversation talk = new Conversation().load(root.toString(), "plot.Functions." + each[0], null, null);
             same(talk.invoke(1, each[1]).play(999).answer(1).text, each[2]);
         }
+    }
+
+    void testErrorOfAStaticInitializerIsALoadError() throws IOException {
+        Conversation talk = new Conversation().load(functions, "plot.Functions$Broken.handle", null, null).play(99);
+        same(talk.answer(0).code, 4001);
+        check(talk.answer(0).text.contains("dug too deep"), talk.answer(0).text);
+    }
+
+    void testErrorObjectsFitIntoAFrame() throws IOException {
+        Conversation.Answer answer = call("shout", "{}").answer(1);
+        same(answer.code, 4002);
+        check(answer.text.length() < 4 << 20, "it has " + answer.text.length() + " characters");
     }
 
     void testPackageWithoutClassesIsTold() throws IOException {

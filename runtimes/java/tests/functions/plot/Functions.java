@@ -46,6 +46,32 @@ public class Functions {
         System.out.print(text);
     }
 
+    /** Each error says again what its cause said. */
+    public void shout(String event, Context context) {
+        StringBuilder text = new StringBuilder();
+        while (text.length() < 1_000_000) {
+            text.append("much ado ");
+        }
+        RuntimeException error = new RuntimeException(text.toString());
+        for (int depth = 0; depth < 18; depth++) {
+            error = new RuntimeException(error);
+        }
+        throw error;
+    }
+
+    /** Cannot be initialized, and the JVM does not wrap errors as it wraps exceptions. */
+    public static class Broken {
+        static {
+            fall();
+        }
+
+        private static void fall() {
+            throw new AssertionError("dug too deep");
+        }
+
+        public void handle(String event, Context context) {}
+    }
+
     /** A shape whose compiler makes a bridge that takes any object. */
     public interface Shape<E> {
         Object handle(E event, Context context);
