@@ -6,6 +6,7 @@ mod fields;
 mod function;
 mod image;
 mod list;
+mod mount;
 mod not_built;
 mod passive;
 pub(crate) mod report;
