@@ -129,8 +129,9 @@ impl Document {
     #[cfg(test)]
     pub(super) fn names(&self) -> Vec<String> {
         let keys = |(section, keys): (&String, &Value)| {
-            let keys = keys.as_table().expect("only sections at the top").keys();
-            keys.map(|key| format!("{section}.{key}")).collect::<Vec<_>>()
+            // Tables have names of the operator's.
+            let keys = keys.as_table().expect("only sections at the top").iter().filter(|(_, value)| !value.is_table());
+            keys.map(|(key, _)| format!("{section}.{key}")).collect::<Vec<_>>()
         };
         self.sections.iter().flat_map(keys).collect()
     }
