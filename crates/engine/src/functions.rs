@@ -71,6 +71,7 @@ impl Engine {
         let runtime = validate::runtime(draft.spec.runtime.as_deref())?;
         let spec = validate::new_spec(draft.spec, runtime)?;
         self.check_runtime(runtime)?;
+        self.check_mounts(&caller.project, &spec.mounts)?;
         let key = FunctionKey { project: caller.project.clone(), package, name };
         if self.read(&key).await?.is_some() {
             return Err(exists(&key));
@@ -205,6 +206,9 @@ impl Engine {
         self.update(&key, |old| {
             check_same_runtime(runtime, &old)?;
             let spec = validate::changed_spec(draft.clone(), &old.spec)?;
+            if draft.mounts.is_some() {
+                self.check_mounts(&key.project, &spec.mounts)?;
+            }
             let dependencies = dependencies.clone().unwrap_or(old.dependencies);
             check_attached(spec.runtime, &dependencies)?;
             let (code, image) = with_image(pulled.as_ref(), old.code, old.image);
@@ -298,6 +302,7 @@ impl Engine {
             message: unavailable.message(),
             version: Arc::clone(version),
         })?;
+        self.mounts_are_there(version)?;
         let root = self.root(version);
         let code = if root.is_some() { self.images.no_code() } else { self.packages.tree_of(version) };
         Ok(Plan { version: Arc::clone(version), interpreter: choice.interpreter, code, root })

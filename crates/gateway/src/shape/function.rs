@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     dependency::{attached_ids, attached_whole},
-    image, passive,
+    image, mount, passive,
 };
 
 /// Seconds above which the service calls a function a long one.
@@ -37,6 +37,7 @@ pub(crate) fn config(version: &FunctionVersion, reservation: Option<&Reservation
         }),
     );
     image::put(version, &mut shape);
+    mount::put(version, &mut shape);
     passive::put(&spec.passive, &mut shape);
     shape.remove("func_vpc_id");
     Value::Object(shape)
