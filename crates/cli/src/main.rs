@@ -11,6 +11,7 @@ mod exit;
 mod host;
 mod platform;
 mod privileges;
+mod runtime_images;
 mod say;
 mod telemetry;
 

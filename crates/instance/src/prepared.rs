@@ -26,8 +26,11 @@ const EXTENSIONS: [&str; 3] = ["pyc", "jar", "jsa"];
 pub(crate) struct Prepared {
     /// The folder of the bootstraps.
     folder: PathBuf,
-    of: Mutex<HashMap<PathBuf, watch::Receiver<Progress>>>,
+    of: Mutex<HashMap<Program, watch::Receiver<Progress>>>,
 }
+
+/// The root file system of a program, where it is none of the host's, and its path there.
+type Program = (Option<PathBuf>, PathBuf);
 
 /// How far an interpreter has come.
 #[derive(Clone, Debug, Default)]
@@ -61,19 +64,19 @@ impl Prepared {
     /// How far this interpreter has come; the first who asks gets the turn to bring it further.
     pub(crate) fn join(&self, interpreter: &Interpreter) -> (watch::Receiver<Progress>, Option<Turn>) {
         let mut of = self.lock();
-        if let Some(progress) = of.get(&interpreter.program) {
+        if let Some(progress) = of.get(&program(interpreter)) {
             return (progress.clone(), None);
         }
         let (progress, seen) = watch::channel(Progress::default());
         // Two interpreters of one version may differ all the same.
         let number = of.len();
-        of.insert(interpreter.program.clone(), seen.clone());
+        of.insert(program(interpreter), seen.clone());
         (seen, Some(Turn { progress, number }))
     }
 
     /// The next who asks tries again.
     pub(crate) fn forget(&self, interpreter: &Interpreter) {
-        self.lock().remove(&interpreter.program);
+        self.lock().remove(&program(interpreter));
     }
 
     /// Keeps a file that the interpreter made.
@@ -92,9 +95,13 @@ impl Prepared {
         &self.folder
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, watch::Receiver<Progress>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Program, watch::Receiver<Progress>>> {
         self.of.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn program(interpreter: &Interpreter) -> Program {
+    (interpreter.image.as_ref().map(|image| image.tree.clone()), interpreter.program.clone())
 }
 
 /// The file in what a command printed; warnings of the interpreter come through the same pipe.
@@ -121,6 +128,7 @@ mod tests {
             prefix: None,
             library: None,
             origin: Origin::System,
+            image: None,
         }
     }
 

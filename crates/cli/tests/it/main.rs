@@ -23,6 +23,7 @@ mod raw;
 mod regressions;
 mod remote;
 mod reserved;
+mod runtime_images;
 mod runtimes;
 mod samples;
 mod sdk;

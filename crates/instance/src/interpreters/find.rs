@@ -72,11 +72,13 @@ impl Search<'_> {
             ));
         }
         let library = kind.library.and_then(|_| self.gson.clone());
-        Ok(Interpreter { language: kind.language, version, program: program.path.clone(), prefix, library, origin })
+        let program = program.path.clone();
+        Ok(Interpreter { language: kind.language, version, program, prefix, library, origin, image: None })
     }
 
     fn finish(mut self) -> Interpreters {
         self.cache.write();
+        self.found.gson = self.gson;
         let order = |interpreter: &Interpreter| KINDS.iter().position(|kind| kind.language == interpreter.language);
         // Stable: of two with the same version the one found first stays first.
         self.found.all.sort_by(|a, b| order(a).cmp(&order(b)).then(b.version.cmp(&a.version)));

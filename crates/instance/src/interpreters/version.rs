@@ -26,7 +26,7 @@ pub(super) fn from_files(program: &Program, prefix: Option<&Path>, kind: &Kind, 
 }
 
 /// `JAVA_VERSION="17.0.15"` in the file `release` of a JDK, which belongs to its program wherever it lies. Java 8 calls itself 1.8.0_452.
-fn from_release(home: &Path) -> Option<Version> {
+pub(super) fn from_release(home: &Path) -> Option<Version> {
     let text = fs::read_to_string(home.join("release")).ok()?;
     let version = text.lines().find_map(|line| line.strip_prefix("JAVA_VERSION="))?.trim().trim_matches('"');
     java_version(version)
