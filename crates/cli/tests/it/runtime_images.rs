@@ -15,7 +15,7 @@ use crate::samples;
 const OF_PYTHON: &str = "import os, sys\ndef handler(event, context):\n    \
     return {'mark': open('/marker').read(), 'program': sys.executable, 'prefix': sys.prefix, 'uid': os.getuid(), \
     'code': __file__, 'usr': os.path.exists('/usr/bin'), 'own': os.environ.get('OF_IMAGE')}\n";
-const OF_NODE: &str = "exports.handler = async () => ({ mark: require('fs').readFileSync('/marker', 'utf8'), \
+const OF_NODE: &str = "exports.handler = async (event, context) => ({ mark: require('fs').readFileSync('/marker', 'utf8'), \
     program: process.execPath, uid: process.getuid(), code: __filename });\n";
 
 fn images(image: &str) -> String {
@@ -54,7 +54,7 @@ fn runs_in_the_image(server: &Server) {
 
 #[test]
 fn functions_run_on_the_interpreter_of_an_image_and_others_on_the_hosts() {
-    let (home, registry) = (open_folder(), Registry::start());
+    let (home, mut registry) = (open_folder(), Registry::start());
     let data = home.path().join("data");
     let image = Files::interpreters().push(&registry, "interpreters:v1");
     let arguments = registry.settings(&images(&image));
@@ -74,7 +74,7 @@ fn functions_run_on_the_interpreter_of_an_image_and_others_on_the_hosts() {
     samples::run_on(&server, "py-", "Python3.9");
     samples::run_on(&server, "js-", "Node.js18.15");
     assert_eq!(server.stop(), Some(0));
-    drop(registry);
+    registry.end();
     tells_where_it_runs(&arguments, &data, &image);
     // Without the registry the next server starts with what is here.
     let server = Server::start_on(&data, &arguments);
@@ -130,6 +130,22 @@ fn an_image_that_will_not_do_is_told_before_the_server_is_ready() {
         let unseen = format!("from image {image}, which is looked into when the server starts");
         assert!(doctor.out.contains(&unseen), "{}", doctor.out);
     }
+}
+
+#[test]
+fn a_jdk_and_php_may_be_of_an_image() {
+    let registry = Registry::start();
+    let image = Files::jdk_and_php().push(&registry, "more:v1");
+    let settings = format!("[runtimes]\nJava17.image = \"{image}\"\n\"PHP8.3\".image = \"{image}\"");
+    let server = Server::start(&registry.settings(&settings).each_ref().map(String::as_str));
+    let log = server.log();
+    assert!(log.contains(&format!("(/opt/java/openjdk/bin/java of the image {image}) runs Java17")), "{log}");
+    assert!(log.contains(&format!("(/usr/local/bin/php of the image {image}) runs PHP8.3")), "{log}");
+    samples::run_on(&server, "java-results", "Java17");
+    samples::run_on(&server, "php-context-dump", "PHP8.3");
+    let programs: Vec<_> =
+        programs(&server).into_iter().filter(|program| !program.contains("/opt/java/openjdk/")).collect();
+    assert!(programs.iter().all(|program| program == "/usr/local/bin/php"), "{programs:?}");
 }
 
 #[test]

@@ -23,7 +23,7 @@ const LEFT_OUT: [&str; 7] = ["test", "__pycache__", "lib2to3", "idlelib", "tkint
 pub(super) struct Files(BTreeMap<String, Vec<u8>>);
 
 impl Files {
-    /// Python and Node.js in folders of their own, and nothing else.
+    /// Python and Node.js in folders of their own, and what samples start.
     pub(super) fn interpreters() -> Self {
         let mut files = Self::default();
         files.add("marker", MARK.as_bytes().to_vec());
@@ -31,6 +31,35 @@ impl Files {
         files.folder(Path::new("/usr/lib/python3.11"), "opt/python/lib/python3.11");
         files.program(Path::new("/usr/bin/node"), NODE);
         files.libraries();
+        files.tools(&["sleep"]);
+        files
+    }
+
+    /// A JDK and PHP, and what the JDK's compiler is started with.
+    pub(super) fn jdk_and_php() -> Self {
+        let (jdk, inside) = ("/usr/lib/jvm/java-17-openjdk-amd64", "opt/java/openjdk");
+        let mut files = Self::default();
+        for part in ["bin", "conf", "lib", "release"] {
+            let (from, to) = (Path::new(jdk).join(part), format!("{inside}/{part}"));
+            if from.is_dir() {
+                files.folder(&from, &to)
+            } else {
+                files.add(&to, fs::read(&from).expect("a JDK has it"))
+            }
+        }
+        let parts =
+            ["bin/java", "bin/javac", "lib/server/libjvm.so", "lib/libjava.so", "lib/libzip.so", "lib/libnio.so"];
+        parts.iter().for_each(|part| files.link(&Path::new(jdk).join(part)));
+        files.tools(&["sh", "cat", "wc", "find", "mkdir"]);
+        files.program(Path::new("/usr/bin/php8.2"), "usr/local/bin/php");
+        // Debian's PHP has no time zones of its own.
+        files.folder(Path::new("/usr/share/zoneinfo/Etc"), "usr/share/zoneinfo/Etc");
+        for file in ["UTC", "zone.tab", "tzdata.zi"] {
+            let path = format!("/usr/share/zoneinfo/{file}");
+            if let Ok(bytes) = fs::read(&path) {
+                files.add(&path, bytes);
+            }
+        }
         files
     }
 
@@ -43,11 +72,21 @@ impl Files {
         self.link(from);
     }
 
+    /// Small programs, which samples and compilers start.
+    fn tools(&mut self, names: &[&str]) {
+        for tool in names {
+            let places = ["/usr/bin", "/bin"].map(|folder| Path::new(folder).join(tool));
+            let from = places.iter().find(|path| path.exists()).expect("every host has it");
+            self.program(from, &format!("bin/{tool}"));
+        }
+    }
+
     /// Libraries that a file is linked with, at their own places.
     fn link(&mut self, file: &Path) {
         let output = Command::new("ldd").arg(file).output().expect("ldd is there");
         for line in String::from_utf8_lossy(&output.stdout).lines() {
-            let path = line.split_whitespace().find(|word| word.starts_with('/'));
+            // What lies beside the file itself comes with its folder.
+            let path = line.split_whitespace().find(|word| word.starts_with('/') && !word.contains("/../"));
             if let Some(bytes) = path.and_then(|path| fs::read(path).ok()) {
                 self.add(path.expect("it was read"), bytes);
             }
@@ -78,7 +117,7 @@ impl Files {
     /// Pushes them; returns the name.
     pub(super) fn push(&self, registry: &Registry, name: &str) -> String {
         let files: Vec<(&str, &[u8])> = self.0.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
-        let path = "PATH=/opt/python/bin:/opt/node/bin:/usr/bin";
+        let path = "PATH=/opt/python/bin:/opt/node/bin:/usr/bin:/bin";
         registry.push(name, &files, &json!({ "Env": [path, "OF_IMAGE=yes"] }))
     }
 }
