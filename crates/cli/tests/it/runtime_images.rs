@@ -143,9 +143,7 @@ fn a_jdk_and_php_may_be_of_an_image() {
     assert!(log.contains(&format!("(/usr/local/bin/php of the image {image}) runs PHP8.3")), "{log}");
     samples::run_on(&server, "java-results", "Java17");
     samples::run_on(&server, "php-context-dump", "PHP8.3");
-    let programs: Vec<_> =
-        programs(&server).into_iter().filter(|program| !program.contains("/opt/java/openjdk/")).collect();
-    assert!(programs.iter().all(|program| program == "/usr/local/bin/php"), "{programs:?}");
+    assert!(programs(&server).iter().any(|program| program == "/usr/local/bin/php"), "{:?}", programs(&server));
 }
 
 #[test]

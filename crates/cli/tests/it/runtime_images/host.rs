@@ -42,9 +42,9 @@ impl Files {
         for part in ["bin", "conf", "lib", "release"] {
             let (from, to) = (Path::new(jdk).join(part), format!("{inside}/{part}"));
             if from.is_dir() {
-                files.folder(&from, &to)
+                files.folder(&from, &to);
             } else {
-                files.add(&to, fs::read(&from).expect("a JDK has it"))
+                files.add(&to, fs::read(&from).expect("a JDK has it"));
             }
         }
         let parts =
