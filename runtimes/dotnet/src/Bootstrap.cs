@@ -26,7 +26,7 @@ namespace Fungraph
             }
             var socket = new Descriptor(3);
             var wire = new Wire(socket);
-            var session = new Session(wire);
+            var session = new Session(wire, Descriptor.End);
             session.Hello();
             // Nobody asks yet, mostly: the time goes into what the first call would have to wait for.
             Rehearsal.Play(wire.IsAsked);

@@ -69,13 +69,13 @@ namespace Fungraph
             Assembly assembly = assemblies(parts[0]);
             try
             {
-                Type owner = assembly.GetType(parts[1], false);
-                if (owner == null)
-                {
-                    throw Failure.Load("not found class '" + parts[1] + "' in assembly '" + parts[0] + "'", null);
-                }
+                Type owner = assembly.GetType(parts[1], true);
                 Begin(owner);
                 return Entry.Of(owner, parts[2], takesEvent, InstanceOf);
+            }
+            catch (TypeLoadException missing) when (missing.TypeName == parts[1])
+            {
+                throw Failure.Load("not found class '" + parts[1] + "' in assembly '" + parts[0] + "'", null);
             }
             catch (Exception broken) when (broken is IOException || broken is TypeLoadException || broken is BadImageFormatException)
             {

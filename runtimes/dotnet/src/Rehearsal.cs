@@ -29,7 +29,7 @@ namespace Fungraph
                 Add(script, Wire.Invoke, 1, Request + Event);
                 Add(script, Wire.Invoke, 2, Request + "{}");
                 script.Position = 0;
-                new Session(new Wire(new Script(script)), name => typeof(Rehearsal).Assembly).Serve();
+                new Session(new Wire(new Script(script)), status => { }, name => typeof(Rehearsal).Assembly).Serve();
             }
         }
 

@@ -16,20 +16,23 @@ namespace Fungraph
         const int MostThreads = 900;
 
         readonly Wire wire;
+        /// <summary>Ends the process.</summary>
+        readonly Action<int> end;
         readonly Running running = new Running();
         readonly Journal journal;
         readonly Output output;
-        /// <summary>Where assemblies come from: null in a rehearsal, whose function is a part of us.</summary>
-        readonly Func<string, Assembly> rehearsed;
+        /// <summary>Where assemblies come from, if not from the code package: a rehearsed function is a part of us.</summary>
+        readonly Func<string, Assembly> assemblies;
         AssemblyLoadContext context;
         Loaded loaded;
         Handler handler;
         bool severalAtOnce;
 
-        internal Session(Wire wire, Func<string, Assembly> rehearsed = null)
+        internal Session(Wire wire, Action<int> end, Func<string, Assembly> assemblies = null)
         {
             this.wire = wire;
-            this.rehearsed = rehearsed;
+            this.end = end;
+            this.assemblies = assemblies;
             journal = new Journal(wire, running);
             output = new Output(journal);
         }
@@ -94,7 +97,7 @@ namespace Fungraph
                 Tell(error);
             }
             output.EndLines();
-            Descriptor.End(1);
+            end(1);
         }
 
         void Load(Frame frame)
@@ -112,7 +115,7 @@ namespace Fungraph
                     running.SeveralAtOnce();
                     ThreadPool.SetMinThreads(Math.Min(order.AtOnce, MostThreads) + Environment.ProcessorCount, Environment.ProcessorCount);
                 }
-                loaded = new Loaded(order, rehearsed ?? Assemblies(order));
+                loaded = new Loaded(order, assemblies ?? Package(order));
                 handler = new Handler(loaded);
             }
             catch (Failure failure)
@@ -130,9 +133,9 @@ namespace Fungraph
             wire.Send(Wire.Loaded, frame.Call);
         }
 
-        Func<string, Assembly> Assemblies(Order order)
+        Func<string, Assembly> Package(Order order)
         {
-            Package package = Package.Of(order.CodeRoot, Loaded.Parts(order.Handler)[0]);
+            Package package = Fungraph.Package.Of(order.CodeRoot, Loaded.Parts(order.Handler)[0]);
             context = package;
             // For libraries that look types up by their names.
             package.EnterContextualReflection();
@@ -262,7 +265,7 @@ namespace Fungraph
             Tell(call, failure);
             if (failure.Leaving)
             {
-                Descriptor.End(1);
+                end(1);
             }
         }
 

@@ -120,7 +120,7 @@ fn every_dotnet_beside_a_program_is_one() {
     tree.dotnet("usr/lib/dotnet", &["8.0.1"], false);
     tree.dotnet("opt/dotnet", &["2.1.30"], true);
     let found = tree.discover();
-    tree.check(&found, &["CSharp 8.0.11 dotnet-install home/.dotnet", "CSharp 6.0.36 dotnet-install home/.dotnet"]);
+    tree.check(&found, &["CSharp 8.0.11 runtimes.search home/.dotnet", "CSharp 6.0.36 runtimes.search home/.dotnet"]);
     let noted = |place: &str, why: &str| found.notes().iter().any(|note| note.contains(place) && note.contains(why));
     assert!(noted("usr/lib/dotnet/dotnet", "it has no SDK"), "{:?}", found.notes());
     assert!(noted("opt/dotnet/dotnet", "only .NET 2.1.30"), "{:?}", found.notes());
