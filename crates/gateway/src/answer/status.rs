@@ -32,7 +32,7 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::BadUrn
         | ErrorCode::BadInitializer
         | ErrorCode::BadInitializerTimeout => StatusCode::BAD_REQUEST,
-        ErrorCode::BadCredentials => StatusCode::UNAUTHORIZED,
+        ErrorCode::BadCredentials | ErrorCode::NotPermitted => StatusCode::UNAUTHORIZED,
         ErrorCode::Forbidden | ErrorCode::TooManyFunctions | ErrorCode::CodeQuota => StatusCode::FORBIDDEN,
         ErrorCode::NotFound
         | ErrorCode::FunctionNotFound
@@ -43,7 +43,8 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
         ErrorCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        ErrorCode::FunctionExists => StatusCode::CONFLICT,
+        ErrorCode::FunctionExists | ErrorCode::Conflict => StatusCode::CONFLICT,
+        ErrorCode::Precondition => StatusCode::PRECONDITION_REQUIRED,
         ErrorCode::BodyTooLarge | ErrorCode::PackageTooLarge | ErrorCode::InlineTooLarge | ErrorCode::EventTooLarge => {
             StatusCode::PAYLOAD_TOO_LARGE
         }
