@@ -66,6 +66,7 @@ const TABLES: [&[Entry]; 4] =
 const COMMON: [ErrorCode; 8] = [
     ErrorCode::BadParameter,
     ErrorCode::BadCredentials,
+    ErrorCode::NotPermitted,
     ErrorCode::Forbidden,
     ErrorCode::NotFound,
     ErrorCode::RequestTimeout,
