@@ -14,6 +14,7 @@ mod identity;
 mod images;
 mod invoke;
 mod jobs;
+mod mounts;
 mod report;
 mod reserve;
 mod resolve;
@@ -27,8 +28,8 @@ pub use call_record::OpenRecord;
 pub use config::Config;
 pub use dependencies::{DependencyFilter, DependencyList};
 pub use draft::{
-    AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, ReservationDraft, ScheduleDraft,
-    SpecDraft, StrategyDraft,
+    AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, MountDraft, MountsDraft,
+    ReservationDraft, ScheduleDraft, SpecDraft, StrategyDraft,
 };
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
@@ -37,6 +38,7 @@ pub use identity::{
     Credentials, KeyView, Login, NameOrId, NamedIn, NewKey, ScopeWanted, SecurityToken, Token, UserView,
 };
 pub use invoke::{Invocation, InvokeRequest};
+pub use mounts::{MountName, MountNames};
 pub use report::Report;
 pub use reserve::{ReservationList, ReservationQuery};
 pub use stopwatch::Stopwatch;

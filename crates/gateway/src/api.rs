@@ -63,7 +63,7 @@ const TABLES: [&[Entry]; 4] =
     [&functions::ENTRIES, &invocations::ENTRIES, &reservations::ENTRIES, &dependencies::ENTRIES];
 
 /// Codes that every operation may answer with.
-const COMMON: [ErrorCode; 8] = [
+const COMMON: [ErrorCode; 9] = [
     ErrorCode::BadParameter,
     ErrorCode::BadCredentials,
     ErrorCode::NotPermitted,

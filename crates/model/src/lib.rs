@@ -12,6 +12,7 @@ mod identity;
 mod ids;
 mod invocation;
 pub mod limits;
+mod mounts;
 mod outcome;
 mod phases;
 mod reservation;
@@ -29,6 +30,7 @@ pub use function::{CodePackage, CodeType, Digest, FunctionImage, FunctionKey, Fu
 pub use identity::{Domain, Grant, KeyRecord, Project, Register, Right, Rights, Role, User};
 pub use ids::{DomainId, ProjectId, RequestId, UserId};
 pub use invocation::{LogTail, Summary};
+pub use mounts::{Mount, MountKind, MountUser, Mounts};
 pub use outcome::{Failure, FailureCode, Outcome, Value};
 pub use phases::{Phase, Phases, StartKind};
 pub use reservation::{MetricRule, Reservation, Reserved, Schedule};

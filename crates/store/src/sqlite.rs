@@ -8,6 +8,7 @@ mod dependencies;
 mod functions;
 mod identity;
 mod image;
+mod mounts;
 mod reservations;
 mod rows;
 mod seal;
