@@ -30,6 +30,11 @@ pub(crate) fn json(shape: &impl Serialize) -> Response {
     whole(StatusCode::OK, JSON, json_bytes(shape))
 }
 
+/// 201 with a JSON body.
+pub(crate) fn created(shape: &impl Serialize) -> Response {
+    whole(StatusCode::CREATED, JSON, json_bytes(shape))
+}
+
 /// 204: done, nothing to say.
 pub(crate) fn no_content() -> Response {
     let mut response = Response::new(Content::whole(Bytes::new()));
