@@ -82,7 +82,7 @@ impl TriggerKind {
 
     /// `trigger_type_code`.
     #[must_use]
-    pub fn code(self) -> &'static str {
+    pub const fn code(self) -> &'static str {
         match self {
             Self::Timer => "TIMER",
             Self::Apig => "APIG",

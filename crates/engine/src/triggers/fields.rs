@@ -43,6 +43,11 @@ impl Field {
         Self { name, holds, required: true, secret: false }
     }
 
+    #[cfg(test)]
+    pub(super) fn is_secret(&self) -> bool {
+        self.secret
+    }
+
     /// A text that is kept apart and never shown.
     pub(super) const fn secret(self) -> Self {
         Self { name: self.name, holds: self.holds, required: self.required, secret: true }

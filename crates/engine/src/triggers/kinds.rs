@@ -290,7 +290,42 @@ static IOTDA: Rules = Rules {
 mod tests {
     use std::collections::HashSet;
 
+    use serde_json::Value;
+
     use super::*;
+
+    const SCHEMAS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/contract/schemas.json"));
+    /// Fields that only the documents of an event source have (events.md section 2).
+    const BEYOND: [&str; 10] = [
+        "access_key",
+        "app_id",
+        "db_user",
+        "enable_acl",
+        "event",
+        "log_group_name",
+        "log_topic_name",
+        "resource",
+        "roma_app_id",
+        "secret_key",
+    ];
+
+    #[test]
+    fn the_tables_know_every_field_of_the_contract_and_no_other() {
+        let schemas: Value = serde_json::from_str(SCHEMAS).expect("the contract is JSON");
+        let contract = schemas["TriggerEventDataRequestBody"].as_object().expect("an object");
+        let known: HashSet<&str> =
+            TriggerKind::ALL.into_iter().flat_map(|kind| rules(kind).fields).map(|field| field.name).collect();
+        // The platform's own answer, which clients may send back.
+        let ours = contract.keys().filter(|name| *name != "created_time").map(String::as_str);
+        let expected: HashSet<&str> = ours.chain(BEYOND).collect();
+        assert_eq!(known, expected);
+        for kind in TriggerKind::ALL {
+            for field in rules(kind).fields {
+                let is_sensitive = contract.get(field.name).is_some_and(|said| said["sensitive"] == true);
+                assert_eq!(field.is_secret(), is_sensitive || field.name == "secret_key", "{}", field.name);
+            }
+        }
+    }
 
     #[test]
     fn every_table_names_a_field_once_and_its_identity_is_of_it() {
