@@ -33,6 +33,9 @@ impl Pattern {
                 "holds characters that no path has. Write them percent-encoded, and leave the query out".to_owned()
             );
         }
+        if text.contains("//") {
+            return Err("has an empty segment".to_owned());
+        }
         let mut names = HashSet::new();
         let read = segments(text);
         let last = read.len().saturating_sub(1);
@@ -81,9 +84,6 @@ impl Pattern {
 
 impl Segment {
     fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() {
-            return Err("has an empty segment".to_owned());
-        }
         if matches!(text, "." | "..") {
             return Err("has a segment '.' or '..', which clients take out".to_owned());
         }
