@@ -29,6 +29,9 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::BadImageUrl
         | ErrorCode::ImageMissing
         | ErrorCode::TooManyReserved
+        | ErrorCode::MountExists
+        | ErrorCode::BadMountPath
+        | ErrorCode::BadMountUser
         | ErrorCode::BadUrn
         | ErrorCode::BadInitializer
         | ErrorCode::BadTriggerType
@@ -57,14 +60,17 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::TooManyFunctions
         | ErrorCode::CodeQuota
         | ErrorCode::ObsOverlap
-        | ErrorCode::TooManyPullTriggers => StatusCode::FORBIDDEN,
+        | ErrorCode::TooManyPullTriggers
+        | ErrorCode::TooManyDependencies
+        | ErrorCode::TooManyMounts => StatusCode::FORBIDDEN,
         ErrorCode::NotFound
         | ErrorCode::FunctionNotFound
         | ErrorCode::VersionNotFound
         | ErrorCode::AliasNotFound
         | ErrorCode::DependencyNotFound
         | ErrorCode::TriggerNotFound
-        | ErrorCode::TriggerTypeNotFound => StatusCode::NOT_FOUND,
+        | ErrorCode::TriggerTypeNotFound
+        | ErrorCode::MountNotFound => StatusCode::NOT_FOUND,
         ErrorCode::DependencyInUse => StatusCode::PRECONDITION_FAILED,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
