@@ -15,6 +15,7 @@ mod seal;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod triggers;
 
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};

@@ -112,7 +112,7 @@ fn last_administrator() -> Fault {
 
 fn refusal(error: StoreError) -> Error {
     match error {
-        StoreError::Taken { what } => Fault::new(ErrorCode::Conflict, format!("That {what} exists already")).into(),
+        StoreError::Taken { what } => Fault::new(ErrorCode::Exists, format!("That {what} exists already")).into(),
         StoreError::Gone { what } => Fault::new(ErrorCode::NotFound, format!("That {what} does not exist")).into(),
         StoreError::ProjectInUse { .. } => Fault::new(
             ErrorCode::Precondition,

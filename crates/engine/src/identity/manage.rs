@@ -177,7 +177,7 @@ impl Engine {
         self.change_register(move |directory| {
             let grant = grant_of(directory, &domain, &user, role, project.as_deref())?;
             if directory.register().grants.contains(&grant) {
-                return Err(Fault::new(ErrorCode::Conflict, "The user has that role already").into());
+                return Err(Fault::new(ErrorCode::Exists, "The user has that role already").into());
             }
             Ok(Change::AddGrant(grant))
         })
@@ -302,7 +302,7 @@ fn check_name(what: &str, name: &str) -> Result<String, Fault> {
 }
 
 fn taken(what: &str) -> Fault {
-    Fault::new(ErrorCode::Conflict, format!("A {what} of that name exists already"))
+    Fault::new(ErrorCode::Exists, format!("A {what} of that name exists already"))
 }
 
 fn missing(what: &str, list: &str) -> Fault {

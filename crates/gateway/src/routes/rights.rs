@@ -16,7 +16,11 @@ impl Operation {
             | Self::ListFunctionReservedInstances
             | Self::ListDependencies
             | Self::ListDependencyVersion
-            | Self::ShowDependencyVersion => Right::Read,
+            | Self::ShowDependencyVersion
+            | Self::ListFunctionTriggers
+            | Self::ShowFunctionTrigger
+            | Self::ListTriggers
+            | Self::ListTriggerTypes => Right::Read,
             Self::CreateFunction
             | Self::UpdateFunctionConfig
             | Self::UpdateFunctionCode
@@ -24,7 +28,11 @@ impl Operation {
             | Self::UpdateFunctionReservedInstancesCount
             | Self::UpdateFunctionMaxInstanceConfig
             | Self::CreateDependencyVersion
-            | Self::DeleteDependencyVersion => Right::Change,
+            | Self::DeleteDependencyVersion
+            | Self::CreateFunctionTrigger
+            | Self::UpdateTrigger
+            | Self::DeleteFunctionTrigger
+            | Self::BatchDeleteFunctionTriggers => Right::Change,
             Self::NotBuilt(name) => of_not_built(name),
         }
     }
