@@ -5,6 +5,7 @@
 
 mod activity;
 mod answer;
+mod api;
 mod auth;
 mod body;
 mod catch;
@@ -57,4 +58,9 @@ impl Gateway {
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Error> {
         connection::accept(Arc::new(self.service), listener, shutdown).await.map_err(|source| Error::Accept { source })
     }
+}
+
+/// Every operation that is served, built or not: its method, its path, and what it asks of a caller. Tests go through them all.
+pub fn operations() -> impl Iterator<Item = (&'static str, &'static str, fungraph_model::Right)> {
+    routes::all()
 }

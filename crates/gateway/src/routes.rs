@@ -8,9 +8,11 @@ pub(crate) mod health;
 pub(crate) mod invocations;
 pub(crate) mod report;
 pub(crate) mod reservations;
+pub(crate) mod rights;
+pub(crate) mod triggers;
 mod unsupported;
 
-use fungraph_model::{Fault, FunctionRef};
+use fungraph_model::{Fault, FunctionRef, Right};
 use http::Method;
 
 use crate::{answer::Refusal, percent};
@@ -35,14 +37,21 @@ pub(crate) enum Operation {
     ListDependencyVersion,
     DeleteDependencyVersion,
     ShowDependencyVersion,
+    CreateFunctionTrigger,
+    ListFunctionTriggers,
+    ShowFunctionTrigger,
+    UpdateTrigger,
+    DeleteFunctionTrigger,
+    BatchDeleteFunctionTriggers,
+    ListTriggers,
+    ListTriggerTypes,
     /// In the contract, not in this server.
     NotBuilt(&'static str),
 }
 
 impl Operation {
     /// The contract's name.
-    #[cfg(test)]
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::CreateFunction => "CreateFunction",
             Self::ListFunctions => "ListFunctions",
@@ -61,6 +70,14 @@ impl Operation {
             Self::ListDependencyVersion => "ListDependencyVersion",
             Self::DeleteDependencyVersion => "DeleteDependencyVersion",
             Self::ShowDependencyVersion => "ShowDependencyVersion",
+            Self::CreateFunctionTrigger => "CreateFunctionTrigger",
+            Self::ListFunctionTriggers => "ListFunctionTriggers",
+            Self::ShowFunctionTrigger => "ShowFunctionTrigger",
+            Self::UpdateTrigger => "UpdateTrigger",
+            Self::DeleteFunctionTrigger => "DeleteFunctionTrigger",
+            Self::BatchDeleteFunctionTriggers => "BatchDeleteFunctionTriggers",
+            Self::ListTriggers => "ListTriggers",
+            Self::ListTriggerTypes => "ListTriggerTypes",
             Self::NotBuilt(name) => name,
         }
     }
@@ -76,6 +93,8 @@ impl Operation {
 pub(crate) struct Route<'a> {
     pub(crate) operation: Operation,
     pub(crate) project: &'a str,
+    /// The path with names where it has parameters.
+    pub(crate) pattern: &'static str,
     parameters: Parameters<'a>,
 }
 
@@ -86,6 +105,8 @@ struct Parameters<'a> {
     function: &'a str,
     dependency: &'a str,
     version: &'a str,
+    trigger_type: &'a str,
+    trigger: &'a str,
 }
 
 impl Route<'_> {
@@ -115,6 +136,15 @@ impl Route<'_> {
     pub(crate) fn version(&self) -> Result<String, Fault> {
         plain("version", self.parameters.version)
     }
+
+    /// The type and id of the trigger that the path names.
+    ///
+    /// # Errors
+    /// FSS.0400 where one cannot be read.
+    pub(crate) fn trigger(&self) -> Result<(String, String), Fault> {
+        let Parameters { trigger_type, trigger, .. } = self.parameters;
+        Ok((plain("trigger_type_code", trigger_type)?, plain("trigger_id", trigger)?))
+    }
 }
 
 fn plain(name: &str, sent: &str) -> Result<String, Fault> {
@@ -125,6 +155,11 @@ fn plain(name: &str, sent: &str) -> Result<String, Fault> {
         )
     })?;
     Ok(text.into_owned())
+}
+
+/// Every operation: its name, whether it is built, its method and its path.
+pub(crate) fn table() -> impl Iterator<Item = (Operation, &'static str, &'static str)> {
+    unsupported::ROWS.iter().map(|row| (row.operation, row.method, row.path))
 }
 
 /// Whether a path is one of a call, whose answers carry the id of the run (errors.md, "Envelope").
@@ -146,18 +181,24 @@ pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Refu
     let path = without_slash(path);
     let mut known: Option<&'static str> = None;
     let mut allow = Vec::new();
-    for row in &unsupported::ROWS {
+    for row in unsupported::ROWS.iter().chain(&unsupported::MORE) {
         if known.is_some_and(|known| known != row.path) {
             continue;
         }
         let Some(parameters) = parameters(row.path, path) else { continue };
         if row.method == method.as_str() {
-            return Ok(Route { operation: row.operation, project: parameters.project, parameters });
+            let (operation, pattern) = (row.operation, row.path);
+            return Ok(Route { operation, project: parameters.project, pattern, parameters });
         }
         known = Some(row.path);
         allow.push(row.method);
     }
     if allow.is_empty() { Err(Refusal::unknown_path()) } else { Err(Refusal::method_not_allowed(&allow.join(", "))) }
+}
+
+/// Every row of the table: method, path and the right that it asks for. What tests go through, so that none is forgotten.
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static str, Right)> {
+    unsupported::ROWS.iter().map(|row| (row.method, row.path, row.operation.right()))
 }
 
 fn without_slash(path: &str) -> &str {
@@ -175,6 +216,8 @@ fn parameters<'a>(pattern: &str, path: &'a str) -> Option<Parameters<'a>> {
             "{function_urn}" | "{func_urn}" => found.function = segment,
             "{depend_id}" => found.dependency = segment,
             "{version}" => found.version = segment,
+            "{trigger_type_code}" => found.trigger_type = segment,
+            "{trigger_id}" => found.trigger = segment,
             // Only functions can be tagged here, and any other word would swallow paths of the function service.
             "{resource_type}" if segment != "functions" => return None,
             _ if part.starts_with('{') => {}
@@ -206,7 +249,7 @@ mod tests {
 
     #[test]
     fn every_operation_is_found_at_its_path() {
-        for row in &unsupported::ROWS {
+        for row in unsupported::ROWS.iter().chain(&unsupported::MORE) {
             let path = row.path.replace("{resource_type}", "functions").replace("{project_id}", "%7Bproject_id%7D");
             check(row.method, &path.replace("_urn}", "_urn%2F:!x}"), row.operation.name());
             check(row.method, &format!("{path}/"), row.operation.name());
@@ -240,6 +283,8 @@ mod tests {
         assert_eq!((route.project, route.parameters.function), ("p", "urn%3Ax"));
         let route = find(&Method::GET, "/v2/p/fgs/dependencies/d%2Fe/version/3").expect("a route");
         assert_eq!((route.dependency(), route.version()), (Ok("d/e".to_owned()), Ok("3".to_owned())));
+        let route = find(&Method::PUT, "/v2/p/fgs/triggers/f/timer/a%2Db").expect("a route");
+        assert_eq!(route.trigger(), Ok(("timer".to_owned(), "a-b".to_owned())));
         let bad = find(&Method::POST, "/v2/p/fgs/functions/%ff/invocations").expect("a route");
         assert_eq!(bad.function().expect_err("no UTF-8").code, fungraph_model::ErrorCode::BadUrn);
     }
