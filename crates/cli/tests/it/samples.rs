@@ -3,6 +3,7 @@
 //!
 //! Every sample is here: it runs, or it is in [`NOT_YET`] with the reason. A new folder in neither place fails.
 
+pub(crate) mod csharp;
 mod expect;
 mod fixture;
 mod gateway;
@@ -26,7 +27,7 @@ use play::Play;
 pub(crate) const FOLDERS: [&str; 2] = ["tests/contract/samples", "tests/samples"];
 
 /// What the names of samples begin with that run.
-const RUNNING: [&str; 8] = ["py-", "js-", "java-", "php-", "go-", "custom-", "http-", "image-"];
+const RUNNING: [&str; 9] = ["py-", "js-", "java-", "php-", "csharp-", "go-", "custom-", "http-", "image-"];
 
 /// Samples that wait for something, and for what.
 const NOT_YET: &[(&str, &str)] = &[("js-async-job", "asynchronous queue")];
@@ -88,6 +89,12 @@ fn java() {
 }
 
 #[test]
+fn csharp() {
+    let (_folder, settings) = csharp::settings();
+    run_with("csharp-", &["--config", &settings]);
+}
+
+#[test]
 fn go() {
     run("go-");
 }
@@ -121,7 +128,12 @@ fn image() {
 
 /// Runs every sample of a language on every runtime it names.
 fn run(prefix: &str) {
-    let server = Server::start(&[]);
+    run_with(prefix, &[]);
+}
+
+/// The same on a server with more arguments.
+fn run_with(prefix: &str, arguments: &[&str]) {
+    let server = Server::start(arguments);
     let fixtures = fixtures(prefix);
     play(&server, &fixtures, |_| true);
     assert_eq!(server.stop(), Some(0));
