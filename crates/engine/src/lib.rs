@@ -2,7 +2,9 @@
 //!
 //! Three doors (HTTP today; queue and triggers later) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
 
+mod aliases;
 mod call_record;
+mod called;
 mod code;
 mod config;
 mod dependencies;
@@ -22,13 +24,15 @@ mod stopwatch;
 mod telemetry;
 mod to_end;
 mod validate;
+mod versions;
 
 pub use call_record::OpenRecord;
+pub use called::{NoHeaders, RequestHeaders};
 pub use config::Config;
 pub use dependencies::{DependencyFilter, DependencyList};
 pub use draft::{
-    AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, ReservationDraft, ScheduleDraft,
-    SpecDraft, StrategyDraft,
+    AliasDraft, AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, ReservationDraft,
+    RuleDraft, RulesDraft, ScheduleDraft, SpecDraft, StrategyDraft, VersionDraft,
 };
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
@@ -39,3 +43,4 @@ pub use report::Report;
 pub use reserve::{ReservationList, ReservationQuery};
 pub use stopwatch::Stopwatch;
 pub use telemetry::{Counts, Snapshot};
+pub use versions::VersionList;

@@ -1,5 +1,6 @@
 //! From method and path to an operation. Paths are split before anything is decoded, so that `%2F` never makes a segment.
 
+pub(crate) mod aliases;
 pub(crate) mod code;
 pub(crate) mod dependencies;
 pub(crate) mod download;
@@ -9,6 +10,7 @@ pub(crate) mod invocations;
 pub(crate) mod report;
 pub(crate) mod reservations;
 mod unsupported;
+pub(crate) mod versions;
 
 use fungraph_model::{Fault, FunctionRef};
 use http::Method;
@@ -35,6 +37,13 @@ pub(crate) enum Operation {
     ListDependencyVersion,
     DeleteDependencyVersion,
     ShowDependencyVersion,
+    ListFunctionVersions,
+    CreateFunctionVersion,
+    ListVersionAliases,
+    CreateVersionAlias,
+    ShowVersionAlias,
+    UpdateVersionAlias,
+    DeleteVersionAlias,
     /// In the contract, not in this server.
     NotBuilt(&'static str),
 }
@@ -61,6 +70,13 @@ impl Operation {
             Self::ListDependencyVersion => "ListDependencyVersion",
             Self::DeleteDependencyVersion => "DeleteDependencyVersion",
             Self::ShowDependencyVersion => "ShowDependencyVersion",
+            Self::ListFunctionVersions => "ListFunctionVersions",
+            Self::CreateFunctionVersion => "CreateFunctionVersion",
+            Self::ListVersionAliases => "ListVersionAliases",
+            Self::CreateVersionAlias => "CreateVersionAlias",
+            Self::ShowVersionAlias => "ShowVersionAlias",
+            Self::UpdateVersionAlias => "UpdateVersionAlias",
+            Self::DeleteVersionAlias => "DeleteVersionAlias",
             Self::NotBuilt(name) => name,
         }
     }
@@ -86,6 +102,7 @@ struct Parameters<'a> {
     function: &'a str,
     dependency: &'a str,
     version: &'a str,
+    alias: &'a str,
 }
 
 impl Route<'_> {
@@ -114,6 +131,14 @@ impl Route<'_> {
     /// FSS.0400 where it cannot be read.
     pub(crate) fn version(&self) -> Result<String, Fault> {
         plain("version", self.parameters.version)
+    }
+
+    /// The name of the alias that the path names.
+    ///
+    /// # Errors
+    /// FSS.0400 where it cannot be read.
+    pub(crate) fn alias(&self) -> Result<String, Fault> {
+        plain("alias_name", self.parameters.alias)
     }
 }
 
@@ -175,6 +200,7 @@ fn parameters<'a>(pattern: &str, path: &'a str) -> Option<Parameters<'a>> {
             "{function_urn}" | "{func_urn}" => found.function = segment,
             "{depend_id}" => found.dependency = segment,
             "{version}" => found.version = segment,
+            "{alias_name}" => found.alias = segment,
             // Only functions can be tagged here, and any other word would swallow paths of the function service.
             "{resource_type}" if segment != "functions" => return None,
             _ if part.starts_with('{') => {}

@@ -1,5 +1,6 @@
 //! JSON shapes of the API, in and out. Requests become drafts here; nothing is checked beyond its type, which is the engine's work.
 
+mod alias;
 mod dependency;
 mod draft;
 mod fields;
@@ -10,7 +11,9 @@ mod not_built;
 mod passive;
 pub(crate) mod report;
 mod reservation;
+mod version;
 
+pub(crate) use alias::{alias, alias_create, alias_update, alias_updated, aliases};
 pub(crate) use dependency::{asks_for_public, dependencies, dependency, dependency_create, dependency_query};
 pub(crate) use draft::{code_update, create, spec_update};
 pub(crate) use fields::Fields;
@@ -19,3 +22,4 @@ pub(crate) use list::query;
 pub(crate) use reservation::{
     most_instances, reservation, reservation_configs, reservation_query, reservation_update, reserved_instances,
 };
+pub(crate) use version::{published, version_create, version_query, versions};

@@ -74,8 +74,12 @@ codes! {
     CodeMissing = "FSS.1012",
     /// `code_filename`.
     BadFilename = "FSS.1013",
-    /// An operation on latest was given a version.
+    /// An alias's name.
+    BadAlias = "FSS.1014",
+    /// A version's name, or an operation on latest was given a version, or latest where it may not be.
     BadVersion = "FSS.1015",
+    /// Code and configuration equal those of the last published version.
+    NothingChanged = "FSS.1016",
     /// Over 20 user variables.
     TooManyUserData = "FSS.1017",
     /// User variables over 4,096 characters.
@@ -98,6 +102,8 @@ codes! {
     TooManyFunctions = "FSS.1041",
     /// Code of the project over its quota.
     CodeQuota = "FSS.1042",
+    /// The function has its most aliases.
+    TooManyAliases = "FSS.1043",
     /// Function missing on a management path.
     FunctionNotFound = "FSS.1051",
     /// Version missing on a management path.
@@ -108,12 +114,26 @@ codes! {
     DependencyNotFound = "FSS.1056",
     /// Name taken in its package.
     FunctionExists = "FSS.1061",
+    /// The version's name is taken.
+    VersionExists = "FSS.1062",
+    /// The alias's name is taken.
+    AliasExists = "FSS.1063",
+    /// The version is another alias's main version.
+    VersionHasAlias = "FSS.1066",
     /// Package over 50 MB.
     PackageTooLarge = "FSS.1071",
     /// Inline code over 10 KB.
     InlineTooLarge = "FSS.1072",
     /// More reserved instances than an account, or the host, may have.
     TooManyReserved = "FSS.1076",
+    /// An alias's additional version is missing, or latest.
+    BadAdditionalVersion = "FSS.1091",
+    /// Percentage of an alias's additional version outside 0 to 100.
+    BadAdditionalWeight = "FSS.1092",
+    /// Main and additional version of an alias are the same.
+    SameVersionTwice = "FSS.1093",
+    /// An alias sends calls to the version as its additional one.
+    VersionInUse = "FSS.1094",
     /// Event over 6 MB.
     EventTooLarge = "FSS.1201",
     /// URN cannot be read.

@@ -47,6 +47,18 @@ pub const DEPENDENCY_BYTES: usize = 41_943_040;
 pub const DEPENDENCY_NAME_CHARS: usize = 96;
 /// Dependencies of one function.
 pub const DEPENDENCIES: usize = 20;
+/// Characters of a version's name.
+pub const VERSION_CHARS: usize = 42;
+/// Versions of one function, latest among them.
+pub const VERSIONS: u32 = 20;
+/// Characters of an alias's name.
+pub const ALIAS_CHARS: usize = 63;
+/// Aliases of one function.
+pub const ALIASES: u32 = 10;
+/// Rules of one alias; the contract has no number, and each call by that alias looks at all of them.
+pub const ALIAS_RULES: usize = 10;
+/// Characters of the name and of the value that a rule looks for; the contract has no number.
+pub const RULE_CHARS: usize = 1024;
 /// Functions on one page of a list; the same for lists of reserved instances.
 pub const PAGE_FUNCTIONS: u32 = 400;
 /// Reserved instances of one version or alias.

@@ -4,6 +4,7 @@
 //! own process. `synchronous` is FULL: with NORMAL a commit in WAL mode may be lost at a power failure, and an
 //! answered create must not be.
 
+mod aliases;
 mod dependencies;
 mod functions;
 mod image;
@@ -13,6 +14,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod versions;
 
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};

@@ -19,7 +19,9 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::BadCode
         | ErrorCode::CodeMissing
         | ErrorCode::BadFilename
+        | ErrorCode::BadAlias
         | ErrorCode::BadVersion
+        | ErrorCode::NothingChanged
         | ErrorCode::TooManyUserData
         | ErrorCode::UserDataTooBig
         | ErrorCode::DescriptionTooLong
@@ -29,11 +31,18 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::BadImageUrl
         | ErrorCode::ImageMissing
         | ErrorCode::TooManyReserved
+        | ErrorCode::BadAdditionalVersion
+        | ErrorCode::BadAdditionalWeight
+        | ErrorCode::SameVersionTwice
         | ErrorCode::BadUrn
         | ErrorCode::BadInitializer
         | ErrorCode::BadInitializerTimeout => StatusCode::BAD_REQUEST,
         ErrorCode::BadCredentials => StatusCode::UNAUTHORIZED,
-        ErrorCode::Forbidden | ErrorCode::TooManyFunctions | ErrorCode::CodeQuota => StatusCode::FORBIDDEN,
+        ErrorCode::Forbidden
+        | ErrorCode::TooManyFunctions
+        | ErrorCode::CodeQuota
+        | ErrorCode::TooManyAliases
+        | ErrorCode::VersionInUse => StatusCode::FORBIDDEN,
         ErrorCode::NotFound
         | ErrorCode::FunctionNotFound
         | ErrorCode::VersionNotFound
@@ -43,7 +52,9 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
         ErrorCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        ErrorCode::FunctionExists => StatusCode::CONFLICT,
+        ErrorCode::FunctionExists | ErrorCode::VersionExists | ErrorCode::AliasExists | ErrorCode::VersionHasAlias => {
+            StatusCode::CONFLICT
+        }
         ErrorCode::BodyTooLarge | ErrorCode::PackageTooLarge | ErrorCode::InlineTooLarge | ErrorCode::EventTooLarge => {
             StatusCode::PAYLOAD_TOO_LARGE
         }

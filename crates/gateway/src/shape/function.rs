@@ -16,6 +16,17 @@ const LONG_SECONDS: u32 = 900;
 
 /// Configuration, as create, show and update answer it.
 pub(crate) fn config(version: &FunctionVersion, reservation: Option<&Reservation>, region: &str) -> Value {
+    let mut shape = config_fields(version, reservation, region);
+    shape.remove("func_vpc_id");
+    Value::Object(shape)
+}
+
+/// All there is to say of a configuration; each answer takes its part.
+pub(super) fn config_fields(
+    version: &FunctionVersion,
+    reservation: Option<&Reservation>,
+    region: &str,
+) -> Map<String, Value> {
     let mut shape = common(version, region);
     let spec = &version.spec;
     put(
@@ -38,8 +49,7 @@ pub(crate) fn config(version: &FunctionVersion, reservation: Option<&Reservation
     );
     image::put(version, &mut shape);
     passive::put(&spec.passive, &mut shape);
-    shape.remove("func_vpc_id");
-    Value::Object(shape)
+    shape
 }
 
 /// One page of a list.
@@ -152,7 +162,7 @@ fn strategy(version: &FunctionVersion) -> Value {
 }
 
 /// UTC without a fraction, the one form that every SDK reads (conventions.md, "Times").
-fn time(time: Timestamp) -> String {
+pub(super) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

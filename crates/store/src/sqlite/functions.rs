@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use fungraph_model::limits::LATEST;
 use fungraph_model::{Digest, FunctionKey, FunctionVersion, ProjectId, Runtime};
 use sqlx::{QueryBuilder, Row, SqliteConnection};
 
@@ -70,16 +69,9 @@ impl Sqlite {
         change.commit().await.map_err(failed)
     }
 
-    pub(crate) async fn function(&self, key: &FunctionKey) -> Result<Option<FunctionVersion>, Error> {
-        let row = sqlx::query(SHOW)
-            .bind(&key.project.0)
-            .bind(&key.package)
-            .bind(&key.name)
-            .bind(LATEST)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(Error::during("read a function"))?;
-        row.as_ref().map(rows::read).transpose()
+    pub(crate) async fn version(&self, key: &FunctionKey, version: &str) -> Result<Option<FunctionVersion>, Error> {
+        let mut view = self.readers.acquire().await.map_err(Error::during("read a function"))?;
+        show(&mut view, key, version).await
     }
 
     /// Reads and counts in one transaction, so that both see the same functions.
@@ -179,6 +171,23 @@ impl Sqlite {
         .map_err(Error::during("read the digests in use"))?;
         Ok(digests.into_iter().map(Digest).collect())
     }
+}
+
+/// A version of a function.
+pub(super) async fn show(
+    view: &mut SqliteConnection,
+    key: &FunctionKey,
+    version: &str,
+) -> Result<Option<FunctionVersion>, Error> {
+    let row = sqlx::query(SHOW)
+        .bind(&key.project.0)
+        .bind(&key.package)
+        .bind(&key.name)
+        .bind(version)
+        .fetch_optional(view)
+        .await
+        .map_err(Error::during("read a function"))?;
+    row.as_ref().map(rows::read).transpose()
 }
 
 /// The row of a function and its `func_id`.

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use fungraph_model::limits::LATEST;
 use fungraph_model::{FunctionVersion, ProjectId, Qualifier, Reservation, sample};
 use sqlx::Row;
 use tempfile::TempDir;
@@ -80,6 +81,11 @@ async fn functions_of_a_database_from_before_dependencies_have_none() {
     sqlite.create_function(&old).await.expect("creates");
     // Back to schema 2: a migration that is added later is undone here too.
     for statement in [
+        "DROP TABLE aliases",
+        "DROP INDEX function_versions_in_order",
+        "ALTER TABLE function_versions DROP COLUMN remark",
+        "ALTER TABLE function_versions DROP COLUMN number",
+        "ALTER TABLE functions DROP COLUMN last_number",
         "DROP TABLE function_dependencies",
         "DROP TABLE dependency_versions",
         "DROP TABLE dependencies",
@@ -91,7 +97,7 @@ async fn functions_of_a_database_from_before_dependencies_have_none() {
     }
     sqlite.close().await;
     let sqlite = open(folder.path()).await.expect("is brought up to date");
-    let found = sqlite.function(&old.key).await.expect("reads").expect("is there");
+    let found = sqlite.version(&old.key, LATEST).await.expect("reads").expect("is there");
     assert_eq!((found.spec.description.as_str(), found.merged.is_none()), ("from before", true));
     assert!(found.dependencies.is_empty());
     sqlite.update_function(&FunctionVersion { revision: 2, ..found }, 1).await.expect("updates");
@@ -123,13 +129,13 @@ async fn values_of_a_foreign_hand_are_errors_that_say_so() {
     let function = function("f", String::new());
     sqlite.create_function(&function).await.expect("creates");
     execute(&sqlite, "UPDATE function_versions SET user_data = '{\"secret\":1'").await;
-    let error = sqlite.function(&function.key).await.expect_err("must be refused").to_string();
+    let error = sqlite.version(&function.key, LATEST).await.expect_err("must be refused").to_string();
     assert!(error.contains("user_data") && !error.contains("secret"), "{error}");
     execute(&sqlite, "UPDATE function_versions SET user_data = '{}', runtime = 'Rust9'").await;
-    let error = sqlite.function(&function.key).await.expect_err("must be refused");
+    let error = sqlite.version(&function.key, LATEST).await.expect_err("must be refused");
     assert!(matches!(&error, Error::UnknownRuntime { runtime, .. } if runtime == "Rust9"), "{error:?}");
     execute(&sqlite, "UPDATE function_versions SET runtime = 'http', timeout_s = -1").await;
-    assert!(matches!(sqlite.function(&function.key).await, Err(Error::BadRow { column: "timeout_s", .. })));
+    assert!(matches!(sqlite.version(&function.key, LATEST).await, Err(Error::BadRow { column: "timeout_s", .. })));
 }
 
 #[tokio::test]
@@ -167,7 +173,7 @@ async fn a_full_disk_is_told_apart_and_leaves_nothing() {
     sqlx::query(limit).execute(&sqlite.writer).await.expect("limits");
     let large = function("large", "x".repeat(100_000));
     assert!(matches!(sqlite.create_function(&large).await, Err(Error::DiskFull { .. })));
-    assert!(sqlite.function(&large.key).await.expect("reads").is_none());
+    assert!(sqlite.version(&large.key, LATEST).await.expect("reads").is_none());
     let small = function("small", String::new());
     sqlite.create_function(&small).await.expect("small things still fit");
     assert_eq!(sqlite.usage(&small.key.project).await.expect("counts").functions, 1);
@@ -191,6 +197,7 @@ async fn every_query_uses_an_index() {
         assert!(scans.is_empty() && !plan.contains("TEMP B-TREE"), "{plan}");
     };
     check(&explain(super::functions::SHOW.to_owned(), 4).await, "sqlite_autoindex_functions");
+    check(&explain(super::aliases::SHOW.to_owned(), 4).await, "sqlite_autoindex_aliases");
     for (package, name_part, index) in [
         (None, None, "COVERING INDEX functions_of_project"),
         (None, Some("x"), "COVERING INDEX functions_of_project"),
