@@ -1,8 +1,7 @@
 -- Published versions in the order of their publication, and aliases.
 
--- last_number only goes up, so that a list can be gone on with after a version that was deleted meanwhile.
-ALTER TABLE functions ADD COLUMN last_number INTEGER NOT NULL DEFAULT 0;
--- 0 is latest.
+-- 0 is latest; each publication has a higher one than all that are there, so that a list can be gone on with whatever was
+-- deleted meanwhile.
 ALTER TABLE function_versions ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
 -- What was said when it was published.
 ALTER TABLE function_versions ADD COLUMN remark TEXT NOT NULL DEFAULT '';

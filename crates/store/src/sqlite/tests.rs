@@ -85,7 +85,6 @@ async fn functions_of_a_database_from_before_dependencies_have_none() {
         "DROP INDEX function_versions_in_order",
         "ALTER TABLE function_versions DROP COLUMN remark",
         "ALTER TABLE function_versions DROP COLUMN number",
-        "ALTER TABLE functions DROP COLUMN last_number",
         "DROP TABLE function_dependencies",
         "DROP TABLE dependency_versions",
         "DROP TABLE dependencies",

@@ -16,7 +16,7 @@ const INSERT: &str = concat!(
     bound_columns!(),
     ", function, version, number) VALUES (",
     placeholders!(),
-    ", ?, ?, (SELECT last_number FROM functions WHERE id = ?))"
+    ", ?, ?, (SELECT max(number) + 1 FROM function_versions WHERE function = ?))"
 );
 macro_rules! select {
     () => {
@@ -66,7 +66,9 @@ impl Sqlite {
             last_modified: new.now,
             ..latest
         };
-        insert(&mut change, id, &published).await?;
+        let statement = rows::bind(sqlx::query(INSERT), &published)?;
+        let statement = statement.bind(id).bind(&published.version).bind(id);
+        statement.execute(&mut *change).await.map_err(&failed)?;
         dependencies::attach(&mut change, id, &published).await?;
         let bytes = rows::signed("code_size", published.code.size)?;
         functions::count(&mut change, &new.key.project, 0, bytes).await?;
@@ -135,18 +137,6 @@ async fn check(
     if u64::try_from(bytes).unwrap_or(0).saturating_add(latest.code.size) > new.most_code_bytes {
         return Err(Conflict::CodeQuota.into());
     }
-    Ok(())
-}
-
-async fn insert(change: &mut SqliteConnection, id: i64, version: &FunctionVersion) -> Result<(), Error> {
-    let failed = Error::during("store a version");
-    sqlx::query("UPDATE functions SET last_number = last_number + 1 WHERE id = ?")
-        .bind(id)
-        .execute(&mut *change)
-        .await
-        .map_err(&failed)?;
-    let statement = rows::bind(sqlx::query(INSERT), version)?;
-    statement.bind(id).bind(&version.version).bind(id).execute(change).await.map_err(failed)?;
     Ok(())
 }
 
