@@ -4,6 +4,7 @@
 //! Nothing keeps these tables true but tests: they are compared with the contract, with the fields that `shape` asks a body for, and, in
 //! every build with debug assertions, with each answer that leaves.
 
+mod aliases;
 mod dependencies;
 mod document;
 mod field;
@@ -13,6 +14,7 @@ mod functions;
 mod invocations;
 mod not_built;
 mod reservations;
+mod versions;
 mod words;
 
 use fungraph_model::ErrorCode;
@@ -53,14 +55,19 @@ enum Answer {
     Nothing,
     Object(&'static Shape),
     /// A bare list.
-    #[allow(dead_code, reason = "lists of aliases and triggers come")]
     List(&'static Shape),
     /// What a function returned, or the object of form v1; headers tell of the run.
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 4] =
-    [&functions::ENTRIES, &invocations::ENTRIES, &reservations::ENTRIES, &dependencies::ENTRIES];
+const TABLES: [&[Entry]; 6] = [
+    &functions::ENTRIES,
+    &invocations::ENTRIES,
+    &versions::ENTRIES,
+    &aliases::ENTRIES,
+    &reservations::ENTRIES,
+    &dependencies::ENTRIES,
+];
 
 /// Codes that every operation may answer with.
 const COMMON: [ErrorCode; 8] = [

@@ -13,7 +13,7 @@ pub(crate) mod report;
 mod reservation;
 mod version;
 
-pub(crate) use alias::{alias, alias_create, alias_update, alias_updated, aliases};
+pub(crate) use alias::{alias, alias_create, alias_update, aliases};
 pub(crate) use dependency::{asks_for_public, dependencies, dependency, dependency_create, dependency_query};
 pub(crate) use draft::{code_update, create, spec_update};
 pub(crate) use fields::Fields;
@@ -24,4 +24,4 @@ pub(crate) use list::query;
 pub(crate) use reservation::{
     most_instances, reservation, reservation_configs, reservation_query, reservation_update, reserved_instances,
 };
-pub(crate) use version::{published, version_create, version_query, versions};
+pub(crate) use version::{version_create, version_query, versions};

@@ -27,4 +27,5 @@ mod samples;
 mod sdk;
 mod serve;
 mod sizes;
+mod versions;
 mod why;

@@ -23,7 +23,7 @@ pub(crate) async fn update(engine: &Arc<Engine>, call: Call<'_>) -> Result<Respo
     let (function, name) = (call.route.function()?, call.route.alias()?);
     let draft = shape::alias_update(Fields::read(call.body).await?)?;
     let (key, alias) = engine.update_alias(&call.caller, &function, &name, draft).await?;
-    Ok(answer::json(&shape::alias_updated(&key, &alias, engine.region())))
+    Ok(answer::json(&shape::alias(&key, &alias, engine.region())))
 }
 
 /// ShowVersionAlias.

@@ -15,7 +15,7 @@ pub(crate) async fn publish(engine: &Arc<Engine>, call: Call<'_>) -> Result<Resp
     let function = call.route.function()?;
     let draft = shape::version_create(Fields::read(call.body).await?)?;
     let version = engine.publish(&call.caller, &function, draft).await?;
-    Ok(answer::json(&shape::published(&version, engine.region())))
+    Ok(answer::json(&shape::config(&version, None, engine.region())))
 }
 
 /// ListFunctionVersions.

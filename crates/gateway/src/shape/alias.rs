@@ -2,7 +2,7 @@
 
 use fungraph_engine::{AliasDraft, RuleDraft, RulesDraft};
 use fungraph_model::{Alias, Combine, Fault, FunctionKey, Rule, RuleKind, Split};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{fields::Fields, function::time};
 
@@ -40,38 +40,26 @@ fn rule(fields: &mut Fields) -> Result<RuleDraft, Fault> {
     })
 }
 
-/// An alias, as create and show answer it.
+/// An alias.
 pub(crate) fn alias(key: &FunctionKey, alias: &Alias, region: &str) -> Value {
-    let mut shape = common(key, alias, region);
-    shape.insert("additional_version_strategy".to_owned(), strategy(alias));
-    Value::Object(shape)
-}
-
-/// An alias, as an update answers it: the contract has no rules here.
-pub(crate) fn alias_updated(key: &FunctionKey, alias: &Alias, region: &str) -> Value {
-    Value::Object(common(key, alias, region))
-}
-
-/// All aliases, in a bare list.
-pub(crate) fn aliases(key: &FunctionKey, all: &[Alias], region: &str) -> Value {
-    all.iter().map(|alias| Value::Object(common(key, alias, region))).collect()
-}
-
-fn common(key: &FunctionKey, alias: &Alias, region: &str) -> Map<String, Value> {
     let weights = match &alias.split {
         Some(Split::Weight { version, percent }) => json!({ version: percent }),
         _ => Value::Null,
     };
-    let shape = json!({
+    json!({
         "name": alias.name,
         "version": alias.version,
         "description": alias.description,
         "last_modified": time(alias.last_modified),
         "alias_urn": key.urn(region, &format!("!{}", alias.name)),
         "additional_version_weights": weights,
-    });
-    let Value::Object(shape) = shape else { unreachable!("it was written as an object") };
-    shape
+        "additional_version_strategy": strategy(alias),
+    })
+}
+
+/// All aliases, in a bare list.
+pub(crate) fn aliases(key: &FunctionKey, all: &[Alias], region: &str) -> Value {
+    all.iter().map(|one| alias(key, one, region)).collect()
 }
 
 fn strategy(alias: &Alias) -> Value {
@@ -161,7 +149,8 @@ mod tests {
             })
         );
         let weighted = Alias { split: Some(Split::Weight { version: "v2".to_owned(), percent: 5 }), ..shown };
-        assert_eq!(alias_updated(&key, &weighted, "local")["additional_version_weights"], json!({ "v2": 5 }));
-        assert_eq!(alias(&key, &weighted, "local")["additional_version_strategy"], Value::Null);
+        let shape = alias(&key, &weighted, "local");
+        assert_eq!(shape["additional_version_weights"], json!({ "v2": 5 }));
+        assert_eq!(shape["additional_version_strategy"], Value::Null);
     }
 }

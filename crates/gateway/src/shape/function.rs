@@ -14,19 +14,8 @@ use super::{
 /// Seconds above which the service calls a function a long one.
 const LONG_SECONDS: u32 = 900;
 
-/// Configuration, as create, show and update answer it.
+/// Configuration, as create, show, update and publish answer it.
 pub(crate) fn config(version: &FunctionVersion, reservation: Option<&Reservation>, region: &str) -> Value {
-    let mut shape = config_fields(version, reservation, region);
-    shape.remove("func_vpc_id");
-    Value::Object(shape)
-}
-
-/// All there is to say of a configuration; each answer takes its part.
-pub(super) fn config_fields(
-    version: &FunctionVersion,
-    reservation: Option<&Reservation>,
-    region: &str,
-) -> Map<String, Value> {
     let mut shape = common(version, region);
     let spec = &version.spec;
     put(
@@ -47,9 +36,13 @@ pub(super) fn config_fields(
             "reserved_instance_idle_mode": reservation.is_some_and(|reservation| reservation.idle_mode),
         }),
     );
+    if version.version != limits::LATEST {
+        shape.insert("version_description".to_owned(), json!(version.remark));
+    }
     image::put(version, &mut shape);
     passive::put(&spec.passive, &mut shape);
-    shape
+    shape.remove("func_vpc_id");
+    Value::Object(shape)
 }
 
 /// One page of a list.
@@ -59,11 +52,17 @@ pub(crate) fn list_page(list: &FunctionList, region: &str) -> Value {
 }
 
 fn entry(version: &FunctionVersion, region: &str) -> Value {
+    let mut shape = listed(version, region);
+    shape.insert("fail_count".to_owned(), json!(0));
+    Value::Object(shape)
+}
+
+/// What lists show of a function, or of a version.
+pub(super) fn listed(version: &FunctionVersion, region: &str) -> Map<String, Value> {
     let mut shape = common(version, region);
     image::put(version, &mut shape);
     passive::put(&version.spec.passive, &mut shape);
-    shape.insert("fail_count".to_owned(), json!(0));
-    Value::Object(shape)
+    shape
 }
 
 /// Code, as show and update answer it. `link` is where the package can be fetched for a while.
@@ -136,7 +135,7 @@ fn common(version: &FunctionVersion, region: &str) -> Map<String, Value> {
     shape
 }
 
-fn put(shape: &mut Map<String, Value>, more: Value) {
+pub(super) fn put(shape: &mut Map<String, Value>, more: Value) {
     if let Value::Object(more) = more {
         shape.extend(more);
     }
