@@ -60,9 +60,9 @@ impl Stage {
         self.done("POST", "/f/aliases", body)
     }
 
-    /// The function's URN with a qualifier.
+    /// The function's URN with a qualifier, whose `!` is escaped as the Python SDK does it.
     fn of(&self, qualifier: &str) -> String {
-        format!("{}:default:f:{qualifier}", self.client.project)
+        format!("{}:default:f:{}", self.client.project, qualifier.replace('!', "%21"))
     }
 
     fn ask(&self, method: &str, rest: &str, body: &Value) -> Answer {
@@ -221,7 +221,12 @@ fn a_version_that_is_deleted_during_calls_answers_or_is_missing() {
 
 #[test]
 fn the_command_line_names_versions_and_aliases() {
-    let stage = Stage::new(&["v1"]);
+    let home = crate::harness::open_folder();
+    let server = Server::start_on(&home.path().join("data"), &[]);
+    let client = Client::of(&server);
+    create(&client, "f", &says("v1"));
+    let stage = Stage { server, client };
+    stage.publish("v1");
     stage.change(&says("two"));
     stage.alias(&json!({ "name": "prod", "version": "v1" }));
     create(&stage.client, "other", &says("other"));
@@ -246,7 +251,11 @@ fn the_command_line_names_versions_and_aliases() {
     assert_eq!(run.code, 1, "{}", run.err);
     assert_eq!(stage.server.stop(), Some(0));
 
-    let log = |target: &str| fungraph(&["logs", target, "--data-dir", &data]).out;
+    let log = |target: &str| {
+        let run = fungraph(&["logs", target, "--data-dir", &data]);
+        assert_eq!(run.code, 0, "{target}: {}", run.err);
+        run.out
+    };
     assert_eq!(log("f").matches("Start invoke").count(), 7);
     assert_eq!(log("f:v1").matches("version: v1").count(), 4);
     assert_eq!(log("default:f:v1").matches("Start invoke").count(), 4);
