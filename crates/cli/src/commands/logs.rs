@@ -63,17 +63,15 @@ fn version_of(qualifier: Qualifier) -> anyhow::Result<String> {
     }
 }
 
-/// The data folder that has logs, and the project to look in.
+/// The data folder that has logs, and the project to look in where a name has none.
 pub(super) fn place(locate: &Locate, function: Option<&FunctionRef>) -> anyhow::Result<(PathBuf, ProjectId)> {
     for folder in environment::client_folders(locate)? {
         if !readable(&folder)? {
             continue;
         }
-        let project = match function.and_then(|function| function.project.as_ref()) {
-            Some(project) => Some(project.clone()),
-            None => Credentials::read(&folder)?.map(|found| ProjectId(found.project_id)),
-        };
-        if let Some(project) = project {
+        let own = || function.and_then(|function| function.project.clone());
+        let project = Credentials::read(&folder)?.map(|found| ProjectId(found.project_id));
+        if let Some(project) = project.or_else(own) {
             return Ok((folder, project));
         }
     }
