@@ -1,12 +1,13 @@
 //! What the platform does: functions, their code, and the one corridor every call walks, free of HTTP and SQL.
 //!
-//! Three doors (HTTP today; queue and triggers later) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
+//! Three doors (HTTP and triggers today; the queue later) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
 
 mod aliases;
 mod call_record;
 mod called;
 mod code;
 mod config;
+mod cron;
 mod dependencies;
 mod draft;
 mod engine;
@@ -16,6 +17,7 @@ mod identity;
 mod images;
 mod invoke;
 mod jobs;
+mod mounts;
 mod report;
 mod reserve;
 mod resolve;
@@ -23,6 +25,7 @@ mod run_log;
 mod stopwatch;
 mod telemetry;
 mod to_end;
+mod triggers;
 mod validate;
 mod versions;
 
@@ -31,16 +34,21 @@ pub use called::{NoHeaders, RequestHeaders};
 pub use config::Config;
 pub use dependencies::{DependencyFilter, DependencyList};
 pub use draft::{
-    AliasDraft, AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, ReservationDraft,
-    RuleDraft, RulesDraft, ScheduleDraft, SpecDraft, StrategyDraft, VersionDraft,
+    AliasDraft, AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, MountDraft,
+    MountsDraft, ReservationDraft, RuleDraft, RulesDraft, ScheduleDraft, SpecDraft, StrategyDraft, TriggerChange,
+    TriggerDraft, VersionDraft,
 };
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
 pub use functions::{FunctionCode, FunctionList, ListQuery};
-pub use identity::Credentials;
+pub use identity::{
+    Credentials, KeyView, Login, NameOrId, NamedIn, NewKey, ScopeWanted, SecurityToken, Token, UserView,
+};
 pub use invoke::{Invocation, InvokeRequest};
+pub use mounts::{MountName, MountNames};
 pub use report::Report;
 pub use reserve::{ReservationList, ReservationQuery};
 pub use stopwatch::Stopwatch;
 pub use telemetry::{Counts, Snapshot};
+pub use triggers::{GatewayApi, GatewayAuth, GatewayRoute, TriggerFilter, TriggerList, api_id, unconnected};
 pub use versions::VersionList;

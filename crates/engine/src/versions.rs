@@ -171,6 +171,10 @@ fn fault(key: &FunctionKey, conflict: &Conflict, code_bytes: u64) -> Fault {
             ErrorCode::VersionInUse,
             format!("The alias '{alias}' sends calls to the version. Take it out of the alias first"),
         ),
+        Conflict::AliasHasTriggers => (
+            ErrorCode::AliasHasTriggers,
+            "Triggers call the alias. Delete its triggers first, or those of the function".to_owned(),
+        ),
         Conflict::AliasExists => (
             ErrorCode::AliasExists,
             "The function has an alias of this name already. Update it, or choose another name".to_owned(),

@@ -14,6 +14,7 @@ mod functions;
 mod invocations;
 mod not_built;
 mod reservations;
+mod triggers;
 mod versions;
 mod words;
 
@@ -60,19 +61,21 @@ enum Answer {
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 6] = [
+const TABLES: [&[Entry]; 7] = [
     &functions::ENTRIES,
     &invocations::ENTRIES,
     &versions::ENTRIES,
     &aliases::ENTRIES,
     &reservations::ENTRIES,
     &dependencies::ENTRIES,
+    &triggers::ENTRIES,
 ];
 
 /// Codes that every operation may answer with.
-const COMMON: [ErrorCode; 8] = [
+const COMMON: [ErrorCode; 9] = [
     ErrorCode::BadParameter,
     ErrorCode::BadCredentials,
+    ErrorCode::NotPermitted,
     ErrorCode::Forbidden,
     ErrorCode::NotFound,
     ErrorCode::RequestTimeout,
@@ -111,6 +114,11 @@ const fn operation(name: &'static str, summary: &'static str) -> Entry {
 impl Entry {
     const fn note(mut self, note: &'static str) -> Self {
         self.note = note;
+        self
+    }
+
+    const fn path(mut self, path: &'static [Field]) -> Self {
+        self.path = path;
         self
     }
 

@@ -7,10 +7,12 @@ mod fields;
 mod function;
 mod image;
 mod list;
+mod mount;
 pub(crate) mod not_built;
 pub(crate) mod passive;
 pub(crate) mod report;
 mod reservation;
+mod trigger;
 mod version;
 
 pub(crate) use alias::{alias, alias_create, alias_update, aliases};
@@ -23,5 +25,8 @@ pub(crate) use function::{code, config, list_page};
 pub(crate) use list::query;
 pub(crate) use reservation::{
     most_instances, reservation, reservation_configs, reservation_query, reservation_update, reserved_instances,
+};
+pub(crate) use trigger::{
+    trigger, trigger_create, trigger_list, trigger_query, trigger_types, trigger_update, triggers,
 };
 pub(crate) use version::{version_create, version_query, versions};

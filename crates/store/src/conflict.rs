@@ -39,6 +39,9 @@ pub enum Conflict {
     /// There is no such alias.
     #[error("the alias does not exist")]
     AliasMissing,
+    /// Triggers call the alias.
+    #[error("the alias has triggers")]
+    AliasHasTriggers,
     /// The name is taken.
     #[error("the alias exists already")]
     AliasExists,

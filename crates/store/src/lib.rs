@@ -12,6 +12,7 @@ pub mod images;
 mod listing;
 pub mod logs;
 pub mod packages;
+mod secrets;
 mod sqlite;
 mod store;
 #[cfg(test)]
@@ -19,11 +20,12 @@ mod suite;
 
 pub use conflict::Conflict;
 pub use error::Error;
-pub use images::{Image, ImageConfig, ImageError, ImageLimits, ImageSettings, Images};
+pub use images::{Image, ImageConfig, ImageError, ImageLimits, ImageSettings, Images, InUse};
 pub use listing::{
-    DependencyPage, DependencyQuery, FunctionPage, FunctionQuery, Publication, Reservations, Usage, VersionPage,
-    VersionQuery,
+    DependencyPage, DependencyQuery, FunctionPage, FunctionQuery, Publication, Reservations, TriggerPage, TriggerQuery,
+    TriggersOf, Usage, VersionPage, VersionQuery,
 };
 pub use logs::{LogEntry, LogError, LogFilter, LogLimits, LogReader, LogRecord, LogText, Logs};
 pub use packages::{Merged, PackageError, PackageLimits, Packages};
+pub use secrets::SecretBox;
 pub use store::{Config, Store};

@@ -17,6 +17,7 @@ mod help;
 mod images;
 mod java;
 mod life;
+mod mounts;
 mod native;
 mod raw;
 mod regressions;

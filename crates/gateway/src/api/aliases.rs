@@ -32,7 +32,9 @@ pub(super) static ENTRIES: [Entry; 5] = [
     operation("ShowVersionAlias", "Read one alias").gives(200, Answer::Object(&SHOW_VERSION_ALIAS_ANSWER)),
     operation("ListVersionAliases", "List all aliases of a function as a bare JSON array")
         .gives(200, Answer::List(&LIST_VERSION_ALIAS_RESULT)),
-    operation("DeleteVersionAlias", "Delete an alias; its versions stay").gives(204, Answer::Nothing),
+    operation("DeleteVersionAlias", "Delete an alias; its versions stay")
+        .gives(204, Answer::Nothing)
+        .refuses(&[ErrorCode::AliasHasTriggers]),
 ];
 
 static CREATE_VERSION_ALIAS_BODY: Shape = shape(

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     dependency::{attached_ids, attached_whole},
-    image, passive,
+    image, mount, passive,
 };
 
 /// Seconds above which the service calls a function a long one.
@@ -40,6 +40,7 @@ pub(crate) fn config(version: &FunctionVersion, reservation: Option<&Reservation
         shape.insert("version_description".to_owned(), json!(version.remark));
     }
     image::put(version, &mut shape);
+    mount::put(version, &mut shape);
     passive::put(&spec.passive, &mut shape);
     shape.remove("func_vpc_id");
     Value::Object(shape)
@@ -61,6 +62,7 @@ fn entry(version: &FunctionVersion, region: &str) -> Value {
 pub(super) fn listed(version: &FunctionVersion, region: &str) -> Map<String, Value> {
     let mut shape = common(version, region);
     image::put(version, &mut shape);
+    mount::put(version, &mut shape);
     passive::put(&version.spec.passive, &mut shape);
     shape
 }

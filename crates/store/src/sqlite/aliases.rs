@@ -83,6 +83,9 @@ impl Sqlite {
         let failed = Error::during("delete an alias");
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
         let function = function(&mut change, key).await?;
+        if has_triggers(&mut change, function, name).await? {
+            return Err(Conflict::AliasHasTriggers.into());
+        }
         let deleted = sqlx::query("DELETE FROM aliases WHERE function = ? AND name = ?");
         if deleted.bind(function).bind(name).execute(&mut *change).await.map_err(&failed)?.rows_affected() == 0 {
             return Err(Conflict::AliasMissing.into());
@@ -125,9 +128,26 @@ async fn function(change: &mut SqliteConnection, key: &FunctionKey) -> Result<i6
 }
 
 async fn is_reserved(change: &mut SqliteConnection, function: i64, alias: &str) -> Result<bool, Error> {
-    let found = sqlx::query("SELECT 1 FROM reservations WHERE function = ? AND qualifier = '!' || ?");
-    let found = found.bind(function).bind(alias).fetch_optional(change).await;
-    Ok(found.map_err(Error::during("look for reserved instances"))?.is_some())
+    has(change, "SELECT 1 FROM reservations WHERE function = ? AND qualifier = '!' || ?", function, alias).await
+}
+
+async fn has_triggers(change: &mut SqliteConnection, function: i64, alias: &str) -> Result<bool, Error> {
+    has(change, "SELECT 1 FROM triggers WHERE function = ? AND qualifier = '!' || ?", function, alias).await
+}
+
+/// Whether a function has an alias of this name; in the transaction that is to name it.
+pub(super) async fn is_there(change: &mut SqliteConnection, function: i64, alias: &str) -> Result<bool, Error> {
+    has(change, "SELECT 1 FROM aliases WHERE function = ? AND name = ?", function, alias).await
+}
+
+async fn has(
+    change: &mut SqliteConnection,
+    statement: &'static str,
+    function: i64,
+    alias: &str,
+) -> Result<bool, Error> {
+    let found = sqlx::query(statement).bind(function).bind(alias).fetch_optional(change).await;
+    Ok(found.map_err(Error::during("look for what an alias has"))?.is_some())
 }
 
 /// The versions are there, and the main one is no other alias's. Keys of the table say the same; this says which it was.

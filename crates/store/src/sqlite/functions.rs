@@ -8,9 +8,9 @@ use sqlx::{QueryBuilder, Row, SqliteConnection};
 use super::dependencies::{self, attached};
 use super::rows::{self, bound_columns, columns, placeholders};
 use super::transaction::Transaction;
-use super::{Sqlite, keys};
+use super::{Sqlite, identity};
 use crate::error::is_taken;
-use crate::{Error, FunctionPage, FunctionQuery, Usage};
+use crate::{Error, FunctionPage, FunctionQuery, SecretBox, Usage};
 
 pub(super) const SHOW: &str = concat!(
     "SELECT ",
@@ -48,7 +48,7 @@ impl Sqlite {
         let failed = Error::during("store a function");
         let key = &function.key;
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
-        keys::add_owner(&mut change, &function.domain, &key.project).await?;
+        identity::add_owner(&mut change, &function.domain, &key.project).await?;
         let id = sqlx::query("INSERT INTO functions (func_id, project, package, name) VALUES (?, ?, ?, ?)")
             .bind(&function.func_id)
             .bind(&key.project.0)
@@ -58,7 +58,7 @@ impl Sqlite {
             .await
             .map_err(|e| if is_taken(&e) { Error::Exists { key: key.clone() } } else { failed(e) })?
             .last_insert_rowid();
-        rows::bind(sqlx::query(INSERT_VERSION), function)?
+        rows::bind(sqlx::query(INSERT_VERSION), function, &self.secrets)?
             .bind(id)
             .bind(&function.version)
             .execute(&mut *change)
@@ -71,7 +71,7 @@ impl Sqlite {
 
     pub(crate) async fn version(&self, key: &FunctionKey, version: &str) -> Result<Option<FunctionVersion>, Error> {
         let mut view = self.readers.acquire().await.map_err(Error::during("read a function"))?;
-        show(&mut view, key, version).await
+        show(&mut view, key, version, &self.secrets).await
     }
 
     /// Reads and counts in one transaction, so that both see the same functions.
@@ -79,7 +79,7 @@ impl Sqlite {
         let failed = Error::during("list functions");
         let mut view = Transaction::read(&self.readers).await.map_err(&failed)?;
         let found = page_query(query).build().fetch_all(&mut *view).await.map_err(&failed)?;
-        let functions = found.iter().map(rows::read).collect::<Result<Vec<_>, _>>()?;
+        let functions = found.iter().map(|row| rows::read(row, &self.secrets)).collect::<Result<Vec<_>, _>>()?;
         let end = query.marker.saturating_add(functions.len() as u64);
         // A page that is not full ends the list; only a page in the middle needs the count.
         let short = functions.len() < query.limit as usize && (query.marker == 0 || !functions.is_empty());
@@ -111,7 +111,7 @@ impl Sqlite {
             return Err(Error::Changed { key: key.clone(), expected, found });
         }
         let id: i64 = stored.try_get("id").map_err(&failed)?;
-        rows::bind(sqlx::query(UPDATE_VERSION), function)?
+        rows::bind(sqlx::query(UPDATE_VERSION), function, &self.secrets)?
             .bind(id)
             .bind(&function.version)
             .execute(&mut *change)
@@ -161,6 +161,17 @@ impl Sqlite {
         Ok(kinds.iter().filter_map(|(name, memory_mb)| Some((Runtime::parse(name)?, *memory_mb))).collect())
     }
 
+    pub(crate) async fn images_in_use(&self) -> Result<Vec<(ProjectId, Digest)>, Error> {
+        let images: Vec<(String, String)> = sqlx::query_as(
+            "SELECT DISTINCT f.project, v.code_digest FROM function_versions v JOIN functions f ON f.id = v.function
+             WHERE v.image IS NOT NULL",
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::during("read the images in use"))?;
+        Ok(images.into_iter().map(|(project, digest)| (ProjectId(project), Digest(digest))).collect())
+    }
+
     pub(crate) async fn digests_in_use(&self) -> Result<HashSet<Digest>, Error> {
         let digests: Vec<String> = sqlx::query_scalar(
             "SELECT code_digest FROM function_versions UNION SELECT digest FROM dependency_versions
@@ -178,6 +189,7 @@ pub(super) async fn show(
     view: &mut SqliteConnection,
     key: &FunctionKey,
     version: &str,
+    secrets: &SecretBox,
 ) -> Result<Option<FunctionVersion>, Error> {
     let row = sqlx::query(SHOW)
         .bind(&key.project.0)
@@ -187,7 +199,7 @@ pub(super) async fn show(
         .fetch_optional(view)
         .await
         .map_err(Error::during("read a function"))?;
-    row.as_ref().map(rows::read).transpose()
+    row.as_ref().map(|row| rows::read(row, secrets)).transpose()
 }
 
 /// The row of a function and its `func_id`.

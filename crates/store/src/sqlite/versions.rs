@@ -32,6 +32,16 @@ macro_rules! select {
 const LIST: &str = concat!(select!(), " WHERE f.id = ? AND v.number >= ? ORDER BY v.number LIMIT ?");
 const LAST: &str = concat!(select!(), " WHERE f.id = ? AND v.number > 0 ORDER BY v.number DESC LIMIT 1");
 
+/// Of a version and of the alias whose main version it is.
+macro_rules! theirs {
+    () => {
+        " WHERE function = ?1 AND (qualifier = ?2
+          OR qualifier IN (SELECT '!' || name FROM aliases WHERE function = ?1 AND version = ?2))"
+    };
+}
+const DELETE_RESERVATIONS: &str = concat!("DELETE FROM reservations", theirs!());
+const DELETE_TRIGGERS: &str = concat!("DELETE FROM triggers", theirs!());
+
 impl Sqlite {
     pub(crate) async fn versions(&self, query: &VersionQuery) -> Result<Option<VersionPage>, Error> {
         let failed = Error::during("list the versions of a function");
@@ -48,7 +58,7 @@ impl Sqlite {
             .map_err(&failed)?;
         let fit = query.limit as usize;
         let next = rows.get(fit).map(|row| rows::unsigned(row, "number")).transpose()?;
-        let versions = rows.iter().take(fit).map(rows::read).collect::<Result<_, _>>()?;
+        let versions = rows.iter().take(fit).map(|row| rows::read(row, &self.secrets)).collect::<Result<_, _>>()?;
         Ok(Some(VersionPage { versions, total, next }))
     }
 
@@ -57,16 +67,16 @@ impl Sqlite {
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
         let found = functions::find(&mut change, &new.key).await?;
         let (id, _) = found.ok_or_else(|| Error::Missing { key: new.key.clone() })?;
-        let latest = functions::show(&mut change, &new.key, LATEST).await?;
+        let latest = functions::show(&mut change, &new.key, LATEST, &self.secrets).await?;
         let latest = latest.ok_or_else(|| Error::Missing { key: new.key.clone() })?;
-        check(&mut change, id, new, &latest).await?;
+        self.check(&mut change, id, new, &latest).await?;
         let published = FunctionVersion {
             version: new.version.clone(),
             remark: new.description.clone(),
             last_modified: new.now,
             ..latest
         };
-        let statement = rows::bind(sqlx::query(INSERT), &published)?;
+        let statement = rows::bind(sqlx::query(INSERT), &published, &self.secrets)?;
         let statement = statement.bind(id).bind(&published.version).bind(id);
         statement.execute(&mut *change).await.map_err(&failed)?;
         dependencies::attach(&mut change, id, &published).await?;
@@ -85,16 +95,10 @@ impl Sqlite {
         if let Some(alias) = user(&mut change, id, version).await? {
             return Err(Conflict::VersionInUse { alias }.into());
         }
-        // What is reserved goes with it, and so does what is reserved for the alias that goes with it.
-        sqlx::query(
-            "DELETE FROM reservations WHERE function = ?1 AND (qualifier = ?2
-             OR qualifier IN (SELECT '!' || name FROM aliases WHERE function = ?1 AND version = ?2))",
-        )
-        .bind(id)
-        .bind(version)
-        .execute(&mut *change)
-        .await
-        .map_err(&failed)?;
+        // What is theirs goes with it, and with the alias that goes with it.
+        for statement in [DELETE_RESERVATIONS, DELETE_TRIGGERS] {
+            sqlx::query(statement).bind(id).bind(version).execute(&mut *change).await.map_err(&failed)?;
+        }
         let bytes: Option<i64> = sqlx::query_scalar(
             "DELETE FROM function_versions WHERE function = ? AND version = ? AND number > 0 RETURNING code_size",
         )
@@ -106,38 +110,44 @@ impl Sqlite {
         functions::count(&mut change, &key.project, 0, -bytes.ok_or_else(missing)?).await?;
         change.commit().await.map_err(failed)
     }
-}
 
-/// Whether latest may become this version now.
-async fn check(
-    change: &mut SqliteConnection,
-    id: i64,
-    new: &Publication,
-    latest: &FunctionVersion,
-) -> Result<(), Error> {
-    let failed = Error::during("look at what is published");
-    if new.digest.as_ref().is_some_and(|digest| *digest != latest.code.digest) {
-        return Err(Conflict::OtherCode.into());
+    /// Whether latest may become this version now.
+    async fn check(
+        &self,
+        change: &mut SqliteConnection,
+        id: i64,
+        new: &Publication,
+        latest: &FunctionVersion,
+    ) -> Result<(), Error> {
+        let failed = Error::during("look at what is published");
+        if new.digest.as_ref().is_some_and(|digest| *digest != latest.code.digest) {
+            return Err(Conflict::OtherCode.into());
+        }
+        if functions::show(&mut *change, &new.key, &new.version, &self.secrets).await?.is_some() {
+            return Err(Conflict::VersionExists { version: new.version.clone() }.into());
+        }
+        let last = sqlx::query(LAST).bind(id).fetch_optional(&mut *change).await.map_err(&failed)?;
+        if let Some(last) = last
+            .as_ref()
+            .map(|row| rows::read(row, &self.secrets))
+            .transpose()?
+            .filter(|last| last.does_the_same(latest))
+        {
+            return Err(Conflict::Unchanged { version: last.version }.into());
+        }
+        if count(&mut *change, id).await? >= u64::from(new.most_versions) {
+            return Err(Conflict::TooManyVersions.into());
+        }
+        let bytes: i64 = sqlx::query_scalar("SELECT code_bytes FROM projects WHERE id = ?")
+            .bind(&new.key.project.0)
+            .fetch_one(change)
+            .await
+            .map_err(&failed)?;
+        if u64::try_from(bytes).unwrap_or(0).saturating_add(latest.code.size) > new.most_code_bytes {
+            return Err(Conflict::CodeQuota.into());
+        }
+        Ok(())
     }
-    if functions::show(&mut *change, &new.key, &new.version).await?.is_some() {
-        return Err(Conflict::VersionExists { version: new.version.clone() }.into());
-    }
-    let last = sqlx::query(LAST).bind(id).fetch_optional(&mut *change).await.map_err(&failed)?;
-    if let Some(last) = last.as_ref().map(rows::read).transpose()?.filter(|last| last.does_the_same(latest)) {
-        return Err(Conflict::Unchanged { version: last.version }.into());
-    }
-    if count(&mut *change, id).await? >= u64::from(new.most_versions) {
-        return Err(Conflict::TooManyVersions.into());
-    }
-    let bytes: i64 = sqlx::query_scalar("SELECT code_bytes FROM projects WHERE id = ?")
-        .bind(&new.key.project.0)
-        .fetch_one(change)
-        .await
-        .map_err(&failed)?;
-    if u64::try_from(bytes).unwrap_or(0).saturating_add(latest.code.size) > new.most_code_bytes {
-        return Err(Conflict::CodeQuota.into());
-    }
-    Ok(())
 }
 
 /// All versions of a function, latest among them.
