@@ -387,11 +387,11 @@ impl Shelf {
         let new = staging.path().join("image");
         let root = new.join(ROOT);
         disk::make_folder(&root).map_err(during("make the folder", &root))?;
-        let entries = self.unpack(plan, &root)?;
+        self.unpack(plan, &root)?;
         let kept = Kept { size: plan.size, config };
         let text = serde_json::to_vec(&kept).map_err(|error| during("write", &new)(error.into()))?;
         fs::write(new.join(CONFIG), text).map_err(during("write", &new))?;
-        disk::settle(&new, usize::try_from(entries).unwrap_or(usize::MAX)).map_err(during("bring to disk", &new))?;
+        disk::settle_all(&new).map_err(during("bring to disk", &new))?;
         let home = self.home(digest);
         if home.exists() {
             // What is there could not be read.
@@ -412,20 +412,18 @@ impl Shelf {
         drop(hold);
     }
 
-    fn unpack(&self, plan: &Plan, root: &Path) -> Result<u64, ImageError> {
+    fn unpack(&self, plan: &Plan, root: &Path) -> Result<(), ImageError> {
         let mut tree = Tree::open(root, tree::STEPS).map_err(during("open", root))?;
         let mut allowance = Allowance::new(self.limits);
-        let mut entries = 0;
         for layer in &plan.layers {
             let path = self.blob(&layer.digest);
-            entries += layer::unpack(&path, layer.packing, &mut tree, &mut allowance).map_err(|error| match error {
+            layer::unpack(&path, layer.packing, &mut tree, &mut allowance).map_err(|error| match error {
                 LayerError::Io(source) => during("unpack a layer into", root)(source),
                 LayerError::Bad(why) => unusable(format!("The image cannot be unpacked: {why}")),
                 error @ LayerError::TooLarge(_) => unusable(format!("{error}. Leave out what it does not need")),
             })?;
         }
-        users::complete(&mut tree).map_err(during("write the users of", root))?;
-        Ok(entries)
+        users::complete(&mut tree).map_err(during("write the users of", root))
     }
 
     fn collect(&self, live: &HashSet<Digest>) -> Result<usize, ImageError> {
