@@ -142,13 +142,20 @@ impl Sqlite {
     }
 
     pub(crate) async fn usage(&self, project: &ProjectId) -> Result<Usage, Error> {
-        let row = sqlx::query("SELECT functions, code_bytes FROM projects WHERE id = ?")
+        let row = sqlx::query(
+            "SELECT functions, code_bytes, (SELECT count(*) FROM dependency_versions d JOIN dependencies n ON n.id = d.dependency
+             WHERE n.project = p.id) AS dependencies FROM projects p WHERE id = ?",
+        )
             .bind(&project.0)
             .fetch_optional(&self.readers)
             .await
             .map_err(Error::during("read the usage of a project"))?;
         let Some(row) = row else { return Ok(Usage::default()) };
-        Ok(Usage { functions: rows::unsigned(&row, "functions")?, code_bytes: rows::unsigned(&row, "code_bytes")? })
+        Ok(Usage {
+            functions: rows::unsigned(&row, "functions")?,
+            code_bytes: rows::unsigned(&row, "code_bytes")?,
+            dependencies: rows::unsigned(&row, "dependencies")?,
+        })
     }
 
     /// The names of runtimes that this program does not know, in a database of a newer one, are left out.

@@ -309,6 +309,22 @@ async fn every_query_uses_an_index() {
             check(&explain(sql, parameters).await, index);
         }
     }
+    for (dependency, index) in [(None, "dependencies"), (Some("x".to_owned()), "sqlite_autoindex_dependencies_1")] {
+        let query = crate::DependencyQuery {
+            project: ProjectId("p".into()),
+            dependency,
+            name: None,
+            runtime: None,
+            marker: 0,
+            limit: 1,
+        };
+        for statement in [super::dependencies::page_query(&query), super::dependencies::total_query(&query)] {
+            let sql = statement.sql().as_str().to_owned();
+            let parameters = sql.matches('?').count();
+            let plan = explain(sql, parameters).await;
+            assert!(plan.contains(index) && !plan.contains("SCAN"), "{plan}");
+        }
+    }
     for of in [TriggersOf::Function(sample::function("f").key), TriggersOf::Project(ProjectId("p".into()))] {
         let query = TriggerQuery { of, kind: None, after: 0, limit: None };
         let sql = super::triggers::list_query(&query).sql().as_str().to_owned();
