@@ -13,6 +13,7 @@ mod platform;
 mod privileges;
 mod runtime_images;
 mod say;
+mod target;
 mod telemetry;
 
 use std::process::ExitCode;
