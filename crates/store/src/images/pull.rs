@@ -46,8 +46,9 @@ impl Pulling<'_> {
         if let Some(image) = shelf.kept(&found.digest) {
             return Ok(Held::new(shelf, image, hold));
         }
-        let pull = Pull::begin(Arc::clone(shelf), in_use);
-        pull.take(plan.size.saturating_add(plan.config.size))?;
+        let (pull, wanted) = (Pull::begin(Arc::clone(shelf), in_use), plan.size.saturating_add(plan.config.size));
+        // To make room may mean to delete a whole image.
+        let pull = super::blocking(move || pull.take(wanted).map(|()| pull).map_err(ImageError::from)).await?;
         let blobs = Blobs::of(shelf, &plan);
         let config = match fetch(shelf, talk, &plan).await {
             Ok(config) => config,
