@@ -8,7 +8,7 @@ from huaweicloudsdkfunctiongraph.v2 import (
     InvokeFunctionRequest,
     ListFunctionsRequest,
     ListFunctionVersionsRequest,
-    ListQuotasRequest,
+    ListWorkflowRequest,
     ShowFunctionConfigRequest,
 )
 
@@ -68,4 +68,4 @@ class Refusals(Scenario):
         urn = self.create("plain", CODE).func_urn
         versions = ListFunctionVersionsRequest(function_urn=urn)
         self.refused(501, "FSS.0426", lambda: self.client.list_function_versions(versions), "ListFunctionVersions")
-        self.refused(501, "FSS.0426", lambda: self.client.list_quotas(ListQuotasRequest()), "ListQuotas")
+        self.refused(501, "FSS.0426", lambda: self.client.list_workflow(ListWorkflowRequest()), "ListWorkflow")

@@ -2,6 +2,7 @@
 //!
 //! Three doors (HTTP today; queue and triggers later) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
 
+mod async_configs;
 mod call_record;
 mod code;
 mod config;
@@ -14,15 +15,21 @@ mod identity;
 mod images;
 mod invoke;
 mod jobs;
+mod projects;
+mod quotas;
 mod report;
 mod reserve;
 mod resolve;
 mod run_log;
 mod stopwatch;
+mod tags;
 mod telemetry;
+mod test_events;
 mod to_end;
+mod tracing_keys;
 mod validate;
 
+pub use async_configs::{AsyncConfigList, AsyncDraft, DestinationDraft};
 pub use call_record::OpenRecord;
 pub use config::Config;
 pub use dependencies::{DependencyFilter, DependencyList};
@@ -35,7 +42,12 @@ pub use error::{Error, chain};
 pub use functions::{FunctionCode, FunctionList, ListQuery};
 pub use identity::Credentials;
 pub use invoke::{Invocation, InvokeRequest};
+pub use projects::VpcEndpointDraft;
+pub use quotas::Quota;
 pub use report::Report;
 pub use reserve::{ReservationList, ReservationQuery};
 pub use stopwatch::Stopwatch;
+pub use tags::{Resource, ResourceFilter, ResourceList, TagDraft, TagValues, Tags};
 pub use telemetry::{Counts, Snapshot};
+pub use test_events::TestEventDraft;
+pub use tracing_keys::TracingDraft;

@@ -98,6 +98,8 @@ codes! {
     TooManyFunctions = "FSS.1041",
     /// Code of the project over its quota.
     CodeQuota = "FSS.1042",
+    /// The project holds its most VPC endpoints.
+    TooManyVpcs = "FSS.1048",
     /// Function missing on a management path.
     FunctionNotFound = "FSS.1051",
     /// Version missing on a management path.
@@ -106,16 +108,30 @@ codes! {
     AliasNotFound = "FSS.1053",
     /// Dependency, or version of one, missing.
     DependencyNotFound = "FSS.1056",
+    /// Template missing.
+    TemplateNotFound = "FSS.1059",
     /// Name taken in its package.
     FunctionExists = "FSS.1061",
+    /// The function holds its most test events.
+    TooManyTestEvents = "FSS.1068",
+    /// A test event over 4 KB.
+    TestEventTooLarge = "FSS.1069",
+    /// Test event missing.
+    TestEventNotFound = "FSS.1070",
     /// Package over 50 MB.
     PackageTooLarge = "FSS.1071",
     /// Inline code over 10 KB.
     InlineTooLarge = "FSS.1072",
+    /// A test event's name is taken.
+    TestEventExists = "FSS.1073",
+    /// A test event's name, or its content.
+    BadTestEvent = "FSS.1074",
     /// More reserved instances than an account, or the host, may have.
     TooManyReserved = "FSS.1076",
     /// Event over 6 MB.
     EventTooLarge = "FSS.1201",
+    /// The log service is switched on already.
+    LogsOnAlready = "FSS.1221",
     /// URN cannot be read.
     BadUrn = "FSS.1309",
     /// The registry cannot be reached, or breaks off.

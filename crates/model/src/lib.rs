@@ -3,6 +3,7 @@
 //! Nothing here does I/O, waits, or knows HTTP, SQL or JSON. Shapes on the wire belong to gateway,
 //! rows to store, frames to instance; each converts at its own wall.
 
+mod async_config;
 mod call_record;
 mod caller;
 mod dependency;
@@ -13,13 +14,16 @@ mod invocation;
 pub mod limits;
 mod outcome;
 mod phases;
+mod project;
 mod reservation;
 mod runtime;
 #[cfg(feature = "sample")]
 pub mod sample;
 mod spec;
+mod test_event;
 mod urn;
 
+pub use async_config::{AsyncConfig, Destination, DestinationKind};
 pub use call_record::{CallRecord, Ending, Line};
 pub use caller::{AccessKey, Caller, Secret};
 pub use dependency::Dependency;
@@ -29,7 +33,9 @@ pub use ids::{DomainId, ProjectId, RequestId};
 pub use invocation::{LogTail, Summary};
 pub use outcome::{Failure, FailureCode, Outcome, Value};
 pub use phases::{Phase, Phases, StartKind};
+pub use project::{LogKind, LogPlace, TracingKeys, VpcEndpoint};
 pub use reservation::{MetricRule, Reservation, Reserved, Schedule};
 pub use runtime::{Language, Runtime};
 pub use spec::{FunctionSpec, HookSpec, Strategy};
+pub use test_event::TestEvent;
 pub use urn::{FunctionRef, Qualifier};

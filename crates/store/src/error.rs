@@ -67,6 +67,15 @@ pub enum Error {
     /// A function has the dependency, so it stays.
     #[error("the dependency is in use")]
     DependencyInUse,
+    /// Something of that name is there already.
+    #[error("the name is taken")]
+    Taken,
+    /// There may be no more of them.
+    #[error("there are {most} already, the most there may be")]
+    Full {
+        /// The limit.
+        most: usize,
+    },
     /// An access key of that name is there already.
     #[error("access key {access} exists already")]
     KeyExists {

@@ -4,12 +4,17 @@
 //! own process. `synchronous` is FULL: with NORMAL a commit in WAL mode may be lost at a power failure, and an
 //! answered create must not be.
 
+mod async_configs;
 mod dependencies;
+mod function_marks;
 mod functions;
 mod image;
 mod keys;
+mod projects;
 mod reservations;
 mod rows;
+mod tags;
+mod test_events;
 #[cfg(test)]
 mod tests;
 mod transaction;

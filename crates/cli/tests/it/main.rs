@@ -5,6 +5,7 @@
 mod harness;
 mod signed;
 
+mod belongings;
 mod cleanliness;
 mod config;
 mod dependencies;

@@ -53,6 +53,11 @@ fn dependencies_are_attached() {
 }
 
 #[test]
+fn belongings_are_kept() {
+    scenarios("test_belongings");
+}
+
+#[test]
 fn instances_are_reserved() {
     scenarios("test_reserved");
 }

@@ -28,17 +28,27 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::BadConcurrency
         | ErrorCode::BadImageUrl
         | ErrorCode::ImageMissing
+        | ErrorCode::BadTestEvent
         | ErrorCode::TooManyReserved
+        | ErrorCode::LogsOnAlready
         | ErrorCode::BadUrn
         | ErrorCode::BadInitializer
         | ErrorCode::BadInitializerTimeout => StatusCode::BAD_REQUEST,
         ErrorCode::BadCredentials => StatusCode::UNAUTHORIZED,
-        ErrorCode::Forbidden | ErrorCode::TooManyFunctions | ErrorCode::CodeQuota => StatusCode::FORBIDDEN,
+        ErrorCode::Forbidden
+        | ErrorCode::TooManyFunctions
+        | ErrorCode::CodeQuota
+        | ErrorCode::TooManyVpcs
+        | ErrorCode::TooManyTestEvents
+        | ErrorCode::TestEventTooLarge
+        | ErrorCode::TestEventExists => StatusCode::FORBIDDEN,
         ErrorCode::NotFound
         | ErrorCode::FunctionNotFound
         | ErrorCode::VersionNotFound
         | ErrorCode::AliasNotFound
-        | ErrorCode::DependencyNotFound => StatusCode::NOT_FOUND,
+        | ErrorCode::DependencyNotFound
+        | ErrorCode::TemplateNotFound
+        | ErrorCode::TestEventNotFound => StatusCode::NOT_FOUND,
         ErrorCode::DependencyInUse => StatusCode::PRECONDITION_FAILED,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::NotAcceptable => StatusCode::NOT_ACCEPTABLE,

@@ -44,15 +44,19 @@ pub(crate) fn config(version: &FunctionVersion, reservation: Option<&Reservation
 
 /// One page of a list.
 pub(crate) fn list_page(list: &FunctionList, region: &str) -> Value {
-    let functions: Vec<_> = list.functions.iter().map(|version| entry(version, region)).collect();
+    let pinned = |position| position < list.pinned;
+    let functions = list.functions.iter().enumerate();
+    let functions: Vec<_> = functions.map(|(position, version)| entry(version, pinned(position), region)).collect();
     json!({ "functions": functions, "next_marker": list.next_marker, "count": list.count })
 }
 
-fn entry(version: &FunctionVersion, region: &str) -> Value {
+/// `is_collected` is ours: no public document says how a list tells which functions are pinned.
+fn entry(version: &FunctionVersion, pinned: bool, region: &str) -> Value {
     let mut shape = common(version, region);
     image::put(version, &mut shape);
     passive::put(&version.spec.passive, &mut shape);
     shape.insert("fail_count".to_owned(), json!(0));
+    shape.insert("is_collected".to_owned(), json!(pinned));
     Value::Object(shape)
 }
 
@@ -152,7 +156,7 @@ fn strategy(version: &FunctionVersion) -> Value {
 }
 
 /// UTC without a fraction, the one form that every SDK reads (conventions.md, "Times").
-fn time(time: Timestamp) -> String {
+pub(super) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
