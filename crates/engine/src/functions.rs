@@ -75,6 +75,7 @@ impl Engine {
         let spec = validate::new_spec(draft.spec, runtime)?;
         let tags = tags::of_text(draft.tags.as_deref().unwrap_or_default())?;
         self.check_runtime(runtime)?;
+        self.check_mounts(&caller.project, &spec.mounts)?;
         let key = FunctionKey { project: caller.project.clone(), package, name };
         if self.read(&key).await?.is_some() {
             return Err(exists(&key));
@@ -210,6 +211,9 @@ impl Engine {
                 return Err(Fault::new(ErrorCode::BadRuntime, format!("runtime cannot be changed. It is {now}")));
             }
             let spec = validate::changed_spec(draft.clone(), &old.spec)?;
+            if draft.mounts.is_some() {
+                self.check_mounts(&key.project, &spec.mounts)?;
+            }
             let dependencies = dependencies.clone().unwrap_or(old.dependencies);
             check_attached(spec.runtime, &dependencies)?;
             let (code, image) = with_image(pulled.as_ref(), old.code, old.image);
@@ -303,6 +307,7 @@ impl Engine {
             message: unavailable.message(),
             version: Arc::clone(version),
         })?;
+        self.mounts_are_there(version)?;
         let root = self.root(version);
         let code = if root.is_some() { self.images.no_code() } else { self.packages.tree_of(version) };
         Ok(Plan { version: Arc::clone(version), interpreter: choice.interpreter, code, root })

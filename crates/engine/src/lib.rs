@@ -15,6 +15,7 @@ mod identity;
 mod images;
 mod invoke;
 mod jobs;
+mod mounts;
 mod projects;
 mod quotas;
 mod report;
@@ -34,14 +35,15 @@ pub use call_record::OpenRecord;
 pub use config::Config;
 pub use dependencies::{DependencyFilter, DependencyList};
 pub use draft::{
-    AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, ReservationDraft, ScheduleDraft,
-    SpecDraft, StrategyDraft,
+    AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, MountDraft, MountsDraft,
+    ReservationDraft, ScheduleDraft, SpecDraft, StrategyDraft,
 };
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
 pub use functions::{FunctionCode, FunctionList, ListQuery};
 pub use identity::Credentials;
 pub use invoke::{Invocation, InvokeRequest};
+pub use mounts::{MountName, MountNames};
 pub use projects::VpcEndpointDraft;
 pub use quotas::Quota;
 pub use report::Report;

@@ -7,8 +7,9 @@ mod fields;
 mod function;
 mod image;
 mod list;
-mod not_built;
-mod passive;
+mod mount;
+pub(crate) mod not_built;
+pub(crate) mod passive;
 mod project;
 pub(crate) mod report;
 mod reservation;
@@ -19,6 +20,8 @@ pub(crate) use async_config::{async_config, async_configs, async_draft, async_qu
 pub(crate) use dependency::{asks_for_public, dependencies, dependency, dependency_create, dependency_query};
 pub(crate) use draft::{code_update, create, spec_update};
 pub(crate) use fields::Fields;
+#[cfg(test)]
+pub(crate) use fields::asked;
 pub(crate) use function::{code, config, list_page};
 pub(crate) use list::query;
 pub(crate) use project::{log_place, quotas, runtimes, tracing_draft, vpc_endpoint_draft};

@@ -30,12 +30,12 @@ codes! {
     BadCredentials = "APIGW.0301",
     /// A request value that fails validation and has no code of its own.
     BadParameter = "FSS.0400",
+    /// Path known, method not.
+    MethodNotAllowed = "FSS.0400",
     /// The project in the path is not the caller's, or the operation is never allowed.
     Forbidden = "FSS.0403",
     /// Function, version or alias missing on an invocation path, or an unknown path.
     NotFound = "FSS.0404",
-    /// Path known, method not.
-    MethodNotAllowed = "FSS.0400",
     /// Body is not JSON where JSON is needed.
     NotAcceptable = "FSS.0406",
     /// The client did not finish sending in time.
@@ -94,12 +94,22 @@ codes! {
     BadImageUrl = "FSS.1034",
     /// The registry has no such image, or does not give it to this server.
     ImageMissing = "FSS.1035",
+    /// The same folder is mounted twice.
+    MountExists = "FSS.1038",
+    /// `local_mount_path`.
+    BadMountPath = "FSS.1039",
     /// The project holds its most functions.
     TooManyFunctions = "FSS.1041",
     /// Code of the project over its quota.
     CodeQuota = "FSS.1042",
+    /// The project holds its most dependencies.
+    TooManyDependencies = "FSS.1045",
     /// The project holds its most VPC endpoints.
     TooManyVpcs = "FSS.1048",
+    /// More mounts than a function may have.
+    TooManyMounts = "FSS.1049",
+    /// `mount_resource`: the operator gives no such folder to this project.
+    MountNotFound = "FSS.1050",
     /// Function missing on a management path.
     FunctionNotFound = "FSS.1051",
     /// Version missing on a management path.
@@ -126,6 +136,8 @@ codes! {
     TestEventExists = "FSS.1073",
     /// A test event's name, or its content.
     BadTestEvent = "FSS.1074",
+    /// `mount_user`.
+    BadMountUser = "FSS.1075",
     /// More reserved instances than an account, or the host, may have.
     TooManyReserved = "FSS.1076",
     /// Event over 6 MB.

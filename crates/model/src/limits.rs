@@ -47,6 +47,8 @@ pub const DEPENDENCY_BYTES: usize = 41_943_040;
 pub const DEPENDENCY_NAME_CHARS: usize = 96;
 /// Dependencies of one function.
 pub const DEPENDENCIES: usize = 20;
+/// Mounts of one function.
+pub const MOUNTS: usize = 5;
 /// Test events of one function.
 pub const TEST_EVENTS: usize = 10;
 /// Characters of a test event's name.

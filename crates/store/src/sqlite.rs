@@ -10,6 +10,7 @@ mod function_marks;
 mod functions;
 mod image;
 mod keys;
+mod mounts;
 mod projects;
 mod reservations;
 mod rows;

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use fungraph_model::{
     AccessKey, CodePackage, CodeType, Dependency, Digest, DomainId, FunctionImage, FunctionKey, FunctionSpec,
-    FunctionVersion, HookSpec, ImageDefaults, MetricRule, ProjectId, Qualifier, Reservation, Reserved, Runtime,
-    Schedule, Secret, Strategy,
+    FunctionVersion, HookSpec, ImageDefaults, MetricRule, Mount, MountKind, MountUser, Mounts, ProjectId, Qualifier,
+    Reservation, Reserved, Runtime, Schedule, Secret, Strategy,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -54,6 +54,7 @@ fn function(name: &str) -> FunctionVersion {
             strategy: Strategy { concurrency: -1, concurrent_num: 7 },
             description: "what it does".to_owned(),
             dynamic_memory: true,
+            mounts: mounts_of_a_function(),
             passive: r#"{"enterprise_project_id":"0"}"#.to_owned(),
         },
         code: CodePackage {
@@ -68,6 +69,12 @@ fn function(name: &str) -> FunctionVersion {
         revision: 1,
         last_modified: Timestamp::from_microsecond(1_700_000_000_123_456).expect("a time"),
     }
+}
+
+fn mounts_of_a_function() -> Mounts {
+    let (resource, share_path, local_path) = ("data".to_owned(), "/team".to_owned(), "/mnt/data".to_owned());
+    let list = vec![Mount { kind: MountKind::SfsTurbo, resource, share_path, local_path }];
+    Mounts { user: MountUser { user_id: 5000, group_id: -1 }, list }
 }
 
 fn image_of_a_function() -> FunctionImage {

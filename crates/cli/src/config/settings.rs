@@ -9,6 +9,7 @@ use toml::Value;
 
 use super::Error;
 use super::document::Document;
+use super::mounts::{self, Mount};
 use super::reader::{Section, list};
 
 /// What is in effect.
@@ -21,6 +22,7 @@ pub(crate) struct Settings {
     pub(crate) answers: Answers,
     pub(crate) runtimes: Runtimes,
     pub(crate) images: Images,
+    pub(crate) mounts: Vec<Mount>,
     pub(crate) logs: Logs,
     pub(crate) limits: Limits,
     pub(crate) log_filter: String,
@@ -145,7 +147,7 @@ impl Settings {
         let section = |name| Section::new(document, name, &read);
         #[cfg(not(test))]
         let section = |name| Section::new(document, name);
-        let settings = read_all(section)?;
+        let settings = read_all(section, mounts::read(document)?)?;
         #[cfg(test)]
         super::tests::every_setting_is_read(document, read.into_inner());
         settings.check_together(document)?;
@@ -177,7 +179,7 @@ impl Settings {
     }
 }
 
-fn read_all<'a>(section: impl Fn(&'static str) -> Section<'a>) -> Result<Settings, Error> {
+fn read_all<'a>(section: impl Fn(&'static str) -> Section<'a>, mounts: Vec<Mount>) -> Result<Settings, Error> {
     Ok(Settings {
         server: server(&section("server"))?,
         sandbox: sandbox(&section("sandbox"))?,
@@ -186,6 +188,7 @@ fn read_all<'a>(section: impl Fn(&'static str) -> Section<'a>) -> Result<Setting
         answers: answers(&section("answers"))?,
         runtimes: runtimes(&section("runtimes"))?,
         images: images(&section("images"))?,
+        mounts,
         logs: logs(&section("logs"))?,
         limits: limits(&section("limits"))?,
         log_filter: section("log").text("filter", filter)?,

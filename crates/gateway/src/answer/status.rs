@@ -30,6 +30,9 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::ImageMissing
         | ErrorCode::BadTestEvent
         | ErrorCode::TooManyReserved
+        | ErrorCode::MountExists
+        | ErrorCode::BadMountPath
+        | ErrorCode::BadMountUser
         | ErrorCode::LogsOnAlready
         | ErrorCode::BadUrn
         | ErrorCode::BadInitializer
@@ -38,6 +41,8 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::Forbidden
         | ErrorCode::TooManyFunctions
         | ErrorCode::CodeQuota
+        | ErrorCode::TooManyDependencies
+        | ErrorCode::TooManyMounts
         | ErrorCode::TooManyVpcs
         | ErrorCode::TooManyTestEvents
         | ErrorCode::TestEventTooLarge
@@ -47,6 +52,7 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::VersionNotFound
         | ErrorCode::AliasNotFound
         | ErrorCode::DependencyNotFound
+        | ErrorCode::MountNotFound
         | ErrorCode::TemplateNotFound
         | ErrorCode::TestEventNotFound => StatusCode::NOT_FOUND,
         ErrorCode::DependencyInUse => StatusCode::PRECONDITION_FAILED,

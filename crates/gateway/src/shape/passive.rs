@@ -14,12 +14,11 @@ enum Kind {
     Object,
 }
 
-const SETTINGS: [(&str, Kind); 16] = [
+const SETTINGS: [(&str, Kind); 15] = [
     ("xrole", Kind::Text),
     ("app_xrole", Kind::Text),
     ("func_vpc", Kind::Object),
     ("peering_cidr", Kind::Text),
-    ("mount_config", Kind::Object),
     ("extend_config", Kind::Text),
     ("enterprise_project_id", Kind::Text),
     ("type", Kind::Text),
@@ -32,6 +31,12 @@ const SETTINGS: [(&str, Kind); 16] = [
     ("user_data_encrypt_kms_key_id", Kind::Text),
     ("code_encrypt_kms_key_id", Kind::Text),
 ];
+
+/// Their names.
+#[cfg(test)]
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().map(|(name, _)| *name)
+}
 
 /// Takes them out of a request.
 pub(super) fn take(fields: &mut Fields) -> Result<Map<String, Value>, Fault> {
