@@ -1,11 +1,12 @@
 //! What the platform does: functions, their code, and the one corridor every call walks, free of HTTP and SQL.
 //!
-//! Three doors (HTTP today; queue and triggers later) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
+//! Three doors (HTTP and triggers today; the queue later) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
 
 mod async_configs;
 mod call_record;
 mod code;
 mod config;
+mod cron;
 mod dependencies;
 mod draft;
 mod engine;
@@ -28,6 +29,7 @@ mod telemetry;
 mod test_events;
 mod to_end;
 mod tracing_keys;
+mod triggers;
 mod validate;
 
 pub use async_configs::{AsyncConfigList, AsyncDraft, DestinationDraft};
@@ -36,7 +38,7 @@ pub use config::Config;
 pub use dependencies::{DependencyFilter, DependencyList};
 pub use draft::{
     AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, MountDraft, MountsDraft,
-    ReservationDraft, ScheduleDraft, SpecDraft, StrategyDraft,
+    ReservationDraft, ScheduleDraft, SpecDraft, StrategyDraft, TriggerChange, TriggerDraft,
 };
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
@@ -53,3 +55,4 @@ pub use tags::{Resource, ResourceFilter, ResourceList, TagDraft, TagValues, Tags
 pub use telemetry::{Counts, Snapshot};
 pub use test_events::TestEventDraft;
 pub use tracing_keys::TracingDraft;
+pub use triggers::{GatewayApi, GatewayAuth, GatewayRoute, TriggerFilter, TriggerList, api_id, unconnected};

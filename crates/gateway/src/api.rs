@@ -17,6 +17,7 @@ mod projects;
 mod reservations;
 mod tags;
 mod test_events;
+mod triggers;
 mod words;
 
 use fungraph_model::ErrorCode;
@@ -57,13 +58,12 @@ enum Answer {
     Nothing,
     Object(&'static Shape),
     /// A bare list.
-    #[allow(dead_code, reason = "lists of aliases and triggers come")]
     List(&'static Shape),
     /// What a function returned, or the object of form v1; headers tell of the run.
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 8] = [
+const TABLES: [&[Entry]; 9] = [
     &functions::ENTRIES,
     &invocations::ENTRIES,
     &reservations::ENTRIES,
@@ -72,6 +72,7 @@ const TABLES: [&[Entry]; 8] = [
     &tags::ENTRIES,
     &async_configs::ENTRIES,
     &projects::ENTRIES,
+    &triggers::ENTRIES,
 ];
 
 /// Codes that every operation may answer with.

@@ -30,7 +30,7 @@ use crate::{
     percent, project,
     routes::{
         self, Operation, Route, async_configs, code, dependencies, download, functions, health, invocations, projects,
-        report, reservations, tags, test_events, tracing_keys,
+        report, reservations, tags, test_events, tracing_keys, triggers,
     },
 };
 
@@ -158,6 +158,14 @@ impl Service {
             Operation::ListDependencyVersion => Box::pin(dependencies::list_versions(engine, call)).await,
             Operation::ShowDependencyVersion => Box::pin(dependencies::show(engine, &self.links, call)).await,
             Operation::DeleteDependencyVersion => Box::pin(dependencies::delete(engine, call)).await,
+            Operation::CreateFunctionTrigger => Box::pin(triggers::create(engine, call)).await,
+            Operation::ListFunctionTriggers => Box::pin(triggers::list(engine, call)).await,
+            Operation::ShowFunctionTrigger => Box::pin(triggers::show(engine, call)).await,
+            Operation::UpdateTrigger => Box::pin(triggers::update(engine, call)).await,
+            Operation::DeleteFunctionTrigger => Box::pin(triggers::delete(engine, call)).await,
+            Operation::BatchDeleteFunctionTriggers => Box::pin(triggers::delete_all(engine, call)).await,
+            Operation::ListTriggers => Box::pin(triggers::list_all(engine, call)).await,
+            Operation::ListTriggerTypes => Ok(triggers::list_types()),
             Operation::ListEvents => Box::pin(test_events::list(engine, call)).await,
             Operation::CreateEvent => Box::pin(test_events::create(engine, call)).await,
             Operation::ShowEvent => Box::pin(test_events::show(engine, call)).await,

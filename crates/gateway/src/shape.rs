@@ -15,6 +15,7 @@ pub(crate) mod report;
 mod reservation;
 mod tag;
 mod test_event;
+mod trigger;
 
 pub(crate) use async_config::{async_config, async_configs, async_draft, async_query};
 pub(crate) use dependency::{asks_for_public, dependencies, dependency, dependency_create, dependency_query};
@@ -30,3 +31,6 @@ pub(crate) use reservation::{
 };
 pub(crate) use tag::{project_tags, resource_count, resource_filter, resources, tag_drafts, tags};
 pub(crate) use test_event::{test_event, test_event_draft, test_event_named, test_events};
+pub(crate) use trigger::{
+    trigger, trigger_create, trigger_list, trigger_query, trigger_types, trigger_update, triggers,
+};

@@ -22,6 +22,7 @@ mod runtime;
 pub mod sample;
 mod spec;
 mod test_event;
+mod trigger;
 mod urn;
 
 pub use async_config::{AsyncConfig, Destination, DestinationKind};
@@ -40,4 +41,5 @@ pub use reservation::{MetricRule, Reservation, Reserved, Schedule};
 pub use runtime::{Language, Runtime};
 pub use spec::{FunctionSpec, HookSpec, Strategy};
 pub use test_event::TestEvent;
+pub use trigger::{Trigger, TriggerId, TriggerKind};
 pub use urn::{FunctionRef, Qualifier};

@@ -17,10 +17,10 @@ mod store;
 mod suite;
 
 pub use error::Error;
-pub use images::{Image, ImageConfig, ImageError, ImageLimits, ImageSettings, Images};
+pub use images::{Image, ImageConfig, ImageError, ImageLimits, ImageSettings, Images, InUse};
 pub use listing::{
     DependencyPage, DependencyQuery, FunctionPage, FunctionQuery, Reservations, ResourcePage, ResourceQuery, TagMatch,
-    TaggedFunction, Usage,
+    TaggedFunction, TriggerPage, TriggerQuery, TriggersOf, Usage,
 };
 pub use logs::{LogEntry, LogError, LogFilter, LogLimits, LogReader, LogRecord, LogText, Logs};
 pub use packages::{Merged, PackageError, PackageLimits, Packages};

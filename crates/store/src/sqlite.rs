@@ -19,6 +19,7 @@ mod test_events;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod triggers;
 
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};

@@ -434,7 +434,7 @@ static CREATE_MORE: [Field; 6] = [
     flag("enable_auth_in_header").ours("as in an update"),
 ];
 
-static UPDATE_MORE: [Field; 5] = [
+static UPDATE_MORE: [Field; 4] = [
     texts("depend_version_list").ours("as when a function is created"),
     texts("depend_list").ours("clients of before say it instead of depend_version_list"),
     text("type").ours("as when a function is created"),

@@ -95,7 +95,7 @@ fn read(row: &SqliteRow) -> Result<Reserved, Error> {
     })
 }
 
-fn key(row: &SqliteRow) -> Result<FunctionKey, Error> {
+pub(super) fn key(row: &SqliteRow) -> Result<FunctionKey, Error> {
     Ok(FunctionKey { project: ProjectId(get(row, "project")?), package: get(row, "package")?, name: get(row, "name")? })
 }
 
