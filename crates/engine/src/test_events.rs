@@ -104,7 +104,7 @@ impl Engine {
 
 fn refused(source: StoreError, event: &TestEvent, key: &fungraph_model::FunctionKey, doing: &'static str) -> Error {
     match source {
-        StoreError::Taken => Fault::new(
+        StoreError::Taken { .. } => Fault::new(
             ErrorCode::TestEventExists,
             format!("The function has a test event '{}' already. Update it, or choose another name", event.name),
         )

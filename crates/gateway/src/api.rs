@@ -76,9 +76,10 @@ const TABLES: [&[Entry]; 9] = [
 ];
 
 /// Codes that every operation may answer with.
-const COMMON: [ErrorCode; 8] = [
+const COMMON: [ErrorCode; 9] = [
     ErrorCode::BadParameter,
     ErrorCode::BadCredentials,
+    ErrorCode::NotPermitted,
     ErrorCode::Forbidden,
     ErrorCode::NotFound,
     ErrorCode::RequestTimeout,

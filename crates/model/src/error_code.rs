@@ -32,6 +32,8 @@ codes! {
     BadParameter = "FSS.0400",
     /// Path known, method not.
     MethodNotAllowed = "FSS.0400",
+    /// Caller known, role too small.
+    NotPermitted = "FSS.0401",
     /// The project in the path is not the caller's, or the operation is never allowed.
     Forbidden = "FSS.0403",
     /// Function, version or alias missing on an invocation path, or an unknown path.
@@ -48,6 +50,8 @@ codes! {
     NotSupported = "FSS.0426",
     /// Not for this kind of function, whatever the server.
     WrongKind = "FSS.0426",
+    /// Something else must be removed first.
+    Precondition = "FSS.0428",
     /// Disabled, over a limit, or no instance free in time.
     TooManyRequests = "FSS.0429",
     /// Unexpected failure of the platform.

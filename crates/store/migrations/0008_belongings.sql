@@ -35,11 +35,11 @@ CREATE TABLE async_configs (
 CREATE TABLE tracing_keys (
     function INTEGER NOT NULL PRIMARY KEY REFERENCES functions (id) ON DELETE CASCADE,
     access   TEXT    NOT NULL,
-    secret   TEXT    NOT NULL
+    secret   TEXT    NOT NULL -- sealed
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE vpc_endpoints (
-    project   TEXT NOT NULL REFERENCES projects (id),
+    project   TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
     vpc_id    TEXT NOT NULL,
     subnet_id TEXT NOT NULL,
     flavor    TEXT NOT NULL,
@@ -49,7 +49,7 @@ CREATE TABLE vpc_endpoints (
 
 -- kind: 'functions' for what functions print, 'async' for the states of asynchronous calls.
 CREATE TABLE log_groups (
-    project     TEXT NOT NULL REFERENCES projects (id),
+    project     TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
     kind        TEXT NOT NULL CHECK (kind IN ('functions', 'async')),
     group_id    TEXT NOT NULL,
     group_name  TEXT NOT NULL,

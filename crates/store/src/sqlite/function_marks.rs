@@ -2,8 +2,9 @@
 
 use fungraph_model::{FunctionKey, Secret, TracingKeys};
 
+use super::rows::bad;
 use super::transaction::Transaction;
-use super::{Sqlite, functions};
+use super::{Sqlite, functions, seal};
 use crate::Error;
 
 impl Sqlite {
@@ -21,8 +22,8 @@ impl Sqlite {
     }
 
     pub(crate) async fn tracing_keys(&self, key: &FunctionKey) -> Result<Option<TracingKeys>, Error> {
-        let found: Option<(String, String)> = sqlx::query_as(
-            "SELECT t.access, t.secret FROM tracing_keys t JOIN functions f ON f.id = t.function
+        let found: Option<(String, String, String)> = sqlx::query_as(
+            "SELECT f.func_id, t.access, t.secret FROM tracing_keys t JOIN functions f ON f.id = t.function
              WHERE f.project = ? AND f.package = ? AND f.name = ?",
         )
         .bind(&key.project.0)
@@ -31,13 +32,22 @@ impl Sqlite {
         .fetch_optional(&self.readers)
         .await
         .map_err(Error::during("read tracing keys"))?;
-        Ok(found.map(|(access, secret)| TracingKeys { access, secret: Secret::new(secret) }))
+        let Some((func_id, access, sealed)) = found else { return Ok(None) };
+        let secret = self.secrets.open_text(&seal::tracing_purpose(&func_id), &sealed);
+        let secret = secret.ok_or_else(|| bad("secret", &"the key of this data folder does not open it"))?;
+        Ok(Some(TracingKeys { access, secret: Secret::new(secret) }))
     }
 
     pub(crate) async fn set_tracing_keys(&self, key: &FunctionKey, keys: Option<&TracingKeys>) -> Result<(), Error> {
         let failed = Error::during("store tracing keys");
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
-        let function = functions::row(&mut change, key).await?;
+        let found = functions::find(&mut change, key).await?;
+        let (function, func_id) = found.ok_or_else(|| Error::Missing { key: key.clone() })?;
+        let seal = |keys: &TracingKeys| {
+            let sealed = self.secrets.seal(&seal::tracing_purpose(&func_id), keys.secret.reveal().as_bytes());
+            sealed.map_err(|source| Error::Seal { source })
+        };
+        let sealed = keys.map(seal).transpose()?;
         let statement = match keys {
             None => sqlx::query("DELETE FROM tracing_keys WHERE function = ?").bind(function),
             Some(keys) => sqlx::query(
@@ -46,7 +56,7 @@ impl Sqlite {
             )
             .bind(function)
             .bind(&keys.access)
-            .bind(keys.secret.reveal()),
+            .bind(sealed),
         };
         statement.execute(&mut *change).await.map_err(&failed)?;
         change.commit().await.map_err(failed)

@@ -59,7 +59,7 @@ impl Sqlite {
             .bind(event.last_modified.as_microsecond())
             .execute(&mut *change)
             .await
-            .map_err(|error| if is_taken(&error) { Error::Taken } else { failed(error) })?;
+            .map_err(|error| if is_taken(&error) { Error::Taken { what: "test event" } } else { failed(error) })?;
         change.commit().await.map_err(failed)
     }
 
@@ -77,7 +77,7 @@ impl Sqlite {
         .bind(&event.id)
         .execute(&mut *change)
         .await
-        .map_err(|error| if is_taken(&error) { Error::Taken } else { failed(error) })?;
+        .map_err(|error| if is_taken(&error) { Error::Taken { what: "test event" } } else { failed(error) })?;
         change.commit().await.map_err(failed)?;
         Ok(updated.rows_affected() > 0)
     }

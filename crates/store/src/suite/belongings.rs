@@ -43,11 +43,11 @@ async fn test_events_keep_their_order_and_their_names_apart() {
     store.add_test_event(&f, &event("2", "second"), 2).await.expect("stores");
     store.add_test_event(&f, &event("1", "first"), 3).await.expect("stores");
     assert!(matches!(store.add_test_event(&f, &event("3", "third"), 2).await, Err(Error::Full { most: 2 })));
-    assert!(matches!(store.add_test_event(&f, &event("3", "first"), 9).await, Err(Error::Taken)));
+    assert!(matches!(store.add_test_event(&f, &event("3", "first"), 9).await, Err(Error::Taken { .. })));
     assert!(matches!(store.add_test_event(&key("no"), &event("3", "x"), 9).await, Err(Error::Missing { .. })));
     store.add_test_event(&g, &event("3", "first"), 9).await.expect("another function has its own names");
     assert!(!store.update_test_event(&g, &event("1", "first")).await.expect("it is not g's"));
-    assert!(matches!(store.update_test_event(&f, &event("2", "first")).await, Err(Error::Taken)));
+    assert!(matches!(store.update_test_event(&f, &event("2", "first")).await, Err(Error::Taken { .. })));
     let renamed = TestEvent { content: b"7".to_vec(), ..event("2", "renamed") };
     assert!(store.update_test_event(&f, &renamed).await.expect("updates"));
     store.close().await;
