@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use fungraph_model::{FunctionVersion, ProjectId, Qualifier, Reservation, Role, sample};
+use fungraph_model::{FunctionVersion, ProjectId, Qualifier, Reservation, Role, Secret, TracingKeys, sample};
 use sqlx::Row;
 use tempfile::TempDir;
 
