@@ -2,8 +2,10 @@
 //!
 //! Three doors (HTTP and triggers today; the queue later) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
 
+mod aliases;
 mod async_configs;
 mod call_record;
+mod called;
 mod code;
 mod config;
 mod cron;
@@ -31,14 +33,17 @@ mod to_end;
 mod tracing_keys;
 mod triggers;
 mod validate;
+mod versions;
 
 pub use async_configs::{AsyncConfigList, AsyncDraft, DestinationDraft};
 pub use call_record::OpenRecord;
+pub use called::{NoHeaders, RequestHeaders};
 pub use config::Config;
 pub use dependencies::{DependencyFilter, DependencyList};
 pub use draft::{
-    AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, MountDraft, MountsDraft,
-    ReservationDraft, ScheduleDraft, SpecDraft, StrategyDraft, TriggerChange, TriggerDraft,
+    AliasDraft, AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, MountDraft,
+    MountsDraft, ReservationDraft, RuleDraft, RulesDraft, ScheduleDraft, SpecDraft, StrategyDraft, TriggerChange,
+    TriggerDraft, VersionDraft,
 };
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
@@ -58,3 +63,4 @@ pub use telemetry::{Counts, Snapshot};
 pub use test_events::TestEventDraft;
 pub use tracing_keys::TracingDraft;
 pub use triggers::{GatewayApi, GatewayAuth, GatewayRoute, TriggerFilter, TriggerList, api_id, unconnected};
+pub use versions::VersionList;

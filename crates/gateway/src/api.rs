@@ -4,6 +4,7 @@
 //! Nothing keeps these tables true but tests: they are compared with the contract, with the fields that `shape` asks a body for, and, in
 //! every build with debug assertions, with each answer that leaves.
 
+mod aliases;
 mod async_configs;
 mod dependencies;
 mod document;
@@ -18,6 +19,7 @@ mod reservations;
 mod tags;
 mod test_events;
 mod triggers;
+mod versions;
 mod words;
 
 use fungraph_model::ErrorCode;
@@ -63,9 +65,11 @@ enum Answer {
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 9] = [
+const TABLES: [&[Entry]; 11] = [
     &functions::ENTRIES,
     &invocations::ENTRIES,
+    &versions::ENTRIES,
+    &aliases::ENTRIES,
     &reservations::ENTRIES,
     &dependencies::ENTRIES,
     &test_events::ENTRIES,

@@ -1,5 +1,6 @@
 //! JSON shapes of the API, in and out. Requests become drafts here; nothing is checked beyond its type, which is the engine's work.
 
+mod alias;
 mod async_config;
 mod dependency;
 mod draft;
@@ -16,7 +17,9 @@ mod reservation;
 mod tag;
 mod test_event;
 mod trigger;
+mod version;
 
+pub(crate) use alias::{alias, alias_create, alias_update, aliases};
 pub(crate) use async_config::{async_config, async_configs, async_draft, async_query};
 pub(crate) use dependency::{asks_for_public, dependencies, dependency, dependency_create, dependency_query};
 pub(crate) use draft::{code_update, create, spec_update};
@@ -34,3 +37,4 @@ pub(crate) use test_event::{test_event, test_event_draft, test_event_named, test
 pub(crate) use trigger::{
     trigger, trigger_create, trigger_list, trigger_query, trigger_types, trigger_update, triggers,
 };
+pub(crate) use version::{version_create, version_query, versions};

@@ -19,7 +19,9 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::BadCode
         | ErrorCode::CodeMissing
         | ErrorCode::BadFilename
+        | ErrorCode::BadAlias
         | ErrorCode::BadVersion
+        | ErrorCode::NothingChanged
         | ErrorCode::TooManyUserData
         | ErrorCode::UserDataTooBig
         | ErrorCode::DescriptionTooLong
@@ -30,6 +32,9 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::ImageMissing
         | ErrorCode::BadTestEvent
         | ErrorCode::TooManyReserved
+        | ErrorCode::BadAdditionalVersion
+        | ErrorCode::BadAdditionalWeight
+        | ErrorCode::SameVersionTwice
         | ErrorCode::MountExists
         | ErrorCode::BadMountPath
         | ErrorCode::BadMountUser
@@ -61,6 +66,9 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::Forbidden
         | ErrorCode::TooManyFunctions
         | ErrorCode::CodeQuota
+        | ErrorCode::TooManyAliases
+        | ErrorCode::VersionInUse
+        | ErrorCode::AliasHasTriggers
         | ErrorCode::ObsOverlap
         | ErrorCode::TooManyPullTriggers
         | ErrorCode::TooManyDependencies
@@ -84,6 +92,9 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
         ErrorCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         ErrorCode::FunctionExists
+        | ErrorCode::VersionExists
+        | ErrorCode::AliasExists
+        | ErrorCode::VersionHasAlias
         | ErrorCode::Exists
         | ErrorCode::SmnExists
         | ErrorCode::DmsExists
