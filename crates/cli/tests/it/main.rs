@@ -28,4 +28,5 @@ mod samples;
 mod sdk;
 mod serve;
 mod sizes;
+mod triggers;
 mod why;
