@@ -31,5 +31,6 @@ mod samples;
 mod sdk;
 mod serve;
 mod sizes;
+mod triggers;
 mod versions;
 mod why;

@@ -79,6 +79,11 @@ fn instances_are_reserved() {
 }
 
 #[test]
+fn triggers_call_functions() {
+    scenarios("test_triggers");
+}
+
+#[test]
 fn the_program_that_readme_shows_runs() {
     let server = Server::start(&[]);
     let credentials = server.data().join("credentials.json");

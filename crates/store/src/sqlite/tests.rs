@@ -4,7 +4,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use fungraph_model::limits::LATEST;
-use fungraph_model::{FunctionVersion, ProjectId, Qualifier, Reservation, Role, Secret, TracingKeys, sample};
+use fungraph_model::{
+    DomainId, FunctionVersion, ProjectId, Qualifier, Reservation, Role, Secret, TracingKeys, Trigger, TriggerId,
+    TriggerKind, sample,
+};
+use jiff::Timestamp;
 use sqlx::Row;
 use tempfile::TempDir;
 
@@ -271,6 +275,41 @@ async fn one_reservation_of_a_foreign_hand_leaves_the_others() {
     sqlite.reserve(&keys[1], &Qualifier::Latest, Some(&plain)).await.expect("mends");
     let all = sqlite.reservations().await.expect("lists");
     assert_eq!((all.reserved.len(), all.unreadable.len()), (3, 0));
+}
+
+#[tokio::test]
+async fn secrets_of_triggers_are_sealed_and_bound_to_their_row() {
+    let (_folder, sqlite) = fresh().await;
+    let key = function("f", String::new()).key;
+    sqlite.create_function(&function("f", String::new())).await.expect("creates");
+    let now = Timestamp::UNIX_EPOCH;
+    let trigger = |id: &str, password: &str| Trigger {
+        id: TriggerId(id.to_owned()),
+        key: key.clone(),
+        domain: DomainId("d".to_owned()),
+        qualifier: Qualifier::Latest,
+        kind: TriggerKind::Dds,
+        enabled: false,
+        data: "{}".to_owned(),
+        secrets: [("db_password".to_owned(), Secret::new(password.to_owned()))].into(),
+        created: now,
+        updated: now,
+        counts_from: now,
+    };
+    for (id, password) in [("a", "first"), ("b", "second")] {
+        sqlite.add_trigger(&trigger(id, password)).await.expect("stores");
+    }
+    let texts: Vec<String> =
+        sqlx::query_scalar("SELECT secrets FROM triggers").fetch_all(&sqlite.readers).await.expect("reads");
+    assert!(texts.iter().all(|text| text.starts_with("box1:")), "{texts:?}");
+    execute(&sqlite, "UPDATE triggers SET secrets = (SELECT secrets FROM triggers WHERE trigger_id = 'a')").await;
+    let query = TriggerQuery { of: TriggersOf::All, kind: None, after: 0, limit: None };
+    let page = sqlite.triggers(&query).await.expect("lists");
+    assert_eq!(page.triggers, [trigger("a", "first")]);
+    let [(id, Error::BadRow { column: "secrets", .. })] = page.unreadable.as_slice() else {
+        panic!("{:?}", page.unreadable);
+    };
+    assert_eq!(id.0, "b");
 }
 
 #[tokio::test]
