@@ -5,6 +5,7 @@
 mod harness;
 mod signed;
 
+mod belongings;
 mod cleanliness;
 mod config;
 mod dependencies;
@@ -30,5 +31,6 @@ mod samples;
 mod sdk;
 mod serve;
 mod sizes;
+mod triggers;
 mod versions;
 mod why;
