@@ -4,7 +4,10 @@ mod environment;
 
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::harness::{Server, open_folder, repository};
+use crate::images::registry::Registry;
 
 /// An interpreter with the SDK, and without settings that the SDK would read.
 fn python() -> Command {
@@ -25,8 +28,14 @@ fn scenarios(file: &str) {
 
 /// The same with a server of these arguments.
 fn scenarios_with(file: &str, args: &[&str]) {
+    scenarios_about(file, args, &[]);
+}
+
+/// And with more that the scenarios are told by variables.
+fn scenarios_about(file: &str, args: &[&str], variables: &[(&str, &str)]) {
     let server = Server::start(args);
     let mut command = python();
+    command.envs(variables.iter().copied());
     command.args(["-m", "unittest", "--verbose", file]).current_dir(repository("tests/sdk"));
     command.env("FUNGRAPH_CREDENTIALS", server.data().join("credentials.json"));
     let output = command.output().expect("the interpreter of the virtual environment starts");
@@ -66,6 +75,19 @@ fn folders_are_mounted() {
     let text = format!("[mounts.data]\npath = \"{}\"\nmode = \"rw\"\n", folder.display());
     std::fs::write(&settings, text).expect("write");
     scenarios_with("test_mounts", &["--config", &settings.display().to_string()]);
+}
+
+#[test]
+fn images_are_functions() {
+    let registry = Registry::start();
+    let program = registry.program();
+    let image = registry.push_server("server:v1", &program);
+    let program = std::fs::read(program).expect("it is built");
+    let other = registry.push("other:v1", &[("server", &program)], &json!({ "Cmd": ["/server"] }));
+    let settings = registry.settings("");
+    let variables = [("TEST_IMAGE", image.as_str()), ("TEST_OTHER_IMAGE", &other)];
+    // Signed, so without the last two arguments.
+    scenarios_about("test_images", &settings[..2].iter().map(String::as_str).collect::<Vec<_>>(), &variables);
 }
 
 #[test]
