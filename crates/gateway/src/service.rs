@@ -1,6 +1,8 @@
 //! One request, from its arrival to its answer, in the order the contract asks for: route, key and date, body, signature, project,
 //! handler.
 
+mod accounts;
+
 use std::{
     net::SocketAddr,
     pin::pin,
@@ -29,8 +31,8 @@ use crate::{
     config::{Auth, Config},
     percent, project,
     routes::{
-        self, Operation, Route, code, dependencies, download, functions, health, invocations, report, reservations,
-        rights, triggers,
+        self, Operation, Route, code, dependencies, download, functions, health, iam, invocations, manage, report,
+        reservations, rights, triggers,
     },
 };
 
@@ -96,11 +98,12 @@ impl Service {
                 if !refusal.is_of_slow_sender() {
                     Box::pin(self.hear_out(&head, &mut body)).await;
                 }
-                refusal.into_response(id)
+                if iam::has(head.uri.path()) { refusal.into_response_of_iam(id) } else { refusal.into_response(id) }
             }
             Err(message) => Refusal::Panic { message }.into_response(id),
         };
         let path = head.uri.path();
+        let response = if iam::has(path) { iam::finish(response, id) } else { response };
         let response = answer::finish(response, id, routes::is_invocation(path));
         let (status, us) = (response.status().as_u16(), arrived.elapsed().as_micros());
         tracing::debug!(request = %id, peer = %peer.remote, method = %head.method, path, status, us, "answered");
@@ -180,6 +183,12 @@ impl Service {
         watch: &mut Stopwatch,
     ) -> Result<Response, Refusal> {
         let path = head.uri.path();
+        if iam::has(path) {
+            return self.answer_iam(peer, head, body, watch).await;
+        }
+        if path.starts_with(manage::PREFIX) {
+            return self.answer_administrator(head, body, watch).await;
+        }
         let (token, reported) = (path.strip_prefix(download::PREFIX), report::project(path));
         if token.is_none()
             && reported.is_none()
@@ -203,7 +212,8 @@ impl Service {
             ("/openapi.json", _) => Ok(answer::json_text(self.document.get_or_init(document_text).clone())),
             _ => {
                 if !health::may_read_metrics(peer, &head.headers) {
-                    self.authenticate(head, body, self.limit(Operation::ListFunctions), watch).await?;
+                    let (proof, _) = self.authenticate(head, body, self.limit(Operation::ListFunctions), watch).await?;
+                    health::may_read_metrics_of_all(&proof)?;
                 }
                 Ok(health::metrics((self.metrics)()))
             }
