@@ -62,7 +62,7 @@ const ENV_HELP: &str = "\
 Examples:
   eval \"$(fungraph env)\"
   fungraph env --format clouds > clouds.yaml           a token inside, for 24 hours
-  fungraph env --format clouds --user ada              the password comes from OS_PASSWORD or secure.yaml
+  fungraph env --format clouds --user ada              the password comes from secure.yaml
   fungraph env --format terraform > provider.tf";
 
 const USER_HELP: &str = "\
@@ -258,10 +258,10 @@ pub(crate) struct RuntimesArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct EnvArgs {
-    /// What to print
+    /// What to print: variables, a clouds.yaml for OpenStack's clients, a provider block for Terraform, or one after the other
     #[arg(long, value_enum, default_value_t = EnvFormat::Shell)]
     pub(crate) format: EnvFormat,
-    /// clouds only: log in as this user, with the password that OS_PASSWORD or secure.yaml has, and not with a token for 24 hours
+    /// clouds only: log in as this user, whose password secure.yaml has, and not with a token for 24 hours
     #[arg(long, value_name = "NAME")]
     pub(crate) user: Option<String>,
     #[command(flatten)]
@@ -270,13 +270,9 @@ pub(crate) struct EnvArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EnvFormat {
-    /// Variables that SDKs and this program read
     Shell,
-    /// A clouds.yaml for OpenStack's clients
     Clouds,
-    /// A provider block for Terraform
     Terraform,
-    /// All three, one after the other
     All,
 }
 

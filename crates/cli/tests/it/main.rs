@@ -5,6 +5,7 @@
 mod harness;
 mod signed;
 
+mod accounts;
 mod cleanliness;
 mod config;
 mod dependencies;

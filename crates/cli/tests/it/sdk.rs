@@ -2,16 +2,22 @@
 
 mod environment;
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::harness::{Server, open_folder, repository};
 
 /// An interpreter with the SDK, and without settings that the SDK would read.
 fn python() -> Command {
-    let mut command = Command::new(environment::python());
+    clean(environment::python())
+}
+
+fn clean(python: PathBuf) -> Command {
+    let mut command = Command::new(python);
     command.args(["-B", "-W", "ignore::ImportWarning"]);
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("HUAWEICLOUD_") {
+        let name = name.to_string_lossy().into_owned();
+        if ["HUAWEICLOUD_", "FUNGRAPH_", "OS_"].iter().any(|prefix| name.starts_with(prefix)) {
             command.env_remove(name);
         }
     }
@@ -25,8 +31,12 @@ fn scenarios(file: &str) {
 
 /// The same with a server of these arguments.
 fn scenarios_with(file: &str, args: &[&str]) {
+    scenarios_by(python(), file, args);
+}
+
+fn scenarios_by(mut command: Command, file: &str, args: &[&str]) {
     let server = Server::start(args);
-    let mut command = python();
+    command.env("FUNGRAPH_PROGRAM", env!("CARGO_BIN_EXE_fungraph"));
     command.args(["-m", "unittest", "--verbose", file]).current_dir(repository("tests/sdk"));
     command.env("FUNGRAPH_CREDENTIALS", server.data().join("credentials.json"));
     let output = command.output().expect("the interpreter of the virtual environment starts");
@@ -50,6 +60,16 @@ fn functions_are_called() {
 #[test]
 fn refusals_arrive_as_exceptions() {
     scenarios("test_refusals");
+}
+
+#[test]
+fn a_key_or_a_password_is_all_a_client_needs() {
+    scenarios("test_accounts");
+}
+
+#[test]
+fn clients_of_openstack_log_in() {
+    scenarios_by(clean(environment::openstack()), "test_openstack", &[]);
 }
 
 #[test]

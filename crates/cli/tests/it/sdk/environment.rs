@@ -8,21 +8,31 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::harness::repository;
 
-/// The interpreter that has the SDK. The first caller installs it, with pip and from wherever pip is set to look.
+/// The interpreter that has the SDK.
+pub(super) fn python() -> PathBuf {
+    environment("requirements.txt", "venv", "installed.txt", "huaweicloudsdkfunctiongraph")
+}
+
+/// The interpreter that has the SDK of OpenStack, which needs other versions of what both bring.
+pub(super) fn openstack() -> PathBuf {
+    environment("openstack.txt", "openstack", "openstack.txt", "openstack")
+}
+
+/// An environment with what a file of `tests/sdk` lists. The first caller installs it, with pip and from wherever pip is set to look.
 ///
 /// # Panics
 /// With what to do, where it cannot be installed.
-pub(super) fn python() -> PathBuf {
+fn environment(list: &str, name: &str, note: &str, module: &str) -> PathBuf {
     let folder = repository("target/sdk-tests");
     fs::create_dir_all(&folder).expect("a folder below target");
     // Tests of other processes may want it too.
     let lock = File::create(folder.join("lock")).expect("a file to lock");
     flock(&lock, FlockOperation::LockExclusive).expect("a lock");
-    let requirements = repository("tests/sdk/requirements.txt");
-    let wanted = fs::read_to_string(&requirements).expect("tests/sdk/requirements.txt");
-    let (home, ready) = (folder.join("venv"), folder.join("installed.txt"));
+    let requirements = repository(&format!("tests/sdk/{list}"));
+    let wanted = fs::read_to_string(&requirements).expect("a list of requirements");
+    let (home, ready) = (folder.join(name), folder.join(note));
     let python = home.join("bin/python");
-    if fs::read_to_string(&ready).ok().as_ref() != Some(&wanted) || !works(&python) {
+    if fs::read_to_string(&ready).ok().as_ref() != Some(&wanted) || !works(&python, module) {
         let _ = fs::remove_file(&ready);
         run(
             Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home),
@@ -36,11 +46,8 @@ pub(super) fn python() -> PathBuf {
     python
 }
 
-fn works(python: &Path) -> bool {
-    Command::new(python)
-        .args(["-c", "import huaweicloudsdkfunctiongraph"])
-        .status()
-        .is_ok_and(|status| status.success())
+fn works(python: &Path, module: &str) -> bool {
+    Command::new(python).args(["-c", &format!("import {module}")]).status().is_ok_and(|status| status.success())
 }
 
 fn run(command: &mut Command, hint: &str) {
