@@ -12,6 +12,7 @@ mod host;
 mod platform;
 mod privileges;
 mod say;
+mod target;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -30,4 +30,5 @@ mod samples;
 mod sdk;
 mod serve;
 mod sizes;
+mod versions;
 mod why;

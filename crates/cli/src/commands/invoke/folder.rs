@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use fungraph_engine::{
-    AttachedDraft, CodeDraft, Error, FunctionDraft, Invocation, InvokeRequest, SpecDraft, Stopwatch,
+    AttachedDraft, CodeDraft, Error, FunctionDraft, Invocation, InvokeRequest, NoHeaders, SpecDraft, Stopwatch,
 };
 use fungraph_instance::Interpreters;
 use fungraph_model::{Caller, FunctionRef, Language, Outcome, RequestId, Runtime, Value, limits};
@@ -96,6 +96,7 @@ async fn call(platform: &Platform, draft: FunctionDraft, event: Bytes) -> anyhow
         event,
         tail: true,
         memory: None,
+        headers: &NoHeaders,
         arrived,
         watch: Stopwatch::since(arrived),
     };
