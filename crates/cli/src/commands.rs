@@ -9,5 +9,6 @@ pub(crate) mod project;
 pub(crate) mod runtimes;
 pub(crate) mod serve;
 pub(crate) mod top;
+pub(crate) mod triggers;
 pub(crate) mod user;
 pub(crate) mod why;
