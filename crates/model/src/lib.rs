@@ -36,6 +36,6 @@ pub use outcome::{Failure, FailureCode, Outcome, Value};
 pub use phases::{Phase, Phases, StartKind};
 pub use reservation::{MetricRule, Reservation, Reserved, Schedule};
 pub use runtime::{Language, Runtime};
-pub use spec::{FunctionSpec, HookSpec, Strategy};
+pub use spec::{CLASS_ISOLATION, FunctionSpec, HEARTBEAT_HANDLER, HookSpec, Strategy};
 pub use trigger::{Trigger, TriggerId, TriggerKind};
 pub use urn::{FunctionRef, Qualifier};
