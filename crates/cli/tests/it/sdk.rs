@@ -87,8 +87,18 @@ fn compiled_functions_are_managed_and_called() {
 }
 
 #[test]
+fn belongings_are_kept() {
+    scenarios("test_belongings");
+}
+
+#[test]
 fn instances_are_reserved() {
     scenarios("test_reserved");
+}
+
+#[test]
+fn triggers_call_functions() {
+    scenarios("test_triggers");
 }
 
 #[test]
