@@ -37,6 +37,8 @@ pub enum Kind {
     Log = 70,
     /// The bootstrap is about to exit.
     Stopped = 71,
+    /// The bootstrap takes no more calls, and exits when those that run have ended.
+    Leaving = 72,
 }
 
 impl Kind {
@@ -54,6 +56,7 @@ impl Kind {
             Self::Failed,
             Self::Log,
             Self::Stopped,
+            Self::Leaving,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::harness::{Server, open_folder, repository};
+use crate::samples::{csharp, fixture};
 
 /// An interpreter with the SDK, and without settings that the SDK would read.
 fn python() -> Command {
@@ -31,9 +32,17 @@ fn scenarios(file: &str) {
 
 /// The same with a server of these arguments.
 fn scenarios_with(file: &str, args: &[&str]) {
-    scenarios_by(python(), file, args);
+    scenarios_of(file, args, |_| {});
 }
 
+/// The same with more in the environment of the scenarios.
+fn scenarios_of(file: &str, args: &[&str], change: impl FnOnce(&mut Command)) {
+    let mut command = python();
+    change(&mut command);
+    scenarios_by(command, file, args);
+}
+
+/// The same by another interpreter.
 fn scenarios_by(mut command: Command, file: &str, args: &[&str]) {
     let server = Server::start(args);
     command.env("FUNGRAPH_PROGRAM", env!("CARGO_BIN_EXE_fungraph"));
@@ -86,6 +95,17 @@ fn folders_are_mounted() {
     let text = format!("[mounts.data]\npath = \"{}\"\nmode = \"rw\"\n", folder.display());
     std::fs::write(&settings, text).expect("write");
     scenarios_with("test_mounts", &["--config", &settings.display().to_string()]);
+}
+
+#[test]
+fn compiled_functions_are_managed_and_called() {
+    let home = open_folder();
+    let package = home.path().join("package.zip");
+    std::fs::write(&package, fixture::package("csharp-hello")).expect("write");
+    let (_settings, config) = csharp::settings();
+    scenarios_of("test_compiled", &["--config", &config], |command| {
+        command.env("FUNGRAPH_PACKAGE", &package);
+    });
 }
 
 #[test]
