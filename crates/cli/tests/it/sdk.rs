@@ -1,14 +1,13 @@
 //! The official Python SDK, as anyone installs it, against the real binary: `tests/sdk/` holds the scenarios.
 
-mod environment;
-
 use std::process::Command;
 
+use crate::environment;
 use crate::harness::{Server, open_folder, repository};
 
 /// An interpreter with the SDK, and without settings that the SDK would read.
 fn python() -> Command {
-    let mut command = Command::new(environment::python());
+    let mut command = Command::new(environment::python("sdk", "huaweicloudsdkfunctiongraph"));
     command.args(["-B", "-W", "ignore::ImportWarning"]);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("HUAWEICLOUD_") {
