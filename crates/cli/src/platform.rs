@@ -173,7 +173,7 @@ impl Platform {
             config: engine(settings),
             store: Store::open(&store).await.context("cannot open the database")?,
             packages: Packages::open(&here, PackageLimits::default()).context("cannot open the code packages")?,
-            images: Images::open(&here, images(settings, credentials), ImageLimits::default())
+            images: Images::open(&here, images(settings, credentials), image_limits(settings))
                 .context("cannot open the images")?,
             logs: Logs::open(&here, logs(settings)).context("cannot open the logs")?,
             pool: Pool::new(pool(settings), Arc::new(launcher(settings, network, &folder, spawner.clone(), native)?)),
@@ -288,6 +288,15 @@ fn engine(settings: &Settings) -> fungraph_engine::Config {
 fn images(settings: &Settings, credentials: Credentials) -> ImageSettings {
     let (registries, insecure) = (settings.images.registries.clone(), settings.images.insecure.clone());
     ImageSettings { registries, insecure, credentials }
+}
+
+fn image_limits(settings: &Settings) -> ImageLimits {
+    ImageLimits {
+        total_bytes: settings.images.total,
+        project_bytes: settings.images.per_project,
+        unused: settings.images.unused,
+        ..ImageLimits::default()
+    }
 }
 
 /// Accounts for registries.

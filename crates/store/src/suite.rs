@@ -187,6 +187,26 @@ async fn usage_follows_every_change() {
 }
 
 #[tokio::test]
+async fn images_in_use_are_those_of_image_functions() {
+    let (_folder, store) = fresh().await;
+    let image = |name: &str, of: &str, digest: &str| {
+        let mut function = function(name);
+        function.key.project = project(of);
+        function.code.digest = Digest(digest.to_owned());
+        FunctionVersion { image: Some(FunctionImage::default()), ..function }
+    };
+    store.create_function(&function("code")).await.expect("creates");
+    for (name, of, digest) in [("a", "p1", "11"), ("b", "p1", "11"), ("c", "p2", "11"), ("d", "p2", "22")] {
+        store.create_function(&image(name, of, digest)).await.expect("creates");
+    }
+    let used = store.images_in_use().await.expect("lists");
+    assert_eq!(used.len(), 3, "each once");
+    let pair = |of: &str, digest: &str| (project(of), Digest(digest.to_owned()));
+    let expected = HashSet::from([pair("p1", "11"), pair("p2", "11"), pair("p2", "22")]);
+    assert_eq!(used.into_iter().collect::<HashSet<_>>(), expected);
+}
+
+#[tokio::test]
 async fn lists_page_in_order_of_creation() {
     let (_folder, store) = fresh().await;
     for name in ["c", "a", "d", "b"] {

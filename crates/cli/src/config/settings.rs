@@ -116,6 +116,10 @@ pub(crate) struct Images {
     pub(crate) insecure: Vec<String>,
     pub(crate) auth_file: Option<PathBuf>,
     pub(crate) pull: Duration,
+    pub(crate) total: u64,
+    /// 0: all.
+    pub(crate) per_project: u64,
+    pub(crate) unused: Duration,
 }
 
 /// `[logs]`, in bytes.
@@ -262,6 +266,9 @@ fn images(section: &Section<'_>) -> Result<Images, Error> {
         insecure: section.texts("insecure", registry)?,
         auth_file: section.text("auth_file", |text| if text.is_empty() { Ok(None) } else { folder(text).map(Some) })?,
         pull: section.seconds("pull_seconds", 1..=3600)?,
+        total: section.megabytes("total_mb", 64..=u32::MAX)?,
+        per_project: section.megabytes("total_mb_per_project", 0..=u32::MAX)?,
+        unused: Duration::from_secs(section.number("unused_hours", 0..=8760)?.into()) * 3600,
     })
 }
 

@@ -52,6 +52,7 @@ pub(crate) fn list_page(list: &FunctionList, region: &str) -> Value {
 fn entry(version: &FunctionVersion, region: &str) -> Value {
     let mut shape = common(version, region);
     image::put(version, &mut shape);
+    mount::put(version, &mut shape);
     passive::put(&version.spec.passive, &mut shape);
     shape.insert("fail_count".to_owned(), json!(0));
     Value::Object(shape)
