@@ -28,6 +28,10 @@ GOOD = {
     "enable_class_isolation": False,
     "heartbeat_handler": "",
     "restore_hook_handler": "",
+    "depend_type": "zip",
+    "depend_file": os.environ["FUZZED_ARCHIVE"],
+    "name": "fuzzed",
+    "func_vpc": {"vpc_id": "v", "subnet_id": "s"},
 }
 
 

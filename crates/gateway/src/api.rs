@@ -6,13 +6,14 @@
 
 mod dependencies;
 mod document;
-mod field;
+pub(crate) mod field;
 #[cfg(debug_assertions)]
 pub(crate) mod fit;
 mod functions;
 mod invocations;
 mod not_built;
 mod reservations;
+pub(crate) mod settings;
 mod words;
 
 use fungraph_model::ErrorCode;

@@ -28,13 +28,14 @@ fn requests_of_any_kind_get_the_answers_that_the_document_has() {
         assert_eq!(answer.status, 200, "{}", answer.text());
         serde_json::from_slice(&answer.body).expect("JSON")
     };
-    let dependency =
-        made("/dependencies/version", &upload("fuzzed", &[("words.py", "WORD = 'word'\n")]))["dep_id"].clone();
+    let archive = upload("fuzzed", &[("words.py", "WORD = 'word'\n")]);
+    let dependency = made("/dependencies/version", &archive)["dep_id"].clone();
     let mut function = python("fuzzed", "def handler(event, context):\n    return event\n");
     function["depend_version_list"] = json!([dependency]);
     made("/functions", &function);
 
-    let run = fuzz(&server, home.path(), dependency.as_str().expect("an id"));
+    let run =
+        fuzz(&server, home.path(), &[("FUZZED_DEPENDENCY", &dependency), ("FUZZED_ARCHIVE", &archive["depend_file"])]);
     let document: Value = serde_json::from_slice(&server.request("GET", "/openapi.json", &[], "").body).expect("JSON");
     let operations: usize = document["paths"]
         .as_object()
@@ -50,7 +51,7 @@ fn requests_of_any_kind_get_the_answers_that_the_document_has() {
 }
 
 /// Runs it; what it says, if all is well.
-fn fuzz(server: &Server, folder: &std::path::Path, dependency: &str) -> String {
+fn fuzz(server: &Server, folder: &std::path::Path, known: &[(&str, &Value)]) -> String {
     let python = environment::python("openapi", "schemathesis");
     let mut command = Command::new(python.with_file_name("schemathesis"));
     command.arg("--config-file").arg(repository("tests/openapi/schemathesis.toml"));
@@ -59,7 +60,8 @@ fn fuzz(server: &Server, folder: &std::path::Path, dependency: &str) -> String {
     // It keeps notes where it runs.
     command.current_dir(folder).env("SCHEMATHESIS_HOOKS", "hooks").env("PYTHONPATH", repository("tests/openapi"));
     command.env("PYTHONDONTWRITEBYTECODE", "1").env("NO_COLOR", "1").env("FUZZED_PROJECT", server.project());
-    command.env("FUZZED_FUNCTION", "fuzzed").env("FUZZED_DEPENDENCY", dependency);
+    command.env("FUZZED_FUNCTION", "fuzzed");
+    command.envs(known.iter().map(|(name, value)| (name, value.as_str().expect("a text"))));
     let output = command.output().expect("the program of the virtual environment starts");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let complaints = String::from_utf8_lossy(&output.stderr);

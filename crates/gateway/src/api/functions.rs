@@ -6,6 +6,7 @@ use super::{
     Answer, Body, Entry,
     field::{Field, Shape, flag, integer, long, object, objects, shape, text, text_map, texts, time},
     operation,
+    settings::{FUNC_LOG_CONFIG, FUNC_VPC, NETWORK_CONTROL_CONFIG, TYPES},
     words::{CODE_TYPES, NAME},
 };
 
@@ -217,7 +218,7 @@ static LIST_FUNCTION_RESULT: Shape = shape(
         flag("long_time"),
         text("log_group_id"),
         text("log_stream_id"),
-        text("type").one_of(&["v1", "v2"]),
+        text("type").one_of(&TYPES),
         integer("fail_count"),
         flag("is_bridge_function"),
         texts("bind_bridge_funcUrns").absent(),
@@ -272,7 +273,7 @@ static SHOW_FUNCTION_CONFIG_ANSWER: Shape = shape(
         flag("long_time"),
         text("log_group_id"),
         text("log_stream_id"),
-        text("type").one_of(&["v1", "v2"]),
+        text("type").one_of(&TYPES),
         text("enable_cloud_debug").absent(),
         flag("enable_dynamic_memory"),
         flag("is_stateful_function"),
@@ -351,7 +352,7 @@ static CREATE_FUNCTION_BODY: Shape = shape(
         text("pre_stop_handler"),
         integer("pre_stop_timeout").within(&limits::PRE_STOP_SECONDS),
         text("enterprise_project_id").stored(),
-        text("type").one_of(&["v1", "v2"]).stored(),
+        text("type").one_of(&TYPES).stored(),
         object("log_config", &FUNC_LOG_CONFIG).stored(),
         object("network_controller", &NETWORK_CONTROL_CONFIG).stored(),
         flag("is_stateful_function").refused(),
@@ -365,14 +366,6 @@ static CREATE_FUNCTION_BODY: Shape = shape(
     ],
 )
 .and(&CREATE_MORE);
-
-static NETWORK_CONTROL_CONFIG: Shape =
-    shape("NetworkControlConfig", &[flag("disable_public_network"), objects("trigger_access_vpcs", &VPC_CONFIG)]);
-
-static VPC_CONFIG: Shape = shape("VpcConfig", &[text("vpc_name"), text("vpc_id")]);
-
-static FUNC_LOG_CONFIG: Shape =
-    shape("FuncLogConfig", &[text("group_name"), text("group_id"), text("stream_name"), text("stream_id")]);
 
 static MOUNT_CONFIG: Shape = shape(
     "MountConfig",
@@ -404,22 +397,6 @@ static CUSTOM_IMAGE: Shape = shape(
         text("uid"),
         text("gid"),
         flag("is_public").ignored(),
-    ],
-);
-
-static FUNC_VPC: Shape = shape(
-    "FuncVpc",
-    &[
-        text("domain_id"),
-        text("namespace"),
-        text("vpc_name"),
-        text("vpc_id").required(),
-        text("subnet_name"),
-        text("subnet_id").required(),
-        text("cidr"),
-        text("gateway"),
-        texts("security_groups"),
-        flag("is_safety"),
     ],
 );
 
