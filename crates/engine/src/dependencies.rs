@@ -80,6 +80,7 @@ impl Engine {
             last_modified: Timestamp::now(),
         };
         let _alone = self.creations.lock().await;
+        self.is_still_there(&caller.project)?;
         self.check_quota(caller, new.size, false).await?;
         let stored = self.store.add_dependency(&new).await;
         let stored = stored.map_err(|source| Error::internal("store a dependency", source))?;

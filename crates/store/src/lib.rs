@@ -11,6 +11,7 @@ pub mod images;
 mod listing;
 pub mod logs;
 pub mod packages;
+mod secrets;
 mod sqlite;
 mod store;
 #[cfg(test)]
@@ -18,7 +19,11 @@ mod suite;
 
 pub use error::Error;
 pub use images::{Image, ImageConfig, ImageError, ImageLimits, ImageSettings, Images, InUse};
-pub use listing::{DependencyPage, DependencyQuery, FunctionPage, FunctionQuery, Reservations, Usage};
+pub use listing::{
+    DependencyPage, DependencyQuery, FunctionPage, FunctionQuery, Reservations, TriggerPage, TriggerQuery, TriggersOf,
+    Usage,
+};
 pub use logs::{LogEntry, LogError, LogFilter, LogLimits, LogReader, LogRecord, LogText, Logs};
 pub use packages::{Merged, PackageError, PackageLimits, Packages};
+pub use secrets::SecretBox;
 pub use store::{Config, Store};

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use fungraph_model::{
-    AccessKey, CodePackage, CodeType, Dependency, Digest, DomainId, FunctionImage, FunctionKey, FunctionSpec,
-    FunctionVersion, HookSpec, ImageDefaults, MetricRule, Mount, MountKind, MountUser, Mounts, ProjectId, Qualifier,
-    Reservation, Reserved, Runtime, Schedule, Secret, Strategy,
+    CodePackage, CodeType, Dependency, Digest, Domain, DomainId, FunctionImage, FunctionKey, FunctionSpec,
+    FunctionVersion, Grant, HookSpec, ImageDefaults, KeyRecord, MetricRule, Mount, MountKind, MountUser, Mounts,
+    Project, ProjectId, Qualifier, Register, Reservation, Reserved, Role, Runtime, Schedule, Secret, Strategy, Trigger,
+    TriggerId, TriggerKind, User, UserId,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use crate::{Config, DependencyQuery, Error, FunctionQuery, Store, Usage};
+use crate::{Config, DependencyQuery, Error, FunctionQuery, Store, TriggerQuery, TriggersOf, Usage};
 
 async fn fresh() -> (TempDir, Store) {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -256,28 +257,122 @@ async fn lists_filter_by_package_and_part_of_the_name() {
     assert_eq!((page.functions[0].key.name.as_str(), page.total, page.next), ("hello-2", 3, Some(2)));
 }
 
-#[tokio::test]
-async fn access_keys_keep_the_order_of_their_projects() {
-    let (_folder, store) = fresh().await;
-    let key = |access: &str, domain: &str, projects: &[&str]| AccessKey {
-        access: access.to_owned(),
-        secret: Secret::new(format!("secret of {access}")),
-        domain: DomainId(domain.to_owned()),
-        projects: projects.iter().map(|name| project(name)).collect(),
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("a time")
+}
+
+fn user(id: &str, name: &str) -> User {
+    let password = (id == "u1").then(|| Secret::new("$argon2id$hash".to_owned()));
+    let (id, domain) = (UserId(id.to_owned()), DomainId("d1".to_owned()));
+    User { id, domain, name: name.to_owned(), password, generation: 1, created: at(5) }
+}
+
+fn access_key(access: &str, user: &str) -> KeyRecord {
+    let (user, secret) = (UserId(user.to_owned()), Secret::new(format!("secret of {access}")));
+    KeyRecord { access: access.to_owned(), secret, user, enabled: true, created: at(6), rotated: at(7) }
+}
+
+fn grant(user: &str, project: Option<&str>, role: Role) -> Grant {
+    Grant { user: UserId(user.to_owned()), project: project.map(|id| ProjectId(id.to_owned())), role }
+}
+
+fn account() -> Register {
+    let domain = DomainId("d1".to_owned());
+    let project = |id: &str, name: Option<&str>, second| Project {
+        id: project(id),
+        domain: domain.clone(),
+        name: name.map(str::to_owned),
+        created: at(second),
     };
-    store.add_access_key(&key("AK1", "d1", &["p2", "p1"])).await.expect("adds");
-    store.add_access_key(&key("AK2", "d1", &["p1"])).await.expect("shares a project");
-    let taken = store.add_access_key(&key("AK1", "d1", &[])).await;
-    assert!(matches!(taken, Err(Error::KeyExists { .. })), "{taken:?}");
-    let foreign = store.add_access_key(&key("AK3", "d2", &["p3", "p1"])).await;
-    assert!(matches!(foreign, Err(Error::OtherDomain { .. })), "{foreign:?}");
-    let keys = store.access_keys().await.expect("reads");
-    assert_eq!(keys.len(), 2, "a refused key leaves nothing");
-    assert_eq!((keys[0].access.as_str(), keys[0].secret.reveal()), ("AK1", "secret of AK1"));
-    assert_eq!(keys[0].projects, [project("p2"), project("p1")]);
-    let mut function = function("f");
-    function.domain = DomainId("d2".to_owned());
-    assert!(matches!(store.create_function(&function).await, Err(Error::OtherDomain { .. })));
+    Register {
+        domains: vec![Domain { id: domain.clone(), name: "default".to_owned() }],
+        projects: vec![project("p1", None, 1), project("p0", Some("team"), 2)],
+        users: vec![user("u1", "administrator")],
+        grants: vec![grant("u1", None, Role::Admin), grant("u1", Some("p0"), Role::Reader)],
+        keys: vec![access_key("AK1", "u1")],
+    }
+}
+
+#[tokio::test]
+async fn an_account_survives_a_restart_as_it_was() {
+    let (folder, store) = fresh().await;
+    store.found(&account()).await.expect("stores");
+    assert!(matches!(store.found(&account()).await, Err(Error::Database { .. })), "there is one already");
+    store.close().await;
+    let (found, expected) = (open(folder.path()).await.register().await.expect("reads"), account());
+    assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+    assert_eq!(found.keys[0].secret, expected.keys[0].secret);
+    assert_eq!(found.users[0].password, expected.users[0].password);
+}
+
+#[tokio::test]
+async fn users_keys_and_grants_come_and_go() {
+    let (_folder, store) = fresh().await;
+    store.found(&account()).await.expect("stores");
+    store.add_user(&user("u2", "ada")).await.expect("adds");
+    let taken = store.add_user(&user("u3", "ada")).await;
+    assert!(matches!(taken, Err(Error::Taken { what: "user" })), "{taken:?}");
+    store.add_grant(&grant("u2", Some("p0"), Role::Developer)).await.expect("grants");
+    let taken = store.add_grant(&grant("u2", Some("p0"), Role::Developer)).await;
+    assert!(matches!(taken, Err(Error::Taken { what: "grant" })), "{taken:?}");
+    let nowhere = store.add_grant(&grant("u2", Some("p9"), Role::Developer)).await;
+    assert!(matches!(nowhere, Err(Error::Gone { .. })), "{nowhere:?}");
+    store.add_grant(&grant("u2", None, Role::Invoker)).await.expect("grants");
+    assert!(matches!(store.add_grant(&grant("u2", None, Role::Invoker)).await, Err(Error::Taken { .. })));
+    store.delete_grant(&grant("u2", None, Role::Invoker)).await.expect("takes");
+    assert!(matches!(store.delete_grant(&grant("u2", None, Role::Invoker)).await, Err(Error::Gone { .. })));
+
+    store.add_key(&access_key("AK2", "u2")).await.expect("adds");
+    assert!(matches!(store.add_key(&access_key("AK2", "u1")).await, Err(Error::Taken { what: "access key" })));
+    assert!(matches!(store.add_key(&access_key("AK3", "u9")).await, Err(Error::Gone { .. })));
+    let changed = KeyRecord { secret: Secret::new("another".into()), enabled: false, ..access_key("AK2", "u2") };
+    store.update_key(&changed).await.expect("changes");
+    store.set_password(&UserId("u2".into()), &Secret::new("hash".into()), 2).await.expect("sets");
+    let now = store.register().await.expect("reads");
+    let key = now.keys.iter().find(|key| key.access == "AK2").expect("is there");
+    assert_eq!((key.secret.reveal(), key.enabled), ("another", false));
+    let ada = now.users.iter().find(|user| user.name == "ada").expect("is there");
+    assert_eq!((ada.password.as_ref().map(Secret::reveal), ada.generation), (Some("hash"), 2));
+
+    store.delete_user(&UserId("u2".into())).await.expect("deletes");
+    assert!(matches!(store.delete_user(&UserId("u2".into())).await, Err(Error::Gone { .. })));
+    let now = store.register().await.expect("reads");
+    assert_eq!((now.users.len(), now.keys.len(), now.grants.len()), (1, 1, 2), "keys and grants went with it");
+    store.delete_key("AK1").await.expect("deletes");
+    assert!(matches!(store.delete_key("AK1").await, Err(Error::Gone { .. })));
+}
+
+#[tokio::test]
+async fn a_project_goes_when_it_is_empty() {
+    let (_folder, store) = fresh().await;
+    store.found(&account()).await.expect("stores");
+    let same_name = Project { id: project("p2"), ..account().projects[1].clone() };
+    assert!(matches!(store.add_project(&same_name).await, Err(Error::Taken { what: "project" })));
+    store.add_project(&Project { name: Some("more".into()), ..same_name }).await.expect("adds");
+    let mut inside = function("f");
+    inside.key.project = project("p0");
+    store.create_function(&inside).await.expect("creates");
+    let in_use = store.delete_project(&project("p0")).await;
+    assert!(matches!(in_use, Err(Error::ProjectInUse { .. })), "{in_use:?}");
+    store.delete_function(&inside.key).await.expect("deletes");
+    store.delete_project(&project("p0")).await.expect("deletes");
+    assert!(matches!(store.delete_project(&project("p0")).await, Err(Error::Gone { .. })));
+    let now = store.register().await.expect("reads");
+    assert_eq!((now.projects.len(), now.grants.len()), (2, 1), "the grant went with it");
+}
+
+#[tokio::test]
+async fn revoked_tokens_are_kept_until_their_end() {
+    let (folder, store) = fresh().await;
+    for (id, expires) in [("a", 100), ("b", 200), ("a", 100)] {
+        store.revoke_token(id, expires, 50).await.expect("stores");
+    }
+    store.close().await;
+    let store = open(folder.path()).await;
+    assert_eq!(store.revoked_tokens().await.expect("reads"), [("a".to_owned(), 100), ("b".to_owned(), 200)]);
+    store.revoke_token("c", 300, 150).await.expect("stores");
+    let left: Vec<_> = store.revoked_tokens().await.expect("reads").into_iter().map(|(id, _)| id).collect();
+    assert_eq!(left, ["b", "c"]);
 }
 
 #[tokio::test]
@@ -324,6 +419,98 @@ async fn reservations_are_replaced_removed_and_go_with_their_function() {
     store.reserve(&key("a"), &alias, None).await.expect("it is gone already");
     assert!(store.delete_function(&key("b")).await.expect("deletes").is_some());
     assert_eq!(store.reservations().await.expect("lists").reserved, expected[2..]);
+}
+
+fn trigger(id: &str, function: &str, kind: TriggerKind) -> Trigger {
+    let second = |second| Timestamp::from_second(second).expect("a time");
+    Trigger {
+        id: TriggerId(id.to_owned()),
+        key: key(function),
+        domain: DomainId("d1".to_owned()),
+        qualifier: Qualifier::Latest,
+        kind,
+        enabled: true,
+        data: r#"{"name":"a \"name\""}"#.to_owned(),
+        secrets: BTreeMap::from([("db_password".to_owned(), Secret::new("hidden".to_owned()))]),
+        created: second(1_700_000_000),
+        updated: second(1_700_000_001),
+        counts_from: second(1_700_000_002),
+    }
+}
+
+fn triggers_of(of: TriggersOf) -> TriggerQuery {
+    TriggerQuery { of, kind: None, after: 0, limit: None }
+}
+
+#[tokio::test]
+async fn triggers_are_changed_removed_and_go_with_their_function() {
+    let (folder, store) = fresh().await;
+    for name in ["f", "g"] {
+        store.create_function(&function(name)).await.expect("creates");
+    }
+    let timer = trigger("1", "f", TriggerKind::Timer);
+    let (other, last) = (trigger("2", "g", TriggerKind::Dds), trigger("3", "f", TriggerKind::Obs));
+    for trigger in [&timer, &other, &last] {
+        store.add_trigger(trigger).await.expect("stores");
+    }
+    let absent = store.add_trigger(&trigger("4", "absent", TriggerKind::Timer)).await;
+    assert!(matches!(absent, Err(Error::Missing { .. })), "{absent:?}");
+    for qualifier in [Qualifier::Version("v1".to_owned()), Qualifier::Alias("prod".to_owned())] {
+        let missing = store.add_trigger(&Trigger { qualifier, ..trigger("5", "f", TriggerKind::Timer) }).await;
+        assert!(matches!(missing, Err(Error::Missing { .. })), "{missing:?}");
+    }
+    assert!(store.add_trigger(&timer).await.is_err(), "an id is used once");
+    store.close().await;
+
+    let store = open(folder.path()).await;
+    let list = async |of: TriggersOf| store.triggers(&triggers_of(of)).await.expect("lists").triggers;
+    assert_eq!(list(TriggersOf::All).await, [timer.clone(), other.clone(), last.clone()]);
+    assert_eq!(list(TriggersOf::Function(key("f"))).await, [timer.clone(), last.clone()]);
+    assert_eq!(list(TriggersOf::Project(project("p2"))).await, []);
+    assert_eq!(list(TriggersOf::Domain(DomainId("d1".to_owned()))).await.len(), 3);
+    let kind = TriggerQuery { kind: Some(TriggerKind::Dds), ..triggers_of(TriggersOf::Project(project("p1"))) };
+    assert_eq!(store.triggers(&kind).await.expect("lists").triggers, [other.clone()]);
+
+    let changed = Trigger {
+        enabled: false,
+        data: "{}".to_owned(),
+        secrets: BTreeMap::new(),
+        updated: Timestamp::UNIX_EPOCH,
+        ..timer
+    };
+    assert!(store.update_trigger(&changed).await.expect("updates"));
+    assert!(!store.update_trigger(&trigger("9", "f", TriggerKind::Timer)).await.expect("there is none"));
+    assert_eq!(list(TriggersOf::Function(key("f"))).await, [changed.clone(), last.clone()]);
+    assert!(store.delete_trigger(&last.id).await.expect("deletes"));
+    assert!(!store.delete_trigger(&last.id).await.expect("it is gone already"));
+    store.delete_triggers(&key("f"), Some(&Qualifier::Version("v1".to_owned()))).await.expect("there are none");
+    assert_eq!(list(TriggersOf::Function(key("f"))).await, [changed]);
+    store.delete_triggers(&key("f"), Some(&Qualifier::Latest)).await.expect("deletes");
+    assert_eq!(list(TriggersOf::All).await, [other]);
+    assert!(matches!(store.delete_triggers(&key("absent"), None).await, Err(Error::Missing { .. })));
+    assert!(store.delete_function(&key("g")).await.expect("deletes").is_some());
+    assert_eq!(list(TriggersOf::All).await, []);
+}
+
+#[tokio::test]
+async fn pages_of_triggers_neither_repeat_nor_lose_one() {
+    let (_folder, store) = fresh().await;
+    store.create_function(&function("f")).await.expect("creates");
+    for id in ["a", "b", "c", "d"] {
+        store.add_trigger(&trigger(id, "f", TriggerKind::Timer)).await.expect("stores");
+    }
+    let page = async |after| {
+        let query = TriggerQuery { after, limit: Some(2), ..triggers_of(TriggersOf::Project(project("p1"))) };
+        let page = store.triggers(&query).await.expect("lists");
+        let ids: Vec<_> = page.triggers.into_iter().map(|trigger| trigger.id.0).collect();
+        (ids, page.total, page.last)
+    };
+    let (first, total, last) = page(0).await;
+    assert_eq!((first, total), (vec!["a".to_owned(), "b".to_owned()], 4));
+    store.delete_trigger(&TriggerId("a".to_owned())).await.expect("deletes");
+    let (second, total, last) = page(last.expect("a page")).await;
+    assert_eq!((second, total), (vec!["c".to_owned(), "d".to_owned()], 3));
+    assert_eq!(page(last.expect("a page")).await, (vec![], 3, None));
 }
 
 fn dependency(id: &str, name: &str) -> Dependency {

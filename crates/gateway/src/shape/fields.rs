@@ -137,6 +137,11 @@ impl Fields {
         items.into_iter().enumerate().map(read).collect()
     }
 
+    /// The object itself.
+    pub(super) fn into_value(self) -> Value {
+        Value::Object(self.0)
+    }
+
     /// Runs `read` on the fields of an object, whose own errors then name it: `strategy_config.concurrency`.
     pub(super) fn inside<T>(
         &mut self,
