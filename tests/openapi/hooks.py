@@ -51,6 +51,9 @@ def before_call(context, case, kwargs):
     if isinstance(body.get("memory_size"), int) and body["memory_size"] > 256:
         # The host need not have it.
         body["memory_size"] = 128
+    if is_led(case) and body.get("trigger_type_code") and "event_data" in body:
+        body["trigger_type_code"] = "TIMER"
+        body["event_data"] = {"name": f"t{sum(map(ord, repr(body))) % 50}", "schedule_type": "Rate", "schedule": "1d"}
     if is_led(case):
         body.update({name: value for name, value in GOOD.items() if name in body})
         if case.operation.label.startswith("POST") and "func_name" in body:

@@ -13,7 +13,7 @@ use crate::harness::{Server, open_folder, repository};
 use crate::raw::python;
 
 /// Cases for each operation, beside those that schemathesis makes of each bound. All of it takes about a minute.
-const EXAMPLES: &str = "8";
+const EXAMPLES: &str = "5";
 
 #[test]
 fn requests_of_any_kind_get_the_answers_that_the_document_has() {
@@ -25,17 +25,23 @@ fn requests_of_any_kind_get_the_answers_that_the_document_has() {
     let path = |rest: &str| format!("/v2/{}/fgs{rest}", server.project());
     let made = |rest: &str, body: &Value| -> Value {
         let answer = server.request("POST", &path(rest), &[], &body.to_string());
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.status / 100, 2, "{}", answer.text());
         serde_json::from_slice(&answer.body).expect("JSON")
     };
     let archive = upload("fuzzed", &[("words.py", "WORD = 'word'\n")]);
     let dependency = made("/dependencies/version", &archive)["dep_id"].clone();
     let mut function = python("fuzzed", "def handler(event, context):\n    return event\n");
     function["depend_version_list"] = json!([dependency]);
-    made("/functions", &function);
+    let urn = made("/functions", &function)["func_urn"].as_str().expect("a URN").to_owned();
+    let timer = json!({ "name": "fuzzed", "schedule_type": "Rate", "schedule": "1d" });
+    let timer = made(&format!("/triggers/{urn}"), &json!({ "trigger_type_code": "TIMER", "event_data": timer }));
 
-    let run =
-        fuzz(&server, home.path(), &[("FUZZED_DEPENDENCY", &dependency), ("FUZZED_ARCHIVE", &archive["depend_file"])]);
+    let known = [
+        ("FUZZED_DEPENDENCY", &dependency),
+        ("FUZZED_ARCHIVE", &archive["depend_file"]),
+        ("FUZZED_TRIGGER", &timer["trigger_id"]),
+    ];
+    let run = fuzz(&server, home.path(), &known);
     let document: Value = serde_json::from_slice(&server.request("GET", "/openapi.json", &[], "").body).expect("JSON");
     let operations: usize = document["paths"]
         .as_object()
