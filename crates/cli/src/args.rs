@@ -145,7 +145,7 @@ pub(crate) enum Switch {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct InvokeArgs {
-    /// A folder with code, or the name or URN of a function
+    /// A folder with code, or the name or URN of a function, with :VERSION or :!ALIAS behind it or not
     #[arg(value_name = "TARGET")]
     pub(crate) target: String,
     /// The event: JSON, @FILE, or - for standard input
@@ -175,7 +175,7 @@ pub(crate) struct InvokeArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogsArgs {
-    /// Name of the function, or package:name, or its URN
+    /// Name of the function, or package:name, or its URN; with :VERSION behind it, only that version
     #[arg(value_name = "NAME")]
     pub(crate) function: String,
     /// Only the call with this id (X-Cff-Request-Id of its answer)

@@ -11,7 +11,9 @@ mod exit;
 mod host;
 mod platform;
 mod privileges;
+mod runtime_images;
 mod say;
+mod target;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -34,6 +34,52 @@ impl AttachedDraft {
     }
 }
 
+/// CreateFunctionVersion.
+#[derive(Clone, Debug, Default)]
+pub struct VersionDraft {
+    /// `version`; one is made up where it is absent.
+    pub name: Option<String>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `digest` that the code must have.
+    pub digest: Option<String>,
+}
+
+/// CreateVersionAlias and UpdateVersionAlias, but for the name.
+#[derive(Clone, Debug, Default)]
+pub struct AliasDraft {
+    /// `version`.
+    pub version: Option<String>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `additional_version_weights`.
+    pub weights: Vec<(String, i64)>,
+    /// `additional_version_strategy`.
+    pub rules: Vec<(String, RulesDraft)>,
+}
+
+/// One value of `additional_version_strategy`.
+#[derive(Clone, Debug, Default)]
+pub struct RulesDraft {
+    /// `combine_type`.
+    pub combine: Option<String>,
+    /// `rules`.
+    pub rules: Vec<RuleDraft>,
+}
+
+/// One entry of `rules`.
+#[derive(Clone, Debug, Default)]
+pub struct RuleDraft {
+    /// `rule_type`.
+    pub kind: Option<String>,
+    /// `param`.
+    pub param: Option<String>,
+    /// `op`.
+    pub op: Option<String>,
+    /// `value`.
+    pub value: Option<String>,
+}
+
 /// CreateDependencyVersion.
 #[derive(Clone, Debug, Default)]
 pub struct DependencyDraft {

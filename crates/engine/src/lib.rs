@@ -2,7 +2,9 @@
 //!
 //! Three doors (HTTP and triggers today; the queue later) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
 
+mod aliases;
 mod call_record;
+mod called;
 mod code;
 mod config;
 mod cron;
@@ -25,13 +27,16 @@ mod telemetry;
 mod to_end;
 mod triggers;
 mod validate;
+mod versions;
 
 pub use call_record::OpenRecord;
+pub use called::{NoHeaders, RequestHeaders};
 pub use config::Config;
 pub use dependencies::{DependencyFilter, DependencyList};
 pub use draft::{
-    AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, MountDraft, MountsDraft,
-    ReservationDraft, ScheduleDraft, SpecDraft, StrategyDraft, TriggerChange, TriggerDraft,
+    AliasDraft, AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, MountDraft,
+    MountsDraft, ReservationDraft, RuleDraft, RulesDraft, ScheduleDraft, SpecDraft, StrategyDraft, TriggerChange,
+    TriggerDraft, VersionDraft,
 };
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
@@ -46,3 +51,4 @@ pub use reserve::{ReservationList, ReservationQuery};
 pub use stopwatch::Stopwatch;
 pub use telemetry::{Counts, Snapshot};
 pub use triggers::{GatewayApi, GatewayAuth, GatewayRoute, TriggerFilter, TriggerList, api_id, unconnected};
+pub use versions::VersionList;

@@ -4,6 +4,7 @@
 //! Nothing keeps these tables true but tests: they are compared with the contract, with the fields that `shape` asks a body for, and, in
 //! every build with debug assertions, with each answer that leaves.
 
+mod aliases;
 mod dependencies;
 mod document;
 pub(crate) mod field;
@@ -15,6 +16,7 @@ mod not_built;
 mod reservations;
 pub(crate) mod settings;
 mod triggers;
+mod versions;
 mod words;
 
 use fungraph_model::ErrorCode;
@@ -60,8 +62,15 @@ enum Answer {
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 5] =
-    [&functions::ENTRIES, &invocations::ENTRIES, &reservations::ENTRIES, &dependencies::ENTRIES, &triggers::ENTRIES];
+const TABLES: [&[Entry]; 7] = [
+    &functions::ENTRIES,
+    &invocations::ENTRIES,
+    &versions::ENTRIES,
+    &aliases::ENTRIES,
+    &reservations::ENTRIES,
+    &dependencies::ENTRIES,
+    &triggers::ENTRIES,
+];
 
 /// Codes that every operation may answer with.
 const COMMON: [ErrorCode; 9] = [

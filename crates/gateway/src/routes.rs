@@ -1,5 +1,6 @@
 //! From method and path to an operation. Paths are split before anything is decoded, so that `%2F` never makes a segment.
 
+pub(crate) mod aliases;
 pub(crate) mod code;
 pub(crate) mod dependencies;
 pub(crate) mod download;
@@ -11,6 +12,7 @@ pub(crate) mod reservations;
 pub(crate) mod rights;
 pub(crate) mod triggers;
 mod unsupported;
+pub(crate) mod versions;
 
 use fungraph_model::{Fault, FunctionRef, Right};
 use http::Method;
@@ -37,6 +39,13 @@ pub(crate) enum Operation {
     ListDependencyVersion,
     DeleteDependencyVersion,
     ShowDependencyVersion,
+    ListFunctionVersions,
+    CreateFunctionVersion,
+    ListVersionAliases,
+    CreateVersionAlias,
+    ShowVersionAlias,
+    UpdateVersionAlias,
+    DeleteVersionAlias,
     CreateFunctionTrigger,
     ListFunctionTriggers,
     ShowFunctionTrigger,
@@ -70,6 +79,13 @@ impl Operation {
             Self::ListDependencyVersion => "ListDependencyVersion",
             Self::DeleteDependencyVersion => "DeleteDependencyVersion",
             Self::ShowDependencyVersion => "ShowDependencyVersion",
+            Self::ListFunctionVersions => "ListFunctionVersions",
+            Self::CreateFunctionVersion => "CreateFunctionVersion",
+            Self::ListVersionAliases => "ListVersionAliases",
+            Self::CreateVersionAlias => "CreateVersionAlias",
+            Self::ShowVersionAlias => "ShowVersionAlias",
+            Self::UpdateVersionAlias => "UpdateVersionAlias",
+            Self::DeleteVersionAlias => "DeleteVersionAlias",
             Self::CreateFunctionTrigger => "CreateFunctionTrigger",
             Self::ListFunctionTriggers => "ListFunctionTriggers",
             Self::ShowFunctionTrigger => "ShowFunctionTrigger",
@@ -105,6 +121,7 @@ struct Parameters<'a> {
     function: &'a str,
     dependency: &'a str,
     version: &'a str,
+    alias: &'a str,
     trigger_type: &'a str,
     trigger: &'a str,
 }
@@ -135,6 +152,14 @@ impl Route<'_> {
     /// FSS.0400 where it cannot be read.
     pub(crate) fn version(&self) -> Result<String, Fault> {
         plain("version", self.parameters.version)
+    }
+
+    /// The name of the alias that the path names.
+    ///
+    /// # Errors
+    /// FSS.0400 where it cannot be read.
+    pub(crate) fn alias(&self) -> Result<String, Fault> {
+        plain("alias_name", self.parameters.alias)
     }
 
     /// The type and id of the trigger that the path names.
@@ -216,6 +241,7 @@ fn parameters<'a>(pattern: &str, path: &'a str) -> Option<Parameters<'a>> {
             "{function_urn}" | "{func_urn}" => found.function = segment,
             "{depend_id}" => found.dependency = segment,
             "{version}" => found.version = segment,
+            "{alias_name}" => found.alias = segment,
             "{trigger_type_code}" => found.trigger_type = segment,
             "{trigger_id}" => found.trigger = segment,
             // Only functions can be tagged here, and any other word would swallow paths of the function service.

@@ -29,8 +29,8 @@ use crate::{
     config::{Auth, Config},
     percent, project,
     routes::{
-        self, Operation, Route, code, dependencies, download, functions, health, invocations, report, reservations,
-        rights, triggers,
+        self, Operation, Route, aliases, code, dependencies, download, functions, health, invocations, report,
+        reservations, rights, triggers, versions,
     },
 };
 
@@ -159,6 +159,13 @@ impl Service {
             Operation::ListDependencyVersion => Box::pin(dependencies::list_versions(engine, call)).await,
             Operation::ShowDependencyVersion => Box::pin(dependencies::show(engine, &self.links, call)).await,
             Operation::DeleteDependencyVersion => Box::pin(dependencies::delete(engine, call)).await,
+            Operation::ListFunctionVersions => Box::pin(versions::list(engine, call)).await,
+            Operation::CreateFunctionVersion => Box::pin(versions::publish(engine, call)).await,
+            Operation::ListVersionAliases => Box::pin(aliases::list(engine, call)).await,
+            Operation::CreateVersionAlias => Box::pin(aliases::create(engine, call)).await,
+            Operation::ShowVersionAlias => Box::pin(aliases::show(engine, call)).await,
+            Operation::UpdateVersionAlias => Box::pin(aliases::update(engine, call)).await,
+            Operation::DeleteVersionAlias => Box::pin(aliases::delete(engine, call)).await,
             Operation::CreateFunctionTrigger => Box::pin(triggers::create(engine, call)).await,
             Operation::ListFunctionTriggers => Box::pin(triggers::list(engine, call)).await,
             Operation::ShowFunctionTrigger => Box::pin(triggers::show(engine, call)).await,

@@ -1,5 +1,6 @@
 //! JSON shapes of the API, in and out. Requests become drafts here; nothing is checked beyond its type, which is the engine's work.
 
+mod alias;
 mod dependency;
 mod draft;
 mod fields;
@@ -13,7 +14,9 @@ pub(crate) mod passive;
 pub(crate) mod report;
 mod reservation;
 mod trigger;
+mod version;
 
+pub(crate) use alias::{alias, alias_create, alias_update, aliases};
 pub(crate) use dependency::{asks_for_public, dependencies, dependency, dependency_create, dependency_query};
 pub(crate) use draft::{code_update, create, spec_update};
 pub(crate) use fields::Fields;
@@ -27,3 +30,4 @@ pub(crate) use reservation::{
 pub(crate) use trigger::{
     trigger, trigger_create, trigger_list, trigger_query, trigger_types, trigger_update, triggers,
 };
+pub(crate) use version::{version_create, version_query, versions};

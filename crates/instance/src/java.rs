@@ -7,11 +7,7 @@
 mod events;
 mod sources;
 
-use std::{
-    fs, io,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use crate::{Interpreter, bootstrap::RUNTIME_ROOT};
 
@@ -31,19 +27,9 @@ const ARCHIVES_SINCE: u16 = 11;
 /// Flags of every Java process: the collector that needs least, and no file in `/tmp` for monitors that nobody runs.
 const FLAGS: [&str; 4] = ["-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto", "-Dfile.encoding=UTF-8"];
 
-/// Writes the sources, for the compiler to come. It runs as somebody else: what the server's umask closes is opened again.
-pub(crate) fn write_sources(bootstraps: &Path) -> io::Result<()> {
-    for (name, text) in sources::all() {
-        let name = Path::new(FOLDER).join(name);
-        let file = bootstraps.join(&name);
-        fs::create_dir_all(file.parent().unwrap_or(bootstraps))?;
-        fs::write(&file, text)?;
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
-        for folder in name.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::set_permissions(bootstraps.join(folder), fs::Permissions::from_mode(0o755))?;
-        }
-    }
-    Ok(())
+/// Every source, by its path below the bootstraps' folder.
+pub(crate) fn sources() -> Vec<(String, String)> {
+    sources::all().into_iter().map(|(name, text)| (format!("{FOLDER}/{name}"), text)).collect()
 }
 
 /// The API that Java functions are compiled against: path and text of each source. Handlers get its context, and its event classes.
@@ -54,13 +40,18 @@ pub fn api_sources() -> Vec<(String, String)> {
 
 /// What has to be shown inside beside the JDK: a Gson that is not below `/usr`.
 pub(crate) fn gson_bind(interpreter: &Interpreter) -> Option<(PathBuf, String)> {
-    let gson = interpreter.library.as_ref().filter(|gson| !gson.starts_with("/usr"))?;
+    let gson = interpreter.library.as_ref().filter(|gson| !is_there(interpreter, gson))?;
     Some((gson.clone(), GSON.to_owned()))
+}
+
+/// Whether a file of the host's `/usr` is seen inside; an image has a `/usr` of its own.
+fn is_there(interpreter: &Interpreter, file: &Path) -> bool {
+    file.starts_with("/usr") && interpreter.image.is_none()
 }
 
 fn gson(interpreter: &Interpreter) -> String {
     match &interpreter.library {
-        Some(gson) if gson.starts_with("/usr") => gson.to_string_lossy().into_owned(),
+        Some(gson) if is_there(interpreter, gson) => gson.to_string_lossy().into_owned(),
         _ => GSON.to_owned(),
     }
 }
@@ -164,6 +155,7 @@ mod tests {
             prefix: None,
             library: Some(gson.into()),
             origin: Origin::System,
+            image: None,
         }
     }
 

@@ -80,8 +80,12 @@ codes! {
     CodeMissing = "FSS.1012",
     /// `code_filename`.
     BadFilename = "FSS.1013",
-    /// An operation on latest was given a version.
+    /// An alias's name.
+    BadAlias = "FSS.1014",
+    /// A version's name, or an operation on latest was given a version, or latest where it may not be.
     BadVersion = "FSS.1015",
+    /// Code and configuration equal those of the last published version.
+    NothingChanged = "FSS.1016",
     /// Over 20 user variables.
     TooManyUserData = "FSS.1017",
     /// User variables over 4,096 characters.
@@ -108,6 +112,8 @@ codes! {
     TooManyFunctions = "FSS.1041",
     /// Code of the project over its quota.
     CodeQuota = "FSS.1042",
+    /// The function has its most aliases.
+    TooManyAliases = "FSS.1043",
     /// The project holds its most dependencies.
     TooManyDependencies = "FSS.1045",
     /// More mounts than a function may have.
@@ -124,6 +130,12 @@ codes! {
     DependencyNotFound = "FSS.1056",
     /// Name taken in its package.
     FunctionExists = "FSS.1061",
+    /// The version's name is taken.
+    VersionExists = "FSS.1062",
+    /// The alias's name is taken.
+    AliasExists = "FSS.1063",
+    /// The version is another alias's main version.
+    VersionHasAlias = "FSS.1066",
     /// Something else must be removed first.
     Precondition = "FSS.0428",
     /// Package over 50 MB.
@@ -134,6 +146,14 @@ codes! {
     BadMountUser = "FSS.1075",
     /// More reserved instances than an account, or the host, may have.
     TooManyReserved = "FSS.1076",
+    /// An alias's additional version is missing, or latest.
+    BadAdditionalVersion = "FSS.1091",
+    /// Percentage of an alias's additional version outside 0 to 100.
+    BadAdditionalWeight = "FSS.1092",
+    /// Main and additional version of an alias are the same.
+    SameVersionTwice = "FSS.1093",
+    /// An alias sends calls to the version as its additional one.
+    VersionInUse = "FSS.1094",
     /// `trigger_type_code` is not in the list.
     BadTriggerType = "FSS.1101",
     /// `event_data` of SMN.
@@ -180,6 +200,8 @@ codes! {
     LtsExists = "FSS.1149",
     /// A trigger of that topic is there.
     KafkaExists = "FSS.1150",
+    /// An alias has triggers.
+    AliasHasTriggers = "FSS.1154",
     /// `event_data` of DDS.
     BadDds = "FSS.1164",
     /// A trigger of that collection is there.

@@ -3,6 +3,7 @@
 //! Nothing here does I/O, waits, or knows HTTP, SQL or JSON. Shapes on the wire belong to gateway,
 //! rows to store, frames to instance; each converts at its own wall.
 
+mod alias;
 mod call_record;
 mod caller;
 mod dependency;
@@ -23,6 +24,7 @@ mod spec;
 mod trigger;
 mod urn;
 
+pub use alias::{Alias, Combine, Rule, RuleKind, Split};
 pub use call_record::{CallRecord, Ending, Line};
 pub use caller::{AccessKey, Administrator, Caller, Principal, Proof, Scope, Secret};
 pub use dependency::Dependency;

@@ -41,12 +41,26 @@ pub const PACKAGE_BYTES: usize = 52_428_800;
 pub const UNPACKED_BYTES: u64 = 1_572_864_000;
 /// Entries of a code package; the contract gives the number for dependencies, a package gets the same.
 pub const PACKAGE_ENTRIES: usize = 30_000;
+/// Entries of code with its dependencies; ours, five times what an archive may have.
+pub const MERGED_ENTRIES: usize = 150_000;
 /// Bytes of a dependency in an API call, decoded.
 pub const DEPENDENCY_BYTES: usize = 41_943_040;
 /// Characters of a dependency's name.
 pub const DEPENDENCY_NAME_CHARS: usize = 96;
 /// Dependencies of one function.
 pub const DEPENDENCIES: usize = 20;
+/// Characters of a version's name.
+pub const VERSION_CHARS: usize = 42;
+/// Versions of one function, latest among them.
+pub const VERSIONS: u32 = 20;
+/// Characters of an alias's name.
+pub const ALIAS_CHARS: usize = 63;
+/// Aliases of one function.
+pub const ALIASES: u32 = 10;
+/// Rules of one alias; the contract has no number, and each call by that alias looks at all of them.
+pub const ALIAS_RULES: usize = 10;
+/// Characters of the name and of the value that a rule looks for; the contract has no number.
+pub const RULE_CHARS: usize = 1024;
 /// Mounts of one function.
 pub const MOUNTS: usize = 5;
 /// Functions on one page of a list; the same for lists of reserved instances.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use fungraph_model::{FunctionKey, ProjectId};
 
+use crate::Conflict;
+
 /// A failed operation of [`Store`](crate::Store).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -113,6 +115,9 @@ pub enum Error {
         /// What is stored.
         found: u64,
     },
+    /// It does not fit the versions and aliases there are.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
     /// A dependency that a function names is gone.
     #[error("the dependency {id} does not exist any more")]
     DependencyMissing {

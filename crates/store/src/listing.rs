@@ -1,8 +1,10 @@
 //! Lists of functions and what a project uses.
 
 use fungraph_model::{
-    Dependency, DomainId, FunctionKey, FunctionVersion, ProjectId, Qualifier, Reserved, Trigger, TriggerId, TriggerKind,
+    Dependency, Digest, DomainId, FunctionKey, FunctionVersion, ProjectId, Qualifier, Reserved, Trigger, TriggerId,
+    TriggerKind,
 };
+use jiff::Timestamp;
 
 use crate::Error;
 
@@ -34,6 +36,48 @@ pub struct FunctionPage {
     pub total: u64,
     /// Marker of the next page; `None` on the last.
     pub next: Option<u64>,
+}
+
+/// Which versions of a function to list.
+#[derive(Clone, Debug)]
+pub struct VersionQuery {
+    /// The function.
+    pub key: FunctionKey,
+    /// The `next` of the page before, 0 at the start.
+    pub marker: u64,
+    /// Most versions on the page.
+    pub limit: u32,
+}
+
+/// One page of the versions of a function: latest, then the others in the order of their publication. A marker names a place in
+/// that order, not a number of versions to pass over, so a version that is published or deleted meanwhile moves nothing.
+#[derive(Clone, Debug)]
+pub struct VersionPage {
+    /// The versions.
+    pub versions: Vec<FunctionVersion>,
+    /// All versions, on every page.
+    pub total: u64,
+    /// Marker of the next page; `None` on the last.
+    pub next: Option<u64>,
+}
+
+/// A version to make of latest.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// The function.
+    pub key: FunctionKey,
+    /// Name of the version.
+    pub version: String,
+    /// What is said of it.
+    pub description: String,
+    /// The code that latest must have; any where there is none.
+    pub digest: Option<Digest>,
+    /// Time of the publication.
+    pub now: Timestamp,
+    /// Most versions of the function, latest among them.
+    pub most_versions: u32,
+    /// Most bytes of code of the project.
+    pub most_code_bytes: u64,
 }
 
 /// Which dependencies to list.
@@ -69,6 +113,8 @@ pub struct Usage {
     pub functions: u64,
     /// Bytes of code and of dependencies as uploaded, of all versions; two functions with the same code count twice.
     pub code_bytes: u64,
+    /// Versions of dependencies.
+    pub dependencies: u64,
 }
 
 /// Every reservation. One that cannot be read takes nothing from the others.

@@ -4,6 +4,7 @@
 //! own process. `synchronous` is FULL: with NORMAL a commit in WAL mode may be lost at a power failure, and an
 //! answered create must not be.
 
+mod aliases;
 mod dependencies;
 mod functions;
 mod identity;
@@ -16,6 +17,7 @@ mod seal;
 mod tests;
 mod transaction;
 mod triggers;
+mod versions;
 
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};

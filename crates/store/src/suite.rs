@@ -14,6 +14,8 @@ use tempfile::TempDir;
 
 use crate::{Config, DependencyQuery, Error, FunctionQuery, Store, TriggerQuery, TriggersOf, Usage};
 
+mod versions;
+
 async fn fresh() -> (TempDir, Store) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = open(folder.path()).await;
@@ -67,6 +69,7 @@ fn function(name: &str) -> FunctionVersion {
         image: None,
         revision: 1,
         last_modified: Timestamp::from_microsecond(1_700_000_000_123_456).expect("a time"),
+        remark: String::new(),
     }
 }
 
@@ -128,7 +131,10 @@ async fn a_name_is_taken_in_its_package_only() {
     assert!(matches!(store.create_function(&again).await, Err(Error::Exists { .. })));
     again.key.package = "other".to_owned();
     store.create_function(&again).await.expect("another package is another name");
-    assert_eq!(store.usage(&project("p1")).await.expect("counts"), Usage { functions: 2, code_bytes: 200 });
+    assert_eq!(
+        store.usage(&project("p1")).await.expect("counts"),
+        Usage { functions: 2, code_bytes: 200, dependencies: 0 }
+    );
 }
 
 #[tokio::test]
@@ -167,7 +173,7 @@ async fn usage_follows_every_change() {
     let (_folder, store) = fresh().await;
     let used = async |functions, code_bytes| {
         let usage = store.usage(&project("p1")).await.expect("counts");
-        assert_eq!(usage, Usage { functions, code_bytes });
+        assert_eq!(usage, Usage { functions, code_bytes, dependencies: 0 });
     };
     used(0, 0).await;
     for name in ["a", "b"] {
@@ -392,6 +398,10 @@ async fn reservations_are_replaced_removed_and_go_with_their_function() {
     let full = Reservation { count: 3, idle_mode: true, schedules: vec![schedule], metrics };
     let plain = Reservation { count: 1, ..Reservation::default() };
     let (latest, alias) = (Qualifier::Latest, Qualifier::Alias("prod".to_owned()));
+    for name in ["a", "b"] {
+        store.publish(&versions::publication(name, "v1")).await.expect("publishes");
+    }
+    store.add_alias(&key("a"), &versions::alias("prod", "v1", None), 10).await.expect("stores");
     store.reserve(&key("a"), &latest, Some(&plain)).await.expect("stores");
     store.reserve(&key("a"), &latest, Some(&full)).await.expect("replaces");
     store.reserve(&key("a"), &alias, Some(&plain)).await.expect("an alias has its own");
@@ -562,11 +572,18 @@ async fn uploads_of_one_name_are_versions_of_one_dependency() {
     let versions = store.dependencies(&listing(Some("dep-of-a1"))).await.expect("lists");
     assert_eq!((versions.dependencies, versions.total), (vec![first, second.clone()], 2));
     let page = store.dependencies(&DependencyQuery { marker: 1, limit: 1, ..listing(None) }).await.expect("lists");
-    assert_eq!((page.dependencies, page.total), (vec![other], 2));
+    assert_eq!((page.dependencies, page.total), (vec![other.clone()], 2));
+    let page = |marker, limit| DependencyQuery { marker, limit, ..listing(None) };
+    let first_page = store.dependencies(&page(0, 1)).await.expect("lists");
+    assert_eq!((first_page.dependencies, first_page.total), (vec![second.clone()], 2));
+    for beyond in [2, u32::MAX] {
+        let beyond = store.dependencies(&page(beyond, 5)).await.expect("lists");
+        assert_eq!((beyond.dependencies.len(), beyond.total), (0, 2), "the count is that of all pages");
+    }
     let named = DependencyQuery { name: Some("units".to_owned()), ..listing(None) };
     assert_eq!(store.dependencies(&named).await.expect("lists").dependencies, [second]);
 
-    assert_eq!(store.usage(&mine).await.expect("reads"), Usage { functions: 0, code_bytes: 210 });
+    assert_eq!(store.usage(&mine).await.expect("reads"), Usage { functions: 0, code_bytes: 210, dependencies: 3 });
 
     // No number is used twice, and with the last version the dependency is gone.
     assert!(store.delete_dependency(&mine, "dep-of-a1", 2).await.expect("deletes"));
@@ -576,7 +593,7 @@ async fn uploads_of_one_name_are_versions_of_one_dependency() {
     for version in [1, 3] {
         assert!(store.delete_dependency(&mine, "dep-of-a1", version).await.expect("deletes"));
     }
-    assert_eq!(store.usage(&mine).await.expect("reads"), Usage { functions: 0, code_bytes: 70 });
+    assert_eq!(store.usage(&mine).await.expect("reads"), Usage { functions: 0, code_bytes: 70, dependencies: 1 });
     let again = store.add_dependency(&dependency("a4", "units")).await.expect("stores");
     assert_eq!((again.dependency.as_str(), again.version), ("dep-of-a4", 1));
 }

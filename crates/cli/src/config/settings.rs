@@ -11,6 +11,7 @@ use super::Error;
 use super::document::Document;
 use super::mounts::{self, Mount};
 use super::reader::{Section, list};
+use super::runtime_images::{self, RuntimeImage};
 
 /// What is in effect.
 #[derive(Clone, Debug)]
@@ -106,6 +107,8 @@ pub(crate) struct Runtimes {
     pub(crate) search: Vec<PathBuf>,
     /// `None`: looked for.
     pub(crate) gson: Option<PathBuf>,
+    /// Runtimes that run in images.
+    pub(crate) images: Vec<RuntimeImage>,
 }
 
 /// `[images]`.
@@ -134,6 +137,7 @@ pub(crate) struct Logs {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) functions_per_project: u64,
+    pub(crate) dependencies_per_project: u64,
     pub(crate) reserved_instances: u32,
     pub(crate) code_per_project: u64,
     pub(crate) sync: Duration,
@@ -151,7 +155,7 @@ impl Settings {
         let section = |name| Section::new(document, name, &read);
         #[cfg(not(test))]
         let section = |name| Section::new(document, name);
-        let settings = read_all(section, mounts::read(document)?)?;
+        let settings = read_all(section, mounts::read(document)?, runtime_images::read(document)?)?;
         #[cfg(test)]
         super::tests::every_setting_is_read(document, read.into_inner());
         settings.check_together(document)?;
@@ -183,14 +187,18 @@ impl Settings {
     }
 }
 
-fn read_all<'a>(section: impl Fn(&'static str) -> Section<'a>, mounts: Vec<Mount>) -> Result<Settings, Error> {
+fn read_all<'a>(
+    section: impl Fn(&'static str) -> Section<'a>,
+    mounts: Vec<Mount>,
+    images_of_runtimes: Vec<RuntimeImage>,
+) -> Result<Settings, Error> {
     Ok(Settings {
         server: server(&section("server"))?,
         sandbox: sandbox(&section("sandbox"))?,
         pool: pool(&section("pool"))?,
         billing_step_ms: section("billing").either("step_ms", [100, 1])?.into(),
         answers: answers(&section("answers"))?,
-        runtimes: runtimes(&section("runtimes"))?,
+        runtimes: Runtimes { images: images_of_runtimes, ..runtimes(&section("runtimes"))? },
         images: images(&section("images"))?,
         mounts,
         logs: logs(&section("logs"))?,
@@ -257,6 +265,7 @@ fn runtimes(section: &Section<'_>) -> Result<Runtimes, Error> {
         strict: section.truth("strict")?,
         search: section.texts("search", folder)?,
         gson: section.text("gson", |text| if text.is_empty() { Ok(None) } else { folder(text).map(Some) })?,
+        images: Vec::new(),
     })
 }
 
@@ -283,6 +292,7 @@ fn logs(section: &Section<'_>) -> Result<Logs, Error> {
 fn limits(section: &Section<'_>) -> Result<Limits, Error> {
     Ok(Limits {
         functions_per_project: section.number("functions_per_project", 1..=1_000_000)?.into(),
+        dependencies_per_project: section.number("dependencies_per_project", 1..=1_000_000)?.into(),
         reserved_instances: section.number("reserved_instances", 0..=100_000)?,
         code_per_project: section.megabytes("code_mb_per_project", 1..=1_048_576)?,
         sync: section.seconds("sync_seconds", 1..=86_400)?,

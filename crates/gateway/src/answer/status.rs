@@ -19,7 +19,9 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::BadCode
         | ErrorCode::CodeMissing
         | ErrorCode::BadFilename
+        | ErrorCode::BadAlias
         | ErrorCode::BadVersion
+        | ErrorCode::NothingChanged
         | ErrorCode::TooManyUserData
         | ErrorCode::UserDataTooBig
         | ErrorCode::DescriptionTooLong
@@ -29,6 +31,9 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::BadImageUrl
         | ErrorCode::ImageMissing
         | ErrorCode::TooManyReserved
+        | ErrorCode::BadAdditionalVersion
+        | ErrorCode::BadAdditionalWeight
+        | ErrorCode::SameVersionTwice
         | ErrorCode::MountExists
         | ErrorCode::BadMountPath
         | ErrorCode::BadMountUser
@@ -59,6 +64,9 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::Forbidden
         | ErrorCode::TooManyFunctions
         | ErrorCode::CodeQuota
+        | ErrorCode::TooManyAliases
+        | ErrorCode::VersionInUse
+        | ErrorCode::AliasHasTriggers
         | ErrorCode::ObsOverlap
         | ErrorCode::TooManyPullTriggers
         | ErrorCode::TooManyDependencies
@@ -76,6 +84,9 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
         ErrorCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         ErrorCode::FunctionExists
+        | ErrorCode::VersionExists
+        | ErrorCode::AliasExists
+        | ErrorCode::VersionHasAlias
         | ErrorCode::Exists
         | ErrorCode::SmnExists
         | ErrorCode::DmsExists

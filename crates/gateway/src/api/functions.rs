@@ -59,7 +59,7 @@ pub(super) static ENTRIES: [Entry; 8] = [
         .query(&[text("marker"), text("maxitems"), text("package_name"), text("func_name")])
         .gives(200, Answer::Object(&LIST_FUNCTIONS_ANSWER)),
     operation("ShowFunctionConfig", "Read the configuration of a version (default latest)")
-        .note("for version latest")
+        .note("of a version, or of an alias's main version")
         .gives(200, Answer::Object(&SHOW_FUNCTION_CONFIG_ANSWER)),
     operation("UpdateFunctionConfig", "Change the configuration of the latest version")
         .note("for version latest")
@@ -69,10 +69,11 @@ pub(super) static ENTRIES: [Entry; 8] = [
         .refuses(&CODE)
         .refuses(&[ErrorCode::BadVersion]),
     operation("DeleteFunction", "Delete a whole function, or one version when the URN names a version or alias")
-        .note("for version latest")
-        .gives(204, Answer::Nothing),
+        .note("a version takes the alias along whose main version it is")
+        .gives(204, Answer::Nothing)
+        .refuses(&[ErrorCode::VersionInUse]),
     operation("ShowFunctionCode", "Read the code of a version, inline text or a download link")
-        .note("for version latest")
+        .note("of a version, or of an alias's main version")
         .gives(200, Answer::Object(&SHOW_FUNCTION_CODE_ANSWER)),
     operation("UpdateFunctionCode", "Replace the code of the latest version")
         .note("for version latest")
@@ -226,7 +227,7 @@ static LIST_FUNCTION_RESULT: Shape = shape(
 )
 .and(&LISTED_MORE);
 
-static SHOW_FUNCTION_CONFIG_ANSWER: Shape = shape(
+pub(super) static SHOW_FUNCTION_CONFIG_ANSWER: Shape = shape(
     "ShowFunctionConfigResponse",
     &[
         text("func_id"),
@@ -294,7 +295,30 @@ static SHOW_FUNCTION_CONFIG_ANSWER: Shape = shape(
         text("domain_names"),
         integer("reserved_instance_count"),
         text("extend_config"),
+        text("version_description").up_to(limits::DESCRIPTION_CHARS),
+        object("function_async_config", &FUNCTION_ASYNC_CONFIG).absent(),
     ],
+);
+
+pub(super) static FUNCTION_ASYNC_CONFIG: Shape = shape(
+    "FunctionAsyncConfig",
+    &[
+        integer("max_async_event_age_in_seconds").required(),
+        integer("max_async_retry_attempts").required(),
+        object("destination_config", &FUNC_ASYNC_DESTINATION_CONFIG).required(),
+        text("created_time"),
+        text("last_modified"),
+    ],
+);
+
+static FUNC_ASYNC_DESTINATION_CONFIG: Shape = shape(
+    "FuncAsyncDestinationConfig",
+    &[object("on_success", &FUNC_DESTINATION_CONFIG), object("on_failure", &FUNC_DESTINATION_CONFIG)],
+);
+
+static FUNC_DESTINATION_CONFIG: Shape = shape(
+    "FuncDestinationConfig",
+    &[text("destination").one_of(&["OBS", "SMN", "DIS", "FunctionGraph"]), text("param")],
 );
 
 static DEPENDENCY: Shape = shape(
@@ -315,7 +339,7 @@ static DEPENDENCY: Shape = shape(
     ],
 );
 
-static STRATEGY_CONFIG: Shape = shape(
+pub(super) static STRATEGY_CONFIG: Shape = shape(
     "StrategyConfig",
     &[
         integer("concurrency").required().range(-1, 1000),
@@ -367,7 +391,7 @@ static CREATE_FUNCTION_BODY: Shape = shape(
 )
 .and(&CREATE_MORE);
 
-static MOUNT_CONFIG: Shape = shape(
+pub(super) static MOUNT_CONFIG: Shape = shape(
     "MountConfig",
     &[object("mount_user", &MOUNT_USER).required(), objects("func_mounts", &FUNC_MOUNT).required()],
 );
@@ -386,7 +410,7 @@ static MOUNT_USER: Shape = shape("MountUser", &[integer("user_id").required(), i
 
 static FUNC_CODE: Shape = shape("FuncCode", &[text("file"), text("link").ignored()]);
 
-static CUSTOM_IMAGE: Shape = shape(
+pub(super) static CUSTOM_IMAGE: Shape = shape(
     "CustomImage",
     &[
         flag("enabled"),

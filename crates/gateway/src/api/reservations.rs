@@ -13,7 +13,7 @@ pub(super) static ENTRIES: [Entry; 3] = [
         "UpdateFunctionReservedInstancesCount",
         "Set the number of reserved (pre-started) instances and their schedule",
     )
-    .note("for version latest")
+    .note("for a version, or for an alias: then of its main version, whichever that is")
     .takes(Body::Object(&UPDATE_FUNCTION_RESERVED_INSTANCES_COUNT_BODY))
     .gives(200, Answer::Object(&UPDATE_FUNCTION_RESERVED_INSTANCES_COUNT_ANSWER))
     .refuses(&[ErrorCode::TooManyReserved, ErrorCode::BadConcurrency]),

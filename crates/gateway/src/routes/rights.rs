@@ -17,6 +17,9 @@ impl Operation {
             | Self::ListDependencies
             | Self::ListDependencyVersion
             | Self::ShowDependencyVersion
+            | Self::ListFunctionVersions
+            | Self::ListVersionAliases
+            | Self::ShowVersionAlias
             | Self::ListFunctionTriggers
             | Self::ShowFunctionTrigger
             | Self::ListTriggers
@@ -29,6 +32,10 @@ impl Operation {
             | Self::UpdateFunctionMaxInstanceConfig
             | Self::CreateDependencyVersion
             | Self::DeleteDependencyVersion
+            | Self::CreateFunctionVersion
+            | Self::CreateVersionAlias
+            | Self::UpdateVersionAlias
+            | Self::DeleteVersionAlias
             | Self::CreateFunctionTrigger
             | Self::UpdateTrigger
             | Self::DeleteFunctionTrigger

@@ -23,7 +23,8 @@ pub(super) fn value(fields: &mut Fields, field: &Field) -> Result<Option<Value>,
             let list = fields.each(name, |inner| Ok(Value::Object(object(inner, shape)?)))?;
             (!list.is_empty()).then(|| list.into())
         }
-        Kind::Number | Kind::Any => fields.get(name).cloned(),
+        // No setting that is kept is one of these.
+        Kind::Number | Kind::Any | Kind::IntegerMap | Kind::ObjectMap(_) => fields.get(name).cloned(),
     })
 }
 

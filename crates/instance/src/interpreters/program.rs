@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use fungraph_model::Language;
 
 use super::kind::Kind;
-use crate::java;
+use crate::{dotnet, java};
 
 /// A real ELF program, its links resolved.
 #[derive(Debug)]
@@ -67,6 +67,11 @@ impl Program {
                 "it has no compiler, which the bootstrap needs: install the JDK of this version, openjdk-17-jdk-headless for instance",
             );
         }
+        if kind.language == Language::CSharp && dotnet::compiler(&self.path).is_none() {
+            return Some(
+                "it has no SDK, whose compiler the bootstrap needs: install the SDK of this version, not only its runtime",
+            );
+        }
         let mode = self.metadata.permissions().mode();
         if mode & 0o002 != 0 {
             return Some("everybody may write to it; take that right away with chmod o-w");
@@ -76,7 +81,7 @@ impl Program {
 }
 
 /// Whether a file starts as a 64-bit ELF file of this machine does (System V ABI, ELF header: `e_ident`, `e_machine`).
-fn is_native_elf(path: &Path) -> bool {
+pub(super) fn is_native_elf(path: &Path) -> bool {
     let mut header = [0; 20];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
     let machine = u16::from_ne_bytes([header[18], header[19]]);

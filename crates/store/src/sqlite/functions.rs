@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use fungraph_model::limits::LATEST;
 use fungraph_model::{Digest, FunctionKey, FunctionVersion, ProjectId, Runtime};
 use sqlx::{QueryBuilder, Row, SqliteConnection};
 
@@ -11,7 +10,7 @@ use super::rows::{self, bound_columns, columns, placeholders};
 use super::transaction::Transaction;
 use super::{Sqlite, identity};
 use crate::error::is_taken;
-use crate::{Error, FunctionPage, FunctionQuery, Usage};
+use crate::{Error, FunctionPage, FunctionQuery, SecretBox, Usage};
 
 pub(super) const SHOW: &str = concat!(
     "SELECT ",
@@ -70,16 +69,9 @@ impl Sqlite {
         change.commit().await.map_err(failed)
     }
 
-    pub(crate) async fn function(&self, key: &FunctionKey) -> Result<Option<FunctionVersion>, Error> {
-        let row = sqlx::query(SHOW)
-            .bind(&key.project.0)
-            .bind(&key.package)
-            .bind(&key.name)
-            .bind(LATEST)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(Error::during("read a function"))?;
-        row.as_ref().map(|row| rows::read(row, &self.secrets)).transpose()
+    pub(crate) async fn version(&self, key: &FunctionKey, version: &str) -> Result<Option<FunctionVersion>, Error> {
+        let mut view = self.readers.acquire().await.map_err(Error::during("read a function"))?;
+        show(&mut view, key, version, &self.secrets).await
     }
 
     /// Reads and counts in one transaction, so that both see the same functions.
@@ -150,13 +142,20 @@ impl Sqlite {
     }
 
     pub(crate) async fn usage(&self, project: &ProjectId) -> Result<Usage, Error> {
-        let row = sqlx::query("SELECT functions, code_bytes FROM projects WHERE id = ?")
+        let row = sqlx::query(
+            "SELECT functions, code_bytes, (SELECT count(*) FROM dependency_versions d JOIN dependencies n ON n.id = d.dependency
+             WHERE n.project = p.id) AS dependencies FROM projects p WHERE id = ?",
+        )
             .bind(&project.0)
             .fetch_optional(&self.readers)
             .await
             .map_err(Error::during("read the usage of a project"))?;
         let Some(row) = row else { return Ok(Usage::default()) };
-        Ok(Usage { functions: rows::unsigned(&row, "functions")?, code_bytes: rows::unsigned(&row, "code_bytes")? })
+        Ok(Usage {
+            functions: rows::unsigned(&row, "functions")?,
+            code_bytes: rows::unsigned(&row, "code_bytes")?,
+            dependencies: rows::unsigned(&row, "dependencies")?,
+        })
     }
 
     /// The names of runtimes that this program does not know, in a database of a newer one, are left out.
@@ -190,6 +189,24 @@ impl Sqlite {
         .map_err(Error::during("read the digests in use"))?;
         Ok(digests.into_iter().map(Digest).collect())
     }
+}
+
+/// A version of a function.
+pub(super) async fn show(
+    view: &mut SqliteConnection,
+    key: &FunctionKey,
+    version: &str,
+    secrets: &SecretBox,
+) -> Result<Option<FunctionVersion>, Error> {
+    let row = sqlx::query(SHOW)
+        .bind(&key.project.0)
+        .bind(&key.package)
+        .bind(&key.name)
+        .bind(version)
+        .fetch_optional(view)
+        .await
+        .map_err(Error::during("read a function"))?;
+    row.as_ref().map(|row| rows::read(row, secrets)).transpose()
 }
 
 /// The row of a function and its `func_id`.

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use fungraph_model::limits::LATEST;
 use fungraph_model::{FunctionVersion, ProjectId, Qualifier, Reservation, Role, sample};
 use sqlx::Row;
 use tempfile::TempDir;
@@ -116,7 +117,7 @@ async fn a_database_from_before_users_gets_an_administrator_and_its_secrets_are_
         let [grant] = register.grants.as_slice() else { panic!("{start}: {:?}", register.grants) };
         assert_eq!((&grant.user, &grant.project, grant.role), (&user.id, &None, Role::Admin), "{start}");
         assert_eq!(register.projects[0].name, None, "{start}: it goes by the region");
-        let found = sqlite.function(&old.key).await.expect("reads").expect("is there");
+        let found = sqlite.version(&old.key, LATEST).await.expect("reads").expect("is there");
         assert_eq!(found.spec.encrypted_user_data["s"].reveal(), "VariableOfBefore", "{start}");
         let bytes = [FILE, "fungraph.db-wal"].map(|file| std::fs::read(folder.path().join(file)).expect("reads"));
         let bytes = String::from_utf8_lossy(&bytes.concat()).into_owned();
@@ -159,11 +160,11 @@ async fn sealed_secrets_cannot_be_moved_to_another_row() {
          WHERE function = (SELECT id FROM functions WHERE name = 'one'))",
     )
     .await;
-    assert!(sqlite.function(&one.key).await.is_ok());
-    let moved = sqlite.function(&two.key).await;
+    assert!(sqlite.version(&one.key, LATEST).await.is_ok());
+    let moved = sqlite.version(&two.key, LATEST).await;
     assert!(matches!(moved, Err(Error::BadRow { column: "encrypted_user_data", .. })), "{moved:?}");
     execute(&sqlite, "UPDATE function_versions SET encrypted_user_data = '{\"s\":\"in the open\"}'").await;
-    assert!(sqlite.function(&one.key).await.is_err(), "what is not sealed is not taken");
+    assert!(sqlite.version(&one.key, LATEST).await.is_err(), "what is not sealed is not taken");
 }
 
 #[tokio::test]
@@ -176,6 +177,10 @@ async fn functions_of_a_database_from_before_dependencies_have_none() {
         execute(&sqlite, statement).await;
     }
     for statement in [
+        "DROP TABLE aliases",
+        "DROP INDEX function_versions_in_order",
+        "ALTER TABLE function_versions DROP COLUMN remark",
+        "ALTER TABLE function_versions DROP COLUMN number",
         "DROP TABLE triggers",
         "DROP TABLE function_dependencies",
         "DROP TABLE dependency_versions",
@@ -189,7 +194,7 @@ async fn functions_of_a_database_from_before_dependencies_have_none() {
     }
     sqlite.close().await;
     let sqlite = open(folder.path()).await.expect("is brought up to date");
-    let found = sqlite.function(&old.key).await.expect("reads").expect("is there");
+    let found = sqlite.version(&old.key, LATEST).await.expect("reads").expect("is there");
     assert_eq!((found.spec.description.as_str(), found.merged.is_none()), ("from before", true));
     assert!(found.dependencies.is_empty());
     sqlite.update_function(&FunctionVersion { revision: 2, ..found }, 1).await.expect("updates");
@@ -221,13 +226,13 @@ async fn values_of_a_foreign_hand_are_errors_that_say_so() {
     let function = function("f", String::new());
     sqlite.create_function(&function).await.expect("creates");
     execute(&sqlite, "UPDATE function_versions SET user_data = '{\"secret\":1'").await;
-    let error = sqlite.function(&function.key).await.expect_err("must be refused").to_string();
+    let error = sqlite.version(&function.key, LATEST).await.expect_err("must be refused").to_string();
     assert!(error.contains("user_data") && !error.contains("secret"), "{error}");
     execute(&sqlite, "UPDATE function_versions SET user_data = '{}', runtime = 'Rust9'").await;
-    let error = sqlite.function(&function.key).await.expect_err("must be refused");
+    let error = sqlite.version(&function.key, LATEST).await.expect_err("must be refused");
     assert!(matches!(&error, Error::UnknownRuntime { runtime, .. } if runtime == "Rust9"), "{error:?}");
     execute(&sqlite, "UPDATE function_versions SET runtime = 'http', timeout_s = -1").await;
-    assert!(matches!(sqlite.function(&function.key).await, Err(Error::BadRow { column: "timeout_s", .. })));
+    assert!(matches!(sqlite.version(&function.key, LATEST).await, Err(Error::BadRow { column: "timeout_s", .. })));
 }
 
 #[tokio::test]
@@ -265,7 +270,7 @@ async fn a_full_disk_is_told_apart_and_leaves_nothing() {
     sqlx::query(limit).execute(&sqlite.writer).await.expect("limits");
     let large = function("large", "x".repeat(100_000));
     assert!(matches!(sqlite.create_function(&large).await, Err(Error::DiskFull { .. })));
-    assert!(sqlite.function(&large.key).await.expect("reads").is_none());
+    assert!(sqlite.version(&large.key, LATEST).await.expect("reads").is_none());
     let small = function("small", String::new());
     sqlite.create_function(&small).await.expect("small things still fit");
     assert_eq!(sqlite.usage(&small.key.project).await.expect("counts").functions, 1);
@@ -289,6 +294,7 @@ async fn every_query_uses_an_index() {
         assert!(scans.is_empty() && !plan.contains("TEMP B-TREE"), "{plan}");
     };
     check(&explain(super::functions::SHOW.to_owned(), 4).await, "sqlite_autoindex_functions");
+    check(&explain(super::aliases::SHOW.to_owned(), 4).await, "sqlite_autoindex_aliases");
     for (package, name_part, index) in [
         (None, None, "COVERING INDEX functions_of_project"),
         (None, Some("x"), "COVERING INDEX functions_of_project"),
@@ -301,6 +307,22 @@ async fn every_query_uses_an_index() {
             let sql = statement.sql().as_str().to_owned();
             let parameters = sql.matches('?').count();
             check(&explain(sql, parameters).await, index);
+        }
+    }
+    for (dependency, index) in [(None, "dependencies"), (Some("x".to_owned()), "sqlite_autoindex_dependencies_1")] {
+        let query = crate::DependencyQuery {
+            project: ProjectId("p".into()),
+            dependency,
+            name: None,
+            runtime: None,
+            marker: 0,
+            limit: 1,
+        };
+        for statement in [super::dependencies::page_query(&query), super::dependencies::total_query(&query)] {
+            let sql = statement.sql().as_str().to_owned();
+            let parameters = sql.matches('?').count();
+            let plan = explain(sql, parameters).await;
+            assert!(plan.contains(index) && !plan.contains("SCAN"), "{plan}");
         }
     }
     for of in [TriggersOf::Function(sample::function("f").key), TriggersOf::Project(ProjectId("p".into()))] {

@@ -13,7 +13,7 @@ use sqlx::{QueryBuilder, SqliteConnection};
 use super::reservations::{key, qualifier};
 use super::rows::{bad, get, texts, unsigned};
 use super::transaction::Transaction;
-use super::{Sqlite, functions};
+use super::{Sqlite, aliases, functions};
 use crate::Error;
 use crate::listing::{TriggerPage, TriggerQuery, TriggersOf};
 
@@ -113,8 +113,7 @@ async fn is_there(change: &mut SqliteConnection, function: i64, qualifier: &Qual
     let version = match qualifier {
         Qualifier::Latest => LATEST,
         Qualifier::Version(version) => version,
-        // There are no aliases yet.
-        Qualifier::Alias(_) => return Ok(false),
+        Qualifier::Alias(alias) => return aliases::is_there(change, function, alias).await,
     };
     let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM function_versions WHERE function = ? AND version = ?")
         .bind(function)

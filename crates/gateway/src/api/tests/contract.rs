@@ -7,11 +7,17 @@ use serde_json::{Map, Value, json};
 use super::{super::field::Use, *};
 
 /// One object of ours stands for several of the contract, whose fields it has all: the server gives the same everywhere.
-const ONE_FOR: [(&str, &[&str]); 6] = [
+const ONE_FOR: [(&str, &[&str]); 7] = [
     (
         "ShowFunctionConfigResponse",
-        &["CreateFunctionResponse", "UpdateFunctionConfigResponse", "UpdateFunctionMaxInstanceConfigResponse"],
+        &[
+            "CreateFunctionResponse",
+            "UpdateFunctionConfigResponse",
+            "UpdateFunctionMaxInstanceConfigResponse",
+            "CreateFunctionVersionResponse",
+        ],
     ),
+    ("ShowVersionAliasResponse", &["CreateVersionAliasResponse", "UpdateVersionAliasResponse"]),
     ("ShowFunctionCodeResponse", &["UpdateFunctionCodeResponse"]),
     ("ShowDependencyVersionResponse", &["CreateDependencyVersionResponse"]),
     ("ListDependencyVersionResponse", &["ListDependenciesResponse"]),
@@ -178,6 +184,8 @@ fn described(field: &Field) -> Value {
         Kind::Any => json!({ "type": "any" }),
         Kind::Texts => json!({ "type": "array", "items": "string" }),
         Kind::TextMap => json!({ "type": "map", "values": "string" }),
+        Kind::IntegerMap => json!({ "type": "map", "values": "integer" }),
+        Kind::ObjectMap(shape) => json!({ "type": "map", "values": shape.name, "ref": shape.name }),
         Kind::Object(shape) => json!({ "type": "object", "ref": shape.name }),
         Kind::Objects(shape) => json!({ "type": "array", "items": shape.name, "ref": shape.name }),
     };

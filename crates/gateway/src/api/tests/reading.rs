@@ -13,6 +13,9 @@ fn reader(operation: &str) -> Option<fn(Fields)> {
         "UpdateFunctionCode" => |fields| drop(shape::code_update(fields)),
         "UpdateFunctionMaxInstanceConfig" => |fields| drop(shape::most_instances(fields)),
         "UpdateFunctionReservedInstancesCount" => |fields| drop(shape::reservation_update(fields)),
+        "CreateFunctionVersion" => |fields| drop(shape::version_create(fields)),
+        "CreateVersionAlias" => |fields| drop(shape::alias_create(fields)),
+        "UpdateVersionAlias" => |fields| drop(shape::alias_update(fields)),
         "CreateDependencyVersion" => |fields| drop(shape::dependency_create(fields)),
         "CreateFunctionTrigger" => |fields| drop(shape::trigger_create(fields)),
         "UpdateTrigger" => |fields| drop(shape::trigger_update(fields)),
@@ -79,7 +82,8 @@ fn declare(at: &str, shape: &Shape, declared: &mut BTreeMap<String, (&'static st
             Kind::Flag => ("flag", ""),
             Kind::Any => ("any", ""),
             Kind::Texts => ("texts", ""),
-            Kind::TextMap => ("object", ""),
+            Kind::TextMap | Kind::IntegerMap => ("object", ""),
+            Kind::ObjectMap(_) => ("object", ".*."),
             Kind::Object(_) => ("object", "."),
             Kind::Objects(_) => ("objects", "[]."),
         };
@@ -89,6 +93,12 @@ fn declare(at: &str, shape: &Shape, declared: &mut BTreeMap<String, (&'static st
             && !READ_BY_ENGINE.contains(&field.name)
         {
             declare(&format!("{path}{below}"), inner, declared);
+        }
+        // Readers of maps are asked with one name for all.
+        match field.kind {
+            Kind::IntegerMap => drop(declared.insert(format!("{path}.*"), ("integer", field.use_))),
+            Kind::ObjectMap(_) => drop(declared.insert(format!("{path}.*"), ("object", field.use_))),
+            _ => {}
         }
         declared.insert(path, (kind, field.use_));
     }

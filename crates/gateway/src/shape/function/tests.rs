@@ -43,6 +43,7 @@ fn version() -> FunctionVersion {
         image: None,
         revision: 1,
         last_modified: "2026-01-02T03:04:05.678Z".parse().expect("a time"),
+        remark: String::new(),
     }
 }
 
