@@ -6,6 +6,7 @@ mod environment;
 mod harness;
 mod signed;
 
+mod belongings;
 mod cleanliness;
 mod config;
 mod dependencies;
@@ -32,5 +33,6 @@ mod samples;
 mod sdk;
 mod serve;
 mod sizes;
+mod triggers;
 mod versions;
 mod why;

@@ -13,7 +13,7 @@ use crate::api::{
 const MOST_BYTES: usize = 32 * 1024;
 
 /// As the tables of the API have them.
-static SETTINGS: [Field; 16] = [
+static SETTINGS: [Field; 15] = [
     text("xrole"),
     text("app_xrole"),
     object("func_vpc", &FUNC_VPC),
@@ -29,7 +29,6 @@ static SETTINGS: [Field; 16] = [
     text_map("lts_custom_tag"),
     text("user_data_encrypt_kms_key_id"),
     text("code_encrypt_kms_key_id"),
-    text("tags"),
 ];
 
 /// Their names.
@@ -56,7 +55,8 @@ pub(super) fn take(fields: &mut Fields) -> Result<Map<String, Value>, Fault> {
     Ok(passive)
 }
 
-/// Puts them into an answer, under the names that answers have. `tags` is none of them: the tag operations show it.
+/// Puts them into an answer, under the names that answers have. `tags` of functions of before is none of them: the tag operations
+/// have what is true.
 pub(super) fn put(passive: &str, shape: &mut Map<String, Value>) {
     // Our own text, written from a checked map; were it ever unreadable, the answer does without.
     let Ok(Value::Object(passive)) = serde_json::from_str(passive) else { return };
