@@ -4,6 +4,7 @@ use fungraph_model::{ErrorCode, limits};
 
 use super::{
     Answer, Body, Entry,
+    async_configs::FUNCTION_ASYNC_CONFIG,
     field::{Field, Shape, flag, integer, long, object, objects, shape, text, text_map, texts, time},
     operation,
     settings::{FUNC_LOG_CONFIG, FUNC_VPC, NETWORK_CONTROL_CONFIG, TYPES},
@@ -301,33 +302,12 @@ pub(super) static SHOW_FUNCTION_CONFIG_ANSWER: Shape = shape(
     ],
 );
 
-pub(super) static FUNCTION_ASYNC_CONFIG: Shape = shape(
-    "FunctionAsyncConfig",
-    &[
-        integer("max_async_event_age_in_seconds").required(),
-        integer("max_async_retry_attempts").required(),
-        object("destination_config", &FUNC_ASYNC_DESTINATION_CONFIG).required(),
-        text("created_time"),
-        text("last_modified"),
-    ],
-);
-
-static FUNC_ASYNC_DESTINATION_CONFIG: Shape = shape(
-    "FuncAsyncDestinationConfig",
-    &[object("on_success", &FUNC_DESTINATION_CONFIG), object("on_failure", &FUNC_DESTINATION_CONFIG)],
-);
-
-static FUNC_DESTINATION_CONFIG: Shape = shape(
-    "FuncDestinationConfig",
-    &[text("destination").one_of(&["OBS", "SMN", "DIS", "FunctionGraph"]), text("param")],
-);
-
 static DEPENDENCY: Shape = shape(
     "Dependency",
     &[
         text("id"),
         text("owner").required(),
-        text("link").ignored().required(),
+        text("link").required(),
         text("runtime").required().of_runtimes(),
         text("etag").required(),
         long("size").required(),
