@@ -121,7 +121,7 @@ impl Instance {
     /// Lets it load its function, which may take up to `limit`.
     pub(crate) async fn load(&self, version: &FunctionVersion, limit: Duration) -> Result<(), Failure<Bytes>> {
         let object = load::object(version, limit);
-        if self.write(Kind::Load, 0, &[], object.as_bytes()).await.is_err() {
+        if self.write(Kind::Load, 0, &[], &[], object.as_bytes()).await.is_err() {
             return Err(self.dead().await.start_failure());
         }
         let (header, payload) = self.control_frame().await?;
@@ -157,7 +157,7 @@ impl Instance {
 
     /// Runs the initializer; `limit` is its time limit, past which the instance is ended.
     pub async fn initialize(&self, request: RequestId, limit: Duration) -> CallEnd {
-        let end = self.exchange(Kind::Initialize, request, &[], limit).await;
+        let end = self.exchange(Kind::Initialize, request, &[], &[], limit).await;
         end.into_call_end(|| {
             failure(
                 FailureCode::InitializerTimedOut,
@@ -170,9 +170,14 @@ impl Instance {
         })
     }
 
-    /// Calls the handler; past `limit` the instance and everything it started is ended.
-    pub async fn call(&self, request: RequestId, event: &[u8], limit: Duration) -> CallEnd {
-        let end = self.exchange(Kind::Invoke, request, event, limit).await;
+    /// Calls the handler; past `limit` the instance and everything it started is ended. `alias` is the one that the caller used,
+    /// empty for none: an instance serves the calls of its version, whichever way they came.
+    pub async fn call(&self, request: RequestId, alias: &str, event: &[u8], limit: Duration) -> CallEnd {
+        let end = if alias.is_empty() {
+            self.exchange(Kind::Invoke, request, &[], event, limit).await
+        } else {
+            self.exchange(Kind::InvokeAs, request, &protocol::short_text(alias), event, limit).await
+        };
         end.into_call_end(|| {
             failure(
                 FailureCode::TimedOut,
@@ -182,7 +187,7 @@ impl Instance {
         })
     }
 
-    async fn exchange(&self, kind: Kind, request: RequestId, event: &[u8], limit: Duration) -> Exchange {
+    async fn exchange(&self, kind: Kind, request: RequestId, alias: &[u8], event: &[u8], limit: Duration) -> Exchange {
         let started = Instant::now();
         let (call, mut reply) = match self.shared.begin() {
             Ok(begun) => begun,
@@ -190,7 +195,7 @@ impl Instance {
         };
         let answered = timeout(limit, async {
             // A write that fails means that the process is gone; its end answers the call.
-            let _ = self.write(kind, call, request.text().as_str().as_bytes(), event).await;
+            let _ = self.write(kind, call, request.text().as_str().as_bytes(), alias, event).await;
             (&mut reply).await
         });
         match answered.await {
@@ -211,9 +216,9 @@ impl Instance {
         }
     }
 
-    async fn write(&self, kind: Kind, call: u32, id: &[u8], payload: &[u8]) -> io::Result<()> {
-        let header = FrameHeader::new(kind, call, id.len() + payload.len()).encode();
-        let mut slices = [IoSlice::new(&header), IoSlice::new(id), IoSlice::new(payload)];
+    async fn write(&self, kind: Kind, call: u32, id: &[u8], alias: &[u8], payload: &[u8]) -> io::Result<()> {
+        let header = FrameHeader::new(kind, call, id.len() + alias.len() + payload.len()).encode();
+        let mut slices = [&header[..], id, alias, payload].map(IoSlice::new);
         let mut rest = slices.as_mut_slice();
         let mut writer = self.writer.lock().await;
         while !rest.is_empty() {
@@ -255,7 +260,7 @@ impl Instance {
     /// what was printed since the last call.
     pub async fn stop(&self, limit: Option<Duration>) -> Bytes {
         if let Some(limit) = limit
-            && self.write(Kind::Stop, 0, &[], &[]).await.is_ok()
+            && self.write(Kind::Stop, 0, &[], &[], &[]).await.is_ok()
         {
             // Both ways out are fine: it said STOPPED, or its time is over.
             let _ = timeout(limit, self.control_frame()).await;

@@ -23,6 +23,8 @@ pub enum Kind {
     Invoke = 3,
     /// Leave in order.
     Stop = 4,
+    /// Call the handler for a caller who used an alias.
+    InvokeAs = 5,
     /// The bootstrap runs.
     Hello = 65,
     /// The function is loaded.
@@ -46,6 +48,7 @@ impl Kind {
             Self::Initialize,
             Self::Invoke,
             Self::Stop,
+            Self::InvokeAs,
             Self::Hello,
             Self::Loaded,
             Self::Initialized,
@@ -89,6 +92,13 @@ pub(crate) enum BadFrame {
         /// What the header said.
         kind: u8,
     },
+}
+
+/// A text with its length in a byte before it; what does not fit is left out.
+pub(crate) fn short_text(text: &str) -> Vec<u8> {
+    let text = text.as_bytes();
+    let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
+    [&[length], &text[..length.into()]].concat()
 }
 
 impl FrameHeader {

@@ -378,7 +378,9 @@ mod tests {
         let running: Vec<_> = (0..count)
             .map(|_| {
                 let instance = Arc::clone(&instance);
-                tokio::spawn(async move { instance.call(RequestId::random(), b"{}", Duration::from_secs(60)).await })
+                tokio::spawn(
+                    async move { instance.call(RequestId::random(), "", b"{}", Duration::from_secs(60)).await },
+                )
             })
             .collect();
         let mut read = vec![0; reads];

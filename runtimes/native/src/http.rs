@@ -152,7 +152,7 @@ impl Http {
 impl Shared {
     async fn initialize(&self, call: &Call, open: Task) -> Result<(), Failure> {
         let mut request = event::initialization();
-        head::add(request.headers_mut(), &self.load, &self.region, &call.id);
+        head::add(request.headers_mut(), &self.load, &self.region, call);
         let answered = wire::exchange(request, self.load.result_limit()).await;
         let failed = |why: String| Failure::new(failure::INITIALIZER, "HttpInitializerError", &why);
         match answered {
@@ -167,7 +167,7 @@ impl Shared {
 
     async fn call(&self, call: &Call, open: Task) -> Result<(StatusCode, Vec<u8>), Failure> {
         let mut request = event::request(&call.event).map_err(|error| bad_event(&error))?;
-        head::add(request.headers_mut(), &self.load, &self.region, &call.id);
+        head::add(request.headers_mut(), &self.load, &self.region, call);
         // The result carries the body as base64, which is a third longer.
         let limit = self.load.result_limit() / 4 * 3;
         match wire::exchange(request, limit).await {
@@ -180,7 +180,7 @@ impl Shared {
     /// The event is the body, and so is the result; any status but 200 is a failure that the body tells of.
     async fn invoke(&self, call: &Call, open: Task) -> Result<Vec<u8>, Failure> {
         let mut request = event::invocation(call.event.clone());
-        head::add(request.headers_mut(), &self.load, &self.region, &call.id);
+        head::add(request.headers_mut(), &self.load, &self.region, call);
         match wire::exchange(request, self.load.result_limit()).await {
             Ok(answer) if answer.status() == StatusCode::OK => Ok(answer.into_body().into()),
             Ok(answer) if answer.body().is_empty() => {
