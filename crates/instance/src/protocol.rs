@@ -39,6 +39,8 @@ pub enum Kind {
     Log = 70,
     /// The bootstrap is about to exit.
     Stopped = 71,
+    /// The bootstrap takes no more calls, and exits when those that run have ended.
+    Leaving = 72,
 }
 
 impl Kind {
@@ -56,6 +58,7 @@ impl Kind {
             Self::Failed,
             Self::Log,
             Self::Stopped,
+            Self::Leaving,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

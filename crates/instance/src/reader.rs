@@ -287,6 +287,8 @@ impl Reader {
                     return Err(format!("a frame {:?} that nobody waits for", header.kind));
                 }
             }
+            // Calls that run go on; none begins.
+            Kind::Leaving => self.shared.dead.store(true, Ordering::Release),
             kind => return Err(format!("a frame {kind:?} for call {}, out of order", header.call)),
         }
         Ok(())
