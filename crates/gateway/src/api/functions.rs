@@ -166,8 +166,8 @@ static UPDATE_FUNCTION_CONFIG_BODY: Shape = shape(
         text("domain_names").stored(),
         text("restore_hook_handler").refused(),
         integer("restore_hook_timeout").range(1, 300).ignored(),
-        text("heartbeat_handler").refused(),
-        flag("enable_class_isolation").refused(),
+        text("heartbeat_handler"),
+        flag("enable_class_isolation"),
         flag("enable_lts_log").stored(),
         text_map("lts_custom_tag").stored(),
         text("user_data_encrypt_kms_key_id").stored(),
@@ -285,7 +285,7 @@ pub(super) static SHOW_FUNCTION_CONFIG_ANSWER: Shape = shape(
         object("custom_image", &CUSTOM_IMAGE),
         flag("reserved_instance_idle_mode"),
         flag("apig_route_enable"),
-        text("heartbeat_handler").absent(),
+        text("heartbeat_handler"),
         flag("enable_class_isolation"),
         flag("allow_ephemeral_storage"),
         object("network_controller", &NETWORK_CONTROL_CONFIG),
@@ -406,13 +406,15 @@ pub(super) static CUSTOM_IMAGE: Shape = shape(
 );
 
 /// What a body of CreateFunction may have beside its own fields.
-static CREATE_MORE: [Field; 6] = [
+static CREATE_MORE: [Field; 8] = [
     texts("depend_list").ours("clients of before say it instead of depend_version_list"),
     object("strategy_config", &STRATEGY_CONFIG).ours("as in an update"),
     integer("ephemeral_storage").one_of_numbers(&limits::TMP_MB).ours("as in an update"),
     text("peering_cidr").ours("as in an update"),
     text("extend_config").ours("as in an update"),
     flag("enable_auth_in_header").ours("as in an update"),
+    text("heartbeat_handler").ours("as in an update"),
+    flag("enable_class_isolation").ours("as in an update"),
 ];
 
 static UPDATE_MORE: [Field; 4] = [
@@ -428,7 +430,7 @@ static CODE_MORE: [Field; 2] = [
 ];
 
 /// A list shows what the configuration shows of a function.
-static LISTED_MORE: [Field; 11] = [
+static LISTED_MORE: [Field; 13] = [
     object("func_vpc", &FUNC_VPC).ours("as in the configuration"),
     text("peering_cidr").ours("as in the configuration"),
     object("mount_config", &MOUNT_CONFIG).ours("as in the configuration"),
@@ -440,6 +442,8 @@ static LISTED_MORE: [Field; 11] = [
     text("user_data_encrypt_kms_key_id").ours("as in the configuration"),
     text("code_encrypt_kms_key_id").ours("as in the configuration"),
     object("custom_image", &CUSTOM_IMAGE).ours("as in the configuration"),
+    text("heartbeat_handler").ours("as in the configuration"),
+    flag("enable_class_isolation").ours("as in the configuration"),
 ];
 
 /// What the code says of an image.
