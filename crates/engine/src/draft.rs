@@ -15,6 +15,8 @@ pub struct FunctionDraft {
     pub code: CodeDraft,
     /// Dependencies.
     pub attached: AttachedDraft,
+    /// `tags`: all of them in one text.
+    pub tags: Option<String>,
 }
 
 /// Dependencies of a function. Where both lists are absent, an update leaves them as they are.
@@ -130,6 +132,10 @@ pub struct SpecDraft {
     pub image: Option<ImageDraft>,
     /// `mount_config`; one that is given replaces all mounts.
     pub mounts: Option<MountsDraft>,
+    /// `heartbeat_handler`; empty removes it.
+    pub heartbeat_handler: Option<String>,
+    /// `enable_class_isolation`.
+    pub class_isolation: Option<bool>,
     /// Settings that are stored and given back without effect, by their API names.
     pub passive: Map<String, Value>,
 }

@@ -27,6 +27,11 @@ pub(super) fn trigger_purpose(trigger: &TriggerId) -> String {
     format!("triggers.secrets {trigger}")
 }
 
+/// What the secret of a function's tracing keys is sealed for.
+pub(super) fn tracing_purpose(func_id: &str) -> String {
+    format!("tracing_keys.secret {func_id}")
+}
+
 /// The box of a data folder. A database that has sealed secrets takes no other key than its own; one that has none gets a new one.
 pub(super) async fn open(folder: &Path, writer: &SqlitePool) -> Result<SecretBox, Error> {
     let failed = Error::during("look for the proof of the key");

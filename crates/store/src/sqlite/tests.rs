@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use fungraph_model::limits::LATEST;
 use fungraph_model::{
-    DomainId, FunctionVersion, ProjectId, Qualifier, Reservation, Role, Secret, Trigger, TriggerId, TriggerKind, sample,
+    DomainId, FunctionVersion, ProjectId, Qualifier, Reservation, Role, Secret, TracingKeys, Trigger, TriggerId,
+    TriggerKind, sample,
 };
 use jiff::Timestamp;
 use sqlx::Row;
@@ -185,6 +186,17 @@ async fn functions_of_a_database_from_before_dependencies_have_none() {
         "ALTER TABLE function_versions DROP COLUMN remark",
         "ALTER TABLE function_versions DROP COLUMN number",
         "DROP TABLE triggers",
+        "DROP INDEX functions_of_project",
+        "DROP INDEX functions_of_package",
+        "ALTER TABLE functions DROP COLUMN place",
+        "CREATE INDEX functions_of_project ON functions (project, id, name)",
+        "CREATE INDEX functions_of_package ON functions (project, package, id, name)",
+        "DROP TABLE log_groups",
+        "DROP TABLE vpc_endpoints",
+        "DROP TABLE tracing_keys",
+        "DROP TABLE async_configs",
+        "DROP TABLE function_tags",
+        "DROP TABLE test_events",
         "DROP TABLE function_dependencies",
         "DROP TABLE dependency_versions",
         "DROP TABLE dependencies",
@@ -372,6 +384,24 @@ async fn every_query_uses_an_index() {
     }
     let digests = explain("SELECT DISTINCT code_digest FROM function_versions".to_owned(), 0).await;
     assert!(digests.contains("COVERING INDEX function_versions_by_digest"), "{digests}");
+}
+
+#[tokio::test]
+async fn tracing_secrets_are_sealed_for_their_function() {
+    let (_folder, sqlite) = fresh().await;
+    let keys = ["a", "b"].map(|name| function(name, String::new()).key);
+    for (name, key) in ["a", "b"].iter().zip(&keys) {
+        sqlite.create_function(&function(name, String::new())).await.expect("creates");
+        let secret = Secret::new("hidden word".to_owned());
+        let tracing = TracingKeys { access: "AK".to_owned(), secret };
+        sqlite.set_tracing_keys(key, Some(&tracing)).await.expect("stores");
+    }
+    let kept: Vec<String> =
+        sqlx::query_scalar("SELECT secret FROM tracing_keys").fetch_all(&sqlite.writer).await.expect("reads");
+    assert!(kept.iter().all(|sealed| !sealed.contains("hidden")) && kept[0] != kept[1], "{kept:?}");
+    execute(&sqlite, "UPDATE tracing_keys SET secret = (SELECT max(secret) FROM tracing_keys)").await;
+    let opened = [sqlite.tracing_keys(&keys[0]).await, sqlite.tracing_keys(&keys[1]).await];
+    assert_eq!(opened.iter().filter(|opened| opened.is_ok()).count(), 1, "one was moved to another function");
 }
 
 /// A caller that stops waiting in the middle of a change must not leave it open.

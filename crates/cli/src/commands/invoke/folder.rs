@@ -155,6 +155,7 @@ fn draft(args: &InvokeArgs, runtime: Runtime, package: &[u8]) -> FunctionDraft {
             image: None,
         },
         attached: AttachedDraft::default(),
+        tags: None,
     }
 }
 
