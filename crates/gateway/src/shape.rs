@@ -8,6 +8,7 @@ mod fields;
 mod function;
 pub(crate) mod iam;
 mod image;
+mod kept;
 mod list;
 pub(crate) mod login;
 pub(crate) mod manage;

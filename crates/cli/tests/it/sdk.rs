@@ -1,16 +1,15 @@
 //! The official Python SDK, as anyone installs it, against the real binary: `tests/sdk/` holds the scenarios.
 
-mod environment;
-
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::environment;
 use crate::harness::{Server, open_folder, repository};
 use crate::samples::{csharp, fixture};
 
 /// An interpreter with the SDK, and without settings that the SDK would read.
 fn python() -> Command {
-    clean(environment::python())
+    clean(environment::python("sdk", "huaweicloudsdkfunctiongraph"))
 }
 
 fn clean(python: PathBuf) -> Command {
@@ -39,14 +38,14 @@ fn scenarios_with(file: &str, args: &[&str]) {
 fn scenarios_of(file: &str, args: &[&str], change: impl FnOnce(&mut Command)) {
     let mut command = python();
     change(&mut command);
-    scenarios_by(command, file, args);
+    scenarios_by(command, "sdk", file, args);
 }
 
-/// The same by another interpreter.
-fn scenarios_by(mut command: Command, file: &str, args: &[&str]) {
+/// The same by another interpreter and from another folder of `tests`.
+fn scenarios_by(mut command: Command, folder: &str, file: &str, args: &[&str]) {
     let server = Server::start(args);
     command.env("FUNGRAPH_PROGRAM", env!("CARGO_BIN_EXE_fungraph"));
-    command.args(["-m", "unittest", "--verbose", file]).current_dir(repository("tests/sdk"));
+    command.args(["-m", "unittest", "--verbose", file]).current_dir(repository(&format!("tests/{folder}")));
     command.env("FUNGRAPH_CREDENTIALS", server.data().join("credentials.json"));
     let output = command.output().expect("the interpreter of the virtual environment starts");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -78,7 +77,7 @@ fn a_key_or_a_password_is_all_a_client_needs() {
 
 #[test]
 fn clients_of_openstack_log_in() {
-    scenarios_by(clean(environment::openstack()), "test_openstack", &[]);
+    scenarios_by(clean(environment::python("openstack", "openstack")), "openstack", "test_accounts", &[]);
 }
 
 #[test]

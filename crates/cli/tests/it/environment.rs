@@ -1,4 +1,4 @@
-//! A virtual environment with the SDK below `target/`, made once for each list of requirements.
+//! Virtual environments of Python below `target/`, each made once for its list of requirements.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,29 +8,20 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::harness::repository;
 
-/// The interpreter that has the SDK.
-pub(super) fn python() -> PathBuf {
-    environment("requirements.txt", "venv", "installed.txt", "huaweicloudsdkfunctiongraph")
-}
-
-/// The interpreter that has the SDK of OpenStack, which needs other versions of what both bring.
-pub(super) fn openstack() -> PathBuf {
-    environment("openstack.txt", "openstack", "openstack.txt", "openstack")
-}
-
-/// An environment with what a file of `tests/sdk` lists. The first caller installs it, with pip and from wherever pip is set to look.
+/// The interpreter that has what `tests/NAME/requirements.txt` lists, `module` among it. The first caller installs it, with pip and from
+/// wherever pip is set to look.
 ///
 /// # Panics
 /// With what to do, where it cannot be installed.
-fn environment(list: &str, name: &str, note: &str, module: &str) -> PathBuf {
-    let folder = repository("target/sdk-tests");
+pub(crate) fn python(name: &str, module: &str) -> PathBuf {
+    let folder = repository(&format!("target/{name}-tests"));
     fs::create_dir_all(&folder).expect("a folder below target");
     // Tests of other processes may want it too.
     let lock = File::create(folder.join("lock")).expect("a file to lock");
     flock(&lock, FlockOperation::LockExclusive).expect("a lock");
-    let requirements = repository(&format!("tests/sdk/{list}"));
+    let requirements = repository(&format!("tests/{name}/requirements.txt"));
     let wanted = fs::read_to_string(&requirements).expect("a list of requirements");
-    let (home, ready) = (folder.join(name), folder.join(note));
+    let (home, ready) = (folder.join("venv"), folder.join("installed.txt"));
     let python = home.join("bin/python");
     if fs::read_to_string(&ready).ok().as_ref() != Some(&wanted) || !works(&python, module) {
         let _ = fs::remove_file(&ready);
