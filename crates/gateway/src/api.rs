@@ -17,6 +17,7 @@ mod not_built;
 mod projects;
 mod reservations;
 mod tags;
+mod templates;
 mod test_events;
 mod triggers;
 mod versions;
@@ -65,13 +66,14 @@ enum Answer {
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 11] = [
+const TABLES: [&[Entry]; 12] = [
     &functions::ENTRIES,
     &invocations::ENTRIES,
     &versions::ENTRIES,
     &aliases::ENTRIES,
     &reservations::ENTRIES,
     &dependencies::ENTRIES,
+    &templates::ENTRIES,
     &test_events::ENTRIES,
     &tags::ENTRIES,
     &async_configs::ENTRIES,
