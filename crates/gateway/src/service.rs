@@ -31,9 +31,8 @@ use crate::{
     config::{Auth, Config},
     percent, project,
     routes::{
-        self, Operation, Route, aliases, async_configs, code, dependencies, download, functions, health, iam,
-        invocations, manage, projects, report, reservations, rights, tags, test_events, tracing_keys, triggers,
-        versions,
+        self, Operation, Route, aliases, async_configs, code, dependencies, download, functions, health, invocations,
+        projects, report, reservations, rights, tags, templates, test_events, tracing_keys, triggers, versions,
     },
 };
 
@@ -99,12 +98,16 @@ impl Service {
                 if !refusal.is_of_slow_sender() {
                     Box::pin(self.hear_out(&head, &mut body)).await;
                 }
-                if iam::has(head.uri.path()) { refusal.into_response_of_iam(id) } else { refusal.into_response(id) }
+                if routes::iam::has(head.uri.path()) {
+                    refusal.into_response_of_iam(id)
+                } else {
+                    refusal.into_response(id)
+                }
             }
             Err(message) => Refusal::Panic { message }.into_response(id),
         };
         let path = head.uri.path();
-        let response = if iam::has(path) { iam::finish(response, id) } else { response };
+        let response = if routes::iam::has(path) { routes::iam::finish(response, id) } else { response };
         let response = answer::finish(response, id, routes::is_invocation(path));
         let (status, us) = (response.status().as_u16(), arrived.elapsed().as_micros());
         tracing::debug!(request = %id, peer = %peer.remote, method = %head.method, path, status, us, "answered");
@@ -178,6 +181,8 @@ impl Service {
             Operation::BatchDeleteFunctionTriggers => Box::pin(triggers::delete_all(engine, call)).await,
             Operation::ListTriggers => Box::pin(triggers::list_all(engine, call)).await,
             Operation::ListTriggerTypes => Ok(triggers::list_types()),
+            Operation::ListFunctionTemplate => templates::list(engine, &call),
+            Operation::ShowFunctionTemplate => templates::show(engine, &call),
             Operation::ListEvents => Box::pin(test_events::list(engine, call)).await,
             Operation::CreateEvent => Box::pin(test_events::create(engine, call)).await,
             Operation::ShowEvent => Box::pin(test_events::show(engine, call)).await,
@@ -221,10 +226,10 @@ impl Service {
         watch: &mut Stopwatch,
     ) -> Result<Response, Refusal> {
         let path = head.uri.path();
-        if iam::has(path) {
+        if routes::iam::has(path) {
             return self.answer_iam(peer, head, body, watch).await;
         }
-        if path.starts_with(manage::PREFIX) {
+        if path.starts_with(routes::manage::PREFIX) {
             return self.answer_administrator(head, body, watch).await;
         }
         let (token, reported) = (path.strip_prefix(download::PREFIX), report::project(path));
