@@ -1,20 +1,26 @@
 //! The official Python SDK, as anyone installs it, against the real binary: `tests/sdk/` holds the scenarios.
 
-mod environment;
-
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::json;
 
+use crate::environment;
 use crate::harness::{Server, open_folder, repository};
 use crate::images::registry::Registry;
+use crate::samples::{csharp, fixture};
 
 /// An interpreter with the SDK, and without settings that the SDK would read.
 fn python() -> Command {
-    let mut command = Command::new(environment::python());
+    clean(environment::python("sdk", "huaweicloudsdkfunctiongraph"))
+}
+
+fn clean(python: PathBuf) -> Command {
+    let mut command = Command::new(python);
     command.args(["-B", "-W", "ignore::ImportWarning"]);
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("HUAWEICLOUD_") {
+        let name = name.to_string_lossy().into_owned();
+        if ["HUAWEICLOUD_", "FUNGRAPH_", "OS_"].iter().any(|prefix| name.starts_with(prefix)) {
             command.env_remove(name);
         }
     }
@@ -28,15 +34,21 @@ fn scenarios(file: &str) {
 
 /// The same with a server of these arguments.
 fn scenarios_with(file: &str, args: &[&str]) {
-    scenarios_about(file, args, &[]);
+    scenarios_of(file, args, |_| {});
 }
 
-/// And with more that the scenarios are told by variables.
-fn scenarios_about(file: &str, args: &[&str], variables: &[(&str, &str)]) {
-    let server = Server::start(args);
+/// The same with more in the environment of the scenarios.
+fn scenarios_of(file: &str, args: &[&str], change: impl FnOnce(&mut Command)) {
     let mut command = python();
-    command.envs(variables.iter().copied());
-    command.args(["-m", "unittest", "--verbose", file]).current_dir(repository("tests/sdk"));
+    change(&mut command);
+    scenarios_by(command, "sdk", file, args);
+}
+
+/// The same by another interpreter and from another folder of `tests`.
+fn scenarios_by(mut command: Command, folder: &str, file: &str, args: &[&str]) {
+    let server = Server::start(args);
+    command.env("FUNGRAPH_PROGRAM", env!("CARGO_BIN_EXE_fungraph"));
+    command.args(["-m", "unittest", "--verbose", file]).current_dir(repository(&format!("tests/{folder}")));
     command.env("FUNGRAPH_CREDENTIALS", server.data().join("credentials.json"));
     let output = command.output().expect("the interpreter of the virtual environment starts");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -59,6 +71,16 @@ fn functions_are_called() {
 #[test]
 fn refusals_arrive_as_exceptions() {
     scenarios("test_refusals");
+}
+
+#[test]
+fn a_key_or_a_password_is_all_a_client_needs() {
+    scenarios("test_accounts");
+}
+
+#[test]
+fn clients_of_openstack_log_in() {
+    scenarios_by(clean(environment::python("openstack", "openstack")), "openstack", "test_accounts", &[]);
 }
 
 #[test]
@@ -85,9 +107,22 @@ fn images_are_functions() {
     let program = std::fs::read(program).expect("it is built");
     let other = registry.push("other:v1", &[("server", &program)], &json!({ "Cmd": ["/server"] }));
     let settings = registry.settings("");
-    let variables = [("TEST_IMAGE", image.as_str()), ("TEST_OTHER_IMAGE", &other)];
     // Signed, so without the last two arguments.
-    scenarios_about("test_images", &settings[..2].iter().map(String::as_str).collect::<Vec<_>>(), &variables);
+    let arguments = settings.each_ref().map(String::as_str);
+    scenarios_of("test_images", &arguments[..2], |command| {
+        command.env("TEST_IMAGE", &image).env("TEST_OTHER_IMAGE", &other);
+    });
+}
+
+#[test]
+fn compiled_functions_are_managed_and_called() {
+    let home = open_folder();
+    let package = home.path().join("package.zip");
+    std::fs::write(&package, fixture::package("csharp-hello")).expect("write");
+    let (_settings, config) = csharp::settings();
+    scenarios_of("test_compiled", &["--config", &config], |command| {
+        command.env("FUNGRAPH_PACKAGE", &package);
+    });
 }
 
 #[test]
