@@ -6,6 +6,8 @@ pub(crate) const HEADER_BYTES: usize = 12;
 pub(crate) const PAYLOAD_BYTES: usize = 16 << 20;
 /// Form of a FAILED after which the process ends by itself.
 pub(crate) const LEAVING: u8 = 1;
+/// Form of FAILED after which the process ends, of a call that no program has seen: it may go to another instance.
+pub(crate) const NOT_BEGUN: u8 = 2;
 /// Version of the protocol that HELLO must name.
 pub(crate) const VERSION: u64 = 1;
 

@@ -2,9 +2,11 @@
 //!
 //! Those that run functions need root, as the server does.
 
+mod environment;
 mod harness;
 mod signed;
 
+mod accounts;
 mod belongings;
 mod cleanliness;
 mod config;
@@ -21,6 +23,7 @@ mod java;
 mod life;
 mod mounts;
 mod native;
+mod openapi;
 mod raw;
 mod regressions;
 mod remote;

@@ -190,6 +190,7 @@ mod tests {
             memory_used: 10 << 20,
             memory_mb: 128,
             line: None,
+            is_server_error: false,
         }
     }
 
