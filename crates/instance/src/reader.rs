@@ -336,8 +336,6 @@ fn take_frame(buffer: &mut BytesMut) -> Result<Option<(FrameHeader, Bytes)>, Bad
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::OwnedFd;
-
     use fungraph_model::{Outcome, RequestId};
     use tokio::{io::AsyncReadExt as _, net::UnixStream, sync::watch};
 
@@ -373,7 +371,7 @@ mod tests {
     async fn calls(count: usize, reads: usize) -> Vec<CallEnd> {
         let (socket, mut theirs) = UnixStream::pair().expect("a socket pair");
         let (output, _written) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).expect("a pipe");
-        let output = pipe::Receiver::from_owned_fd(OwnedFd::from(output)).expect("a pipe");
+        let output = pipe::Receiver::from_owned_fd(output).expect("a pipe");
         let ended = watch::Sender::new(false);
         let process = Box::new(Fake(ended.clone()));
         let instance = Arc::new(Instance::attach(Launched { socket, output, process }, 1024));
