@@ -70,6 +70,9 @@ namespace Fungraph
                     case Wire.Invoke:
                         Invoke(frame);
                         break;
+                    case Wire.InvokeAs:
+                        Invoke(WithoutAlias(frame));
+                        break;
                     case Wire.Stop:
                         Stop();
                         return;
@@ -166,6 +169,18 @@ namespace Fungraph
             }
             output.EndLine(frame.Call);
             wire.Send(Wire.Initialized, frame.Call);
+        }
+
+        /// <summary>The alias stands between the request id and the event. The service's interface has no name for it.</summary>
+        static Frame WithoutAlias(Frame frame)
+        {
+            byte[] whole = frame.Payload;
+            int end = RequestId + 1 + whole[RequestId];
+            byte[] plain = new byte[RequestId + whole.Length - end];
+            Buffer.BlockCopy(whole, 0, plain, 0, RequestId);
+            Buffer.BlockCopy(whole, end, plain, RequestId, whole.Length - end);
+            frame.Payload = plain;
+            return frame;
         }
 
         void Invoke(Frame frame)

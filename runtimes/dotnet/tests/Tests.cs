@@ -37,6 +37,8 @@ namespace Fungraph
             Conversation told = new Conversation().Load("Plot::Plot.Functions::Ask").Invoke(1, "{}").Play();
             Same("a context of a later interface", told.To(1).Text, Conversation.Request + "||0|256|bc|yes");
             Same("text is text", told.To(1).Form, Result.Text);
+            told = new Conversation().Load("Plot::Plot.Functions::Bytes").Frame(Wire.InvokeAs, 1, Conversation.Request + "\x0004prodraw").Play();
+            Same("an alias is not part of the event", told.To(1).Text, new Conversation().Load("Plot::Plot.Functions::Bytes").Invoke(1, "raw").Play().To(1).Text);
         }
 
         static void Stop()

@@ -7,6 +7,10 @@ import java.util.Map;
 
 /** Functions that the tests load from a code folder. */
 public class Functions {
+    public String alias(String event, Context context) {
+        return event + " " + context.getAlias();
+    }
+
     private String begun = "not begun";
 
     public void begin(Context context) {
