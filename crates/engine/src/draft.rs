@@ -15,6 +15,8 @@ pub struct FunctionDraft {
     pub code: CodeDraft,
     /// Dependencies.
     pub attached: AttachedDraft,
+    /// `tags`: all of them in one text.
+    pub tags: Option<String>,
 }
 
 /// Dependencies of a function. Where both lists are absent, an update leaves them as they are.

@@ -16,6 +16,7 @@ use crate::{
     AttachedDraft, CodeDraft, Engine, Error, FunctionDraft, SpecDraft, dependencies,
     images::{self, Pulled},
     resolve::Changed,
+    tags,
     to_end::to_end,
     validate, versions,
 };
@@ -43,6 +44,8 @@ pub struct FunctionList {
     pub functions: Vec<FunctionVersion>,
     /// Where the next page begins; 0 where there is none.
     pub next_marker: u32,
+    /// How many of them are pinned: the first ones.
+    pub pinned: usize,
     /// All that match.
     pub count: u64,
 }
@@ -70,6 +73,7 @@ impl Engine {
         let package = validate::package(draft.package)?;
         let runtime = validate::runtime(draft.spec.runtime.as_deref())?;
         let spec = validate::new_spec(draft.spec, runtime)?;
+        let tags = tags::of_text(draft.tags.as_deref().unwrap_or_default())?;
         self.check_runtime(runtime)?;
         self.check_mounts(&caller.project, &spec.mounts)?;
         let key = FunctionKey { project: caller.project.clone(), package, name };
@@ -108,7 +112,9 @@ impl Engine {
         self.clear_lost_logs(&version.key).await?;
         let new = Arc::clone(&version);
         let stored = self
-            .change(version.key.clone(), Changed::Function, |store| async move { store.create_function(&new).await })
+            .change(version.key.clone(), Changed::Function, |store| async move {
+                store.create_tagged_function(&new, &tags).await
+            })
             .await;
         match stored {
             Ok(()) => {}
@@ -140,7 +146,7 @@ impl Engine {
             .map_err(|source| Error::internal("list functions", source))?;
         // The API writes 0 where there is no next page; its markers have 32 bits.
         let next_marker = page.next.and_then(|next| u32::try_from(next).ok()).unwrap_or(0);
-        Ok(FunctionList { functions: page.functions, next_marker, count: page.total })
+        Ok(FunctionList { functions: page.functions, next_marker, pinned: page.pinned, count: page.total })
     }
 
     /// The version a management path names; of an alias, its main version.
@@ -321,6 +327,15 @@ impl Engine {
             return if draft.image.is_some() { Err(images::unexpected(runtime).into()) } else { Ok(None) };
         }
         self.pull_image(key, draft.image.clone().unwrap_or_default(), old).await.map(Some)
+    }
+
+    /// The key of a function that is there, whatever version of it a URN names.
+    pub(crate) async fn existing(&self, caller: &Caller, function: &FunctionRef) -> Result<FunctionKey, Error> {
+        let key = key(caller, function)?;
+        if self.read(&key).await?.is_none() {
+            return Err(missing(&key).into());
+        }
+        Ok(key)
     }
 
     pub(crate) async fn read(&self, key: &FunctionKey) -> Result<Option<FunctionVersion>, Error> {

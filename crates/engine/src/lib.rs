@@ -3,6 +3,7 @@
 //! Three doors (HTTP and triggers today; the queue later) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
 
 mod aliases;
+mod async_configs;
 mod call_record;
 mod called;
 mod code;
@@ -18,17 +19,23 @@ mod images;
 mod invoke;
 mod jobs;
 mod mounts;
+mod projects;
+mod quotas;
 mod report;
 mod reserve;
 mod resolve;
 mod run_log;
 mod stopwatch;
+mod tags;
 mod telemetry;
+mod test_events;
 mod to_end;
+mod tracing_keys;
 mod triggers;
 mod validate;
 mod versions;
 
+pub use async_configs::{AsyncConfigList, AsyncDraft, DestinationDraft};
 pub use call_record::OpenRecord;
 pub use called::{NoHeaders, RequestHeaders};
 pub use config::Config;
@@ -46,9 +53,14 @@ pub use identity::{
 };
 pub use invoke::{Invocation, InvokeRequest};
 pub use mounts::{MountName, MountNames};
+pub use projects::VpcEndpointDraft;
+pub use quotas::Quota;
 pub use report::Report;
 pub use reserve::{ReservationList, ReservationQuery};
 pub use stopwatch::Stopwatch;
+pub use tags::{Resource, ResourceFilter, ResourceList, TagDraft, TagValues, Tags};
 pub use telemetry::{Counts, Snapshot};
+pub use test_events::TestEventDraft;
+pub use tracing_keys::TracingDraft;
 pub use triggers::{GatewayApi, GatewayAuth, GatewayRoute, TriggerFilter, TriggerList, api_id, unconnected};
 pub use versions::VersionList;

@@ -5,6 +5,7 @@
 //! every build with debug assertions, with each answer that leaves.
 
 mod aliases;
+mod async_configs;
 mod dependencies;
 mod document;
 mod field;
@@ -13,7 +14,10 @@ pub(crate) mod fit;
 mod functions;
 mod invocations;
 mod not_built;
+mod projects;
 mod reservations;
+mod tags;
+mod test_events;
 mod triggers;
 mod versions;
 mod words;
@@ -61,13 +65,17 @@ enum Answer {
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 7] = [
+const TABLES: [&[Entry]; 11] = [
     &functions::ENTRIES,
     &invocations::ENTRIES,
     &versions::ENTRIES,
     &aliases::ENTRIES,
     &reservations::ENTRIES,
     &dependencies::ENTRIES,
+    &test_events::ENTRIES,
+    &tags::ENTRIES,
+    &async_configs::ENTRIES,
+    &projects::ENTRIES,
     &triggers::ENTRIES,
 ];
 

@@ -30,14 +30,14 @@ codes! {
     BadCredentials = "APIGW.0301",
     /// A request value that fails validation and has no code of its own.
     BadParameter = "FSS.0400",
+    /// Path known, method not.
+    MethodNotAllowed = "FSS.0400",
     /// Caller known, role too small.
     NotPermitted = "FSS.0401",
     /// The project in the path is not the caller's, or the operation is never allowed.
     Forbidden = "FSS.0403",
     /// Function, version or alias missing on an invocation path, or an unknown path.
     NotFound = "FSS.0404",
-    /// Path known, method not.
-    MethodNotAllowed = "FSS.0400",
     /// Body is not JSON where JSON is needed.
     NotAcceptable = "FSS.0406",
     /// The client did not finish sending in time.
@@ -50,6 +50,8 @@ codes! {
     NotSupported = "FSS.0426",
     /// Not for this kind of function, whatever the server.
     WrongKind = "FSS.0426",
+    /// Something else must be removed first.
+    Precondition = "FSS.0428",
     /// Disabled, over a limit, or no instance free in time.
     TooManyRequests = "FSS.0429",
     /// Unexpected failure of the platform.
@@ -116,6 +118,8 @@ codes! {
     TooManyAliases = "FSS.1043",
     /// The project holds its most dependencies.
     TooManyDependencies = "FSS.1045",
+    /// The project holds its most VPC endpoints.
+    TooManyVpcs = "FSS.1048",
     /// More mounts than a function may have.
     TooManyMounts = "FSS.1049",
     /// `mount_resource`: the operator gives no such folder to this project.
@@ -128,6 +132,8 @@ codes! {
     AliasNotFound = "FSS.1053",
     /// Dependency, or version of one, missing.
     DependencyNotFound = "FSS.1056",
+    /// Template missing.
+    TemplateNotFound = "FSS.1059",
     /// Name taken in its package.
     FunctionExists = "FSS.1061",
     /// The version's name is taken.
@@ -136,12 +142,20 @@ codes! {
     AliasExists = "FSS.1063",
     /// The version is another alias's main version.
     VersionHasAlias = "FSS.1066",
-    /// Something else must be removed first.
-    Precondition = "FSS.0428",
+    /// The function holds its most test events.
+    TooManyTestEvents = "FSS.1068",
+    /// A test event over 4 KB.
+    TestEventTooLarge = "FSS.1069",
+    /// Test event missing.
+    TestEventNotFound = "FSS.1070",
     /// Package over 50 MB.
     PackageTooLarge = "FSS.1071",
     /// Inline code over 10 KB.
     InlineTooLarge = "FSS.1072",
+    /// A test event's name is taken.
+    TestEventExists = "FSS.1073",
+    /// A test event's name, or its content.
+    BadTestEvent = "FSS.1074",
     /// `mount_user`.
     BadMountUser = "FSS.1075",
     /// More reserved instances than an account, or the host, may have.
@@ -214,6 +228,8 @@ codes! {
     TooManyTriggers = "FSS.1306",
     /// A CTS trigger of that name is there.
     CtsExists = "FSS.1307",
+    /// The log service is switched on already.
+    LogsOnAlready = "FSS.1221",
     /// URN cannot be read.
     BadUrn = "FSS.1309",
     /// Over 100 operations of a CTS trigger.

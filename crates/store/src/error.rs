@@ -75,7 +75,7 @@ pub enum Error {
         /// What it said.
         source: std::io::Error,
     },
-    /// A project, user, grant or key of that name is there already.
+    /// Something of that name is there already.
     #[error("that {what} exists already")]
     Taken {
         /// Which of them.
@@ -127,6 +127,12 @@ pub enum Error {
     /// A function has the dependency, so it stays.
     #[error("the dependency is in use")]
     DependencyInUse,
+    /// There may be no more of them.
+    #[error("there are {most} already, the most there may be")]
+    Full {
+        /// The limit.
+        most: usize,
+    },
     /// The project belongs to another account.
     #[error("project {project} belongs to another domain")]
     OtherDomain {

@@ -5,14 +5,19 @@
 //! answered create must not be.
 
 mod aliases;
+mod async_configs;
 mod dependencies;
+mod function_marks;
 mod functions;
 mod identity;
 mod image;
 mod mounts;
+mod projects;
 mod reservations;
 mod rows;
 mod seal;
+mod tags;
+mod test_events;
 #[cfg(test)]
 mod tests;
 mod transaction;

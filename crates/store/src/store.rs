@@ -2,7 +2,10 @@
 //!
 //! A closed choice, so an enum: each backend answers the same questions and passes the same suite (`suite.rs`).
 
-use std::collections::HashSet;
+mod belongings;
+mod projects;
+
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use fungraph_model::{
@@ -209,6 +212,20 @@ impl Store {
     pub async fn create_function(&self, function: &FunctionVersion) -> Result<(), Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.create_function(function).await,
+        }
+    }
+
+    /// As [`Store::create_function`], with tags.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn create_tagged_function(
+        &self,
+        function: &FunctionVersion,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.create_tagged_function(function, tags).await,
         }
     }
 

@@ -1,5 +1,7 @@
 //! What every backend must do, run on a real database in a folder of its own.
 
+mod belongings;
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 

@@ -30,6 +30,7 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::BadConcurrency
         | ErrorCode::BadImageUrl
         | ErrorCode::ImageMissing
+        | ErrorCode::BadTestEvent
         | ErrorCode::TooManyReserved
         | ErrorCode::BadAdditionalVersion
         | ErrorCode::BadAdditionalWeight
@@ -37,6 +38,7 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::MountExists
         | ErrorCode::BadMountPath
         | ErrorCode::BadMountUser
+        | ErrorCode::LogsOnAlready
         | ErrorCode::BadUrn
         | ErrorCode::BadInitializer
         | ErrorCode::BadTriggerType
@@ -70,7 +72,11 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::ObsOverlap
         | ErrorCode::TooManyPullTriggers
         | ErrorCode::TooManyDependencies
-        | ErrorCode::TooManyMounts => StatusCode::FORBIDDEN,
+        | ErrorCode::TooManyMounts
+        | ErrorCode::TooManyVpcs
+        | ErrorCode::TooManyTestEvents
+        | ErrorCode::TestEventTooLarge
+        | ErrorCode::TestEventExists => StatusCode::FORBIDDEN,
         ErrorCode::NotFound
         | ErrorCode::FunctionNotFound
         | ErrorCode::VersionNotFound
@@ -78,7 +84,9 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::DependencyNotFound
         | ErrorCode::TriggerNotFound
         | ErrorCode::TriggerTypeNotFound
-        | ErrorCode::MountNotFound => StatusCode::NOT_FOUND,
+        | ErrorCode::MountNotFound
+        | ErrorCode::TemplateNotFound
+        | ErrorCode::TestEventNotFound => StatusCode::NOT_FOUND,
         ErrorCode::DependencyInUse => StatusCode::PRECONDITION_FAILED,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::NotAcceptable => StatusCode::NOT_ACCEPTABLE,

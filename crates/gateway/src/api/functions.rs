@@ -181,6 +181,7 @@ static LIST_FUNCTIONS_ANSWER: Shape = shape(
 static LIST_FUNCTION_RESULT: Shape = shape(
     "ListFunctionResult",
     &[
+        flag("is_collected").ours("whether the function is pinned, which makes it stand first"),
         text("resource_id"),
         text("func_urn").required().length(1, limits::URN_CHARS),
         text("func_name").required().length(1, limits::NAME_CHARS).like(NAME),
@@ -385,7 +386,7 @@ static CREATE_FUNCTION_BODY: Shape = shape(
         text("user_data_encrypt_kms_key_id").stored(),
         text("code_encrypt_kms_key_id").stored(),
         text("domain_names").stored(),
-        text("tags").stored(),
+        text("tags"),
     ],
 )
 .and(&CREATE_MORE);
@@ -457,12 +458,11 @@ static CREATE_MORE: [Field; 6] = [
     flag("enable_auth_in_header").ours("as in an update"),
 ];
 
-static UPDATE_MORE: [Field; 5] = [
+static UPDATE_MORE: [Field; 4] = [
     texts("depend_version_list").ours("as when a function is created"),
     texts("depend_list").ours("clients of before say it instead of depend_version_list"),
     text("type").ours("as when a function is created"),
     text("code_encrypt_kms_key_id").ours("as when a function is created"),
-    text("tags").ours("as when a function is created"),
 ];
 
 static CODE_MORE: [Field; 2] = [

@@ -42,7 +42,7 @@ static LIST_RESERVED_INSTANCE_CONFIGS_ANSWER: Shape = shape(
     &[objects("reserved_instances", &RESERVED_INSTANCE_CONFIGS), object("page_info", &PAGE_INFO), long("count")],
 );
 
-static PAGE_INFO: Shape = shape(
+pub(super) static PAGE_INFO: Shape = shape(
     "PageInfo",
     &[long("next_marker").required(), long("previous_marker").required(), long("current_count").required()],
 );

@@ -23,7 +23,22 @@ impl Operation {
             | Self::ListFunctionTriggers
             | Self::ShowFunctionTrigger
             | Self::ListTriggers
-            | Self::ListTriggerTypes => Right::Read,
+            | Self::ListTriggerTypes
+            | Self::ListEvents
+            | Self::ShowEvent
+            | Self::ListFunctionTags
+            | Self::ShowProjectTagsList
+            | Self::ShowResInstanceInfo
+            | Self::ListQuotas
+            | Self::ShowFunctionAsyncInvokeConfig
+            | Self::ListFunctionAsyncInvokeConfig
+            | Self::ShowProjectAsyncStatusLogInfo
+            | Self::ShowLtsLogDetails
+            | Self::ShowFeatures
+            | Self::ListRuntimes
+            | Self::ListTrustedAgencies => Right::Read,
+            // It gives a secret away, which whoever may only look has no need of.
+            Self::ShowTracing => Right::Change,
             Self::CreateFunction
             | Self::UpdateFunctionConfig
             | Self::UpdateFunctionCode
@@ -39,7 +54,21 @@ impl Operation {
             | Self::CreateFunctionTrigger
             | Self::UpdateTrigger
             | Self::DeleteFunctionTrigger
-            | Self::BatchDeleteFunctionTriggers => Right::Change,
+            | Self::BatchDeleteFunctionTriggers
+            | Self::CreateEvent
+            | Self::UpdateEvent
+            | Self::DeleteEvent
+            | Self::CreateTags
+            | Self::DeleteTags
+            | Self::UpdateFunctionAsyncInvokeConfig
+            | Self::DeleteFunctionAsyncInvokeConfig
+            | Self::UpdateTracing
+            | Self::UpdateFunctionCollectState
+            | Self::CreateVpcEndpoint
+            | Self::DeleteVpcEndpoint
+            | Self::EnableLtsLogs
+            | Self::EnableAsyncStatusLog
+            | Self::DisableAsyncStatusLog => Right::Change,
             Self::NotBuilt(name) => of_not_built(name),
         }
     }

@@ -48,13 +48,17 @@ pub(crate) fn config(version: &FunctionVersion, reservation: Option<&Reservation
 
 /// One page of a list.
 pub(crate) fn list_page(list: &FunctionList, region: &str) -> Value {
-    let functions: Vec<_> = list.functions.iter().map(|version| entry(version, region)).collect();
+    let pinned = |position| position < list.pinned;
+    let functions = list.functions.iter().enumerate();
+    let functions: Vec<_> = functions.map(|(position, version)| entry(version, pinned(position), region)).collect();
     json!({ "functions": functions, "next_marker": list.next_marker, "count": list.count })
 }
 
-fn entry(version: &FunctionVersion, region: &str) -> Value {
+/// `is_collected` is ours: no public document says how a list tells which functions are pinned.
+fn entry(version: &FunctionVersion, pinned: bool, region: &str) -> Value {
     let mut shape = listed(version, region);
     shape.insert("fail_count".to_owned(), json!(0));
+    shape.insert("is_collected".to_owned(), json!(pinned));
     Value::Object(shape)
 }
 

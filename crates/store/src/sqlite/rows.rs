@@ -175,7 +175,7 @@ fn variables(row: &SqliteRow, func_id: &str, secrets: &SecretBox) -> Result<BTre
 }
 
 /// The parser's own text may quote the value, which may be a secret; the column's name says enough.
-pub(super) fn texts(row: &SqliteRow, column: &'static str) -> Result<BTreeMap<String, String>, Error> {
+fn texts(row: &SqliteRow, column: &'static str) -> Result<BTreeMap<String, String>, Error> {
     let text: String = get(row, column)?;
     serde_json::from_str(&text).map_err(|_| bad(column, &"not a JSON object of texts"))
 }

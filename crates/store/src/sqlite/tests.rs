@@ -4,7 +4,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use fungraph_model::limits::LATEST;
-use fungraph_model::{FunctionVersion, ProjectId, Qualifier, Reservation, Role, sample};
+use fungraph_model::{
+    DomainId, FunctionVersion, ProjectId, Qualifier, Reservation, Role, Secret, TracingKeys, Trigger, TriggerId,
+    TriggerKind, sample,
+};
+use jiff::Timestamp;
 use sqlx::Row;
 use tempfile::TempDir;
 
@@ -182,6 +186,17 @@ async fn functions_of_a_database_from_before_dependencies_have_none() {
         "ALTER TABLE function_versions DROP COLUMN remark",
         "ALTER TABLE function_versions DROP COLUMN number",
         "DROP TABLE triggers",
+        "DROP INDEX functions_of_project",
+        "DROP INDEX functions_of_package",
+        "ALTER TABLE functions DROP COLUMN place",
+        "CREATE INDEX functions_of_project ON functions (project, id, name)",
+        "CREATE INDEX functions_of_package ON functions (project, package, id, name)",
+        "DROP TABLE log_groups",
+        "DROP TABLE vpc_endpoints",
+        "DROP TABLE tracing_keys",
+        "DROP TABLE async_configs",
+        "DROP TABLE function_tags",
+        "DROP TABLE test_events",
         "DROP TABLE function_dependencies",
         "DROP TABLE dependency_versions",
         "DROP TABLE dependencies",
@@ -263,6 +278,41 @@ async fn one_reservation_of_a_foreign_hand_leaves_the_others() {
 }
 
 #[tokio::test]
+async fn secrets_of_triggers_are_sealed_and_bound_to_their_row() {
+    let (_folder, sqlite) = fresh().await;
+    let key = function("f", String::new()).key;
+    sqlite.create_function(&function("f", String::new())).await.expect("creates");
+    let now = Timestamp::UNIX_EPOCH;
+    let trigger = |id: &str, password: &str| Trigger {
+        id: TriggerId(id.to_owned()),
+        key: key.clone(),
+        domain: DomainId("d".to_owned()),
+        qualifier: Qualifier::Latest,
+        kind: TriggerKind::Dds,
+        enabled: false,
+        data: "{}".to_owned(),
+        secrets: [("db_password".to_owned(), Secret::new(password.to_owned()))].into(),
+        created: now,
+        updated: now,
+        counts_from: now,
+    };
+    for (id, password) in [("a", "first"), ("b", "second")] {
+        sqlite.add_trigger(&trigger(id, password)).await.expect("stores");
+    }
+    let texts: Vec<String> =
+        sqlx::query_scalar("SELECT secrets FROM triggers").fetch_all(&sqlite.readers).await.expect("reads");
+    assert!(texts.iter().all(|text| text.starts_with("box1:")), "{texts:?}");
+    execute(&sqlite, "UPDATE triggers SET secrets = (SELECT secrets FROM triggers WHERE trigger_id = 'a')").await;
+    let query = TriggerQuery { of: TriggersOf::All, kind: None, after: 0, limit: None };
+    let page = sqlite.triggers(&query).await.expect("lists");
+    assert_eq!(page.triggers, [trigger("a", "first")]);
+    let [(id, Error::BadRow { column: "secrets", .. })] = page.unreadable.as_slice() else {
+        panic!("{:?}", page.unreadable);
+    };
+    assert_eq!(id.0, "b");
+}
+
+#[tokio::test]
 async fn a_full_disk_is_told_apart_and_leaves_nothing() {
     let (_folder, sqlite) = fresh().await;
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&sqlite.writer).await.expect("pages");
@@ -334,6 +384,24 @@ async fn every_query_uses_an_index() {
     }
     let digests = explain("SELECT DISTINCT code_digest FROM function_versions".to_owned(), 0).await;
     assert!(digests.contains("COVERING INDEX function_versions_by_digest"), "{digests}");
+}
+
+#[tokio::test]
+async fn tracing_secrets_are_sealed_for_their_function() {
+    let (_folder, sqlite) = fresh().await;
+    let keys = ["a", "b"].map(|name| function(name, String::new()).key);
+    for (name, key) in ["a", "b"].iter().zip(&keys) {
+        sqlite.create_function(&function(name, String::new())).await.expect("creates");
+        let secret = Secret::new("hidden word".to_owned());
+        let tracing = TracingKeys { access: "AK".to_owned(), secret };
+        sqlite.set_tracing_keys(key, Some(&tracing)).await.expect("stores");
+    }
+    let kept: Vec<String> =
+        sqlx::query_scalar("SELECT secret FROM tracing_keys").fetch_all(&sqlite.writer).await.expect("reads");
+    assert!(kept.iter().all(|sealed| !sealed.contains("hidden")) && kept[0] != kept[1], "{kept:?}");
+    execute(&sqlite, "UPDATE tracing_keys SET secret = (SELECT max(secret) FROM tracing_keys)").await;
+    let opened = [sqlite.tracing_keys(&keys[0]).await, sqlite.tracing_keys(&keys[1]).await];
+    assert_eq!(opened.iter().filter(|opened| opened.is_ok()).count(), 1, "one was moved to another function");
 }
 
 /// A caller that stops waiting in the middle of a change must not leave it open.

@@ -33,15 +33,19 @@ pub(super) fn run(args: &InvokeArgs, place: &Path) -> anyhow::Result<Exit> {
     if chosen.parses_event() {
         event::check_json(&event)?;
     }
-    let settings = settings(args)?;
+    let mut settings = settings(args)?;
     telemetry::start_log(&settings.log_filter);
     let package = pack::pack(folder)?;
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let ground = Ground::lay(&settings, place)?;
     let runtime = match chosen {
         Chosen::Runtime(runtime) => runtime,
-        Chosen::Language(language) => newest(&ground.interpreters, language)?,
+        Chosen::Language(language) => {
+            newest(&ground.interpreters, language).or_else(|error| in_image(&settings, language).ok_or(error))?
+        }
     };
+    // No other image is worth bringing for one call.
+    settings.runtimes.images.retain(|wanted| wanted.runtime == runtime);
     let draft = draft(args, runtime, &package);
     ground.give_up_root(&settings)?;
     let threads = platform::runtime(&settings)?;
@@ -151,6 +155,7 @@ fn draft(args: &InvokeArgs, runtime: Runtime, package: &[u8]) -> FunctionDraft {
             image: None,
         },
         attached: AttachedDraft::default(),
+        tags: None,
     }
 }
 
@@ -237,6 +242,12 @@ const MAIN_FILES: [(&str, Language, &str); 3] = [
     ("index.js", Language::NodeJs, "Node.js20.15"),
     ("index.php", Language::Php, "PHP8.3"),
 ];
+
+/// The newest runtime of a language that the settings give an image, for a host that has no interpreter of it.
+fn in_image(settings: &Settings, language: Language) -> Option<Runtime> {
+    let all = settings.runtimes.images.iter().map(|wanted| wanted.runtime);
+    all.filter(|runtime| runtime.language() == language).max_by_key(|runtime| runtime.version())
+}
 
 fn unknown_runtime(name: &str) -> anyhow::Error {
     let runs = |runtime: &Runtime| runtime.language().is_built() && !runtime.loads_plugin();

@@ -19,6 +19,13 @@ fn reader(operation: &str) -> Option<fn(Fields)> {
         "CreateDependencyVersion" => |fields| drop(shape::dependency_create(fields)),
         "CreateFunctionTrigger" => |fields| drop(shape::trigger_create(fields)),
         "UpdateTrigger" => |fields| drop(shape::trigger_update(fields)),
+        "CreateEvent" | "UpdateEvent" => |fields| drop(shape::test_event_draft(fields)),
+        "CreateTags" => |fields| drop(shape::tag_drafts(fields, "create")),
+        "DeleteTags" => |fields| drop(shape::tag_drafts(fields, "delete")),
+        "ShowResInstanceInfo" => |fields| drop(shape::resource_filter(fields)),
+        "UpdateFunctionAsyncInvokeConfig" => |fields| drop(shape::async_draft(fields)),
+        "UpdateTracing" => |fields| drop(shape::tracing_draft(fields)),
+        "CreateVpcEndpoint" => |fields| drop(shape::vpc_endpoint_draft(fields)),
         _ => return None,
     })
 }
@@ -27,7 +34,7 @@ fn reader(operation: &str) -> Option<fn(Fields)> {
 const READ_BY_ENGINE: [&str; 1] = ["event_data"];
 
 /// Texts of whole numbers, which a number may stand for.
-const NUMERIC_TEXTS: [&str; 2] = ["custom_image.uid", "custom_image.gid"];
+const NUMERIC_TEXTS: [&str; 4] = ["custom_image.uid", "custom_image.gid", "limit", "offset"];
 
 #[test]
 fn bodies_are_read_as_the_tables_say() {
