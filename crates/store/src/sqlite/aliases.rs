@@ -90,12 +90,12 @@ impl Sqlite {
         if deleted.bind(function).bind(name).execute(&mut *change).await.map_err(&failed)?.rows_affected() == 0 {
             return Err(Conflict::AliasMissing.into());
         }
-        sqlx::query("DELETE FROM reservations WHERE function = ? AND qualifier = '!' || ?")
-            .bind(function)
-            .bind(name)
-            .execute(&mut *change)
-            .await
-            .map_err(&failed)?;
+        for statement in [
+            "DELETE FROM reservations WHERE function = ? AND qualifier = '!' || ?",
+            "DELETE FROM async_configs WHERE function = ? AND qualifier = '!' || ?",
+        ] {
+            sqlx::query(statement).bind(function).bind(name).execute(&mut *change).await.map_err(&failed)?;
+        }
         change.commit().await.map_err(failed)
     }
 }
@@ -133,11 +133,6 @@ async fn is_reserved(change: &mut SqliteConnection, function: i64, alias: &str) 
 
 async fn has_triggers(change: &mut SqliteConnection, function: i64, alias: &str) -> Result<bool, Error> {
     has(change, "SELECT 1 FROM triggers WHERE function = ? AND qualifier = '!' || ?", function, alias).await
-}
-
-/// Whether a function has an alias of this name; in the transaction that is to name it.
-pub(super) async fn is_there(change: &mut SqliteConnection, function: i64, alias: &str) -> Result<bool, Error> {
-    has(change, "SELECT 1 FROM aliases WHERE function = ? AND name = ?", function, alias).await
 }
 
 async fn has(

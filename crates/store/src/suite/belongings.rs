@@ -151,6 +151,7 @@ async fn asynchronous_settings_are_those_of_a_version_or_alias() {
     let (folder, store) = fresh().await;
     let f = key("f");
     store.create_function(&function("f")).await.expect("creates");
+    store.add_alias(&f, &versions::alias("prod", "latest", None), 10).await.expect("stores");
     let (latest, alias) = (Qualifier::Latest, Qualifier::Alias("prod".to_owned()));
     let first = async_config(1_700_000_000);
     assert_eq!(store.set_async_config(&f, &latest, &first).await.expect("stores"), first);
@@ -160,6 +161,8 @@ async fn asynchronous_settings_are_those_of_a_version_or_alias() {
     let kept = AsyncConfig { created: first.created, ..second.clone() };
     assert_eq!(store.set_async_config(&f, &latest, &second).await.expect("replaces"), kept);
     assert!(matches!(store.set_async_config(&key("no"), &latest, &first).await, Err(Error::Missing { .. })));
+    let absent = Qualifier::Version("v9".to_owned());
+    assert!(matches!(store.set_async_config(&f, &absent, &first).await, Err(Error::Missing { .. })));
     store.close().await;
     let store = open(folder.path()).await;
     assert_eq!(store.async_config(&f, &latest).await.expect("reads"), Some(kept.clone()));
