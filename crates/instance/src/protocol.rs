@@ -6,6 +6,8 @@ pub(crate) const HEADER_BYTES: usize = 12;
 pub(crate) const PAYLOAD_BYTES: usize = 16 << 20;
 /// Form of a FAILED after which the process ends by itself.
 pub(crate) const LEAVING: u8 = 1;
+/// Form of FAILED after which the process ends, of a call that no program has seen: it may go to another instance.
+pub(crate) const NOT_BEGUN: u8 = 2;
 /// Version of the protocol that HELLO must name.
 pub(crate) const VERSION: u64 = 1;
 
@@ -37,6 +39,8 @@ pub enum Kind {
     Log = 70,
     /// The bootstrap is about to exit.
     Stopped = 71,
+    /// The bootstrap takes no more calls, and exits when those that run have ended.
+    Leaving = 72,
 }
 
 impl Kind {
@@ -54,6 +58,7 @@ impl Kind {
             Self::Failed,
             Self::Log,
             Self::Stopped,
+            Self::Leaving,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)
