@@ -135,6 +135,11 @@ async fn has_triggers(change: &mut SqliteConnection, function: i64, alias: &str)
     has(change, "SELECT 1 FROM triggers WHERE function = ? AND qualifier = '!' || ?", function, alias).await
 }
 
+/// Whether a function has an alias of this name; in the transaction that is to name it.
+pub(super) async fn is_there(change: &mut SqliteConnection, function: i64, alias: &str) -> Result<bool, Error> {
+    has(change, "SELECT 1 FROM aliases WHERE function = ? AND name = ?", function, alias).await
+}
+
 async fn has(
     change: &mut SqliteConnection,
     statement: &'static str,

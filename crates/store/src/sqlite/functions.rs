@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use fungraph_model::{Digest, FunctionKey, FunctionVersion, ProjectId, Qualifier, Runtime};
+use fungraph_model::{Digest, FunctionKey, FunctionVersion, ProjectId, Runtime};
 use sqlx::{QueryBuilder, Row, SqliteConnection};
 
 use super::dependencies::{self, attached};
@@ -237,17 +237,6 @@ pub(super) async fn find(view: &mut SqliteConnection, key: &FunctionKey) -> Resu
 pub(super) async fn row(view: &mut SqliteConnection, key: &FunctionKey) -> Result<i64, Error> {
     let found = find(view, key).await?;
     found.map(|(row, _)| row).ok_or_else(|| Error::Missing { key: key.clone() })
-}
-
-/// Whether a function has the version or alias, in the transaction that is to name it.
-pub(super) async fn has(change: &mut SqliteConnection, function: i64, what: &Qualifier) -> Result<bool, Error> {
-    let (statement, name) = match what {
-        Qualifier::Latest => return Ok(true),
-        Qualifier::Version(name) => ("SELECT 1 FROM function_versions WHERE function = ? AND version = ?", name),
-        Qualifier::Alias(name) => ("SELECT 1 FROM aliases WHERE function = ? AND name = ?", name),
-    };
-    let found = sqlx::query(statement).bind(function).bind(name).fetch_optional(change).await;
-    Ok(found.map_err(Error::during("look for a version or alias"))?.is_some())
 }
 
 /// Keeps the project's counters in step; runs in the transaction of the change.

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use fungraph_model::limits::LATEST;
 use fungraph_model::{DomainId, FunctionKey, Qualifier, Secret, Trigger, TriggerId, TriggerKind};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sqlx::QueryBuilder;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::reservations::{key, qualifier};
 use super::rows::{bad, get, unsigned};
 use super::transaction::Transaction;
-use super::{Sqlite, functions, seal};
+use super::{Sqlite, aliases, functions, seal};
 use crate::Error;
 use crate::listing::{TriggerPage, TriggerQuery, TriggersOf};
 use crate::secrets::SecretBox;
@@ -53,7 +54,7 @@ impl Sqlite {
         let found = functions::find(&mut change, &trigger.key).await?;
         let missing = || Error::Missing { key: trigger.key.clone() };
         let (function, _) = found.ok_or_else(missing)?;
-        if !functions::has(&mut change, function, &trigger.qualifier).await? {
+        if !is_there(&mut change, function, &trigger.qualifier).await? {
             return Err(missing());
         }
         let statement = sqlx::query(
@@ -106,6 +107,22 @@ impl Sqlite {
         statement.build().execute(&mut *change).await.map_err(&failed)?;
         change.commit().await.map_err(failed)
     }
+}
+
+/// Whether a function has the version or alias, in the transaction that is to name it.
+async fn is_there(change: &mut SqliteConnection, function: i64, qualifier: &Qualifier) -> Result<bool, Error> {
+    let version = match qualifier {
+        Qualifier::Latest => LATEST,
+        Qualifier::Version(version) => version,
+        Qualifier::Alias(alias) => return aliases::is_there(change, function, alias).await,
+    };
+    let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM function_versions WHERE function = ? AND version = ?")
+        .bind(function)
+        .bind(version)
+        .fetch_optional(change)
+        .await
+        .map_err(Error::during("find the version of a trigger"))?;
+    Ok(found.is_some())
 }
 
 /// Binds the columns that change.
