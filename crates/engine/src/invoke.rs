@@ -9,10 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_instance::{StartError, StartTimes, failure};
+use fungraph_instance::{AnswerSink, StartError, StartTimes, failure};
 use fungraph_model::{
-    CallRecord, Caller, Ending, ErrorCode, Failure, FailureCode, Fault, FunctionRef, FunctionVersion, Line, LogTail,
-    Outcome, Phase, Phases, Qualifier, RequestId, Runtime, StartKind, Summary, Value, limits,
+    CallRecord, Caller, Ending, ErrorCode, Failure, FailureCode, Fault, FunctionRef, FunctionVersion, Language, Line,
+    LogTail, Outcome, Phase, Phases, Qualifier, RequestId, Runtime, StartKind, Summary, Value, limits,
 };
 use fungraph_pool::{AcquireError, Group, Lease, Refusal};
 use fungraph_store::logs::LogEntry;
@@ -36,7 +36,7 @@ const INITIALIZER_TRIES: usize = 3;
 const WORTH_A_WORD_US: u64 = 1000;
 
 /// A call to make.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct InvokeRequest {
     /// Id of the run.
     pub request: RequestId,
@@ -52,6 +52,8 @@ pub struct InvokeRequest {
     pub arrived: Instant,
     /// What it has taken until now.
     pub watch: Stopwatch,
+    /// Where the answer of a web server goes piece by piece; the functions that are none leave it alone.
+    pub sink: Option<AnswerSink>,
 }
 
 /// A call that was made, whatever its outcome.
@@ -78,6 +80,7 @@ struct Admitted {
     tail: bool,
     arrived: Instant,
     watch: Stopwatch,
+    sink: Option<AnswerSink>,
 }
 
 /// A call that has ended.
@@ -149,6 +152,7 @@ impl Engine {
             Some(text) if version.spec.dynamic_memory && !text.is_empty() => validate::memory_header(text)?,
             _ => version.spec.memory_mb,
         };
+        let sink = request.sink.filter(|_| is_web_server(version));
         let mut admitted = Admitted {
             version: Arc::clone(version),
             group: self.group(&resolved, memory_mb)?,
@@ -159,6 +163,7 @@ impl Engine {
             tail: request.tail,
             arrived: request.arrived,
             watch: request.watch,
+            sink,
         };
         admitted.watch.lap(Phase::Resolve);
         Ok(admitted)
@@ -199,11 +204,11 @@ impl Engine {
 
     async fn execute(
         self: Arc<Self>,
-        call: Admitted,
+        mut call: Admitted,
         lease: Result<Lease, AcquireError>,
         started: Timestamp,
     ) -> Result<(Invocation, OpenRecord), Error> {
-        let ran = self.run(&call, lease, started).await?;
+        let ran = self.run(&mut call, lease, started).await?;
         let Admitted { version, request, memory_mb, tail, .. } = call;
         Ok(self.conclude(ran, Ended { version, request, memory_mb, tail, started }))
     }
@@ -239,7 +244,12 @@ impl Engine {
         (Invocation { outcome: ran.outcome, summary, tail, runtime }, record)
     }
 
-    async fn run(&self, call: &Admitted, first: Result<Lease, AcquireError>, started: Timestamp) -> Result<Ran, Error> {
+    async fn run(
+        &self,
+        call: &mut Admitted,
+        first: Result<Lease, AcquireError>,
+        started: Timestamp,
+    ) -> Result<Ran, Error> {
         let mut ran = Ran::start(call.request, Arc::clone(&call.version), started, call.watch);
         ran.waited(call, &first);
         match self.ready_instance(call, first, &mut ran).await? {
@@ -249,9 +259,9 @@ impl Engine {
         Ok(ran)
     }
 
-    async fn call_handler(&self, call: &Admitted, lease: Lease, ran: &mut Ran) {
+    async fn call_handler(&self, call: &mut Admitted, lease: Lease, ran: &mut Ran) {
         let limit = Duration::from_secs(call.version.spec.timeout_s.into()).min(self.config.sync_ceiling);
-        let end = lease.instance().call(call.request, &call.event, limit).await;
+        let end = lease.instance().call(call.request, &call.event, limit, call.sink.take()).await;
         if is_disk_full(&end.outcome) {
             // Nothing empties `/tmp` but a fresh instance.
             lease.dismiss();
@@ -368,6 +378,15 @@ impl Ran {
         if self.watch.phases().get(Phase::Wait) - waited >= WORTH_A_WORD_US {
             self.line = Some(call.group.line());
         }
+    }
+}
+
+/// Whether its answers are HTTP already: an http function, or an image that says so.
+fn is_web_server(version: &FunctionVersion) -> bool {
+    match version.spec.runtime.language() {
+        Language::Http => true,
+        Language::Image => version.spec.handler == "http",
+        _ => false,
     }
 }
 

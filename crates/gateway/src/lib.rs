@@ -10,6 +10,7 @@ mod body;
 mod catch;
 mod config;
 mod connection;
+mod front;
 mod in_turn;
 mod percent;
 mod project;

@@ -11,7 +11,7 @@ use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, 
 use tokio::{
     io::AsyncWriteExt,
     net::{UnixStream, unix::OwnedWriteHalf},
-    sync::{Mutex, mpsc, watch},
+    sync::{Mutex, mpsc, oneshot, watch},
     time::timeout,
 };
 
@@ -21,6 +21,7 @@ use crate::{
     load, protocol,
     reader::{Answer, CONTROL_FRAMES, Reader, Reply, Shared},
     refusal::Looks,
+    stream::{self, AnswerSink, Taken},
 };
 
 /// The serialised result may be this much over its limit (contract: limits.md, "plus or minus 100 bytes").
@@ -117,7 +118,7 @@ impl Instance {
     /// Lets it load its function, which may take up to `limit`.
     pub(crate) async fn load(&self, version: &FunctionVersion, limit: Duration) -> Result<(), Failure<Bytes>> {
         let object = load::object(version, limit);
-        if self.write(Kind::Load, 0, &[], object.as_bytes()).await.is_err() {
+        if self.write(Kind::Load, 0, 0, &[], object.as_bytes()).await.is_err() {
             return Err(self.dead().await.start_failure());
         }
         let (header, payload) = self.control_frame().await?;
@@ -153,7 +154,7 @@ impl Instance {
 
     /// Runs the initializer; `limit` is its time limit, past which the instance is ended.
     pub async fn initialize(&self, request: RequestId, limit: Duration) -> CallEnd {
-        let end = self.exchange(Kind::Initialize, request, &[], limit).await;
+        let end = self.exchange(Kind::Initialize, request, &[], limit, None).await;
         end.into_call_end(|| {
             failure(
                 FailureCode::InitializerTimedOut,
@@ -166,9 +167,10 @@ impl Instance {
         })
     }
 
-    /// Calls the handler; past `limit` the instance and everything it started is ended.
-    pub async fn call(&self, request: RequestId, event: &[u8], limit: Duration) -> CallEnd {
-        let end = self.exchange(Kind::Invoke, request, event, limit).await;
+    /// Calls the handler; past `limit` the instance and everything it started is ended. With a `sink` the answer goes there piece by
+    /// piece, and the outcome returns nothing.
+    pub async fn call(&self, request: RequestId, event: &[u8], limit: Duration, sink: Option<AnswerSink>) -> CallEnd {
+        let end = self.exchange(Kind::Invoke, request, event, limit, sink).await;
         end.into_call_end(|| {
             failure(
                 FailureCode::TimedOut,
@@ -178,16 +180,29 @@ impl Instance {
         })
     }
 
-    async fn exchange(&self, kind: Kind, request: RequestId, event: &[u8], limit: Duration) -> Exchange {
+    async fn exchange(
+        &self,
+        kind: Kind,
+        request: RequestId,
+        event: &[u8],
+        limit: Duration,
+        sink: Option<AnswerSink>,
+    ) -> Exchange {
         let started = Instant::now();
-        let (call, mut reply) = match self.shared.begin() {
+        let (pieces, taken) = sink.map(AnswerSink::split).unzip();
+        let (call, mut reply) = match self.shared.begin(pieces) {
             Ok(begun) => begun,
             Err(death) => return Exchange::dead(death, started),
         };
         let answered = timeout(limit, async {
             // A write that fails means that the process is gone; its end answers the call.
-            let _ = self.write(kind, call, request.text().as_str().as_bytes(), event).await;
-            (&mut reply).await
+            let form = if taken.is_some() { protocol::STREAMED } else { 0 };
+            let _ = self.write(kind, form, call, request.text().as_str().as_bytes(), event).await;
+            match taken {
+                None => (&mut reply).await,
+                // In a box: hardly a call streams, and all would carry the room for it.
+                Some(taken) => Box::pin(self.give_credit(call, taken, &mut reply)).await,
+            }
         });
         match answered.await {
             Ok(reply) => {
@@ -207,8 +222,29 @@ impl Instance {
         }
     }
 
-    async fn write(&self, kind: Kind, call: u32, id: &[u8], payload: &[u8]) -> io::Result<()> {
-        let header = FrameHeader::new(kind, call, id.len() + payload.len()).encode();
+    /// Waits for the end of a call that streams, and lets it send as much as is taken of it.
+    async fn give_credit(
+        &self,
+        call: u32,
+        mut taken: Taken,
+        reply: &mut oneshot::Receiver<Reply>,
+    ) -> Result<Reply, oneshot::error::RecvError> {
+        loop {
+            tokio::select! {
+                biased;
+                reply = &mut *reply => return reply,
+                credit = taken.credit() => {
+                    self.shared.grant(call, credit);
+                    let bytes = u32::try_from(credit).unwrap_or(stream::BOUNDLESS).to_le_bytes();
+                    let _ = self.write(Kind::Credit, 0, call, &[], &bytes).await;
+                }
+            }
+        }
+    }
+
+    /// Sends a frame; `form` is its form, and everything else of its header follows.
+    async fn write(&self, kind: Kind, form: u8, call: u32, id: &[u8], payload: &[u8]) -> io::Result<()> {
+        let header = FrameHeader { form, ..FrameHeader::new(kind, call, id.len() + payload.len()) }.encode();
         let mut slices = [IoSlice::new(&header), IoSlice::new(id), IoSlice::new(payload)];
         let mut rest = slices.as_mut_slice();
         let mut writer = self.writer.lock().await;
@@ -251,7 +287,7 @@ impl Instance {
     /// what was printed since the last call.
     pub async fn stop(&self, limit: Option<Duration>) -> Bytes {
         if let Some(limit) = limit
-            && self.write(Kind::Stop, 0, &[], &[]).await.is_ok()
+            && self.write(Kind::Stop, 0, 0, &[], &[]).await.is_ok()
         {
             // Both ways out are fine: it said STOPPED, or its time is over.
             let _ = timeout(limit, self.control_frame()).await;

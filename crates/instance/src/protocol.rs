@@ -6,6 +6,8 @@ pub(crate) const HEADER_BYTES: usize = 12;
 pub(crate) const PAYLOAD_BYTES: usize = 16 << 20;
 /// Form of a FAILED after which the process ends by itself.
 pub(crate) const LEAVING: u8 = 1;
+/// Form of an INVOKE whose answer is wanted in pieces.
+pub(crate) const STREAMED: u8 = 1;
 /// Version of the protocol that HELLO must name.
 pub(crate) const VERSION: u64 = 1;
 
@@ -21,6 +23,8 @@ pub enum Kind {
     Invoke = 3,
     /// Leave in order.
     Stop = 4,
+    /// Room for more pieces of a streamed answer.
+    Credit = 5,
     /// The bootstrap runs.
     Hello = 65,
     /// The function is loaded.
@@ -35,6 +39,10 @@ pub enum Kind {
     Log = 70,
     /// The bootstrap is about to exit.
     Stopped = 71,
+    /// Status and headers of a streamed answer.
+    Head = 72,
+    /// Bytes of its body.
+    Data = 73,
 }
 
 impl Kind {
@@ -44,6 +52,7 @@ impl Kind {
             Self::Initialize,
             Self::Invoke,
             Self::Stop,
+            Self::Credit,
             Self::Hello,
             Self::Loaded,
             Self::Initialized,
@@ -51,6 +60,8 @@ impl Kind {
             Self::Failed,
             Self::Log,
             Self::Stopped,
+            Self::Head,
+            Self::Data,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

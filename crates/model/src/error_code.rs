@@ -116,6 +116,10 @@ codes! {
     TooManyReserved = "FSS.1076",
     /// Event over 6 MB.
     EventTooLarge = "FSS.1201",
+    /// A function behind an API answered without `statusCode`.
+    NoStatusCode = "FSS.1202",
+    /// A function behind an API answered with something else than the object of an answer.
+    BadApiResult = "FSS.1206",
     /// URN cannot be read.
     BadUrn = "FSS.1309",
     /// The registry cannot be reached, or breaks off.

@@ -5,6 +5,7 @@ mod answer;
 mod event;
 mod head;
 mod image;
+mod stream;
 mod wire;
 
 use std::{sync::Arc, time::Duration};
@@ -15,7 +16,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use self::event::BadEvent;
+use self::{event::BadEvent, stream::Credits};
 use crate::{
     busy::{Busy, Task},
     child::{self, Program},
@@ -58,6 +59,8 @@ struct Shared {
     /// Requests that may still be answered.
     open: Busy,
     asks: Asks,
+    /// Of the calls whose answers are sent in pieces.
+    credits: Credits,
 }
 
 impl Http {
@@ -109,7 +112,15 @@ impl Http {
             ))),
         }
         let region = std::env::var(crate::REGION).unwrap_or_default();
-        let shared = Shared { load, link: link.clone(), region, program: program.clone(), asks, open: Busy::default() };
+        let shared = Shared {
+            load,
+            link: link.clone(),
+            region,
+            program: program.clone(),
+            asks,
+            open: Busy::default(),
+            credits: Credits::default(),
+        };
         Ok((Self { shared: Arc::new(shared) }, program))
     }
 
@@ -129,6 +140,9 @@ impl Http {
         let (shared, open) = (Arc::clone(&self.shared), self.shared.open.begin());
         tokio::spawn(async move {
             let answered = match shared.asks {
+                Asks::Requests if call.streamed => {
+                    shared.stream(&call, open).await.map(|()| (Form::Nothing, Vec::new()))
+                }
                 Asks::Requests => shared.call(&call, open).await.map(|result| (Form::Json, result)),
                 Asks::Events => shared.invoke(&call, open).await.map(|result| (Form::Bytes, result)),
             };
@@ -137,6 +151,11 @@ impl Http {
                 Err(failure) => shared.link.failed(call.number, &failure).await,
             }
         });
+    }
+
+    /// More of a call's answer may be sent.
+    pub(crate) fn credit(&self, call: u32, bytes: u32) {
+        self.shared.credits.add(call, bytes);
     }
 
     /// Takes the answers that were sent just before.
@@ -149,7 +168,7 @@ impl Shared {
     async fn initialize(&self, call: &Call, open: Task) -> Result<(), Failure> {
         let mut request = event::initialization();
         head::add(request.headers_mut(), &self.load, &self.region, &call.id);
-        let answered = wire::exchange(request, self.load.result_limit()).await;
+        let answered = wire::whole(request, self.load.result_limit()).await;
         let failed = |why: String| Failure::new(failure::INITIALIZER, "HttpInitializerError", &why);
         match answered {
             Ok(answer) if answer.status().is_success() => Ok(()),
@@ -166,9 +185,21 @@ impl Shared {
         head::add(request.headers_mut(), &self.load, &self.region, &call.id);
         // The result carries the body as base64, which is a third longer.
         let limit = self.load.result_limit() / 4 * 3;
-        match wire::exchange(request, limit).await {
+        match wire::whole(request, limit).await {
             Ok(answer) => Ok(answer::object(&answer, &call.id)),
             Err(wire::Error::TooLarge) => Err(Failure::too_large()),
+            Err(error) => Err(self.broken(open, failure::CALL, &error).await),
+        }
+    }
+
+    /// Sends the answer on as it comes.
+    async fn stream(&self, call: &Call, open: Task) -> Result<(), Failure> {
+        let mut request = event::request(&call.event).map_err(|error| bad_event(&error))?;
+        head::add(request.headers_mut(), &self.load, &self.region, &call.id);
+        let credit = self.credits.open(call.number);
+        let passed_on = wire::exchange(request, |answer| stream::pass_on(answer, &self.link, call, &credit)).await;
+        match passed_on {
+            Ok(()) => Ok(()),
             Err(error) => Err(self.broken(open, failure::CALL, &error).await),
         }
     }
@@ -177,7 +208,7 @@ impl Shared {
     async fn invoke(&self, call: &Call, open: Task) -> Result<Vec<u8>, Failure> {
         let mut request = event::invocation(call.event.clone());
         head::add(request.headers_mut(), &self.load, &self.region, &call.id);
-        match wire::exchange(request, self.load.result_limit()).await {
+        match wire::whole(request, self.load.result_limit()).await {
             Ok(answer) if answer.status() == StatusCode::OK => Ok(answer.into_body().into()),
             Ok(answer) if answer.body().is_empty() => {
                 let status = answer.status().as_u16();

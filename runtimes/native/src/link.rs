@@ -61,6 +61,11 @@ impl Link {
         self.send(Kind::Result, call, 0, form as u8, value).await;
     }
 
+    /// Status and headers of a streamed answer, or bytes of its body.
+    pub(crate) async fn piece(&self, kind: Kind, call: u32, payload: &[u8]) {
+        self.send(kind, call, 0, 0, payload).await;
+    }
+
     /// A call, or the start where the number is 0, failed: the object goes to the log first.
     pub(crate) async fn failed(&self, call: u32, failure: &Failure) {
         self.fail(call, failure, 0).await;

@@ -13,6 +13,7 @@ mod drain;
 mod engines;
 mod faults;
 mod folder;
+mod gateway;
 mod help;
 mod images;
 mod java;

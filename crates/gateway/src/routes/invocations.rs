@@ -28,6 +28,7 @@ pub(crate) async fn invoke(engine: &Arc<Engine>, statuses: Statuses, call: Call<
         memory,
         arrived: call.arrived,
         watch: call.watch,
+        sink: None,
     };
     let (invocation, record) = engine.invoke(&call.caller, request).await?;
     let response = answer::run(call.id, form, tail, invocation, statuses);

@@ -98,6 +98,7 @@ async fn call(platform: &Platform, draft: FunctionDraft, event: Bytes) -> anyhow
         memory: None,
         arrived,
         watch: Stopwatch::since(arrived),
+        sink: None,
     };
     let (invocation, _record) = engine.invoke(&caller, request).await.map_err(told)?;
     Ok(report(invocation, arrived))

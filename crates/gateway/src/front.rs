@@ -1,0 +1,182 @@
+//! The front door for everybody: requests to the functions behind APIs, which gateway triggers make (contract: events.md section 4). It plays
+//! the API gateway that stands before the service elsewhere.
+//!
+//! A request becomes an event, and what the function returns becomes the answer. A web server's answer is sent on while it comes.
+
+mod cors;
+mod event;
+mod problem;
+mod reply;
+
+use std::{pin::Pin, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use fungraph_engine::{
+    AnswerHead, AnswerStream, Engine, Error, GatewayApi, Invocation, InvokeRequest, OpenRecord, Piece, Stopwatch,
+    answer_stream,
+};
+use fungraph_model::{ErrorCode, Outcome, Phase, RequestId, limits};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::CONTENT_TYPE, request::Parts};
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+pub(crate) use self::problem::Problem;
+use crate::{
+    activity::Arriving,
+    answer::{self, Content, Refusal, Response, StreamContent, TEXT},
+    body::{self, Limit},
+    service::{self, Peer, Service},
+};
+
+/// Path in front of the group of an API.
+pub(crate) const PREFIX: &str = "/gateway/";
+
+/// The largest body whose event is not too large, since the event has it in base64.
+const BODY: Limit = Limit { bytes: limits::EVENT_BYTES / 4 * 3, code: ErrorCode::BodyTooLarge };
+
+/// A request to an API.
+pub(crate) struct Asked<'a> {
+    pub(crate) id: RequestId,
+    pub(crate) peer: Peer,
+    pub(crate) arrived: Instant,
+    pub(crate) watch: Stopwatch,
+    pub(crate) head: &'a Parts,
+    /// Group and path within it, as sent.
+    pub(crate) place: &'a str,
+}
+
+/// The running call of an API.
+type Call = Pin<Box<dyn Future<Output = Result<(Invocation, OpenRecord), Error>> + Send>>;
+
+/// The first that is known of an answer.
+enum First {
+    /// Status and headers; the body follows.
+    Head(AnswerHead),
+    /// The call has ended.
+    Ended(Result<(Invocation, OpenRecord), Error>),
+}
+
+/// Answers a request to an API.
+pub(crate) async fn serve(
+    service: &Service,
+    mut asked: Asked<'_>,
+    body: &mut Arriving<Incoming>,
+) -> Result<Response, Refusal> {
+    let head = asked.head;
+    let (group, path) = asked.place.split_at(asked.place.find('/').unwrap_or(asked.place.len()));
+    let find = |method: &Method| service.engine.gateway_api(group, path, method.as_str());
+    if let Some(method) = cors::asked(&head.method, &head.headers)
+        && find(&method).is_some_and(|api| api.cors)
+    {
+        let mut response = answer::no_content();
+        response.headers_mut().extend(cors::allow(&method, &head.headers));
+        return Ok(response);
+    }
+    let api = find(&head.method).ok_or_else(Problem::no_api)?;
+    let received = receive(service, &api, &mut asked, body).await?;
+    let request = InvokeRequest {
+        request: asked.id,
+        function: api.function.clone(),
+        event: event(&api, path, &asked, &received),
+        tail: false,
+        memory: None,
+        arrived: asked.arrived,
+        watch: asked.watch,
+        sink: None,
+    };
+    answer(&service.engine, &api, request).await
+}
+
+/// The body, of a caller that may call the API.
+async fn receive(
+    service: &Service,
+    api: &GatewayApi,
+    asked: &mut Asked<'_>,
+    body: &mut Arriving<Incoming>,
+) -> Result<Bytes, Refusal> {
+    if api.is_open {
+        let received = body::read(body, BODY, service.pace()).await?;
+        asked.watch.lap(Phase::Accept);
+        return Ok(received.bytes);
+    }
+    let (key, received) = service.authenticate(asked.head, body, BODY, &mut asked.watch).await?;
+    let is_theirs = key.projects.contains(&api.caller.project);
+    asked.watch.lap(Phase::Authenticate);
+    if is_theirs { Ok(received.bytes) } else { Err(Problem::not_yours().into()) }
+}
+
+fn event(api: &GatewayApi, path: &str, asked: &Asked<'_>, body: &[u8]) -> Bytes {
+    let (head, peer) = (asked.head, asked.peer);
+    let authority = head.uri.authority().map(http::uri::Authority::as_str);
+    event::event(&event::Arrived {
+        request: asked.id,
+        api: &api.id,
+        method: &head.method,
+        path: if path.is_empty() { "/" } else { path },
+        query: head.uri.query(),
+        parameters: &api.parameters,
+        headers: &head.headers,
+        is_proven: !api.is_open,
+        from: peer.remote.ip().to_canonical(),
+        port: peer.local.port(),
+        host: &service::host(&head.headers, authority, peer.local),
+        is_https: service::is_https(&head.headers),
+        body,
+    })
+}
+
+/// Calls the function of an API and gives the answer, within the time that the API has.
+async fn answer(engine: &Arc<Engine>, api: &GatewayApi, request: InvokeRequest) -> Result<Response, Refusal> {
+    let (sink, mut pieces) = answer_stream();
+    let request = InvokeRequest { sink: Some(sink), ..request };
+    let (engine, caller) = (Arc::clone(engine), api.caller.clone());
+    let mut call: Call = Box::pin(async move { engine.invoke(&caller, request).await });
+    // A call that is left because it was too slow runs to its end, as any whose client has left.
+    let first = timeout(api.timeout, first(&mut call, &mut pieces)).await;
+    let mut response = match first.map_err(|_| Problem::too_slow(api.timeout))? {
+        First::Head(head) => streamed(&head, pieces, call)?,
+        First::Ended(ended) => whole(ended?)?,
+    };
+    if api.cors {
+        cors::open(response.headers_mut());
+    }
+    Ok(response)
+}
+
+async fn first(call: &mut Call, pieces: &mut AnswerStream) -> First {
+    tokio::select! {
+        biased;
+        piece = pieces.next() => match piece {
+            Some(Piece::Head(head)) => First::Head(head),
+            // A function that is no web server leaves the stream alone.
+            Some(Piece::Data(_)) | None => First::Ended(call.await),
+        },
+        ended = &mut *call => First::Ended(ended),
+    }
+}
+
+fn whole((invocation, record): (Invocation, OpenRecord)) -> Result<Response, Refusal> {
+    let result = match &invocation.outcome {
+        Outcome::Returned(value) => reply::reply(value),
+        Outcome::Failed(failure) => return Err(Problem::failed(failure.code).into()),
+    };
+    // Its last phase is over.
+    drop(record);
+    let mut response = result?.map(Content::whole);
+    response.headers_mut().entry(CONTENT_TYPE).or_insert(TEXT);
+    Ok(response)
+}
+
+fn streamed(head: &AnswerHead, pieces: AnswerStream, call: Call) -> Result<Response, Problem> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &head.headers {
+        let name = HeaderName::from_bytes(name).map_err(|_| Problem::bad_answer())?;
+        headers.append(name, HeaderValue::from_bytes(value).map_err(|_| Problem::bad_answer())?);
+    }
+    let status = StatusCode::from_u16(head.status).ok().filter(|status| !status.is_informational());
+    let ended = async move { call.await.is_ok_and(|(invocation, _record)| invocation.returned()) };
+    let mut response = Response::new(Content::Stream(StreamContent::new(pieces, Box::pin(ended))));
+    *response.status_mut() = status.ok_or_else(Problem::bad_answer)?;
+    *response.headers_mut() = headers;
+    Ok(response)
+}
