@@ -12,7 +12,7 @@ use std::{pin::Pin, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use fungraph_engine::{
-    AnswerHead, AnswerStream, Engine, Error, GatewayApi, Invocation, InvokeRequest, OpenRecord, Piece, Stopwatch,
+    AnswerHead, AnswerStream, Engine, Error, GatewayApi, GatewayAuth, GatewayRoute, Invocation, InvokeRequest, OpenRecord, Piece, Stopwatch,
     answer_stream,
 };
 use fungraph_model::{ErrorCode, Outcome, Phase, RequestId, limits};
@@ -64,27 +64,31 @@ pub(crate) async fn serve(
 ) -> Result<Response, Refusal> {
     let head = asked.head;
     let (group, path) = asked.place.split_at(asked.place.find('/').unwrap_or(asked.place.len()));
-    let find = |method: &Method| service.engine.gateway_api(group, path, method.as_str());
+    let find = |method: &Method| service.engine.gateway_route(group, path, method.as_str());
     if let Some(method) = cors::asked(&head.method, &head.headers)
-        && find(&method).is_some_and(|api| api.cors)
+        && find(&method).is_some_and(|route| route.api.cors)
     {
         let mut response = answer::no_content();
         response.headers_mut().extend(cors::allow(&method, &head.headers));
         return Ok(response);
     }
-    let api = find(&head.method).ok_or_else(Problem::no_api)?;
-    let received = receive(service, &api, &mut asked, body).await?;
+    let route = find(&head.method).ok_or_else(Problem::no_api)?;
+    let api = &route.api;
+    if !api.waits {
+        return Err(Problem::no_queue().into());
+    }
+    let received = receive(service, api, &mut asked, body).await?;
     let request = InvokeRequest {
         request: asked.id,
         function: api.function.clone(),
-        event: event(&api, path, &asked, &received),
+        event: event(&route, path, &asked, &received),
         tail: false,
         memory: None,
         arrived: asked.arrived,
         watch: asked.watch,
         sink: None,
     };
-    answer(&service.engine, &api, request).await
+    answer(&service.engine, api, request).await
 }
 
 /// The body, of a caller that may call the API.
@@ -94,29 +98,31 @@ async fn receive(
     asked: &mut Asked<'_>,
     body: &mut Arriving<Incoming>,
 ) -> Result<Bytes, Refusal> {
-    if api.is_open {
+    if api.auth == GatewayAuth::None {
         let received = body::read(body, BODY, service.pace()).await?;
         asked.watch.lap(Phase::Accept);
         return Ok(received.bytes);
     }
     let (key, received) = service.authenticate(asked.head, body, BODY, &mut asked.watch).await?;
-    let is_theirs = key.projects.contains(&api.caller.project);
+    let is_theirs = key.projects.contains(&api.owner.project);
     asked.watch.lap(Phase::Authenticate);
     if is_theirs { Ok(received.bytes) } else { Err(Problem::not_yours().into()) }
 }
 
-fn event(api: &GatewayApi, path: &str, asked: &Asked<'_>, body: &[u8]) -> Bytes {
-    let (head, peer) = (asked.head, asked.peer);
+fn event(route: &GatewayRoute, path: &str, asked: &Asked<'_>, body: &[u8]) -> Bytes {
+    let (api, head, peer) = (&route.api, asked.head, asked.peer);
+    let parameters = route.parameters.iter().map(|(name, value)| (name.clone(), event::text(value)));
     let authority = head.uri.authority().map(http::uri::Authority::as_str);
     event::event(&event::Arrived {
         request: asked.id,
         api: &api.id,
+        stage: &api.stage,
         method: &head.method,
         path: if path.is_empty() { "/" } else { path },
         query: head.uri.query(),
-        parameters: &api.parameters,
+        parameters: &parameters.collect::<Vec<_>>(),
         headers: &head.headers,
-        is_proven: !api.is_open,
+        is_proven: api.auth != GatewayAuth::None,
         from: peer.remote.ip().to_canonical(),
         port: peer.local.port(),
         host: &service::host(&head.headers, authority, peer.local),
@@ -129,7 +135,7 @@ fn event(api: &GatewayApi, path: &str, asked: &Asked<'_>, body: &[u8]) -> Bytes 
 async fn answer(engine: &Arc<Engine>, api: &GatewayApi, request: InvokeRequest) -> Result<Response, Refusal> {
     let (sink, mut pieces) = answer_stream();
     let request = InvokeRequest { sink: Some(sink), ..request };
-    let (engine, caller) = (Arc::clone(engine), api.caller.clone());
+    let (engine, caller) = (Arc::clone(engine), api.owner.clone());
     let mut call: Call = Box::pin(async move { engine.invoke(&caller, request).await });
     // A call that is left because it was too slow runs to its end, as any whose client has left.
     let first = timeout(api.timeout, first(&mut call, &mut pieces)).await;

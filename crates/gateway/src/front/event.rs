@@ -10,9 +10,6 @@ use serde_json::{Map, Value, json};
 
 use crate::percent;
 
-/// The only stage there is.
-pub(super) const STAGE: &str = "RELEASE";
-
 /// Headers that belong to the connection, not to the request.
 const CONNECTION_HEADERS: [HeaderName; 6] = [
     header::CONNECTION,
@@ -32,6 +29,8 @@ pub(super) struct Arrived<'a> {
     pub(super) request: RequestId,
     /// The API it reached.
     pub(super) api: &'a str,
+    /// Stage of that API.
+    pub(super) stage: &'a str,
     pub(super) method: &'a Method,
     /// Path within the group, as sent.
     pub(super) path: &'a str,
@@ -57,7 +56,7 @@ pub(super) fn event(arrived: &Arrived<'_>) -> Bytes {
         "requestContext": {
             "apiId": arrived.api,
             "requestId": arrived.request.to_string(),
-            "stage": STAGE,
+            "stage": arrived.stage,
             "sourceIp": arrived.from.to_string(),
         },
         "queryStringParameters": query(arrived.query.unwrap_or_default()),
@@ -125,13 +124,17 @@ fn query(query: &str) -> Map<String, Value> {
     parameters
 }
 
-/// A text as forms write it: a plus sign is a blank. Bytes that are no UTF-8 are replaced.
+/// A text as forms write it: a plus sign is a blank.
 fn form_text(sent: &str) -> String {
-    let sent = sent.replace('+', " ");
-    match percent::decode(&sent) {
+    text(&sent.replace('+', " "))
+}
+
+/// A part of a path or query, decoded. Bytes that are no UTF-8 are replaced.
+pub(super) fn text(sent: &str) -> String {
+    match percent::decode(sent) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        // The whole query was looked at before; what is malformed never comes here.
-        Err(_) => sent,
+        // Path and query were looked at before; what is malformed never comes here.
+        Err(_) => sent.to_owned(),
     }
 }
 
@@ -147,6 +150,7 @@ mod tests {
         let mut arrived = Arrived {
             request: RequestId::parse("6f2c0c1e-0b1d-4c55-9d63-2f0e7c1f1f10").expect("an id"),
             api: "a1",
+            stage: "RELEASE",
             method: &Method::PUT,
             path: "/shop/1%20a",
             query: Some("q=a+b&q=c%2B&flag&x=1"),
