@@ -16,7 +16,7 @@ use serde::Serialize;
 
 pub(crate) use content::{Content, FileContent};
 pub(crate) use refusal::Refusal;
-pub(crate) use run::{Form, Statuses, run};
+pub(crate) use run::{Form, RUN_HEADERS, Statuses, run};
 pub(crate) use stream::StreamContent;
 
 /// An answer on its way out.
@@ -27,9 +27,19 @@ const RUN_ID: HeaderName = HeaderName::from_static("x-cff-request-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(crate) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
+/// The HTTP status of a code.
+pub(crate) fn status_of(code: fungraph_model::ErrorCode) -> u16 {
+    status::status(code).as_u16()
+}
+
 /// 200 with a JSON body.
 pub(crate) fn json(shape: &impl Serialize) -> Response {
     whole(StatusCode::OK, JSON, json_bytes(shape))
+}
+
+/// 200 with a JSON body that is written already.
+pub(crate) fn json_text(text: Bytes) -> Response {
+    whole(StatusCode::OK, JSON, text)
 }
 
 /// 204: done, nothing to say.

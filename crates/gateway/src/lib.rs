@@ -5,6 +5,7 @@
 
 mod activity;
 mod answer;
+mod api;
 mod auth;
 mod body;
 mod catch;

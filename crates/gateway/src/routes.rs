@@ -41,8 +41,7 @@ pub(crate) enum Operation {
 
 impl Operation {
     /// The contract's name.
-    #[cfg(test)]
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::CreateFunction => "CreateFunction",
             Self::ListFunctions => "ListFunctions",
@@ -76,6 +75,8 @@ impl Operation {
 pub(crate) struct Route<'a> {
     pub(crate) operation: Operation,
     pub(crate) project: &'a str,
+    /// The path with names where it has parameters.
+    pub(crate) pattern: &'static str,
     parameters: Parameters<'a>,
 }
 
@@ -127,6 +128,11 @@ fn plain(name: &str, sent: &str) -> Result<String, Fault> {
     Ok(text.into_owned())
 }
 
+/// Every operation: its name, whether it is built, its method and its path.
+pub(crate) fn table() -> impl Iterator<Item = (Operation, &'static str, &'static str)> {
+    unsupported::ROWS.iter().map(|row| (row.operation, row.method, row.path))
+}
+
 /// Whether a path is one of a call, whose answers carry the id of the run (errors.md, "Envelope").
 pub(crate) fn is_invocation(path: &str) -> bool {
     let path = without_slash(path);
@@ -152,7 +158,8 @@ pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Refu
         }
         let Some(parameters) = parameters(row.path, path) else { continue };
         if row.method == method.as_str() {
-            return Ok(Route { operation: row.operation, project: parameters.project, parameters });
+            let (operation, pattern) = (row.operation, row.path);
+            return Ok(Route { operation, project: parameters.project, pattern, parameters });
         }
         known = Some(row.path);
         allow.push(row.method);

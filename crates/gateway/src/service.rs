@@ -4,7 +4,7 @@
 use std::{
     net::SocketAddr,
     pin::pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use crate::{
     activity::Arriving,
     answer::{self, Refusal, Response, Statuses},
+    api,
     auth::{self, Claim, Message, Payload},
     body::{self, Limit, Pace, Received},
     catch,
@@ -67,13 +68,14 @@ pub(crate) struct Service {
     metrics: Box<dyn Fn() -> String + Send + Sync>,
     links: download::Links,
     statuses: Statuses,
+    document: OnceLock<Bytes>,
 }
 
 impl Service {
     pub(crate) fn new(config: Config, engine: Arc<Engine>, metrics: Box<dyn Fn() -> String + Send + Sync>) -> Self {
         let links = download::Links::new(config.link_lifetime);
         let statuses = config.user_failure_status.into();
-        Self { config, engine, metrics, links, statuses }
+        Self { config, engine, metrics, links, statuses, document: OnceLock::new() }
     }
 
     /// Answers a request, whatever it is. `begun` is when its first byte was seen, where that is known.
@@ -131,7 +133,10 @@ impl Service {
         let caller = project::caller(&key, route.project, &head.headers)?;
         watch.lap(Phase::Authenticate);
         let call = Call { id, head, route, caller, body: received.bytes, arrived, watch, peer };
-        self.dispatch(call).await
+        let answer = self.dispatch(call).await;
+        #[cfg(debug_assertions)]
+        let answer = api::fit::check(&route, answer);
+        answer
     }
 
     async fn dispatch(&self, call: Call<'_>) -> Result<Response, Refusal> {
@@ -171,7 +176,10 @@ impl Service {
     ) -> Result<Response, Refusal> {
         let path = head.uri.path();
         let (token, reported) = (path.strip_prefix(download::PREFIX), report::project(path));
-        if token.is_none() && reported.is_none() && !matches!(path, "/healthz" | "/readyz" | "/metrics") {
+        if token.is_none()
+            && reported.is_none()
+            && !matches!(path, "/healthz" | "/readyz" | "/metrics" | "/openapi.json")
+        {
             return Err(Refusal::unknown_path());
         }
         if head.method != Method::GET && head.method != Method::HEAD {
@@ -185,6 +193,7 @@ impl Service {
             (_, Some(token)) => download::download(&self.engine, &self.links, token).await,
             ("/healthz", _) => Ok(health::alive()),
             ("/readyz", _) => Ok(health::ready(self.engine.ready())),
+            ("/openapi.json", _) => Ok(answer::json_text(self.document.get_or_init(document_text).clone())),
             _ => {
                 if !health::may_read_metrics(peer, &head.headers) {
                     self.authenticate(head, body, self.limit(Operation::ListFunctions), watch).await?;
@@ -253,6 +262,10 @@ impl Service {
             body::drain(body, most, HEARING).await;
         }
     }
+}
+
+fn document_text() -> Bytes {
+    serde_json::to_vec(&api::document()).expect("a document has text keys and is written to memory").into()
 }
 
 fn no_administrator() -> Fault {

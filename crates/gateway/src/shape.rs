@@ -6,14 +6,16 @@ mod fields;
 mod function;
 mod image;
 mod list;
-mod not_built;
-mod passive;
+pub(crate) mod not_built;
+pub(crate) mod passive;
 pub(crate) mod report;
 mod reservation;
 
 pub(crate) use dependency::{asks_for_public, dependencies, dependency, dependency_create, dependency_query};
 pub(crate) use draft::{code_update, create, spec_update};
 pub(crate) use fields::Fields;
+#[cfg(test)]
+pub(crate) use fields::asked;
 pub(crate) use function::{code, config, list_page};
 pub(crate) use list::query;
 pub(crate) use reservation::{

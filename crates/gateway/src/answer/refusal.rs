@@ -74,7 +74,8 @@ impl Refusal {
         response
     }
 
-    fn fault(&self) -> Fault {
+    /// What the caller is told.
+    pub(crate) fn fault(&self) -> Fault {
         match self {
             Self::Fault(fault) => fault.clone(),
             Self::MethodNotAllowed { allow } => {

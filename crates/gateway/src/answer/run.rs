@@ -21,6 +21,9 @@ const VERSION: HeaderName = HeaderName::from_static("x-cff-response-version");
 const CODE: HeaderName = HeaderName::from_static("x-func-err-code");
 const IS_USER_ERROR: HeaderName = HeaderName::from_static("x-is-func-err");
 
+/// Headers that tell of a run, beside its id.
+pub(crate) const RUN_HEADERS: [HeaderName; 6] = [SUMMARY, LOG, BILLING, VERSION, CODE, IS_USER_ERROR];
+
 /// Form of the answer, asked for by `X-CFF-Request-Version`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {

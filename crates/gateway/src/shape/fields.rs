@@ -1,5 +1,7 @@
 //! A JSON object of a request, read field by field with errors that name the field.
 
+#[cfg(test)]
+pub(crate) mod asked;
 mod bounded;
 
 use bytes::Bytes;
@@ -41,16 +43,18 @@ impl Fields {
 
     /// A field's value; `None` where it is absent or null.
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        asked(name, "any");
         self.0.get(name).filter(|value| !value.is_null())
     }
 
-    fn take(&mut self, name: &str) -> Option<Value> {
+    fn take(&mut self, name: &str, kind: &'static str) -> Option<Value> {
+        asked(name, kind);
         self.0.get_mut(name).map(Value::take).filter(|value| !value.is_null())
     }
 
     /// A text.
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Fault> {
-        match self.take(name) {
+        match self.take(name, "text") {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
             Some(other) => Err(wrong(name, "a text", &other)),
@@ -59,7 +63,7 @@ impl Fields {
 
     /// A whole number; the text of one counts, as old clients send it.
     pub(super) fn integer(&mut self, name: &str) -> Result<Option<i64>, Fault> {
-        let Some(value) = self.take(name) else { return Ok(None) };
+        let Some(value) = self.take(name, "integer") else { return Ok(None) };
         let number = match &value {
             Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
             Value::String(text) => text.trim().parse().ok(),
@@ -70,7 +74,7 @@ impl Fields {
 
     /// True or false; the texts of them count.
     pub(super) fn boolean(&mut self, name: &str) -> Result<Option<bool>, Fault> {
-        match self.take(name) {
+        match self.take(name, "flag") {
             None => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(flag)),
             Some(Value::String(text)) if text == "true" || text == "false" => Ok(Some(text == "true")),
@@ -80,7 +84,7 @@ impl Fields {
 
     /// An object.
     pub(super) fn object(&mut self, name: &str) -> Result<Option<Self>, Fault> {
-        match self.take(name) {
+        match self.take(name, "object") {
             None => Ok(None),
             Some(Value::Object(fields)) => Ok(Some(Self(fields))),
             Some(other) => Err(wrong(name, "an object", &other)),
@@ -89,7 +93,7 @@ impl Fields {
 
     /// A list of texts; `None` where it is absent or null.
     pub(super) fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, Fault> {
-        let items = match self.take(name) {
+        let items = match self.take(name, "texts") {
             None => return Ok(None),
             Some(Value::Array(items)) => items,
             Some(other) => return Err(wrong(name, "a list of texts", &other)),
@@ -107,7 +111,9 @@ impl Fields {
         name: &str,
         read: impl Fn(&mut Self) -> Result<T, Fault>,
     ) -> Result<Vec<T>, Fault> {
-        let items = match self.take(name) {
+        #[cfg(test)]
+        asked::within(&format!("{name}[]"), || drop(read(&mut Self::default())));
+        let items = match self.take(name, "objects") {
             None => return Ok(Vec::new()),
             Some(Value::Array(items)) => items,
             Some(other) => return Err(wrong(name, "a list", &other)),
@@ -132,9 +138,20 @@ impl Fields {
         name: &str,
         read: impl FnOnce(&mut Self) -> Result<T, Fault>,
     ) -> Result<Option<T>, Fault> {
-        let Some(mut object) = self.object(name)? else { return Ok(None) };
+        let Some(mut object) = self.object(name)? else {
+            #[cfg(test)]
+            asked::within(name, || drop(read(&mut Self::default())));
+            return Ok(None);
+        };
         read(&mut object).map(Some).map_err(|fault| inside(&fault, name))
     }
+}
+
+/// Tells a test that listens what a reader asks for.
+#[cfg_attr(not(test), expect(unused_variables, reason = "only tests listen"))]
+fn asked(name: &str, kind: &'static str) {
+    #[cfg(test)]
+    asked::note(name, kind);
 }
 
 /// The fault of a field, named by the path to it.

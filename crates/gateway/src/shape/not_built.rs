@@ -38,6 +38,12 @@ pub(super) fn refuse(fields: &Fields) -> Result<(), Fault> {
     })
 }
 
+/// The fields it looks at.
+#[cfg(test)]
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    FEATURES.iter().map(|(name, ..)| *name)
+}
+
 /// Only the words of the contract: another one is a mistake, which the engine names.
 fn is_other_code_type(value: &Value) -> bool {
     matches!(value.as_str(), Some("obs"))

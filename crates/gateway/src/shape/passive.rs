@@ -34,6 +34,12 @@ const SETTINGS: [(&str, Kind); 17] = [
     ("tags", Kind::Text),
 ];
 
+/// Their names.
+#[cfg(test)]
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().map(|(name, _)| *name)
+}
+
 /// Takes them out of a request.
 pub(super) fn take(fields: &mut Fields) -> Result<Map<String, Value>, Fault> {
     let mut passive = Map::new();

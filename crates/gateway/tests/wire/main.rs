@@ -225,6 +225,33 @@ async fn health_needs_no_credentials() {
 }
 
 #[tokio::test]
+async fn the_document_names_every_operation_to_everybody() {
+    let server = Server::start(Config::default()).await;
+    let answer = Request::new("GET", "/openapi.json", "").send(server.address).await;
+    assert_eq!((answer.status, answer.headers["content-type"].as_str()), (200, "application/json"));
+    let document = answer.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    let operations: Vec<_> = document["paths"]
+        .as_object()
+        .expect("paths")
+        .values()
+        .flat_map(|path| path.as_object().expect("methods").values())
+        .collect();
+    let is_built = |operation: &&&serde_json::Value| operation["x-fungraph"] != "not built";
+    assert_eq!(operations.len(), 92);
+    assert!(operations.iter().filter(is_built).count() >= 17);
+    for operation in &operations {
+        let has_501 = operation["responses"].get("501").is_some();
+        let has_success =
+            ["200", "201", "202", "204"].iter().any(|status| operation["responses"].get(status).is_some());
+        assert!(has_success || has_501, "{operation}");
+        assert_eq!(has_success, is_built(&operation), "{operation}");
+    }
+    assert_eq!(Request::new("POST", "/openapi.json", "").send(server.address).await.refusal(), "405 FSS.0400");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn without_authentication_everybody_is_the_administrator() {
     let server = Server::start(Config { auth: Auth::Off, ..Config::default() }).await;
     assert_eq!(Request::new("GET", &server.path(""), "").send(server.address).await.status, 200);

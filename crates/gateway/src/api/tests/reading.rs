@@ -1,0 +1,89 @@
+//! The bodies of the tables are what the readers in `shape` ask for: each field, its type, and nothing else.
+
+use std::collections::BTreeMap;
+
+use super::{super::field::Use, *};
+use crate::shape::{self, Fields, asked, not_built, passive};
+
+/// What reads the body of an operation.
+fn reader(operation: &str) -> Option<fn(Fields)> {
+    Some(match operation {
+        "CreateFunction" => |fields| drop(shape::create(fields)),
+        "UpdateFunctionConfig" => |fields| drop(shape::spec_update(fields)),
+        "UpdateFunctionCode" => |fields| drop(shape::code_update(fields)),
+        "UpdateFunctionMaxInstanceConfig" => |fields| drop(shape::most_instances(fields)),
+        "UpdateFunctionReservedInstancesCount" => |fields| drop(shape::reservation_update(fields)),
+        "CreateDependencyVersion" => |fields| drop(shape::dependency_create(fields)),
+        _ => return None,
+    })
+}
+
+/// Texts of whole numbers, which a number may stand for.
+const NUMERIC_TEXTS: [&str; 2] = ["custom_image.uid", "custom_image.gid"];
+
+#[test]
+fn bodies_are_read_as_the_tables_say() {
+    let mut wrong = Vec::new();
+    for entry in TABLES.iter().flat_map(|table| table.iter()) {
+        let Some(Body::Object(shape)) = entry.body else { continue };
+        let Some(reader) = reader(entry.name) else {
+            wrong.push(format!("{} has a body: say what reads it, in reader() of this test", entry.name));
+            continue;
+        };
+        let asked = asked::by(|| reader(Fields::default()));
+        let mut declared = BTreeMap::new();
+        declare("", shape, &mut declared);
+        for (path, (kind, use_)) in &declared {
+            let asked = asked.get(path).copied();
+            let is_kept = passive::names().any(|name| name == path);
+            let says_so = matches!(use_, Use::Stored | Use::Refused | Use::Ignored | Use::Ours(_));
+            if is_kept && asked.is_some() && !says_so {
+                wrong.push(format!("{} {path} is kept without effect, and not declared stored()", entry.name));
+            }
+            if !fits(path, kind, *use_, asked) {
+                wrong.push(format!(
+                    "{} {path} is declared as {kind}, {use_:?}; it is asked for as {asked:?}",
+                    entry.name
+                ));
+            }
+        }
+        // Clients send a setting where it has no place, too, and are told the same.
+        let is_refused = |path: &str| not_built::names().any(|name| name == path);
+        let unknown = asked.keys().filter(|path| !declared.contains_key(*path) && !is_refused(path));
+        wrong.extend(unknown.map(|path| format!("{} {path} is read and not declared", entry.name)));
+    }
+    assert!(wrong.is_empty(), "crates/gateway/src/api/ and crates/gateway/src/shape/ disagree:\n{}", wrong.join("\n"));
+}
+
+fn fits(path: &str, kind: &str, use_: Use, asked: Option<&str>) -> bool {
+    match (use_, asked) {
+        (Use::Ignored, asked) => asked.is_none(),
+        (_, None) => false,
+        (Use::Refused, Some(_)) | (_, Some(asked::ANY)) => true,
+        (_, Some(asked)) => asked == kind || (NUMERIC_TEXTS.contains(&path) && asked == "integer"),
+    }
+}
+
+fn declare(at: &str, shape: &Shape, declared: &mut BTreeMap<String, (&'static str, Use)>) {
+    for field in shape.fields() {
+        let path = format!("{at}{}", field.name);
+        let (kind, below) = match field.kind {
+            Kind::Text | Kind::Time => ("text", ""),
+            Kind::Integer | Kind::Long => ("integer", ""),
+            Kind::Number => ("number", ""),
+            Kind::Flag => ("flag", ""),
+            Kind::Any => ("any", ""),
+            Kind::Texts => ("texts", ""),
+            Kind::TextMap => ("object", ""),
+            Kind::Object(_) => ("object", "."),
+            Kind::Objects(_) => ("objects", "[]."),
+        };
+        // What is inside of an object that is only kept, or refused, is nobody's.
+        if let Some(inner) = inside(field)
+            && !matches!(field.use_, Use::Stored | Use::Refused | Use::Ignored)
+        {
+            declare(&format!("{path}{below}"), inner, declared);
+        }
+        declared.insert(path, (kind, field.use_));
+    }
+}

@@ -1,0 +1,9 @@
+//! Words and forms that several shapes share.
+
+/// Names of functions, packages, aliases and test events.
+pub(super) const NAME: &str = "^[A-Za-z]([A-Za-z0-9_-]*[A-Za-z0-9])?$";
+
+/// Names of dependencies.
+pub(super) const DOTTED_NAME: &str = "^[A-Za-z]([A-Za-z0-9._-]*[A-Za-z0-9])?$";
+
+pub(super) const CODE_TYPES: [&str; 5] = ["inline", "zip", "obs", "jar", "Custom-Image-Swr"];
