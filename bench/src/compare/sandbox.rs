@@ -24,6 +24,7 @@ impl Sandboxes {
             engine: Engine::default(),
             accept_missing: Vec::new(),
             egress: None,
+            shares: Vec::new(),
         };
         Ok(Self { spawner: Spawner::connect(start(&config)?)?, launched: 0, _folder: folder })
     }
@@ -46,6 +47,7 @@ impl Sandboxes {
             id: format!("n{}", self.launched),
             binds: Vec::new(),
             late: None,
+            mount_points: Vec::new(),
             links: Vec::new(),
             args: vec!["/bin/true".to_owned()],
             env: Vec::new(),

@@ -5,6 +5,7 @@
 //! once and checks it, before a port is bound.
 
 mod document;
+mod mounts;
 mod nearest;
 mod reader;
 mod settings;
@@ -12,6 +13,7 @@ mod settings;
 mod tests;
 
 pub(crate) use document::Document;
+pub(crate) use mounts::Mount;
 pub(crate) use settings::{Network, Runtimes, Settings};
 
 /// A setting that cannot be accepted, or a file that cannot be read: the text says what is allowed.

@@ -10,14 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fungraph_engine::{Engine, Parts};
+use fungraph_engine::{Engine, MountName, MountNames, Parts};
 use fungraph_instance::{Interpreters, NativeBootstrap, SandboxLauncher};
+use fungraph_model::ProjectId;
 use fungraph_pool::Pool;
-use fungraph_sandbox::{Egress, Spawner, SpawnerProcess, Wall, WallState};
+use fungraph_sandbox::{Egress, Share, Spawner, SpawnerProcess, Wall, WallState};
 use fungraph_store::images::{Credentials, read_credentials};
 use fungraph_store::{ImageLimits, ImageSettings, Images, LogLimits, Logs, PackageLimits, Packages, Store};
 
-use crate::config::{Network, Settings};
+use crate::config::{Mount, Network, Settings};
 use crate::data_folder::DataFolder;
 use crate::environment;
 use crate::exit::Stop;
@@ -64,6 +65,7 @@ impl Ground {
             engine,
             accept_missing: walls(settings)?,
             egress: egress(settings),
+            shares: shown(shares(settings, folder.path())?)?,
         };
         let process = fungraph_sandbox::start(&config)?;
         if let Some(WallState::Missing { why, remedy }) = process.egress() {
@@ -171,7 +173,7 @@ impl Platform {
             config: engine(settings),
             store: Store::open(&store).await.context("cannot open the database")?,
             packages: Packages::open(&here, PackageLimits::default()).context("cannot open the code packages")?,
-            images: Images::open(&here, images(settings, credentials), ImageLimits::default())
+            images: Images::open(&here, images(settings, credentials), image_limits(settings))
                 .context("cannot open the images")?,
             logs: Logs::open(&here, logs(settings)).context("cannot open the logs")?,
             pool: Pool::new(pool(settings), Arc::new(launcher(settings, network, &folder, spawner.clone(), native)?)),
@@ -200,6 +202,46 @@ fn network(settings: &Settings, process: &SpawnerProcess) -> fungraph_sandbox::N
         Network::Egress | Network::None => fungraph_sandbox::Network::None,
         Network::Host => fungraph_sandbox::Network::Host,
     }
+}
+
+/// The operator's folders. None may hold our own, or be in it: who mounts it chooses the owner that he is.
+///
+/// # Errors
+/// One of them does.
+pub(crate) fn shares(settings: &Settings, data_folder: &Path) -> anyhow::Result<Vec<Share>> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let ours = real(data_folder);
+    let share = |mount: &Mount| {
+        let path = real(&mount.path);
+        if path.starts_with(&ours) || ours.starts_with(&path) {
+            return Err(Stop::usage(format!(
+                "mounts.{}.path = {:?} is not possible: it and the data folder {} are one in the other; choose another folder",
+                mount.name,
+                mount.path.display().to_string(),
+                ours.display()
+            )));
+        }
+        Ok(Share { name: mount.name.clone(), path: mount.path.clone(), read_only: mount.read_only })
+    };
+    settings.mounts.iter().map(share).collect()
+}
+
+/// Seen to before the spawner does: what is wrong with a setting is told as such.
+fn shown(shares: Vec<Share>) -> anyhow::Result<Vec<Share>> {
+    for share in &shares {
+        if let WallState::Missing { why, remedy } = fungraph_sandbox::inspect_share(share) {
+            return Err(Stop::usage(format!("mounts.{} cannot be given to functions: {why}; {remedy}", share.name)));
+        }
+    }
+    Ok(shares)
+}
+
+fn mount_names(settings: &Settings) -> MountNames {
+    let name = |mount: &Mount| MountName {
+        name: mount.name.clone(),
+        projects: mount.projects.as_ref().map(|projects| projects.iter().cloned().map(ProjectId).collect()),
+    };
+    MountNames(settings.mounts.iter().map(name).collect())
 }
 
 fn launcher(
@@ -239,12 +281,22 @@ fn engine(settings: &Settings) -> fungraph_engine::Config {
         code_bytes_per_project: settings.limits.code_per_project,
         strict_runtimes: settings.runtimes.strict,
         image_pull: settings.images.pull,
+        mounts: mount_names(settings),
     }
 }
 
 fn images(settings: &Settings, credentials: Credentials) -> ImageSettings {
     let (registries, insecure) = (settings.images.registries.clone(), settings.images.insecure.clone());
     ImageSettings { registries, insecure, credentials }
+}
+
+fn image_limits(settings: &Settings) -> ImageLimits {
+    ImageLimits {
+        total_bytes: settings.images.total,
+        project_bytes: settings.images.per_project,
+        unused: settings.images.unused,
+        ..ImageLimits::default()
+    }
 }
 
 /// Accounts for registries.

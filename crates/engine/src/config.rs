@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::MountNames;
+
 /// What an operator may change about the platform itself.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -21,6 +23,8 @@ pub struct Config {
     pub strict_runtimes: bool,
     /// How long a request waits for the image it names; 300 s.
     pub image_pull: Duration,
+    /// Folders that functions may mount.
+    pub mounts: MountNames,
 }
 
 impl Default for Config {
@@ -34,6 +38,7 @@ impl Default for Config {
             reserved_instances: 90,
             strict_runtimes: false,
             image_pull: Duration::from_secs(300),
+            mounts: MountNames::default(),
         }
     }
 }

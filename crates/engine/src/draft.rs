@@ -82,8 +82,34 @@ pub struct SpecDraft {
     pub dynamic_memory: Option<bool>,
     /// `custom_image`, of an update; a new function has it in its code.
     pub image: Option<ImageDraft>,
+    /// `mount_config`; one that is given replaces all mounts.
+    pub mounts: Option<MountsDraft>,
     /// Settings that are stored and given back without effect, by their API names.
     pub passive: Map<String, Value>,
+}
+
+/// `mount_config`.
+#[derive(Clone, Debug, Default)]
+pub struct MountsDraft {
+    /// `mount_user.user_id`.
+    pub user_id: Option<i64>,
+    /// `mount_user.user_group_id`.
+    pub group_id: Option<i64>,
+    /// `func_mounts`.
+    pub list: Vec<MountDraft>,
+}
+
+/// One of `func_mounts`.
+#[derive(Clone, Debug, Default)]
+pub struct MountDraft {
+    /// `mount_type`.
+    pub kind: Option<String>,
+    /// `mount_resource`.
+    pub resource: Option<String>,
+    /// `mount_share_path`.
+    pub share_path: Option<String>,
+    /// `local_mount_path`.
+    pub local_path: Option<String>,
 }
 
 /// `strategy_config`.

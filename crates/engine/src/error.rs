@@ -10,10 +10,10 @@ pub enum Error {
     /// The caller is told why.
     #[error(transparent)]
     Refused(#[from] Fault),
-    /// No interpreter for a function that exists: it was there when the function was created.
+    /// No interpreter, or no mount, for a function that exists: it was there when the function was created.
     #[error("{message}")]
     ExecutorMissing {
-        /// What to install.
+        /// What is missing, and what to do.
         message: String,
         /// The version that cannot run.
         version: Arc<FunctionVersion>,

@@ -71,10 +71,13 @@ impl Engine {
         let runtime = validate::runtime(draft.spec.runtime.as_deref())?;
         let spec = validate::new_spec(draft.spec, runtime)?;
         self.check_runtime(runtime)?;
+        self.check_mounts(&caller.project, &spec.mounts)?;
         let key = FunctionKey { project: caller.project.clone(), package, name };
         if self.read(&key).await?.is_some() {
             return Err(exists(&key));
         }
+        // A pull may take minutes and gigabytes: what can be said without one is said before.
+        self.check_quota(caller, 0, true).await?;
         let pulled = self.image_of(&key, &draft.code, runtime, None).await?;
         let _upload = self.uploads.read().await;
         let dependencies = self.attached(&caller.project, draft.attached).await?.unwrap_or_default();
@@ -192,6 +195,8 @@ impl Engine {
             None => None,
             Some(image) => {
                 let old = self.read(&key).await?.ok_or_else(|| missing(&key))?;
+                check_same_runtime(runtime, &old)?;
+                validate::changed_spec(draft.clone(), &old.spec)?;
                 let code = CodeDraft { image: Some(image), ..CodeDraft::default() };
                 self.image_of(&key, &code, old.spec.runtime, old.image.as_ref()).await?
             }
@@ -199,11 +204,11 @@ impl Engine {
         let _upload = self.uploads.read().await;
         let dependencies = self.attached(&key.project, attached).await?;
         self.update(&key, |old| {
-            if runtime.is_some_and(|runtime| runtime != old.spec.runtime) {
-                let now = old.spec.runtime.name();
-                return Err(Fault::new(ErrorCode::BadRuntime, format!("runtime cannot be changed. It is {now}")));
-            }
+            check_same_runtime(runtime, &old)?;
             let spec = validate::changed_spec(draft.clone(), &old.spec)?;
+            if draft.mounts.is_some() {
+                self.check_mounts(&key.project, &spec.mounts)?;
+            }
             let dependencies = dependencies.clone().unwrap_or(old.dependencies);
             check_attached(spec.runtime, &dependencies)?;
             let (code, image) = with_image(pulled.as_ref(), old.code, old.image);
@@ -297,6 +302,7 @@ impl Engine {
             message: unavailable.message(),
             version: Arc::clone(version),
         })?;
+        self.mounts_are_there(version)?;
         let root = self.root(version);
         let code = if root.is_some() { self.images.no_code() } else { self.packages.tree_of(version) };
         Ok(Plan { version: Arc::clone(version), interpreter: choice.interpreter, code, root })
@@ -452,6 +458,14 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+fn check_same_runtime(new: Option<Runtime>, old: &FunctionVersion) -> Result<(), Fault> {
+    let now = old.spec.runtime;
+    if new.is_some_and(|new| new != now) {
+        return Err(Fault::new(ErrorCode::BadRuntime, format!("runtime cannot be changed. It is {}", now.name())));
+    }
+    Ok(())
 }
 
 /// An image brings all it needs.

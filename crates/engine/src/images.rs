@@ -1,13 +1,13 @@
 //! Container images as functions (contract: custom-runtime.md section 3): pulled when a function is created or changed, never for a call.
 
-use std::sync::Arc;
+use std::{io::ErrorKind, sync::Arc};
 
 use fungraph_instance::Root;
 use fungraph_model::{
     CodePackage, CodeType, ErrorCode, Fault, FunctionImage, FunctionKey, FunctionVersion, ImageDefaults, Language,
-    Runtime,
+    ProjectId, Runtime,
 };
-use fungraph_store::{ImageConfig, ImageError, images::Held};
+use fungraph_store::{ImageConfig, ImageError, InUse, images::Held};
 use tokio::time::timeout;
 
 use crate::{Engine, Error, draft::ImageDraft, validate};
@@ -35,12 +35,21 @@ impl Engine {
     ) -> Result<Pulled, Error> {
         let image = checked(draft, old)?;
         let limit = self.config.image_pull;
-        let pulled = timeout(limit, self.images.pull(&image.name)).await;
+        let in_use = self.images_in_use(&key.project).await?;
+        let pulled = timeout(limit, self.images.pull(&image.name, in_use)).await;
         let held = match pulled {
             Ok(Ok(held)) => held,
             Ok(Err(ImageError::Refused(fault))) => {
                 tracing::warn!(function = %key, image = image.name, reason = fault.message, "an image was not pulled");
                 return Err(fault.into());
+            }
+            Ok(Err(ImageError::Io { source, action, path })) if source.kind() == ErrorKind::StorageFull => {
+                tracing::error!(path = %path.display(), action, "the disk is full, so no image can be pulled");
+                return Err(Fault::new(
+                    ErrorCode::Unavailable,
+                    "The disk of this server is full. Ask its operator to make room",
+                )
+                .into());
             }
             Ok(Err(error)) => return Err(Error::internal("keep an image", error)),
             Err(_) => {
@@ -64,6 +73,13 @@ impl Engine {
             .into());
         }
         Ok(Pulled { image, code, _held: held })
+    }
+
+    async fn images_in_use(&self, project: &ProjectId) -> Result<InUse, Error> {
+        let moment = self.images.now();
+        let functions = self.store.images_in_use().await;
+        let functions = functions.map_err(|source| Error::internal("list the images in use", source))?;
+        Ok(InUse::of(moment, project.clone(), functions, self.pool.digests().into_iter().collect()))
     }
 
     /// The root file system of a function that is an image.

@@ -434,10 +434,14 @@ fn note_start_failure(error: StartError, request: RequestId, ran: &mut Ran) -> F
         }
         StartError::Launch(error) => {
             tracing::error!(%request, cause = crate::error::chain(&error), "an instance could not be started");
-            executor_failure(
-                "the platform could not start the runtime of this function; \
-                 the operator finds the cause in the server's log under the request id",
-            )
+            let why = error
+                .told
+                .as_deref()
+                .unwrap_or("the operator finds the cause in the server's log under the request id");
+            let failure =
+                executor_failure(&format!("the platform could not start the runtime of this function; {why}"));
+            ran.log.failure(&failure);
+            failure
         }
     }
 }
@@ -454,7 +458,7 @@ fn executor_missing(
     started: Timestamp,
     mut watch: Stopwatch,
 ) -> Ran {
-    tracing::error!(function = %version.key, %request, message, "a function has no interpreter any more");
+    tracing::error!(function = %version.key, %request, message, "what a function runs with is not there any more");
     watch.lap(Phase::Resolve);
     let mut ran = Ran::start(request, Arc::clone(version), started, watch);
     let failure = executor_failure(message);

@@ -14,6 +14,7 @@ mod identity;
 mod images;
 mod invoke;
 mod jobs;
+mod mounts;
 mod report;
 mod reserve;
 mod resolve;
@@ -27,8 +28,8 @@ pub use call_record::OpenRecord;
 pub use config::Config;
 pub use dependencies::{DependencyFilter, DependencyList};
 pub use draft::{
-    AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, ReservationDraft, ScheduleDraft,
-    SpecDraft, StrategyDraft,
+    AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, MountDraft, MountsDraft,
+    ReservationDraft, ScheduleDraft, SpecDraft, StrategyDraft,
 };
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
@@ -36,6 +37,7 @@ pub use functions::{FunctionCode, FunctionList, ListQuery};
 pub use fungraph_instance::{AnswerHead, AnswerSink, AnswerStream, Piece, answer_stream};
 pub use identity::Credentials;
 pub use invoke::{Invocation, InvokeRequest};
+pub use mounts::{MountName, MountNames};
 pub use report::Report;
 pub use reserve::{ReservationList, ReservationQuery};
 pub use stopwatch::Stopwatch;

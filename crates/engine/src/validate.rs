@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use fungraph_model::{ErrorCode, Fault, FunctionSpec, HookSpec, Language, Runtime, Secret, Strategy, limits};
+use fungraph_model::{ErrorCode, Fault, FunctionSpec, HookSpec, Language, Mounts, Runtime, Secret, Strategy, limits};
 use serde_json::{Map, Value};
 
-use crate::{SpecDraft, StrategyDraft};
+use crate::{SpecDraft, StrategyDraft, mounts};
 
 /// Words that stand where a function's URN can stand in a path (contract: conventions.md, "Paths").
 const RESERVED_NAMES: [&str; 7] = [
@@ -97,6 +97,7 @@ pub(crate) fn new_spec(draft: SpecDraft, runtime: Runtime) -> Result<FunctionSpe
         strategy: Strategy::default(),
         description: String::new(),
         dynamic_memory: false,
+        mounts: Mounts::default(),
         passive: "{}".to_owned(),
     };
     changed_spec(draft, &fresh)
@@ -120,6 +121,7 @@ pub(crate) fn changed_spec(draft: SpecDraft, old: &FunctionSpec) -> Result<Funct
         strategy: draft.strategy.map_or(Ok(old.strategy), |strategy_draft| strategy(strategy_draft, old.strategy))?,
         description: draft.description.map_or(Ok(old.description.clone()), description)?,
         dynamic_memory: draft.dynamic_memory.unwrap_or(old.dynamic_memory),
+        mounts: draft.mounts.map_or_else(|| Ok(old.mounts.clone()), mounts::checked)?,
         passive: passive(draft.passive, &old.passive),
     })
 }

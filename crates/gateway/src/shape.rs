@@ -6,6 +6,7 @@ mod fields;
 mod function;
 mod image;
 mod list;
+mod mount;
 pub(crate) mod not_built;
 pub(crate) mod passive;
 pub(crate) mod report;

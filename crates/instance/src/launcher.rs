@@ -21,6 +21,8 @@ pub struct Blueprint {
     pub memory_mb: Option<u32>,
     /// Its root file system and user, where they are not the usual ones.
     pub root: Option<Arc<Root>>,
+    /// Where its function has mounts: folders that are empty until it is known whose they are.
+    pub mount_points: Vec<String>,
 }
 
 /// A container image, unpacked, and whom it runs as.
@@ -39,7 +41,7 @@ impl Blueprint {
     #[must_use]
     pub fn new(interpreter: Arc<Interpreter>, tmp_mb: u32, memory_mb: u32) -> Self {
         let memory_mb = (interpreter.language == Language::Java).then_some(memory_mb);
-        Self { interpreter, tmp_mb, memory_mb, root: None }
+        Self { interpreter, tmp_mb, memory_mb, root: None, mount_points: Vec::new() }
     }
 
     /// The memory limit of a blank one, in MB.
@@ -68,7 +70,10 @@ impl Plan {
     pub fn blueprint(&self) -> Blueprint {
         let spec = &self.version.spec;
         let usual = Blueprint::new(Arc::clone(&self.interpreter), spec.tmp_mb, spec.memory_mb);
-        Blueprint { root: self.root.clone(), ..usual }
+        let mut mount_points: Vec<String> = spec.mounts.list.iter().map(|mount| mount.local_path.clone()).collect();
+        // In one order, so that all functions with the same ones share what is ready.
+        mount_points.sort();
+        Blueprint { root: self.root.clone(), mount_points, ..usual }
     }
 }
 
@@ -76,7 +81,12 @@ impl fmt::Display for Blueprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} with {} MB of /tmp", self.interpreter, self.tmp_mb)?;
         self.memory_mb.map_or(Ok(()), |memory_mb| write!(f, " and {memory_mb} MB of memory"))?;
-        self.root.as_ref().map_or(Ok(()), |root| write!(f, " in {}", root.tree.display()))
+        self.root.as_ref().map_or(Ok(()), |root| write!(f, " in {}", root.tree.display()))?;
+        if self.mount_points.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " with mounts at {}", self.mount_points.join(", "))
+        }
     }
 }
 
@@ -130,6 +140,8 @@ pub struct Ended {
 pub struct LaunchError {
     /// The function it was for, or the kind of blank instance.
     pub of: String,
+    /// What the function's author may know of it: it names nothing of the host.
+    pub told: Option<String>,
     /// The cause.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
@@ -140,6 +152,6 @@ impl LaunchError {
     #[must_use]
     pub fn too_slow(of: &impl fmt::Display, limit: Duration) -> Self {
         let source = format!("it was not there within {} seconds", limit.as_secs());
-        Self { of: of.to_string(), source: source.into() }
+        Self { of: of.to_string(), told: None, source: source.into() }
     }
 }

@@ -12,8 +12,10 @@ use std::{
     time::Duration,
 };
 
-use fungraph_model::{Language, limits};
-use fungraph_sandbox::{Bind, ExitStatus, Fit, Launch, Limits, Network, Sandbox, Spawner, User};
+use fungraph_model::{Language, Mounts, limits};
+use fungraph_sandbox::{
+    Bind, Error as SandboxError, ExitStatus, Fit, Launch, Limits, Mount, Network, Sandbox, Spawner, User,
+};
 use tokio::{
     io::AsyncReadExt,
     net::{UnixStream, unix::pipe},
@@ -111,6 +113,7 @@ impl Shared {
             user: User::FUNCTION,
             binds,
             late: Some(CODE_ROOT.to_owned()),
+            mount_points: Vec::new(),
             links: Vec::new(),
             args,
             env: environment(),
@@ -139,11 +142,12 @@ impl Shared {
     }
 
     async fn start(self: &Arc<Self>, blueprint: &Blueprint) -> Result<Launched, Cause> {
-        let launch = match blueprint.interpreter.language {
+        let mut launch = match blueprint.interpreter.language {
             Language::Custom if blueprint.root.is_some() => self.image_launch(blueprint).await?,
             Language::Custom => self.native_launch(blueprint).await?,
             language => self.interpreter_launch(language, blueprint).await?,
         };
+        launch.mount_points.clone_from(&blueprint.mount_points);
         let (sandbox, socket, output) = self.run(launch).await?;
         let process = Sandboxed { sandbox, config: Arc::clone(&self.config) };
         Ok(Launched { socket, output, process: Box::new(process) })
@@ -259,10 +263,23 @@ fn fit_message(config: &Config, plan: &Plan) -> Fit {
     let memory_mb = plan.version.spec.memory_mb;
     Fit {
         source: config.data_folder.join(&plan.code),
+        mounts: mounts(&plan.version.spec.mounts),
         memory_bytes: u64::from(memory_mb) << 20,
         cpu_millicores: limits::cpu_millicores(memory_mb),
         cpu_quota: config.cpu_quota,
     }
+}
+
+fn mounts(mounts: &Mounts) -> Vec<Mount> {
+    let (uid, gid) = mounts.user.owner();
+    let mount = |mount: &fungraph_model::Mount| Mount {
+        place: mount.local_path.clone(),
+        share: mount.resource.clone(),
+        folder: mount.folder().to_owned(),
+        uid,
+        gid,
+    };
+    mounts.list.iter().map(mount).collect()
 }
 
 fn nonblocking(fd: OwnedFd) -> io::Result<OwnedFd> {
@@ -287,7 +304,11 @@ fn environment() -> Vec<(String, String)> {
 impl Launcher for SandboxLauncher {
     fn launch<'a>(&'a self, blueprint: &'a Blueprint) -> BoxFuture<'a, Result<Launched, LaunchError>> {
         Box::pin(async move {
-            self.shared.start(blueprint).await.map_err(|source| LaunchError { of: blueprint.to_string(), source })
+            self.shared.start(blueprint).await.map_err(|source| LaunchError {
+                of: blueprint.to_string(),
+                told: None,
+                source,
+            })
         })
     }
 }
@@ -315,7 +336,10 @@ impl Process for Sandboxed {
     fn fit<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), LaunchError>> {
         Box::pin(async move {
             let fitted = self.sandbox.fit(fit_message(&self.config, plan)).await;
-            fitted.map_err(|error| LaunchError { of: plan.version.key.to_string(), source: error.into() })
+            fitted.map_err(|error| {
+                let told = if let SandboxError::Fit { told, .. } = &error { told.clone() } else { None };
+                LaunchError { of: plan.version.key.to_string(), told, source: error.into() }
+            })
         })
     }
 

@@ -94,10 +94,20 @@ codes! {
     BadImageUrl = "FSS.1034",
     /// The registry has no such image, or does not give it to this server.
     ImageMissing = "FSS.1035",
+    /// The same folder is mounted twice.
+    MountExists = "FSS.1038",
+    /// `local_mount_path`.
+    BadMountPath = "FSS.1039",
     /// The project holds its most functions.
     TooManyFunctions = "FSS.1041",
     /// Code of the project over its quota.
     CodeQuota = "FSS.1042",
+    /// The project holds its most dependencies.
+    TooManyDependencies = "FSS.1045",
+    /// More mounts than a function may have.
+    TooManyMounts = "FSS.1049",
+    /// `mount_resource`: the operator gives no such folder to this project.
+    MountNotFound = "FSS.1050",
     /// Function missing on a management path.
     FunctionNotFound = "FSS.1051",
     /// Version missing on a management path.
@@ -112,6 +122,8 @@ codes! {
     PackageTooLarge = "FSS.1071",
     /// Inline code over 10 KB.
     InlineTooLarge = "FSS.1072",
+    /// `mount_user`.
+    BadMountUser = "FSS.1075",
     /// More reserved instances than an account, or the host, may have.
     TooManyReserved = "FSS.1076",
     /// Event over 6 MB.

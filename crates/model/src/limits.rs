@@ -47,6 +47,8 @@ pub const DEPENDENCY_BYTES: usize = 41_943_040;
 pub const DEPENDENCY_NAME_CHARS: usize = 96;
 /// Dependencies of one function.
 pub const DEPENDENCIES: usize = 20;
+/// Mounts of one function.
+pub const MOUNTS: usize = 5;
 /// Functions on one page of a list; the same for lists of reserved instances.
 pub const PAGE_FUNCTIONS: u32 = 400;
 /// Reserved instances of one version or alias.

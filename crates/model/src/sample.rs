@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::{
-    CodePackage, CodeType, Digest, DomainId, FunctionKey, FunctionSpec, FunctionVersion, ProjectId, Runtime, Strategy,
+    CodePackage, CodeType, Digest, DomainId, FunctionKey, FunctionSpec, FunctionVersion, Mounts, ProjectId, Runtime,
+    Strategy,
 };
 
 /// A Python function `name` of project `p`.
@@ -29,6 +30,7 @@ pub fn function(name: &str) -> FunctionVersion {
             strategy: Strategy::default(),
             description: String::new(),
             dynamic_memory: false,
+            mounts: Mounts::default(),
             passive: "{}".into(),
         },
         code: CodePackage {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{Language, Runtime, Secret};
+use crate::{Language, Mounts, Runtime, Secret};
 
 /// Everything a version is configured with. Made by engine from a request; each field is inside its range.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct FunctionSpec {
     pub description: String,
     /// Whether `X-Cff-Instance-Memory` counts.
     pub dynamic_memory: bool,
+    /// What it sees of the operator's folders.
+    pub mounts: Mounts,
     /// Settings that are stored and given back but have no effect yet: a JSON object with the API's field names.
     pub passive: String,
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::egress::Egress;
 use crate::engine::Engine;
+use crate::share::Share;
 use crate::wall::Wall;
 
 /// Settings of one spawner. Exactly one spawner runs per data folder; the caller holds that folder's lock.
@@ -22,4 +23,6 @@ pub struct Config {
     pub accept_missing: Vec<Wall>,
     /// The way out of sandboxes that are launched with [`Network::Egress`](crate::Network); none if there shall be no such sandbox.
     pub egress: Option<Egress>,
+    /// Folders of the host that sandboxes may have. One that cannot be shown makes [`start`](crate::start()) fail.
+    pub shares: Vec<Share>,
 }

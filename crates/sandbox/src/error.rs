@@ -44,6 +44,8 @@ pub enum Error {
         id: String,
         /// What failed, as the spawner told it.
         reason: String,
+        /// What of it others than the operator may know: it names nothing of the host.
+        told: Option<String>,
     },
     /// The spawner is gone, and with it every sandbox.
     #[error("the spawner is gone")]

@@ -17,6 +17,8 @@ pub struct Launch {
     pub binds: Vec<Bind>,
     /// A folder inside that is empty at the start and is filled, once and read-only, by [`Fit`](crate::Fit).
     pub late: Option<String>,
+    /// Folders inside that are empty at the start, and are filled likewise with the operator's [shares](crate::Share).
+    pub mount_points: Vec<String>,
     /// Symlinks made in the root: (absolute path inside, target).
     pub links: Vec<(String, String)>,
     /// The command line; `args[0]` is an absolute path inside.
@@ -133,6 +135,12 @@ pub enum InvalidLaunch {
     /// The user is root, or none that a sandbox has.
     #[error("user and group must be 1 to 65534")]
     User,
+    /// A part of a share is not named plainly.
+    #[error("the folder {folder:?} of a mount must be relative and without `..`")]
+    Folder {
+        /// As given.
+        folder: String,
+    },
     /// A limit is zero or below what a process needs to exist.
     #[error("the limit {what} is too small")]
     Limit {
@@ -167,14 +175,16 @@ impl Launch {
                 return Err(InvalidLaunch::BelowUsr { target: bind.target.clone() });
             }
         }
-        if let Some(path) = &self.late {
-            check_own_target(path)?;
-        }
-        for (path, _) in &self.links {
+        for path in self.late_places().chain(self.links.iter().map(|(path, _)| path)) {
             check_own_target(path)?;
         }
         check_nesting(self)?;
         check_limits(&self.limits)
+    }
+
+    /// All that is filled after its start.
+    pub(crate) fn late_places(&self) -> impl Iterator<Item = &String> {
+        self.late.iter().chain(&self.mount_points)
     }
 }
 
@@ -221,7 +231,7 @@ pub(crate) fn check_source(source: &Path) -> Result<(), InvalidLaunch> {
 }
 
 /// A place that is made for this launch, so it cannot be in the host's `/usr`.
-fn check_own_target(path: &str) -> Result<(), InvalidLaunch> {
+pub(crate) fn check_own_target(path: &str) -> Result<(), InvalidLaunch> {
     check_target(path)?;
     if below(path, "/usr") { Err(InvalidLaunch::BelowUsr { target: path.to_owned() }) } else { Ok(()) }
 }
@@ -247,7 +257,8 @@ fn check_target(path: &str) -> Result<(), InvalidLaunch> {
 /// Mount points inside mounts would have to exist in somebody's folder, and the order would matter: neither is wanted.
 fn check_nesting(launch: &Launch) -> Result<(), InvalidLaunch> {
     let binds = launch.binds.iter().filter(|bind| !bind.is_below_usr()).map(|bind| &bind.target);
-    let places: Vec<&String> = binds.chain(&launch.late).chain(launch.links.iter().map(|(path, _)| path)).collect();
+    let places: Vec<&String> =
+        binds.chain(launch.late_places()).chain(launch.links.iter().map(|(path, _)| path)).collect();
     for (index, outer) in places.iter().enumerate() {
         for (other, inner) in places.iter().enumerate() {
             if index != other && below(inner, outer) {
@@ -298,6 +309,7 @@ mod tests {
             user: User::FUNCTION,
             binds: vec![Bind { source: "/srv/code".into(), target: "/opt/function/code".into() }],
             late: None,
+            mount_points: vec![],
             links: vec![],
             args: vec!["/bin/sh".into()],
             env: vec![("PATH".into(), "/usr/bin".into())],
@@ -374,6 +386,12 @@ mod tests {
         check(|l| l.binds.push(bind("/srv", "/opt/function/code/x")), &nested("/opt/function/code/x"));
         check(|l| l.links.push(("/opt/function/code".into(), "x".into())), &nested("/opt/function/code"));
         check(|l| l.late = Some("/opt/function/code/x".into()), &nested("/opt/function/code/x"));
+        check(
+            |l| l.mount_points = vec!["/mnt/a".into(), "/opt/function/code/x".into()],
+            &nested("/opt/function/code/x"),
+        );
+        let twice = Err(InvalidLaunch::Nested { inner: "/mnt/a".into(), outer: "/mnt/a".into() });
+        check(|l| l.mount_points = vec!["/mnt/a".into(), "/mnt/a".into()], &twice);
     }
 
     #[test]

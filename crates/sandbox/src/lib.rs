@@ -19,7 +19,7 @@
 //! | wall | how |
 //! |---|---|
 //! | namespaces | pid, mount, net, ipc, uts, cgroup and user, the last with 65,536 host ids of its own |
-//! | files | read-only root made of the host's `/usr` and a few files of `/etc`, or of a folder such as an image; read-only binds; `/tmp` is an ext4 image of the given size |
+//! | files | read-only root made of the host's `/usr` and a few files of `/etc`, or of a folder such as an image; read-only binds; `/tmp` is an ext4 image of the given size; folders that the operator gives away by name, under owners of their own |
 //! | privilege | uid 1003 or another one that is not root, no capability in any set, `no_new_privs`, the seccomp filters of `spawner/seccomp.rs` |
 //! | limits | memory without swap, CPU weight or quota, processes, open files, no core files; never the address space, which breaks V8 and the JVM |
 //! | network | loopback of its own, with a filtered way out (`spawner/network.rs`), or the host's by the operator's word |
@@ -50,6 +50,7 @@ mod launch;
 mod message;
 mod privileges;
 mod refusals;
+mod share;
 mod spawner;
 mod start;
 mod wall;
@@ -66,6 +67,7 @@ pub use gauge::MemoryGauge;
 pub use inside::socket;
 pub use launch::{Bind, InvalidLaunch, Launch, Limits, Network, User};
 pub use privileges::drop_privileges;
+pub use share::{Mount, Share, inspect_share};
 pub use spawner::closed_ways;
 pub use spawner::spawner_main;
 pub use start::{SPAWNER_COMMAND, SpawnerProcess, start};

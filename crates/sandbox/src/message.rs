@@ -67,10 +67,19 @@ pub(crate) enum Reply {
     Fitted {
         number: u64,
         /// Why it could not be done; the sandbox is as it was, or partly fitted, and of no use.
-        failure: Option<String>,
+        failure: Option<Unfit>,
     },
     Exited {
         number: u64,
         exit: Exit,
     },
+}
+
+/// Why a sandbox could not be fitted.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Unfit {
+    /// For the operator.
+    pub(crate) reason: String,
+    /// What whoever asked for the sandbox may know of it.
+    pub(crate) told: Option<String>,
 }

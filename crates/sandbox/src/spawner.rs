@@ -5,6 +5,7 @@ mod descriptors;
 mod disk;
 mod embedded;
 mod executor;
+mod idmap;
 mod init;
 mod instance;
 mod late;
@@ -18,6 +19,7 @@ mod report;
 mod reserved;
 mod seccomp;
 mod setup;
+mod shares;
 mod skeleton;
 mod slots;
 mod staging;
@@ -39,11 +41,12 @@ use self::launcher::Launcher;
 pub use self::network::closed_ways;
 pub(crate) use self::network::probe as probe_network;
 use self::reserved::Reserved;
+pub(crate) use self::shares::try_share;
 use crate::channel;
 use crate::exit::Exit;
 use crate::fit::Fit;
 use crate::launch::Launch;
-use crate::message::{Reply, Request};
+use crate::message::{Reply, Request, Unfit};
 
 /// How long an empty cgroup may take to become removable before it is looked at again.
 const RETRY: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
@@ -197,7 +200,8 @@ impl Host {
         // One that has just ended is told by its end.
         let Some(instance) = self.instances.get_mut(&number) else { return Ok(()) };
         let late = instance.late.take();
-        let failure = self.launcher.fit(&instance.id, late, fit).err().map(|error| chain(&error));
+        let failure = self.launcher.fit(&instance.id, instance.user, late, fit).err();
+        let failure = failure.map(|error| Unfit { reason: chain(&error), told: error.told() });
         self.tell(&Reply::Fitted { number, failure })
     }
 

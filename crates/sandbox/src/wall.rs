@@ -216,7 +216,7 @@ pub(crate) fn mkfs(root: &Path) -> Option<std::path::PathBuf> {
         .find(|path| path.exists())
 }
 
-fn missing(why: impl Into<String>, remedy: impl Into<String>) -> WallState {
+pub(crate) fn missing(why: impl Into<String>, remedy: impl Into<String>) -> WallState {
     WallState::Missing { why: why.into(), remedy: remedy.into() }
 }
 

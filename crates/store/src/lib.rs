@@ -17,7 +17,7 @@ mod store;
 mod suite;
 
 pub use error::Error;
-pub use images::{Image, ImageConfig, ImageError, ImageLimits, ImageSettings, Images};
+pub use images::{Image, ImageConfig, ImageError, ImageLimits, ImageSettings, Images, InUse};
 pub use listing::{DependencyPage, DependencyQuery, FunctionPage, FunctionQuery, Reservations, Usage};
 pub use logs::{LogEntry, LogError, LogFilter, LogLimits, LogReader, LogRecord, LogText, Logs};
 pub use packages::{Merged, PackageError, PackageLimits, Packages};

@@ -8,6 +8,7 @@ mod dependencies;
 mod functions;
 mod image;
 mod keys;
+mod mounts;
 mod reservations;
 mod rows;
 #[cfg(test)]

@@ -232,6 +232,16 @@ impl Store {
         }
     }
 
+    /// The image of every function that is one, with the function's project; each pair once.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn images_in_use(&self) -> Result<Vec<(ProjectId, Digest)>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.images_in_use().await,
+        }
+    }
+
     /// Digests of every version's code, of what it was merged into, and of every dependency, for [`Packages::collect`](crate::Packages::collect).
     ///
     /// # Errors

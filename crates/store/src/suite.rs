@@ -5,8 +5,8 @@ use std::path::Path;
 
 use fungraph_model::{
     AccessKey, CodePackage, CodeType, Dependency, Digest, DomainId, FunctionImage, FunctionKey, FunctionSpec,
-    FunctionVersion, HookSpec, ImageDefaults, MetricRule, ProjectId, Qualifier, Reservation, Reserved, Runtime,
-    Schedule, Secret, Strategy,
+    FunctionVersion, HookSpec, ImageDefaults, MetricRule, Mount, MountKind, MountUser, Mounts, ProjectId, Qualifier,
+    Reservation, Reserved, Runtime, Schedule, Secret, Strategy,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -52,6 +52,7 @@ fn function(name: &str) -> FunctionVersion {
             strategy: Strategy { concurrency: -1, concurrent_num: 7 },
             description: "what it does".to_owned(),
             dynamic_memory: true,
+            mounts: mounts_of_a_function(),
             passive: r#"{"enterprise_project_id":"0"}"#.to_owned(),
         },
         code: CodePackage {
@@ -66,6 +67,12 @@ fn function(name: &str) -> FunctionVersion {
         revision: 1,
         last_modified: Timestamp::from_microsecond(1_700_000_000_123_456).expect("a time"),
     }
+}
+
+fn mounts_of_a_function() -> Mounts {
+    let (resource, share_path, local_path) = ("data".to_owned(), "/team".to_owned(), "/mnt/data".to_owned());
+    let list = vec![Mount { kind: MountKind::SfsTurbo, resource, share_path, local_path }];
+    Mounts { user: MountUser { user_id: 5000, group_id: -1 }, list }
 }
 
 fn image_of_a_function() -> FunctionImage {
@@ -177,6 +184,26 @@ async fn usage_follows_every_change() {
     used(1, 100).await;
     assert_eq!(store.digests_in_use().await.expect("lists"), HashSet::from([Digest("bb".to_owned())]));
     store.create_function(&function("a")).await.expect("the name is free again");
+}
+
+#[tokio::test]
+async fn images_in_use_are_those_of_image_functions() {
+    let (_folder, store) = fresh().await;
+    let image = |name: &str, of: &str, digest: &str| {
+        let mut function = function(name);
+        function.key.project = project(of);
+        function.code.digest = Digest(digest.to_owned());
+        FunctionVersion { image: Some(FunctionImage::default()), ..function }
+    };
+    store.create_function(&function("code")).await.expect("creates");
+    for (name, of, digest) in [("a", "p1", "11"), ("b", "p1", "11"), ("c", "p2", "11"), ("d", "p2", "22")] {
+        store.create_function(&image(name, of, digest)).await.expect("creates");
+    }
+    let used = store.images_in_use().await.expect("lists");
+    assert_eq!(used.len(), 3, "each once");
+    let pair = |of: &str, digest: &str| (project(of), Digest(digest.to_owned()));
+    let expected = HashSet::from([pair("p1", "11"), pair("p2", "11"), pair("p2", "22")]);
+    assert_eq!(used.into_iter().collect::<HashSet<_>>(), expected);
 }
 
 #[tokio::test]

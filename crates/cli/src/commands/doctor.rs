@@ -11,7 +11,7 @@ use super::runtimes::{self, Means};
 use crate::args::DoctorArgs;
 use crate::config::{Network, Settings};
 use crate::exit::Exit;
-use crate::{data_folder, environment, host, say};
+use crate::{data_folder, environment, host, platform, say};
 
 pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     let settings = Settings::of(&environment::document(&args.locate, args.listen.as_deref(), None)?)?;
@@ -23,6 +23,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     engine(&mut report, settings.sandbox.engine);
     walls(&mut report, &settings);
     network(&mut report, &settings);
+    mounts(&mut report, &settings);
     let plan = environment::search_plan(&settings.runtimes);
     interpreters(&mut report, &Interpreters::discover(&plan, None), settings.runtimes.strict);
     places(&mut report, &settings);
@@ -100,6 +101,33 @@ fn network(report: &mut Report, settings: &Settings) {
     }
     for chain in fungraph_sandbox::closed_ways() {
         report.line("note", "", &chain);
+    }
+}
+
+/// Tried in earnest, as at the start.
+fn mounts(report: &mut Report, settings: &Settings) {
+    if settings.mounts.is_empty() {
+        return;
+    }
+    report.section("Folders that functions may mount");
+    // Without a place for it, which is told below, there is nothing that they could hold.
+    let folder = environment::data_folder(settings).unwrap_or_else(|| "/nowhere".into());
+    let shares = match platform::shares(settings, &folder) {
+        Ok(shares) => shares,
+        Err(error) => return report.bad("REFUSED", "mounts", &error.to_string()),
+    };
+    for (share, mount) in shares.iter().zip(&settings.mounts) {
+        let mode = if share.read_only { "read-only" } else { "writable" };
+        let whose = match &mount.projects {
+            None => "all projects".to_owned(),
+            Some(projects) => format!("{} of the projects", projects.len()),
+        };
+        match fungraph_sandbox::inspect_share(share) {
+            WallState::Available => {
+                report.line("ok", &share.name, &format!("{}, {mode}, for {whose}", share.path.display()));
+            }
+            WallState::Missing { why, remedy } => report.bad("MISSING", &share.name, &format!("{why}; {remedy}")),
+        }
     }
 }
 

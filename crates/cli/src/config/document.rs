@@ -10,6 +10,7 @@ use toml::de::DeTable;
 use toml::{Table, Value};
 
 use super::Error;
+use super::mounts;
 use super::nearest::nearest;
 
 /// The manual, compiled in.
@@ -82,7 +83,11 @@ impl Document {
             for key in keys.keys() {
                 let here = place(key.span().start);
                 let value = &values[section][key.get_ref().as_ref()];
-                let name = set(known, section, key.get_ref(), value, &here)?;
+                let name = if section == mounts::SECTION {
+                    set_mount(known, key.get_ref(), value, &here)?
+                } else {
+                    set(known, section, key.get_ref(), value, &here)?
+                };
                 self.places.insert(name, here);
             }
         }
@@ -104,16 +109,29 @@ impl Document {
     /// The value of a setting and where it came from.
     pub(super) fn get(&self, section: &str, key: &str) -> (&Value, Place) {
         let value = self.sections.get(section).and_then(|keys| keys.get(key));
-        let place = self.places.get(&format!("{section}.{key}")).cloned().unwrap_or(Place::Default);
+        let place = self.place(&format!("{section}.{key}"));
         (value.expect("a test reads every setting of default.toml and no other"), place)
+    }
+
+    /// Where a setting came from. What is inside a table is where the table is.
+    pub(super) fn place(&self, name: &str) -> Place {
+        let mut names = std::iter::successors(Some(name), |name| name.rsplit_once('.').map(|(outer, _)| outer));
+        names.find_map(|name| self.places.get(name).cloned()).unwrap_or(Place::Default)
+    }
+
+    /// The tables of a section whose keys are names of the operator's.
+    pub(super) fn tables(&self, section: &str) -> impl Iterator<Item = (&str, &Table)> {
+        let tables = self.sections.get(section).and_then(Value::as_table).into_iter().flatten();
+        tables.filter_map(|(name, table)| Some((name.as_str(), table.as_table()?)))
     }
 
     /// Every `section.key`.
     #[cfg(test)]
     pub(super) fn names(&self) -> Vec<String> {
         let keys = |(section, keys): (&String, &Value)| {
-            let keys = keys.as_table().expect("only sections at the top").keys();
-            keys.map(|key| format!("{section}.{key}")).collect::<Vec<_>>()
+            // Tables have names of the operator's.
+            let keys = keys.as_table().expect("only sections at the top").iter().filter(|(_, value)| !value.is_table());
+            keys.map(|(key, _)| format!("{section}.{key}")).collect::<Vec<_>>()
         };
         self.sections.iter().flat_map(keys).collect()
     }
@@ -159,6 +177,19 @@ fn set(known: &mut Table, section: &str, key: &str, value: &Value, place: &Place
     }
     *slot = value.clone();
     Ok(name)
+}
+
+/// A mount is as the file has it: there is none to lay it over.
+fn set_mount(known: &mut Table, name: &str, value: &Value, place: &Place) -> Result<String, Error> {
+    let full = format!("{}.{name}", mounts::SECTION);
+    let Some(table) = value.as_table() else {
+        return Err(value_error(place, &full, value, &format!("it is a table; write it as [mounts.\"{name}\"]")));
+    };
+    if let Some((key, hint)) = mounts::unknown_key(table) {
+        return Err(Error::Unknown { place: place.to_string(), key: format!("{full}.{key}"), hint });
+    }
+    known.insert(name.to_owned(), value.clone());
+    Ok(full)
 }
 
 pub(super) fn value_error(place: &Place, key: &str, value: &Value, allowed: &str) -> Error {

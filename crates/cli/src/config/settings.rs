@@ -9,6 +9,7 @@ use toml::Value;
 
 use super::Error;
 use super::document::Document;
+use super::mounts::{self, Mount};
 use super::reader::{Section, list};
 
 /// What is in effect.
@@ -21,6 +22,7 @@ pub(crate) struct Settings {
     pub(crate) answers: Answers,
     pub(crate) runtimes: Runtimes,
     pub(crate) images: Images,
+    pub(crate) mounts: Vec<Mount>,
     pub(crate) logs: Logs,
     pub(crate) limits: Limits,
     pub(crate) log_filter: String,
@@ -114,6 +116,10 @@ pub(crate) struct Images {
     pub(crate) insecure: Vec<String>,
     pub(crate) auth_file: Option<PathBuf>,
     pub(crate) pull: Duration,
+    pub(crate) total: u64,
+    /// 0: all.
+    pub(crate) per_project: u64,
+    pub(crate) unused: Duration,
 }
 
 /// `[logs]`, in bytes.
@@ -145,7 +151,7 @@ impl Settings {
         let section = |name| Section::new(document, name, &read);
         #[cfg(not(test))]
         let section = |name| Section::new(document, name);
-        let settings = read_all(section)?;
+        let settings = read_all(section, mounts::read(document)?)?;
         #[cfg(test)]
         super::tests::every_setting_is_read(document, read.into_inner());
         settings.check_together(document)?;
@@ -177,7 +183,7 @@ impl Settings {
     }
 }
 
-fn read_all<'a>(section: impl Fn(&'static str) -> Section<'a>) -> Result<Settings, Error> {
+fn read_all<'a>(section: impl Fn(&'static str) -> Section<'a>, mounts: Vec<Mount>) -> Result<Settings, Error> {
     Ok(Settings {
         server: server(&section("server"))?,
         sandbox: sandbox(&section("sandbox"))?,
@@ -186,6 +192,7 @@ fn read_all<'a>(section: impl Fn(&'static str) -> Section<'a>) -> Result<Setting
         answers: answers(&section("answers"))?,
         runtimes: runtimes(&section("runtimes"))?,
         images: images(&section("images"))?,
+        mounts,
         logs: logs(&section("logs"))?,
         limits: limits(&section("limits"))?,
         log_filter: section("log").text("filter", filter)?,
@@ -259,6 +266,9 @@ fn images(section: &Section<'_>) -> Result<Images, Error> {
         insecure: section.texts("insecure", registry)?,
         auth_file: section.text("auth_file", |text| if text.is_empty() { Ok(None) } else { folder(text).map(Some) })?,
         pull: section.seconds("pull_seconds", 1..=3600)?,
+        total: section.megabytes("total_mb", 64..=u32::MAX)?,
+        per_project: section.megabytes("total_mb_per_project", 0..=u32::MAX)?,
+        unused: Duration::from_secs(section.number("unused_hours", 0..=8760)?.into()) * 3600,
     })
 }
 

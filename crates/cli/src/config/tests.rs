@@ -157,3 +157,66 @@ fn the_printed_settings_read_back_the_same() {
     again.overlay("b.toml", &printed).expect("what is printed can be read");
     assert_eq!(again.to_string(), printed);
 }
+
+#[test]
+fn mounts_are_named_by_the_operator() {
+    let text = "[mounts.\"data\"]\npath = \"/srv/data\"\nmode = \"rw\"\nprojects = [\"0123456789abcdef0123456789abcdef\"]\n[mounts.fixed]\npath = \"/srv/fixed\"";
+    let settings = load(text).expect("good");
+    let found: Vec<_> = settings.mounts.iter().map(|mount| (mount.name.as_str(), mount.read_only)).collect();
+    assert_eq!(found, [("data", false), ("fixed", true)]);
+    assert_eq!(settings.mounts[0].projects.as_ref().map(Vec::len), Some(1));
+    assert_eq!(settings.mounts[1].projects, None);
+    let mut document = Document::defaults();
+    document.overlay("a.toml", text).expect("good");
+    let mut again = Document::defaults();
+    again.overlay("b.toml", &document.to_string()).expect("what is printed can be read");
+    assert_eq!(again.to_string(), document.to_string());
+}
+
+#[test]
+fn impossible_mounts_are_refused_with_what_is_possible() {
+    for (text, expected) in [
+        (
+            "[mounts]\ndata = '/srv'",
+            "fungraph.toml:2: mounts.data = \"/srv\" is not possible: it is a table; write it as [mounts.\"data\"]",
+        ),
+        (
+            "[mounts.data]\npath = '/srv'\nmod = 'rw'",
+            "fungraph.toml:1: there is no setting mounts.data.mod; did you mean mode?",
+        ),
+        (
+            "[mounts.data]\npath = '/srv'\nowner = 5",
+            "fungraph.toml:1: there is no setting mounts.data.owner; a mount has path, mode, projects",
+        ),
+        (
+            "[mounts.data]\nmode = 'rw'",
+            "fungraph.toml:1: mounts.data.path = \"\" is not possible: it must be the absolute path of a folder",
+        ),
+        (
+            "[mounts.data]\npath = 'srv'",
+            "fungraph.toml:1: mounts.data.path = \"srv\" is not possible: it must be the absolute path of a folder",
+        ),
+        (
+            "[mounts.data]\npath = '/'",
+            "fungraph.toml:1: mounts.data.path = \"/\" is not possible: all of the host cannot be given away; name a folder",
+        ),
+        (
+            "[mounts.data]\npath = '/srv'\nmode = 'w'",
+            "fungraph.toml:1: mounts.data.mode = \"w\" is not possible: it must be \"ro\" or \"rw\"",
+        ),
+        (
+            "[mounts.data]\npath = '/srv'\nprojects = []",
+            "fungraph.toml:1: mounts.data.projects = [] is not possible: name the projects that may have it, or leave it out for all",
+        ),
+        (
+            "[mounts.data]\npath = '/srv'\nprojects = ['me']",
+            "fungraph.toml:1: mounts.data.projects = [\"me\"] is not possible: \"me\" is no project id, which is 32 of 0-9 and a-f",
+        ),
+        (
+            "[mounts.'a/b']\npath = '/srv'",
+            "fungraph.toml:1: mounts.a/b = \"a/b\" is not possible: a name has 1 to 64 letters, digits, '.', '_' and '-', of which the first is a letter or digit",
+        ),
+    ] {
+        check(text, expected);
+    }
+}

@@ -2,7 +2,10 @@
 
 mod registry;
 
+use std::path::Path;
+
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use self::registry::Registry;
 use crate::harness::{Answer, Server};
@@ -11,13 +14,25 @@ struct Host {
     registry: Registry,
     server: Server,
     functions: String,
+    _home: Option<TempDir>,
 }
 
 impl Host {
     fn start() -> Self {
-        let (registry, server) = (Registry::start(), Server::start(&["--auth", "off"]));
+        Self::start_with("unused_hours = 0")
+    }
+
+    fn start_with(settings: &str) -> Self {
+        let registry = Registry::start();
+        let home = crate::harness::open_folder();
+        Self::start_on(home.path().join("data").as_path(), registry, settings, Some(home))
+    }
+
+    fn start_on(data: &Path, registry: Registry, settings: &str, home: Option<TempDir>) -> Self {
+        let arguments = registry.settings(settings);
+        let server = Server::start_on(data, &arguments.each_ref().map(String::as_str));
         let functions = format!("/v2/{}/fgs/functions", server.project());
-        Self { registry, server, functions }
+        Self { registry, server, functions, _home: home }
     }
 
     fn create(&self, name: &str, handler: &str, image: &Value) -> Answer {
@@ -223,15 +238,88 @@ fn a_second_start_needs_no_registry() {
     let data = home.path().join("data");
     let registry = Registry::start();
     let image = registry.push_server("server:v1", &registry.program());
-    let server = Server::start_on(&data, &["--auth", "off"]);
-    let functions = format!("/v2/{}/fgs/functions", server.project());
-    let host = Host { registry, server, functions };
+    let host = Host::start_on(&data, registry, "", None);
     host.created("f", "-", &json!({ "image": image }));
     assert_eq!(host.result("f", "{}")["uid"], json!(1003));
-    let Host { registry, server, functions } = host;
+    let Host { registry, server, .. } = host;
     assert_eq!(server.stop(), Some(0));
-    let elsewhere = Registry::start();
     drop(registry);
-    let host = Host { registry: elsewhere, server: Server::start_on(&data, &["--auth", "off"]), functions };
+    let host = Host::start_on(&data, Registry::start(), "", None);
     assert_eq!(host.result("f", "{}")["own"], json!("of the image"));
+}
+
+#[test]
+fn what_needs_no_registry_is_said_before_one_is_asked() {
+    let host = Host::start_with("[limits]\nfunctions_per_project = 1");
+    let image = host.registry.push_server("server:v1", &host.registry.program());
+    host.created("f", "-", &json!({ "image": image }));
+    let nowhere = json!({ "image": "127.0.0.1:1/a:v1" });
+    for (name, code) in [("f", "FSS.1061"), ("g", "FSS.1041")] {
+        let answer = host.create(name, "-", &nowhere);
+        assert!(answer.text().contains(code), "{}", answer.text());
+    }
+    for (body, code) in [
+        (json!({ "timeout": 1, "custom_image": nowhere }), "FSS.1008"),
+        (json!({ "runtime": "Custom", "custom_image": nowhere }), "FSS.1005"),
+        (json!({ "timeout": 4, "custom_image": nowhere }), "FSS.1401"),
+    ] {
+        let answer = host.put("f/config", &body);
+        assert!(answer.text().contains(code), "{body}: {}", answer.text());
+    }
+}
+
+#[test]
+fn an_image_that_is_here_is_nobodys_whom_its_registry_does_not_give_it() {
+    let host = Host::start();
+    let image = host.registry.push_server("server:v1", &host.registry.program());
+    host.created("f", "-", &json!({ "image": image }));
+    let images = std::fs::read_dir(host.server.data().join("images")).expect("a folder");
+    let names = images.map(|entry| entry.expect("an entry").file_name().into_string().expect("a text"));
+    let digest = names.into_iter().find(|name| name.len() == 64).expect("it is here");
+    let other = json!({ "image": format!("{}/other@sha256:{digest}", host.registry.address) });
+    let answer = host.create("thief", "-", &other);
+    assert!(answer.status == 400 && answer.text().contains("FSS.1035"), "{}", answer.text());
+    host.created("again", "-", &json!({ "image": format!("{}/server@sha256:{digest}", host.registry.address) }));
+}
+
+#[test]
+fn images_of_functions_that_fill_their_room_refuse_the_next_and_others_make_room() {
+    // A pull takes what it downloads, and room to unpack to in steps of 16 MB: two at most fit.
+    let host = Host::start_with("total_mb = 80");
+    let large = |name: &str, byte: u8| {
+        let program = std::fs::read(host.registry.program()).expect("it is built");
+        let filler = vec![byte; 16 << 20];
+        let config = json!({ "Entrypoint": ["/server"] });
+        host.registry.push(name, &[("server", &program), ("filler", &filler)], &config)
+    };
+    let [first, second, third] = [large("a:v1", 1), large("b:v1", 2), large("c:v1", 3)];
+    host.created("first", "-", &json!({ "image": first }));
+    host.created("second", "-", &json!({ "image": second }));
+    let refused = host.create("third", "-", &json!({ "image": third }));
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(refused.text().contains("FSS.0503") && refused.text().contains("images.total_mb"), "{}", refused.text());
+    let gone = host.server.request("DELETE", &format!("{}/first", host.functions), &[], "");
+    assert_eq!(gone.status, 204, "{}", gone.text());
+    host.created("third", "-", &json!({ "image": third }));
+    assert_eq!(host.result("second", "{}")["uid"], json!(1003));
+    assert_eq!(host.result("third", "{}")["uid"], json!(1003));
+}
+
+fn serves_images(engine: &str) {
+    let host = Host::start_with(&format!("[sandbox]\nengine = \"{engine}\""));
+    let image = host.registry.push_server("server:v1", &host.registry.program());
+    host.created("f", "-", &json!({ "image": image, "uid": "2000" }));
+    for _ in 0..2 {
+        assert_eq!(host.result("f", "{}")["uid"], json!(2000), "{}", host.server.log());
+    }
+}
+
+#[test]
+fn crun_runs_images() {
+    serves_images("crun");
+}
+
+#[test]
+fn runc_runs_images() {
+    serves_images("runc");
 }

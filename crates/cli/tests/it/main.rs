@@ -18,6 +18,7 @@ mod help;
 mod images;
 mod java;
 mod life;
+mod mounts;
 mod native;
 mod raw;
 mod regressions;

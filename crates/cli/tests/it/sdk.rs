@@ -4,7 +4,7 @@ mod environment;
 
 use std::process::Command;
 
-use crate::harness::{Server, repository};
+use crate::harness::{Server, open_folder, repository};
 
 /// An interpreter with the SDK, and without settings that the SDK would read.
 fn python() -> Command {
@@ -20,7 +20,12 @@ fn python() -> Command {
 
 /// Runs one file of scenarios against a server of its own.
 fn scenarios(file: &str) {
-    let server = Server::start(&[]);
+    scenarios_with(file, &[]);
+}
+
+/// The same with a server of these arguments.
+fn scenarios_with(file: &str, args: &[&str]) {
+    let server = Server::start(args);
     let mut command = python();
     command.args(["-m", "unittest", "--verbose", file]).current_dir(repository("tests/sdk"));
     command.env("FUNGRAPH_CREDENTIALS", server.data().join("credentials.json"));
@@ -50,6 +55,17 @@ fn refusals_arrive_as_exceptions() {
 #[test]
 fn dependencies_are_attached() {
     scenarios("test_dependencies");
+}
+
+#[test]
+fn folders_are_mounted() {
+    let home = open_folder();
+    let (folder, settings) = (home.path().join("shared"), home.path().join("settings.toml"));
+    std::fs::create_dir(&folder).expect("it is made");
+    std::os::unix::fs::chown(&folder, Some(1003), Some(1003)).expect("we are root");
+    let text = format!("[mounts.data]\npath = \"{}\"\nmode = \"rw\"\n", folder.display());
+    std::fs::write(&settings, text).expect("write");
+    scenarios_with("test_mounts", &["--config", &settings.display().to_string()]);
 }
 
 #[test]

@@ -29,16 +29,24 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::BadImageUrl
         | ErrorCode::ImageMissing
         | ErrorCode::TooManyReserved
+        | ErrorCode::MountExists
+        | ErrorCode::BadMountPath
+        | ErrorCode::BadMountUser
         | ErrorCode::BadUrn
         | ErrorCode::BadInitializer
         | ErrorCode::BadInitializerTimeout => StatusCode::BAD_REQUEST,
         ErrorCode::BadCredentials => StatusCode::UNAUTHORIZED,
-        ErrorCode::Forbidden | ErrorCode::TooManyFunctions | ErrorCode::CodeQuota => StatusCode::FORBIDDEN,
+        ErrorCode::Forbidden
+        | ErrorCode::TooManyFunctions
+        | ErrorCode::CodeQuota
+        | ErrorCode::TooManyDependencies
+        | ErrorCode::TooManyMounts => StatusCode::FORBIDDEN,
         ErrorCode::NotFound
         | ErrorCode::FunctionNotFound
         | ErrorCode::VersionNotFound
         | ErrorCode::AliasNotFound
-        | ErrorCode::DependencyNotFound => StatusCode::NOT_FOUND,
+        | ErrorCode::DependencyNotFound
+        | ErrorCode::MountNotFound => StatusCode::NOT_FOUND,
         ErrorCode::DependencyInUse => StatusCode::PRECONDITION_FAILED,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::NotAcceptable => StatusCode::NOT_ACCEPTABLE,

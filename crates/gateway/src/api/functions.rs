@@ -10,7 +10,7 @@ use super::{
 };
 
 /// What the configuration can be refused for.
-const SPEC: [ErrorCode; 13] = [
+const SPEC: [ErrorCode; 18] = [
     ErrorCode::BadName,
     ErrorCode::BadHandler,
     ErrorCode::BadRuntime,
@@ -23,6 +23,11 @@ const SPEC: [ErrorCode; 13] = [
     ErrorCode::BadConcurrency,
     ErrorCode::BadInitializer,
     ErrorCode::BadInitializerTimeout,
+    ErrorCode::MountExists,
+    ErrorCode::BadMountPath,
+    ErrorCode::TooManyMounts,
+    ErrorCode::MountNotFound,
+    ErrorCode::BadMountUser,
     ErrorCode::NotSupported,
 ];
 
@@ -140,7 +145,7 @@ static UPDATE_FUNCTION_CONFIG_BODY: Shape = shape(
         text("description").up_to(limits::DESCRIPTION_CHARS),
         object("func_vpc", &FUNC_VPC).stored(),
         text("peering_cidr").stored(),
-        object("mount_config", &MOUNT_CONFIG).refused(),
+        object("mount_config", &MOUNT_CONFIG),
         object("strategy_config", &STRATEGY_CONFIG),
         object("custom_image", &CUSTOM_IMAGE),
         text("extend_config").stored(),
@@ -340,7 +345,7 @@ static CREATE_FUNCTION_BODY: Shape = shape(
         text("app_xrole").stored(),
         text("description").up_to(limits::DESCRIPTION_CHARS),
         object("func_code", &FUNC_CODE),
-        object("mount_config", &MOUNT_CONFIG).refused(),
+        object("mount_config", &MOUNT_CONFIG),
         text("initializer_handler"),
         integer("initializer_timeout").within(&limits::INITIALIZER_SECONDS),
         text("pre_stop_handler"),

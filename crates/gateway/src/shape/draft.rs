@@ -3,7 +3,7 @@
 use fungraph_engine::{AttachedDraft, CodeDraft, FunctionDraft, SpecDraft, StrategyDraft};
 use fungraph_model::Fault;
 
-use super::{dependency::attached, fields::Fields, image, not_built, passive};
+use super::{dependency::attached, fields::Fields, image, mount, not_built, passive};
 
 /// CreateFunction.
 pub(crate) fn create(mut fields: Fields) -> Result<FunctionDraft, Fault> {
@@ -47,6 +47,7 @@ fn spec(fields: &mut Fields) -> Result<SpecDraft, Fault> {
         strategy: fields.inside("strategy_config", strategy)?,
         dynamic_memory: fields.boolean("enable_dynamic_memory")?,
         image: None,
+        mounts: mount::read(fields)?,
         passive: passive::take(fields)?,
     })
 }

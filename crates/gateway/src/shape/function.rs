@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     dependency::{attached_ids, attached_whole},
-    image, passive,
+    image, mount, passive,
 };
 
 /// Seconds above which the service calls a function a long one.
@@ -37,6 +37,7 @@ pub(crate) fn config(version: &FunctionVersion, reservation: Option<&Reservation
         }),
     );
     image::put(version, &mut shape);
+    mount::put(version, &mut shape);
     passive::put(&spec.passive, &mut shape);
     shape.remove("func_vpc_id");
     Value::Object(shape)
@@ -51,6 +52,7 @@ pub(crate) fn list_page(list: &FunctionList, region: &str) -> Value {
 fn entry(version: &FunctionVersion, region: &str) -> Value {
     let mut shape = common(version, region);
     image::put(version, &mut shape);
+    mount::put(version, &mut shape);
     passive::put(&version.spec.passive, &mut shape);
     shape.insert("fail_count".to_owned(), json!(0));
     Value::Object(shape)

@@ -8,9 +8,8 @@ use super::fields::Fields;
 /// Field, whether its value asks for the feature, and what to do instead.
 type Feature = (&'static str, fn(&Value) -> bool, &'static str);
 
-const FEATURES: [Feature; 9] = [
+const FEATURES: [Feature; 8] = [
     ("code_type", is_other_code_type, "send the code itself with code_type inline, zip or jar"),
-    ("mount_config", has_mounts, "leave the mounts out"),
     ("gpu_memory", is_something, "leave the field out"),
     ("gpu_type", is_something, "leave the field out"),
     ("is_stateful_function", is_something, "leave the field out, or set it to false"),
@@ -49,10 +48,6 @@ fn is_other_code_type(value: &Value) -> bool {
     matches!(value.as_str(), Some("obs"))
 }
 
-fn has_mounts(value: &Value) -> bool {
-    value.get("func_mounts").is_some_and(is_something)
-}
-
 /// Clients send empty values for what they do not use.
 fn is_something(value: &Value) -> bool {
     match value {
@@ -84,7 +79,6 @@ mod tests {
     #[test]
     fn what_is_not_built_is_named() {
         check(r#"{"code_type":"obs","code_url":"https://x"}"#, Some("code_type 'obs'"));
-        check(r#"{"mount_config":{"func_mounts":[{}]}}"#, Some("mount_config"));
         check(r#"{"gpu_memory":1024}"#, Some("gpu_memory"));
         check(r#"{"is_stateful_function":true}"#, Some("is_stateful_function"));
         check(r#"{"heartbeat_handler":"a.b"}"#, Some("heartbeat_handler"));
@@ -94,7 +88,7 @@ mod tests {
     fn empty_values_ask_for_nothing() {
         check(
             r#"{"code_type":"zip","custom_image":{"enabled":false},"depend_version_list":[],"depend_list":null,
-                "mount_config":{"func_mounts":[],"mount_user":{}},"gpu_memory":0,"gpu_type":"","is_stateful_function":false,
+                "gpu_memory":0,"gpu_type":"","is_stateful_function":false,
                 "restore_hook_handler":"","code_url":"x"}"#,
             None,
         );

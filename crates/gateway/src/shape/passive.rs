@@ -14,12 +14,11 @@ enum Kind {
     Object,
 }
 
-const SETTINGS: [(&str, Kind); 17] = [
+const SETTINGS: [(&str, Kind); 16] = [
     ("xrole", Kind::Text),
     ("app_xrole", Kind::Text),
     ("func_vpc", Kind::Object),
     ("peering_cidr", Kind::Text),
-    ("mount_config", Kind::Object),
     ("extend_config", Kind::Text),
     ("enterprise_project_id", Kind::Text),
     ("type", Kind::Text),

@@ -73,6 +73,6 @@ struct NoSandbox;
 impl Launcher for NoSandbox {
     fn launch<'a>(&'a self, blueprint: &'a Blueprint) -> BoxFuture<'a, Result<Launched, LaunchError>> {
         let of = blueprint.to_string();
-        Box::pin(async move { Err(LaunchError { of, source: "this host has no sandboxes".into() }) })
+        Box::pin(async move { Err(LaunchError { of, told: None, source: "this host has no sandboxes".into() }) })
     }
 }

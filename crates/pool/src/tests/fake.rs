@@ -110,7 +110,7 @@ impl Launcher for FakeLauncher {
         Box::pin(async move {
             self.launched.fetch_add(1, Ordering::SeqCst);
             if self.fail_next.swap(false, Ordering::SeqCst) {
-                return Err(LaunchError { of: blueprint.to_string(), source: "as planned".into() });
+                return Err(LaunchError { of: blueprint.to_string(), told: None, source: "as planned".into() });
             }
             let (ours, theirs) = UnixStream::pair().expect("a socket pair");
             let (writer, output) = pipe::pipe().expect("a pipe");
@@ -131,7 +131,7 @@ impl Process for Fake {
             let FunctionKey { package, name, .. } = &plan.version.key;
             let of = format!("{package}:{name}");
             if self.1.refuse_next.swap(false, Ordering::SeqCst) {
-                return Err(LaunchError { of, source: "as planned".into() });
+                return Err(LaunchError { of, told: None, source: "as planned".into() });
             }
             self.1.functions.lock().expect("no test panics inside").push(of);
             Ok(())

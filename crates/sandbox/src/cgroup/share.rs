@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     fn fit(memory_bytes: u64, cpu_millicores: u32, cpu_quota: bool) -> Fit {
-        Fit { source: "/code".into(), memory_bytes, cpu_millicores, cpu_quota }
+        Fit { source: "/code".into(), mounts: Vec::new(), memory_bytes, cpu_millicores, cpu_quota }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tokio::sync::{oneshot, watch};
 use super::sandbox::Sandbox;
 use crate::error::Error;
 use crate::exit::{Exit, ExitStatus};
+use crate::message::Unfit;
 
 /// What the sandboxes of a lost spawner ended with: it takes them along by SIGKILL.
 pub(super) const LOST: Exit = Exit { status: ExitStatus::Signal(9), out_of_memory: false, tmp_full: false };
@@ -15,7 +16,7 @@ pub(super) const LOST: Exit = Exit { status: ExitStatus::Signal(9), out_of_memor
 pub(super) type Answer = oneshot::Sender<Result<Sandbox, Error>>;
 
 /// What a fit was answered: why it could not be done, if so.
-pub(super) type FitAnswer = oneshot::Sender<Option<String>>;
+pub(super) type FitAnswer = oneshot::Sender<Option<Unfit>>;
 
 /// Launches and fits without an answer, and sandboxes without an end.
 #[derive(Debug, Default)]

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::fit::Fit;
 use crate::gauge::MemoryGauge;
-use crate::message::Request;
+use crate::message::{Request, Unfit};
 use crate::refusals::Refusals;
 
 /// One running sandbox. Dropping it kills everything in it.
@@ -39,7 +39,7 @@ impl Sandbox {
         self.pid
     }
 
-    /// Gives it what was left open at its launch: the contents of its late folder, and its share of memory and CPU. Once. The
+    /// Gives it what was left open at its launch: the contents of its late folder and its mount points, and its part of memory and CPU. Once. The
     /// running process sees all of it when this returns.
     ///
     /// # Errors
@@ -47,7 +47,7 @@ impl Sandbox {
     /// [`Error::Lost`] if there is no spawner any more.
     pub async fn fit(&self, fit: Fit) -> Result<(), Error> {
         fit.check().map_err(|source| Error::Invalid { id: self.id.clone(), source })?;
-        let failed = |reason| Error::Fit { id: self.id.clone(), reason };
+        let failed = |reason| Error::Fit { id: self.id.clone(), reason, told: None };
         let request = Request::Fit { number: self.number, fit };
         let bytes = channel::encode(&request).map_err(|error| failed(error.to_string()))?;
         let (answer, answered) = oneshot::channel();
@@ -55,7 +55,7 @@ impl Sandbox {
         self.outgoing.send(Parcel { bytes, descriptors: Vec::new() }).map_err(|_| Error::Lost)?;
         match answered.await {
             Ok(None) => Ok(()),
-            Ok(Some(reason)) => Err(failed(reason)),
+            Ok(Some(Unfit { reason, told })) => Err(Error::Fit { id: self.id.clone(), reason, told }),
             Err(_) => Err(failed("it has ended".to_owned())),
         }
     }

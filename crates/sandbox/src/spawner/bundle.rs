@@ -23,8 +23,8 @@ pub(super) enum Reader<'a> {
     Program {
         /// `linux.seccomp`.
         seccomp: &'a Value,
-        /// What is to be shown at the launch's late place.
-        late: Option<&'a Path>,
+        /// What is to be shown late, by its place inside.
+        late: &'a [(&'a str, &'a Path)],
     },
 }
 
@@ -91,10 +91,11 @@ pub(super) fn config(
         config["linux"]["seccomp"] = seccomp.clone();
         // What fills the late folder must still arrive; these programs cut off what they are not told to leave connected.
         config["linux"]["rootfsPropagation"] = json!("rslave");
-        if let (Some(source), Some(target), Some(mounts)) = (late, &launch.late, config["mounts"].as_array_mut()) {
-            mounts.push(
-                json!({ "destination": target, "type": "bind", "source": source, "options": ["rbind", "rslave"] }),
-            );
+        let late = late.iter().map(|(place, source)| {
+            json!({ "destination": place, "type": "bind", "source": source, "options": ["rbind", "rslave"] })
+        });
+        if let Some(mounts) = config["mounts"].as_array_mut() {
+            mounts.extend(late);
         }
     }
     config
@@ -165,6 +166,7 @@ mod tests {
             user: User::FUNCTION,
             binds: vec![],
             late: None,
+            mount_points: vec![],
             links: vec![],
             args: vec!["/bin/true".into()],
             env: vec![("A".into(), "x=y".into())],
@@ -213,7 +215,7 @@ mod tests {
     #[test]
     fn an_oci_program_starts_the_init_with_all_the_function_has() {
         let seccomp = json!({ "defaultAction": "SCMP_ACT_ALLOW" });
-        let reader = Reader::Program { seccomp: &seccomp, late: None };
+        let reader = Reader::Program { seccomp: &seccomp, late: &[] };
         let value = config(&launch(Network::None, true), "/r", "/g/a", 7, ALL, reader);
         let spec: oci_spec::runtime::Spec = serde_json::from_value(value.clone()).expect("it is a bundle");
         assert!(spec.linux().as_ref().is_some_and(|linux| linux.seccomp().is_some()));

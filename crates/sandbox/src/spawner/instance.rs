@@ -3,28 +3,35 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
+use std::rc::Rc;
 
 use rustix::process::{Pid, Signal, WaitStatus, pidfd_send_signal};
 
 use super::disk::Disk;
-use super::late::Late;
+use super::late::LateFolders;
 use super::network::Lease;
 use super::report::Report;
+use super::skeleton::Skeleton;
 use super::slots::Slot;
 use crate::cgroup::Cgroups;
 use crate::exit::ExitStatus;
 use crate::gauge::GaugeKind;
+use crate::launch::User;
 
 /// A started process and what it holds of the host.
 #[derive(Debug)]
 pub(super) struct Instance {
     pub(super) id: String,
+    /// Whom its processes run as, as the host knows it.
+    pub(super) user: User,
     pub(super) slot: Slot,
     pub(super) pid: Pid,
     pub(super) pidfd: OwnedFd,
     pub(super) disk: Option<Disk>,
     /// Some until it is fitted.
-    pub(super) late: Option<Late>,
+    pub(super) late: Option<LateFolders>,
+    #[expect(dead_code, reason = "held: its folders must not go while something is mounted on them")]
+    pub(super) skeleton: Rc<Skeleton>,
     /// Handed to the server with the news of the launch.
     pub(super) gauge: Option<(GaugeKind, File)>,
     /// `/proc/PID/net`, handed to the server with it; none on the host's network.

@@ -19,20 +19,21 @@ use super::disk::{Disk, Disks};
 use super::embedded::{self, Embedded};
 use super::init::Init;
 use super::instance::Instance;
-use super::late::Late;
+use super::late::LateFolders;
 use super::mounts;
 use super::namespace::HomeNetwork;
 use super::network::{Hub, Lease, NetworkError};
 use super::oci::{self, Oci, OciError};
 use super::report::Report;
 use super::reserved::Reserved;
-use super::skeleton::{Skeletons, inside};
+use super::shares::{ShareError, Shares};
+use super::skeleton::{Skeleton, Skeletons, inside};
 use super::slots::Slots;
 use super::staging::Staging;
 use super::turn::Turn;
 use crate::cgroup::Cgroups;
 use crate::fit::Fit;
-use crate::launch::{InvalidLaunch, Launch, Network};
+use crate::launch::{InvalidLaunch, Launch, Network, User};
 use crate::wall::WallState;
 
 /// Everything launches share.
@@ -44,6 +45,7 @@ pub(super) struct Launcher {
     pub(super) disks: Option<Disks>,
     pub(super) skeletons: Skeletons,
     pub(super) slots: Slots,
+    pub(super) shares: Shares,
     pub(super) engine: Maker,
     pub(super) init: Rc<Init>,
     pub(super) home_network: HomeNetwork,
@@ -87,6 +89,10 @@ pub(super) enum LaunchError {
     Step { step: &'static str, source: io::Error },
     #[error("it has no late folder, or that is filled already")]
     NoLateFolder,
+    #[error("it has no mount point {place}, or that is filled already")]
+    NoMountPoint { place: String },
+    #[error("a mount cannot be shown")]
+    Share(#[source] ShareError),
     #[error("cannot make /tmp")]
     Disk(#[source] super::disk::DiskError),
     #[error("this spawner has no way out for sandboxes")]
@@ -97,6 +103,16 @@ pub(super) enum LaunchError {
     Container(#[source] LibcontainerError),
     #[error("cannot make the container")]
     Oci(#[source] OciError),
+}
+
+impl LaunchError {
+    /// What others than the operator may know of it.
+    pub(super) fn told(&self) -> Option<String> {
+        match self {
+            LaunchError::Share(error) => Some(error.told()),
+            _ => None,
+        }
+    }
 }
 
 /// An error of the system, with what was being done.
@@ -116,15 +132,18 @@ impl Launcher {
         let slot = self.slots.take().ok_or(LaunchError::NoSlot)?;
         let first_id = self.slots.first_id(&slot);
         match self.create(launch, first_id, socket, output) {
-            Ok(Created { started: Started { pid, pidfd, address }, report, disk, late }) => {
+            Ok(Created { started: Started { pid, pidfd, address }, report, disk, late, skeleton }) => {
                 let gauge = self.cgroups.open_gauge(&launch.id);
+                let User { uid, gid } = launch.user;
                 Ok(Instance {
                     id: launch.id.clone(),
+                    user: User { uid: first_id + uid, gid: first_id + gid },
                     slot,
                     pid,
                     pidfd,
                     disk,
-                    late,
+                    late: Some(late),
+                    skeleton,
                     gauge,
                     counters: counters(launch.network, pid),
                     address,
@@ -153,22 +172,22 @@ impl Launcher {
         phases.mark("root");
         let disk = self.mount_tmp(launch, &assembly, first_id + launch.user.uid)?;
         phases.mark("tmp");
-        let bundle = self.write_bundle(launch, &assembly, late.as_ref(), first_id)?;
+        let bundle = self.write_bundle(launch, &assembly, &late, first_id)?;
         let (report, reporter) = Report::new(&launch.args[0]).map_err(step("make a pipe"))?;
         let mut made = self.build(launch, &bundle, reporter, socket, output)?;
         phases.mark("create");
         let started = self.start(launch, &bundle, &mut made)?;
         phases.mark("start");
         phases.report(&launch.id);
-        Ok(Created { started, report, disk, late })
+        Ok(Created { started, report, disk, late, skeleton: Rc::clone(&assembly.skeleton) })
     }
 
     /// The root as this sandbox will see it, at a place that is taken down when the sandbox has its own copy.
-    fn assemble(&mut self, launch: &Launch) -> Result<(Assembly, Option<Late>), LaunchError> {
+    fn assemble(&mut self, launch: &Launch) -> Result<(Assembly, LateFolders), LaunchError> {
         let skeleton = self.skeletons.get(&self.staging, launch).map_err(step("prepare the root file system"))?;
         let root = self.staging.path("launch");
-        mounts::bind(&skeleton, &root).map_err(step("mount the root file system"))?;
-        let assembly = Assembly { root };
+        mounts::bind(&skeleton.root, &root).map_err(step("mount the root file system"))?;
+        let assembly = Assembly { root, skeleton };
         for bind in launch.binds.iter().filter(|bind| !bind.is_below_usr()) {
             mounts::bind_read_only(&bind.source, &inside(&assembly.root, &bind.target))
                 .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", bind.source.display())))
@@ -191,17 +210,11 @@ impl Launcher {
                 }
             }
         }
-        let late = self.prepare_late(launch, &assembly).map_err(step("prepare the late folder"))?;
-        Ok((assembly, late))
-    }
-
-    fn prepare_late(&self, launch: &Launch, assembly: &Assembly) -> io::Result<Option<Late>> {
-        let Some(target) = &launch.late else { return Ok(None) };
-        let late = Late::prepare(&self.staging, &launch.id)?;
+        let late = LateFolders::prepare(&self.staging, launch).map_err(step("prepare the late folders"))?;
         if matches!(self.engine, Maker::Embedded(_)) {
-            late.show(&inside(&assembly.root, target))?;
+            late.show_in(&assembly.root).map_err(step("show the late folders"))?;
         }
-        Ok(Some(late))
+        Ok((assembly, late))
     }
 
     fn mount_tmp(&self, launch: &Launch, assembly: &Assembly, owner: u32) -> Result<Option<Disk>, LaunchError> {
@@ -216,7 +229,7 @@ impl Launcher {
         &self,
         launch: &Launch,
         assembly: &Assembly,
-        late: Option<&Late>,
+        late: &LateFolders,
         first_id: u32,
     ) -> Result<Bundle, LaunchError> {
         let folder = self.staging.path("bundles").join(&launch.id);
@@ -224,9 +237,10 @@ impl Launcher {
         let bundle = Bundle { folder };
         let root = assembly.root.to_string_lossy();
         let path = self.cgroups.path_of(&launch.id);
+        let places = late.places();
         let reader = match &self.engine {
             Maker::Embedded(_) => Reader::Embedded,
-            Maker::Oci(oci) => Reader::Program { seccomp: &oci.seccomp, late: late.map(Late::folder) },
+            Maker::Oci(oci) => Reader::Program { seccomp: &oci.seccomp, late: &places },
         };
         let config = bundle::config(launch, &root, &path, first_id, self.controllers, reader);
         fs::write(bundle.folder.join("config.json"), config.to_string()).map_err(step("write the bundle"))?;
@@ -245,16 +259,17 @@ impl Launcher {
         let reserved = step("place descriptors");
         let made = match &self.engine {
             Maker::Embedded(embedded) => {
-                self.reserved.place(&[socket.as_fd()]).map_err(reserved)?;
-                embedded
-                    .create(&launch.id, &bundle.folder, reporter, &self.init, output)
-                    .map(|container| Made::Embedded(Box::new(container)))
+                let placed = self.reserved.place(&[socket.as_fd()]).map_err(reserved);
+                let create = || embedded.create(&launch.id, &bundle.folder, reporter, &self.init, output);
+                placed.and_then(|()| create()).map(|container| Made::Embedded(Box::new(container)))
             }
             Maker::Oci(oci) => {
-                oci::place(&mut self.reserved, socket, &reporter, &self.init).map_err(reserved)?;
-                oci.create(&launch.id, &bundle.folder, output).map(Made::Oci).map_err(LaunchError::Oci)
+                let placed = oci::place(&mut self.reserved, socket, &reporter, &self.init).map_err(reserved);
+                let create = || oci.create(&launch.id, &bundle.folder, output).map_err(LaunchError::Oci);
+                placed.and_then(|()| create()).map(Made::Oci)
             }
         };
+        // Also where only some were placed: the numbers are the next launch's, and what is on them must not stay open.
         self.reserved.take_back();
         made
     }
@@ -282,13 +297,11 @@ impl Launcher {
     }
 
     /// Gives a running sandbox what it gets late. On failure it is of no use any more.
-    pub(super) fn fit(&self, id: &str, late: Option<Late>, fit: &Fit) -> Result<(), LaunchError> {
+    pub(super) fn fit(&self, id: &str, user: User, late: Option<LateFolders>, fit: &Fit) -> Result<(), LaunchError> {
         fit.check().map_err(LaunchError::Invalid)?;
         let late = late.ok_or(LaunchError::NoLateFolder)?;
         self.cgroups.set(id, fit).map_err(step("set the limits"))?;
-        late.fill(&fit.source)
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", fit.source.display())))
-            .map_err(step("show a folder"))
+        late.fill(fit, &self.shares, user)
     }
 
     fn connect(&self, network: Network, pid: u32) -> Result<Option<Lease>, LaunchError> {
@@ -355,12 +368,14 @@ struct Created {
     started: Started,
     report: Report,
     disk: Option<Disk>,
-    late: Option<Late>,
+    late: LateFolders,
+    skeleton: Rc<Skeleton>,
 }
 
 /// A root put together; taken down when dropped.
 struct Assembly {
     root: PathBuf,
+    skeleton: Rc<Skeleton>,
 }
 
 impl Drop for Assembly {

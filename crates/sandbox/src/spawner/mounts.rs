@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ pub(super) fn bind(source: &Path, target: &Path) -> io::Result<()> {
 pub(super) fn bind_read_only(source: &Path, target: &Path) -> io::Result<()> {
     bind(source, target)?;
     let path = CString::new(target.as_os_str().as_bytes())?;
-    set_attributes(CWD, &path, libc::AT_RECURSIVE, RESTRICTED).inspect_err(|_| detach(target))
+    set_attributes(CWD, &path, libc::AT_RECURSIVE, RESTRICTED, None).inspect_err(|_| detach(target))
 }
 
 /// One folder laid over another one: what both have is that of `upper`. Nobody can write to it. Both paths are ours, without the
@@ -65,7 +65,7 @@ pub(super) fn share(folder: &Path, at: &Path) -> io::Result<OwnedFd> {
 
 /// A [shared](share) mount is from now on nobody else's matter: what is on it may go without going elsewhere.
 pub(super) fn unshare(mount: &OwnedFd) -> io::Result<()> {
-    set_attributes(mount, c"", libc::AT_EMPTY_PATH, 0)
+    set_attributes(mount, c"", libc::AT_EMPTY_PATH, 0, None)
 }
 
 /// Shows a folder of the host at a [shared](share) place. It is made unchangeable before it is there: what appears elsewhere is as
@@ -73,8 +73,25 @@ pub(super) fn unshare(mount: &OwnedFd) -> io::Result<()> {
 pub(super) fn attach_read_only(source: &Path, shared: &Path) -> io::Result<()> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
     let tree = open_tree(CWD, source, flags)?;
-    set_attributes(&tree, c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, RESTRICTED)?;
-    Ok(move_mount(&tree, "", CWD, shared, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?)
+    set_attributes(&tree, c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, RESTRICTED, None)?;
+    attach(&tree, shared)
+}
+
+/// A mount of an open folder that is nowhere yet, without what is mounted below it.
+pub(super) fn clone_one(folder: &OwnedFd) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    Ok(open_tree(folder, "", flags)?)
+}
+
+/// Has a mount that is nowhere yet show its files under the ids of a namespace; devices and set-uid programs are of no use in it.
+pub(super) fn give_owners(tree: &OwnedFd, ids: BorrowedFd<'_>, read_only: bool) -> io::Result<()> {
+    let restricted = if read_only { RESTRICTED } else { RESTRICTED & !libc::MOUNT_ATTR_RDONLY };
+    set_attributes(tree, c"", libc::AT_EMPTY_PATH, restricted | libc::MOUNT_ATTR_IDMAP, Some(ids))
+}
+
+/// Puts a mount that is nowhere yet upon a [shared](share) place.
+pub(super) fn attach(tree: &OwnedFd, shared: &Path) -> io::Result<()> {
+    Ok(move_mount(tree, "", CWD, shared, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?)
 }
 
 /// Covers a folder with an empty one that shows of it only these mounts and links, under their names.
@@ -117,13 +134,22 @@ pub(super) fn detach(at: &Path) {
 /// Read-only, without devices and set-uid programs.
 const RESTRICTED: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 
-/// Makes a mount private, and what else is given.
+/// Makes a mount private, and what else is given; `ids` are for MOUNT_ATTR_IDMAP.
 #[allow(unsafe_code)]
-fn set_attributes(folder: impl AsFd, path: &CStr, flags: libc::c_int, attr_set: u64) -> io::Result<()> {
+fn set_attributes(
+    folder: impl AsFd,
+    path: &CStr,
+    flags: libc::c_int,
+    attr_set: u64,
+    ids: Option<BorrowedFd<'_>>,
+) -> io::Result<()> {
     // SAFETY: mount_attr is plain data, for which all zeros is a value.
     let mut attributes: libc::mount_attr = unsafe { std::mem::zeroed() };
     attributes.attr_set = attr_set;
     attributes.propagation = libc::MS_PRIVATE;
+    if let Some(ids) = ids {
+        attributes.userns_fd = u64::from(ids.as_raw_fd().unsigned_abs());
+    }
     // SAFETY: the path ends in NUL, and the size given is that of the structure; both outlive the call.
     let result = unsafe {
         libc::syscall(

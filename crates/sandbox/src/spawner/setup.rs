@@ -23,6 +23,7 @@ use super::network::Hub;
 use super::oci::Oci;
 use super::reserved::Reserved;
 use super::seccomp::{self, FilterError, Filters};
+use super::shares::{ShareError, Shares};
 use super::skeleton::Skeletons;
 use super::slots::Slots;
 use super::staging::{Staging, USER_ID};
@@ -54,10 +55,19 @@ pub(super) enum SetupError {
     Sweep,
     #[error("sandboxes of this host cannot have network = \"egress\": {why}; {remedy}; or set it to \"none\"")]
     Egress { why: String, remedy: String },
+    #[error("a folder cannot be given to functions: {why}; {remedy}")]
+    Share { why: String, remedy: &'static str },
     #[error("the engine cannot be used")]
     Engine(#[source] EngineMissing),
     #[error("cannot filter system calls")]
     Filters(#[source] FilterError),
+}
+
+impl SetupError {
+    #[expect(clippy::needless_pass_by_value, reason = "it is for map_err")]
+    fn share(error: ShareError) -> SetupError {
+        SetupError::Share { why: error.why(), remedy: error.remedy() }
+    }
 }
 
 fn acceptable(wall: Wall) -> String {
@@ -114,6 +124,7 @@ pub(super) fn prepare(config: &Config, reserved: Reserved) -> Result<Launcher, S
     mounts::leave_host_namespace().map_err(step("make a mount namespace"))?;
     hide_cgroups(&cgroups, config.engine).map_err(step("hide the cgroups nobody needs"))?;
     let staging = Staging::prepare().map_err(step("prepare the staging folder"))?;
+    let shares = Shares::prepare(&config.shares).map_err(SetupError::share)?;
     let disks = disks(config, &staging)?;
     let (hub, egress) = egress(config, &home_network, &staging)?;
     let engine = engine(config.engine, staging.path("state"))?;
@@ -124,6 +135,7 @@ pub(super) fn prepare(config: &Config, reserved: Reserved) -> Result<Launcher, S
         disks,
         skeletons: Skeletons::default(),
         slots: Slots::new(&config.name),
+        shares,
         engine,
         init: Rc::new(Init::write().map_err(step("write the init of sandboxes"))?),
         home_network,

@@ -12,6 +12,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::mounts;
 use super::staging::{HOSTS, NO_RESOLVER, Staging};
@@ -24,8 +25,9 @@ const BESIDE_USR: [&str; 6] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]
 
 /// Folders of a root above an image.
 const FOLDERS_OF_IMAGES: [&str; 6] = ["dev", "etc", "home/snuser", "opt/function", "proc", "tmp"];
-/// Skeletons with an image that are kept; a launch that misses one makes it in a millisecond.
-const MOST_IMAGES: usize = 64;
+/// Skeletons that come with functions, not with runtimes, which are kept: those with an image or with mount points. A launch that
+/// misses one makes it in a millisecond.
+const MOST_OWN: usize = 64;
 
 /// What makes two roots the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +36,8 @@ struct Shape {
     targets: Vec<(String, bool)>,
     links: Vec<(String, String)>,
     image: Option<Image>,
+    /// Whether a function may have it for itself.
+    is_own: bool,
 }
 
 /// A folder with a root file system, which may be another one tomorrow under the same path.
@@ -44,49 +48,57 @@ struct Image {
     inode: u64,
 }
 
-/// The skeletons made so far: one per runtime in practice, and one per image that was used lately.
+/// A root with its mount points. Its folders go when nobody has it any more, and not before: the kernel takes along what a running
+/// sandbox has mounted on a folder that is removed.
+#[derive(Debug)]
+pub(super) struct Skeleton {
+    pub(super) root: PathBuf,
+    /// Where an image and what is above it are.
+    layers: Option<PathBuf>,
+}
+
+impl Drop for Skeleton {
+    fn drop(&mut self) {
+        discard(&self.root, self.layers.as_deref());
+    }
+}
+
+/// The skeletons made so far: one per runtime in practice, and one per image and set of mount points that was used lately.
 #[derive(Debug, Default)]
 pub(super) struct Skeletons {
-    made: HashMap<Shape, PathBuf>,
-    /// Those with an image, the oldest first.
-    images: VecDeque<Shape>,
+    made: HashMap<Shape, Rc<Skeleton>>,
+    /// Those that come with functions, the oldest first.
+    own: VecDeque<Shape>,
     /// Names are never used twice.
     count: u64,
 }
 
 impl Skeletons {
-    /// The skeleton for this launch. A source that does not exist is an error that names it.
-    pub(super) fn get(&mut self, staging: &Staging, launch: &Launch) -> io::Result<PathBuf> {
+    /// The skeleton for this launch, to be held as long as it runs. A source that does not exist is an error that names it.
+    pub(super) fn get(&mut self, staging: &Staging, launch: &Launch) -> io::Result<Rc<Skeleton>> {
         let shape = shape_of(launch)?;
-        if let Some(root) = self.made.get(&shape) {
-            return Ok(root.clone());
+        if let Some(skeleton) = self.made.get(&shape) {
+            return Ok(Rc::clone(skeleton));
         }
         let name = self.count.to_string();
         self.count += 1;
         let root = staging.path("roots").join(&name);
         fs::create_dir(&root)?;
-        match &shape.image {
-            None => fill(&root, &staging.path("etc"), &shape).inspect_err(|_| discard(&root))?,
-            Some(image) => {
-                let own = staging.path("images").join(&name);
-                lay_image(&root, &own, image, &shape).inspect_err(|_| discard_image(&root, &own))?;
-                self.let_go(staging);
-                self.images.push_back(shape.clone());
+        let layers = shape.image.as_ref().map(|_| staging.path("images").join(&name));
+        // From here on it is taken down whatever happens.
+        let skeleton = Rc::new(Skeleton { root, layers });
+        match (&shape.image, &skeleton.layers) {
+            (Some(image), Some(layers)) => lay_image(&skeleton.root, layers, image, &shape)?,
+            _ => fill(&skeleton.root, &staging.path("etc"), &shape)?,
+        }
+        if shape.is_own {
+            if self.own.len() >= MOST_OWN {
+                self.own.pop_front().and_then(|oldest| self.made.remove(&oldest));
             }
+            self.own.push_back(shape.clone());
         }
-        self.made.insert(shape, root.clone());
-        Ok(root)
-    }
-
-    /// The oldest image goes where there are too many; sandboxes have copies of their own.
-    fn let_go(&mut self, staging: &Staging) {
-        if self.images.len() < MOST_IMAGES {
-            return;
-        }
-        let oldest = self.images.pop_front().and_then(|shape| self.made.remove(&shape));
-        if let Some((root, name)) = oldest.as_ref().and_then(|root| Some((root, root.file_name()?))) {
-            discard_image(root, &staging.path("images").join(name));
-        }
+        self.made.insert(shape, Rc::clone(&skeleton));
+        Ok(skeleton)
     }
 }
 
@@ -97,10 +109,11 @@ fn shape_of(launch: &Launch) -> io::Result<Shape> {
             .map_err(|error| io::Error::new(error.kind(), format!("bind source {}: {error}", bind.source.display())))?;
         targets.push((bind.target.clone(), source.is_dir()));
     }
-    targets.extend(launch.late.iter().map(|target| (target.clone(), true)));
+    targets.extend(launch.late_places().map(|target| (target.clone(), true)));
     targets.sort();
     let image = launch.root.as_deref().map(image_at).transpose()?;
-    Ok(Shape { targets, links: launch.links.clone(), image })
+    let is_own = image.is_some() || !launch.mount_points.is_empty();
+    Ok(Shape { targets, links: launch.links.clone(), image, is_own })
 }
 
 fn image_at(path: &Path) -> io::Result<Image> {
@@ -176,27 +189,22 @@ pub(super) fn inside(root: &Path, path: &str) -> PathBuf {
     root.join(path.trim_start_matches('/'))
 }
 
-fn discard_image(root: &Path, own: &Path) {
-    // What is mounted goes first, so that only folders of our own are deleted.
-    for mounted in [root.to_owned(), own.join("below")] {
-        let _not_mounted = rustix::mount::unmount(&mounted, rustix::mount::UnmountFlags::DETACH);
+/// Whatever is mounted there goes first, so that only folders of our own are deleted.
+fn discard(root: &Path, layers: Option<&Path>) {
+    let inside = ["usr", "etc"].iter().chain(&BESIDE_USR).map(|name| root.join(name));
+    let mounted: Vec<PathBuf> = match layers {
+        Some(layers) => vec![root.to_owned(), layers.join("below")],
+        None => inside.filter(|path| path.is_dir() && !path.is_symlink()).collect(),
+    };
+    for folder in mounted {
+        let _not_mounted = rustix::mount::unmount(&folder, rustix::mount::UnmountFlags::DETACH);
     }
-    for folder in [root, own] {
-        if let Err(error) = fs::remove_dir_all(folder) {
-            tracing::warn!(%error, root = %folder.display(), "cannot remove the root of an image");
-        }
-    }
-}
-
-fn discard(root: &Path) {
-    if root.exists() {
-        // Whatever is mounted there goes first, so that only folders of our own are deleted.
-        let mounted = ["usr", "etc"].iter().chain(&BESIDE_USR);
-        for folder in mounted.map(|name| root.join(name)).filter(|path| path.is_dir() && !path.is_symlink()) {
-            let _not_mounted = rustix::mount::unmount(&folder, rustix::mount::UnmountFlags::DETACH);
-        }
-        if let Err(error) = fs::remove_dir_all(root) {
-            tracing::warn!(%error, root = %root.display(), "cannot remove a failed root");
+    for folder in [Some(root), layers].into_iter().flatten() {
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, folder = %folder.display(), "cannot remove a root");
+            }
+            _ => {}
         }
     }
 }

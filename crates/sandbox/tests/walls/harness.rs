@@ -10,7 +10,8 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use fungraph_sandbox::{
-    Bind, Config, Egress, Engine, Error, Exit, ExitStatus, Launch, Limits, Network, Sandbox, Spawner, User, start,
+    Bind, Config, Egress, Engine, Error, Exit, ExitStatus, Launch, Limits, Network, Sandbox, Share, Spawner, User,
+    start,
 };
 use tokio::task::JoinHandle;
 
@@ -106,8 +107,20 @@ impl Host {
 
     /// The same, whose sandboxes can have a way out.
     pub(crate) fn with(name: &str, egress: Option<Egress>) -> Host {
+        Host::made(name, |config| config.egress = egress)
+    }
+
+    /// The same, whose operator gives away what `shares` makes in the data folder.
+    pub(crate) fn sharing(name: &str, shares: impl FnOnce(&Path) -> Vec<Share>) -> Host {
+        Host::made(name, |config| {
+            config.shares = shares(config.folder.parent().expect("it is below the data folder"));
+        })
+    }
+
+    fn made(name: &str, change: impl FnOnce(&mut Config)) -> Host {
         let folder = tempfile::Builder::new().prefix("fungraph-walls").tempdir().expect("a folder");
-        let config = Config { egress, ..config(folder.path(), &unique(name)) };
+        let mut config = config(folder.path(), &unique(name));
+        change(&mut config);
         let process = start(&config).expect("the spawner starts");
         let spawner_pid = process.pid();
         let spawner = Spawner::connect(process).expect("it is connected");
@@ -169,6 +182,7 @@ pub(crate) fn config(folder: &Path, name: &str) -> Config {
         engine: engine(),
         accept_missing: Vec::new(),
         egress: None,
+        shares: Vec::new(),
     }
 }
 
@@ -220,6 +234,7 @@ pub(crate) fn launch(id: &str, args: &[&str]) -> Launch {
         user: User::FUNCTION,
         binds: Vec::new(),
         late: None,
+        mount_points: Vec::new(),
         links: Vec::new(),
         args: args.iter().map(|argument| (*argument).to_owned()).collect(),
         env: vec![("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())],

@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 /// A shell and what it needs, in a folder.
-fn image(host: &Host, name: &str) -> PathBuf {
+pub(crate) fn image(host: &Host, name: &str) -> PathBuf {
     let root = host.folder.path().join(name);
     copy(Path::new("/bin/sh"), &root.join("bin/sh"));
     let list = Command::new("ldd").arg("/bin/sh").output().expect("ldd is there");
@@ -34,7 +34,7 @@ fn copy(from: &Path, to: &Path) {
     fs::copy(from, to).expect("it is copied");
 }
 
-fn in_image(id: &str, root: &Path, script: &str) -> Launch {
+pub(crate) fn in_image(id: &str, root: &Path, script: &str) -> Launch {
     Launch { root: Some(root.to_owned()), cwd: "/".to_owned(), ..launch(id, &["/bin/sh", "-c", script]) }
 }
 

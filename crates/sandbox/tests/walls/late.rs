@@ -26,7 +26,7 @@ fn waiting(id: &str, script: &str) -> Launch {
 
 fn fit(host: &Host, memory_bytes: u64) -> Fit {
     let source = host.code(&[("index.py", "the code")]);
-    Fit { source, memory_bytes, cpu_millicores: 500, cpu_quota: true }
+    Fit { source, mounts: Vec::new(), memory_bytes, cpu_millicores: 500, cpu_quota: true }
 }
 
 async fn go_on(running: Running) -> (String, ExitStatus) {

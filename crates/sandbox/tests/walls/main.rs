@@ -18,6 +18,7 @@ mod kernel;
 mod late;
 mod life;
 mod limits;
+mod mounts;
 mod network;
 mod server;
 
@@ -82,6 +83,7 @@ fn chosen(engine: Engine, filter: &str) -> Vec<Test> {
         kernel::TESTS,
         limits::TESTS,
         late::TESTS,
+        mounts::TESTS,
         network::TESTS,
         egress::TESTS,
         life::TESTS,

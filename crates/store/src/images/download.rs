@@ -1,31 +1,34 @@
 //! One blob of an image, brought from a registry into a file: checked, bounded, and gone on with where it broke off.
+//!
+//! Until it is checked it belongs to the registry it comes from, by its file's name too: another registry could else spoil what is
+//! brought from this one.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use oci_client::client::BlobResponse;
-use oci_client::{Client, Reference};
+use reqwest::StatusCode;
 use sha2::{Digest as _, Sha256};
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::sleep;
 
+use super::ask::{AskError, Conversation, reason};
 use super::error::{ImageError, during, not_read, unusable};
-use super::registry::{innermost, told};
+use super::plan::Part;
+use super::registry::told;
 
 /// How often a download that breaks off is gone on with, each time after a longer pause.
 const TRIES: u32 = 5;
 
 /// A blob and its place.
 pub(super) struct Blob<'a> {
-    pub(super) image: &'a Reference,
-    /// `sha256:` and 64 hexadecimal characters, checked.
-    pub(super) digest: &'a str,
-    pub(super) size: u64,
+    pub(super) talk: &'a Conversation<'a>,
+    pub(super) part: &'a Part,
     /// Where it will be, whole.
     pub(super) path: &'a Path,
+    /// Where it is until then.
+    pub(super) partial: &'a Path,
     pub(super) pause: Duration,
 }
 
@@ -39,22 +42,21 @@ enum Broken {
 
 impl Blob<'_> {
     /// Brings it. What a broken download leaves is used by the next one, also by that of a later server.
-    pub(super) async fn download(&self, client: &Client, mut came: impl FnMut(u64)) -> Result<(), ImageError> {
-        if tokio::fs::metadata(self.path).await.is_ok_and(|file| file.len() == self.size) {
+    pub(super) async fn download(&self, mut came: impl FnMut(u64)) -> Result<(), ImageError> {
+        if tokio::fs::metadata(self.path).await.is_ok_and(|file| file.len() == self.part.size) {
             return Ok(());
         }
-        let part = self.part();
         let mut why = String::new();
         for attempt in 0..TRIES {
             sleep(self.pause * attempt * attempt).await;
-            match self.go_on(client, &part, &mut came).await {
+            match self.go_on(&mut came).await {
                 Ok(()) => {
-                    return tokio::fs::rename(&part, self.path).await.map_err(during("rename", &part));
+                    return tokio::fs::rename(self.partial, self.path).await.map_err(during("rename", self.partial));
                 }
                 Err(Broken::Final(error)) => return Err(error),
                 Err(Broken::Off(cause)) => {
                     tracing::info!(
-                        digest = self.digest,
+                        digest = self.part.digest,
                         cause,
                         attempt,
                         "the download of a layer broke off; it is gone on with"
@@ -65,47 +67,39 @@ impl Blob<'_> {
         }
         Err(not_read(format!(
             "The registry {} breaks off again and again while it sends {}: {why}. What came is kept; send the request again to go on",
-            self.image.resolve_registry(),
-            self.image.whole()
+            self.talk.image.resolve_registry(),
+            self.talk.image.whole()
         )))
     }
 
-    fn part(&self) -> PathBuf {
-        self.path.with_extension("part")
-    }
-
-    async fn go_on(&self, client: &Client, part: &Path, came: &mut impl FnMut(u64)) -> Result<(), Broken> {
-        let failed = |error| Broken::Final(during("write", part)(error));
+    async fn go_on(&self, came: &mut impl FnMut(u64)) -> Result<(), Broken> {
+        let failed = |error| Broken::Final(during("write", self.partial)(error));
         let mut open = OpenOptions::new();
-        let mut file = open.read(true).write(true).create(true).truncate(false).open(part).await.map_err(failed)?;
-        let (mut hash, mut have) = self.hash_of(&mut file).await.map_err(failed)?;
-        let resumed = have > 0;
-        if have < self.size {
-            let response = client.pull_blob_stream_partial(self.image, self.digest, have, None).await;
-            let mut stream = match response.map_err(|error| self.refused(&error))? {
-                BlobResponse::Partial(stream) => stream.stream,
-                BlobResponse::Full(stream) => {
-                    // A registry that cannot go on sends all of it again.
-                    file.set_len(0).await.map_err(failed)?;
-                    (hash, have) = (Sha256::new(), 0);
-                    stream.stream
-                }
-            };
-            let mut file = at(file, have).await.map_err(failed)?;
-            while let Some(chunk) = stream.next().await {
-                let chunk = chunk.map_err(|error| Broken::Off(innermost(&error)));
-                let chunk = match chunk {
-                    Ok(chunk) => chunk,
-                    Err(broken) => {
+        let open = open.read(true).write(true).create(true).truncate(false);
+        let mut file = open.open(self.partial).await.map_err(failed)?;
+        let (mut hash, had) = self.hash_of(&mut file).await.map_err(failed)?;
+        let mut have = had;
+        if have < self.part.size {
+            let digest = format!("sha256:{}", self.part.digest);
+            let mut response = self.talk.blob(&digest, have).await.map_err(|error| self.refused(error))?;
+            if response.status() != StatusCode::PARTIAL_CONTENT {
+                // A registry that cannot go on sends all of it again.
+                file.set_len(0).await.map_err(failed)?;
+                (hash, have) = (Sha256::new(), 0);
+            }
+            let file = at(&mut file, have).await.map_err(failed)?;
+            loop {
+                let chunk = match response.chunk().await {
+                    Ok(Some(chunk)) => chunk,
+                    Ok(None) => break,
+                    Err(error) => {
                         file.flush().await.map_err(failed)?;
-                        return Err(broken);
+                        return Err(Broken::Off(reason(&error)));
                     }
                 };
                 have += chunk.len() as u64;
-                if have > self.size {
-                    drop(file);
-                    tokio::fs::remove_file(part).await.map_err(failed)?;
-                    return Err(self.wrong("it is longer than the manifest says"));
+                if have > self.part.size {
+                    return Err(self.spoilt("it is longer than the manifest says").await);
                 }
                 hash.update(&chunk);
                 file.write_all(&chunk).await.map_err(failed)?;
@@ -113,25 +107,30 @@ impl Blob<'_> {
             }
             file.flush().await.map_err(failed)?;
         }
-        if have < self.size {
+        if have < self.part.size {
             return Err(Broken::Off("it ended early".to_owned()));
         }
-        if super::hex(&hash.finalize()) == self.digest.trim_start_matches("sha256:") {
-            return Ok(());
+        if super::hex(&hash.finalize()) == self.part.digest {
+            // Its length will be all that tells the next one that it is whole.
+            return file.sync_all().await.map_err(failed);
         }
-        tokio::fs::remove_file(part).await.map_err(failed)?;
+        let spoilt = self.spoilt("its digest is another one").await;
         // What was there before may have been something else; all of it anew will tell.
-        Err(if resumed {
-            Broken::Off("what was there before is of another file".to_owned())
-        } else {
-            self.wrong("its digest is another one")
-        })
+        Err(if had > 0 { Broken::Off("what was there before is of another file".to_owned()) } else { spoilt })
+    }
+
+    /// What came is of no use to anybody.
+    async fn spoilt(&self, why: &str) -> Broken {
+        match tokio::fs::remove_file(self.partial).await {
+            Ok(()) => self.wrong(why),
+            Err(error) => Broken::Final(during("remove", self.partial)(error)),
+        }
     }
 
     /// Of what is there already.
     async fn hash_of(&self, file: &mut File) -> io::Result<(Sha256, u64)> {
         let (mut hash, mut have) = (Sha256::new(), 0);
-        if file.metadata().await?.len() > self.size {
+        if file.metadata().await?.len() > self.part.size {
             file.set_len(0).await?;
         }
         let mut buffer = vec![0; 128 << 10];
@@ -145,25 +144,26 @@ impl Blob<'_> {
         }
     }
 
-    fn refused(&self, error: &oci_client::errors::OciDistributionError) -> Broken {
-        use oci_client::errors::OciDistributionError as E;
+    fn refused(&self, error: AskError) -> Broken {
         match error {
-            E::RequestError(_) | E::IoError(_) => Broken::Off(innermost(error)),
-            E::ServerError { code, .. } if *code >= 500 => Broken::Off(format!("the registry answered {code}")),
-            error => Broken::Final(told(self.image, error)),
+            AskError::Unreachable(why) => Broken::Off(why),
+            AskError::Status(status) if status.is_server_error() => {
+                Broken::Off(format!("the registry answered {}", status.as_u16()))
+            }
+            error => Broken::Final(told(self.talk.image, error)),
         }
     }
 
     fn wrong(&self, why: &str) -> Broken {
         Broken::Final(unusable(format!(
             "The registry {} sent a wrong layer for {}: {why}. Push the image again",
-            self.image.resolve_registry(),
-            self.image.whole()
+            self.talk.image.resolve_registry(),
+            self.talk.image.whole()
         )))
     }
 }
 
-async fn at(mut file: File, position: u64) -> io::Result<File> {
+async fn at(file: &mut File, position: u64) -> io::Result<&mut File> {
     use tokio::io::AsyncSeekExt as _;
     file.seek(io::SeekFrom::Start(position)).await?;
     Ok(file)

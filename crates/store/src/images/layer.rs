@@ -5,11 +5,14 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
-use ruzstd::decoding::StreamingDecoder;
-use tar::{Archive, EntryType, Header, PaxExtensions};
+use rustix::io::Errno;
+use tar::{Archive, EntryType, Header};
 
-use super::ImageLimits;
+use super::allowance::Allowance;
+use super::pax;
+use super::room::NoRoom;
 use super::tree::{Tree, changed_at, inside};
+use super::zstd::Frames;
 
 /// Longest name or target of a link; the kernel takes less.
 const NAME: u64 = 64 << 10;
@@ -35,17 +38,12 @@ pub(super) enum LayerError {
     /// It holds more than an image may.
     #[error("unpacked, the image has more than {0}")]
     TooLarge(String),
+    /// There is no room for it.
+    #[error(transparent)]
+    NoRoom(NoRoom),
     /// This machine did not do what was asked of it.
     #[error(transparent)]
     Io(io::Error),
-}
-
-/// What may still come, over all layers of an image.
-#[derive(Debug)]
-pub(super) struct Allowance {
-    bytes: u64,
-    entries: u64,
-    limits: ImageLimits,
 }
 
 impl Packing {
@@ -63,33 +61,18 @@ impl Packing {
     }
 }
 
-impl Allowance {
-    pub(super) fn new(limits: ImageLimits) -> Self {
-        Self { bytes: limits.unpacked_bytes, entries: limits.entries, limits }
-    }
-
-    fn entry(&mut self) -> Result<(), LayerError> {
-        let left = self.entries.checked_sub(1);
-        self.entries = left.ok_or_else(|| LayerError::TooLarge(format!("{} entries", self.limits.entries)))?;
-        Ok(())
-    }
-}
-
 /// Lays a layer over the tree, in constant memory; returns the number of its entries.
 pub(super) fn unpack(
     file: &Path,
     packing: Packing,
     tree: &mut Tree,
-    allowance: &mut Allowance,
+    allowance: &mut Allowance<'_>,
 ) -> Result<u64, LayerError> {
     let packed = BufReader::with_capacity(128 << 10, File::open(file).map_err(LayerError::Io)?);
     match packing {
         Packing::None => unpack_tar(packed, tree, allowance),
         Packing::Gzip => unpack_tar(MultiGzDecoder::new(packed), tree, allowance),
-        Packing::Zstd => {
-            let decoder = StreamingDecoder::new(packed).map_err(|error| LayerError::Bad(error.to_string()))?;
-            unpack_tar(decoder, tree, allowance)
-        }
+        Packing::Zstd => unpack_tar(Frames::new(packed), tree, allowance),
     }
 }
 
@@ -100,23 +83,23 @@ struct Before {
     link: Option<Vec<u8>>,
 }
 
-fn unpack_tar(packed: impl Read, tree: &mut Tree, allowance: &mut Allowance) -> Result<u64, LayerError> {
+fn unpack_tar(packed: impl Read, tree: &mut Tree, allowance: &mut Allowance<'_>) -> Result<u64, LayerError> {
     tree.next_layer();
-    let before = allowance.entries;
-    let limit = allowance.bytes;
+    let before = allowance.entries();
+    let limit = allowance.bytes();
     // One byte more than allowed is enough to know.
     let mut archive = Archive::new(packed.take(limit.saturating_add(1)));
     let mut said = Before::default();
     let entries = archive.entries().map_err(|error| unreadable(&error))?.raw(true);
     let mut end = 0;
     for entry in entries {
-        let mut entry = entry.map_err(|error| if end > limit { too_large(allowance) } else { unreadable(&error) })?;
-        allowance.entry()?;
+        let mut entry = entry.map_err(|error| if end > limit { allowance.exceeded() } else { unreadable(&error) })?;
         let header = entry.header().clone();
         end = entry.raw_file_position().saturating_add(entry.size());
         if end > limit {
-            return Err(too_large(allowance));
+            return Err(allowance.exceeded());
         }
+        allowance.entry(entry.size())?;
         match header.entry_type() {
             EntryType::GNULongName => said.path = Some(text(&mut entry, NAME)?),
             EntryType::GNULongLink => said.link = Some(text(&mut entry, NAME)?),
@@ -125,12 +108,8 @@ fn unpack_tar(packed: impl Read, tree: &mut Tree, allowance: &mut Allowance) -> 
             kind => lay(kind, &header, &mut entry, std::mem::take(&mut said), tree)?,
         }
     }
-    allowance.bytes -= end.min(limit);
-    Ok(before - allowance.entries)
-}
-
-fn too_large(allowance: &Allowance) -> LayerError {
-    LayerError::TooLarge(format!("{} MB", allowance.limits.unpacked_bytes >> 20))
+    allowance.passed(end);
+    Ok(before - allowance.entries())
 }
 
 fn unreadable(error: &io::Error) -> LayerError {
@@ -151,11 +130,12 @@ fn text(entry: &mut impl Read, most: u64) -> Result<Vec<u8>, LayerError> {
 }
 
 fn extensions(bytes: &[u8], said: &mut Before) -> Result<(), LayerError> {
-    for extension in PaxExtensions::new(bytes) {
-        let extension = extension.map_err(|error| unreadable(&error))?;
-        match extension.key_bytes() {
-            b"path" => said.path = Some(extension.value_bytes().to_vec()),
-            b"linkpath" => said.link = Some(extension.value_bytes().to_vec()),
+    let records =
+        pax::records(bytes).map_err(|why| LayerError::Bad(format!("one of its layers cannot be read: {why}")))?;
+    for (key, value) in records {
+        match key {
+            b"path" => said.path = Some(value.to_vec()),
+            b"linkpath" => said.link = Some(value.to_vec()),
             // A file beyond 8 GB: its header has no room for the size, and all after it would be read wrongly.
             b"size" => return Err(LayerError::Bad("a file in one of its layers is too large".to_owned())),
             key if key.starts_with(b"GNU.sparse.") => {
@@ -236,19 +216,30 @@ fn copy(content: &mut impl Read, file: &mut File) -> Result<(), LayerError> {
 }
 
 /// Entries that do not fit to others are the image's fault.
-fn placed(error: io::Error, raw: &[u8]) -> LayerError {
-    use io::ErrorKind as Kind;
-    match error.kind() {
-        Kind::NotFound
-        | Kind::NotADirectory
-        | Kind::IsADirectory
-        | Kind::InvalidFilename
-        | Kind::AlreadyExists
-        | Kind::TooManyLinks => {
-            LayerError::Bad(format!("its entry '{}' does not fit to the others: {error}", shown(raw)))
-        }
-        _ => LayerError::Io(error),
-    }
+pub(super) fn placed(error: io::Error, raw: &[u8]) -> LayerError {
+    let Some(why) = misfit(&error) else { return LayerError::Io(error) };
+    LayerError::Bad(format!("its entry '{}' does not fit to the others: {why}", shown(raw)))
+}
+
+/// What the kernel says of paths that cannot be, in its words; `None` where this machine is at fault.
+fn misfit(error: &io::Error) -> Option<String> {
+    let Some(errno) = Errno::from_io_error(error) else {
+        // What the tree itself refuses.
+        return (error.kind() == io::ErrorKind::InvalidFilename).then(|| error.to_string());
+    };
+    let paths = [
+        Errno::NOENT,
+        Errno::NOTDIR,
+        Errno::ISDIR,
+        Errno::NAMETOOLONG,
+        Errno::EXIST,
+        Errno::MLINK,
+        Errno::LOOP,
+        // A second name of a folder.
+        Errno::PERM,
+        Errno::NOTEMPTY,
+    ];
+    paths.contains(&errno).then(|| error.to_string())
 }
 
 /// Names come from strangers: control characters are escaped and the length is bounded.

@@ -1,27 +1,24 @@
-//! Registries: what of them is asked, and their failures in words for the client.
+//! Registries: their names and accounts, what of them is asked, and their failures in words for the client.
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Mutex;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use oci_client::client::{ClientConfig, ClientProtocol};
-use oci_client::errors::OciDistributionError;
-use oci_client::manifest::OciImageManifest;
-use oci_client::secrets::RegistryAuth;
-use oci_client::{Client, Reference, RegistryOperation};
+use oci_spec::distribution::Reference;
+use reqwest::{Client, StatusCode};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use super::ImageSettings;
+use super::ask::{Account, AskError, Conversation};
 use super::error::{ImageError, bad_name, missing, not_read, unusable};
-
-const CONNECT: Duration = Duration::from_secs(10);
-/// A registry that says nothing for this long is gone.
-const SILENCE: Duration = Duration::from_secs(30);
+use super::guard;
+use super::plan::{ImageManifest, Manifest, sha256};
 
 /// Users and passwords by registry.
 #[derive(Clone, Default)]
-pub struct Credentials(HashMap<String, (String, String)>);
+pub struct Credentials(HashMap<String, Account>);
 
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -63,11 +60,20 @@ impl Credentials {
         Ok(Self(all))
     }
 
-    fn of(&self, registry: &str) -> RegistryAuth {
-        self.0
-            .get(registry)
-            .map_or(RegistryAuth::Anonymous, |(user, password)| RegistryAuth::Basic(user.clone(), password.clone()))
+    fn of(&self, registry: &str) -> Option<&Account> {
+        self.0.get(registry)
     }
+}
+
+impl ImageSettings {
+    /// Whether the operator has named a registry.
+    fn names(&self, registry: &str) -> bool {
+        is_in(&self.registries, registry) || is_in(&self.insecure, registry)
+    }
+}
+
+fn is_in(list: &[String], registry: &str) -> bool {
+    list.iter().any(|known| host(known) == registry)
 }
 
 /// Docker's file names its own registry by an address.
@@ -77,18 +83,19 @@ fn host(registry: &str) -> &str {
     if host == "docker.io" { "index.docker.io" } else { host }
 }
 
-/// A connection to registries.
+/// Whoever asks registries.
 pub(super) struct Registry {
-    tls: Client,
-    plain: Client,
-    insecure: Vec<String>,
-    credentials: Credentials,
+    /// For those that the operator names.
+    open: Client,
+    /// For all others.
+    public: Client,
+    settings: ImageSettings,
 }
 
 /// What is to be fetched of an image.
 pub(super) struct Found {
-    pub(super) manifest: OciImageManifest,
-    /// Of the manifest: `sha256:…`.
+    pub(super) manifest: ImageManifest,
+    /// Of the manifest, 64 hexadecimal characters.
     pub(super) digest: String,
 }
 
@@ -102,8 +109,7 @@ pub(super) fn reference(text: &str, settings: &ImageSettings) -> Result<Referenc
         ))
     })?;
     let registry = reference.resolve_registry();
-    let allowed = settings.registries.is_empty() || settings.registries.iter().any(|known| host(known) == registry);
-    if !allowed {
+    if !settings.registries.is_empty() && !settings.names(registry) {
         return Err(bad_name(format!(
             "Images from {registry} are not allowed on this server. Its operator allows: {}",
             settings.registries.join(", ")
@@ -117,45 +123,56 @@ impl Registry {
     pub(super) fn new(settings: &ImageSettings) -> Result<Self, ImageError> {
         // Somebody else may have chosen before, which is as good.
         let _chosen = rustls::crypto::ring::default_provider().install_default();
-        Ok(Self {
-            tls: client(ClientProtocol::Https)?,
-            plain: client(ClientProtocol::Http)?,
-            insecure: settings.insecure.clone(),
-            credentials: settings.credentials.clone(),
-        })
+        let failed =
+            |error: reqwest::Error| unusable(format!("This server cannot ask registries: {}", innermost(&error)));
+        let (open, public) = (guard::open_client().map_err(failed)?, guard::public_client().map_err(failed)?);
+        Ok(Self { open, public, settings: settings.clone() })
     }
 
-    /// The manifest of an image, for this kind of machine where there are several.
-    pub(super) async fn find(&self, image: &Reference) -> Result<Found, ImageError> {
-        let auth = self.credentials.of(image.resolve_registry());
-        let failed = |error| told(image, &error);
-        let client = self.client(image);
-        client.auth(image, &auth, RegistryOperation::Pull).await.map_err(failed)?;
-        let (manifest, digest) = client.pull_image_manifest(image, &auth).await.map_err(failed)?;
-        Ok(Found { manifest, digest })
-    }
-
-    /// Whoever asks this image's registry. Nobody listens on the way to a loopback address, so no certificate is asked for there.
-    pub(super) fn client(&self, image: &Reference) -> &Client {
+    /// The beginning of a conversation; nobody is asked yet.
+    pub(super) fn talk<'a>(&'a self, image: &'a Reference) -> Conversation<'a> {
         let registry = image.resolve_registry();
-        if is_loopback(registry) || self.insecure.iter().any(|known| known == registry) {
-            &self.plain
-        } else {
-            &self.tls
+        let is_named = self.settings.names(registry);
+        let insecure = is_in(&self.settings.insecure, registry);
+        // Nobody listens on the way to a loopback address, so no certificate is asked for there.
+        let plain = insecure || is_named && is_loopback(registry);
+        Conversation {
+            client: if is_named { &self.open } else { &self.public },
+            image,
+            is_named,
+            scheme: if plain { "http" } else { "https" },
+            account: self.settings.credentials.of(registry),
+            proof: Mutex::default(),
         }
     }
 }
 
-fn client(protocol: ClientProtocol) -> Result<Client, ImageError> {
-    let config = ClientConfig {
-        protocol,
-        connect_timeout: Some(CONNECT),
-        read_timeout: Some(SILENCE),
-        user_agent: concat!("fungraph/", env!("CARGO_PKG_VERSION")),
-        ..ClientConfig::default()
-    };
-    Client::try_from(config)
-        .map_err(|error| unusable(format!("This server cannot ask registries: {}", innermost(&error))))
+/// The manifest of an image, for this kind of machine where there are several.
+pub(super) async fn find(talk: &Conversation<'_>) -> Result<Found, ImageError> {
+    let image = talk.image;
+    let name = image.digest().or(image.tag()).unwrap_or("latest");
+    let mut found = read(talk, name).await?;
+    if let (Manifest::List(digest), _) = &found {
+        let digest = digest.clone();
+        sha256(&digest)?;
+        found = read(talk, &digest).await?;
+    }
+    match found {
+        (Manifest::Image(manifest), digest) => Ok(Found { manifest, digest }),
+        (Manifest::List(_), _) => Err(unusable(format!("The image {} is a list of lists", image.whole()))),
+    }
+}
+
+async fn read(talk: &Conversation<'_>, name: &str) -> Result<(Manifest, String), ImageError> {
+    let image = talk.image;
+    let expected = if name.contains(':') { Some(sha256(name)?) } else { None };
+    let bytes = talk.manifest(name).await.map_err(|error| told(image, error))?;
+    let digest = super::hex(&Sha256::digest(&bytes));
+    if expected.is_some_and(|expected| expected != digest) {
+        let (name, registry) = (image.whole(), image.resolve_registry());
+        return Err(unusable(format!("What the registry {registry} sent for {name} is not what its digest says")));
+    }
+    Ok((Manifest::read(&bytes)?, digest))
 }
 
 fn is_loopback(registry: &str) -> bool {
@@ -164,41 +181,33 @@ fn is_loopback(registry: &str) -> bool {
 }
 
 /// A failure of a registry for the client.
-pub(super) fn told(image: &Reference, error: &OciDistributionError) -> ImageError {
-    use OciDistributionError as E;
+pub(super) fn told(image: &Reference, error: AskError) -> ImageError {
     let (name, registry) = (image.whole(), image.resolve_registry());
     let login = "An operator gives this server an account with images.auth_file";
-    let absent =
-        || missing(format!("The registry {registry} has no image {name}. Push it there first, or correct the name"));
     match error {
-        E::UnauthorizedError { .. } | E::AuthenticationFailure(_) => missing(format!(
+        AskError::Unreachable(why) => not_read(format!(
+            "The registry {registry} cannot be reached: {why}. One that has no TLS is to be named in images.insecure, and one \
+             that is on this host or in a private network in images.registries"
+        )),
+        AskError::NotPublic => bad_name(format!(
+            "The registry {registry} is not asked, or sends elsewhere: only public addresses are asked, and registries that \
+             the operator of this server names in images.registries"
+        )),
+        AskError::Status(StatusCode::NOT_FOUND) => {
+            missing(format!("The registry {registry} has no image {name}. Push it there first, or correct the name"))
+        }
+        AskError::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => missing(format!(
             "The registry {registry} does not give {name} to this server: it is absent, or takes an account. {login}"
         )),
-        E::ServerError { code: 404, .. } | E::ImageManifestNotFoundError(_) => absent(),
-        E::RegistryError { envelope, .. } => {
-            let codes: Vec<String> = envelope.errors.iter().map(|error| format!("{:?}", error.code)).collect();
-            let codes = codes.join(", ");
-            if codes.contains("ManifestUnknown") || codes.contains("NameUnknown") || codes.contains("NotFound") {
-                return absent();
-            }
-            if codes.contains("Denied") || codes.contains("Unauthorized") {
-                return missing(format!(
-                    "The registry {registry} does not give {name} to this server ({codes}). {login}"
-                ));
-            }
-            missing(format!("The registry {registry} refuses {name}: {codes}"))
+        AskError::Status(status) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+            not_read(format!("The registry {registry} answered {} for {name}. Try again later", status.as_u16()))
         }
-        E::DigestError(error) => {
-            unusable(format!("What the registry {registry} sent for {name} is not what its digest says: {error}"))
+        AskError::Status(status) => {
+            missing(format!("The registry {registry} refuses {name}: it answered {}", status.as_u16()))
         }
-        E::RequestError(_) => not_read(format!(
-            "The registry {registry} cannot be reached: {}. One without TLS is to be named in images.insecure",
-            innermost(error)
-        )),
-        E::ServerError { code, .. } => {
-            not_read(format!("The registry {registry} answered {code} for {name}. Try again later"))
+        AskError::Unusable(why) => {
+            not_read(format!("The registry {registry} does not answer as a registry does: {why}"))
         }
-        other => unusable(format!("The image {name} cannot be used: {}", shown(&other.to_string()))),
     }
 }
 
@@ -234,9 +243,9 @@ mod tests {
     fn credentials_are_those_of_docker_login() {
         let text = r#"{"auths":{"registry.example.com":{"auth":"YWRhOnNlY3JldDp4"},"https://index.docker.io/v1/":{"auth":"YTpi"}}}"#;
         let credentials = Credentials::parse(text).expect("it is such a file");
-        assert_eq!(credentials.of("registry.example.com"), RegistryAuth::Basic("ada".into(), "secret:x".into()));
-        assert_eq!(credentials.of("index.docker.io"), RegistryAuth::Basic("a".into(), "b".into()));
-        assert_eq!(credentials.of("other.example.com"), RegistryAuth::Anonymous);
+        assert_eq!(credentials.of("registry.example.com"), Some(&("ada".into(), "secret:x".into())));
+        assert_eq!(credentials.of("index.docker.io"), Some(&("a".into(), "b".into())));
+        assert_eq!(credentials.of("other.example.com"), None);
         assert!(!format!("{credentials:?}").contains("secret"));
         for bad in
             ["", r#"{"auths":{"x":{}}}"#, r#"{"auths":{"x":{"auth":"!"}}}"#, r#"{"auths":{"x":{"auth":"YQ=="}}}"#]

@@ -1,12 +1,20 @@
 //! Layers by themselves, and pulls from a real registry.
 
+pub(super) mod fake;
 mod layers;
 mod pulls;
 mod registry;
+mod room;
+mod strangers;
 
+use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 
+use fungraph_model::Fault;
 use tar::{EntryType, Header};
+
+use super::ImageError;
 
 /// A tar archive being written, also in ways that no tool writes one.
 #[derive(Default)]
@@ -59,4 +67,36 @@ impl Tar {
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packed.write_all(&self.bytes()).and_then(|()| packed.finish()).expect("memory takes everything")
     }
+}
+
+/// Bytes that no packing makes smaller.
+pub(super) fn noise(size: usize) -> Tar {
+    let mut state = 88_172_645_463_325_252_u64;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    let bytes: Vec<u8> = std::iter::repeat_with(next).take(size / 8).flatten().collect();
+    Tar::default().program("noise", &bytes)
+}
+
+pub(super) fn fault<T>(result: Result<T, ImageError>) -> Fault {
+    match result {
+        Err(ImageError::Refused(fault)) => fault,
+        Err(error) => panic!("{error:?}"),
+        Ok(_) => panic!("it was not refused"),
+    }
+}
+
+/// What is in the folder of images, without those that are always there.
+pub(super) fn kept(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for below in ["images", "images/blobs"] {
+        let entries = fs::read_dir(folder.join(below)).expect("a folder").map(|entry| entry.expect("an entry"));
+        names.extend(entries.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+    }
+    names.retain(|name| name != "blobs" && name != "none");
+    names
 }

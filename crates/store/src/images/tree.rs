@@ -33,8 +33,26 @@ pub(super) struct Tree {
     steps: u64,
     /// The folder that was used last: most entries follow others of the same folder.
     last: Option<(PathBuf, Arc<OwnedFd>)>,
-    /// What the present layer has made, by number of the inode: its own whiteouts do not concern these.
-    made: HashSet<u64>,
+    /// What the present layer has made: its own whiteouts do not concern it.
+    made: Made,
+}
+
+/// What one layer has made.
+#[derive(Default)]
+struct Made {
+    /// Files, folders and links, by number of the inode.
+    inodes: HashSet<u64>,
+    /// Second names, by the folder's number and the name: what they name may be an older layer's, whose own name is not made here.
+    names: HashSet<(u64, OsString)>,
+}
+
+impl Made {
+    fn has(&self, folder: &OwnedFd, name: &OsStr, inode: u64) -> io::Result<bool> {
+        if self.inodes.contains(&inode) {
+            return Ok(true);
+        }
+        Ok(!self.names.is_empty() && self.names.contains(&(fstat(folder)?.st_ino, name.to_owned())))
+    }
 }
 
 /// A path of an archive, relative to the root: no `..`, no empty part.
@@ -64,12 +82,12 @@ impl Tree {
     pub(super) fn open(folder: &Path, steps: u64) -> io::Result<Self> {
         let root = openat(CWD, folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let above = parts(&root)?;
-        Ok(Self { root, above, steps, last: None, made: HashSet::new() })
+        Ok(Self { root, above, steps, last: None, made: Made::default() })
     }
 
     /// What is made from here on belongs to another layer.
     pub(super) fn next_layer(&mut self) {
-        self.made.clear();
+        self.made = Made::default();
     }
 
     /// A folder; one that is there stays.
@@ -85,7 +103,7 @@ impl Tree {
             Err(errno) => return Err(errno.into()),
         }
         let stat = statat(&*parent, &name, AtFlags::SYMLINK_NOFOLLOW)?;
-        self.made.insert(stat.st_ino);
+        self.made.inodes.insert(stat.st_ino);
         Ok(())
     }
 
@@ -103,7 +121,7 @@ impl Tree {
         };
         // Whatever the umask is.
         fchmod(&file, mode)?;
-        self.made.insert(fstat(&file)?.st_ino);
+        self.made.inodes.insert(fstat(&file)?.st_ino);
         Ok(file.into())
     }
 
@@ -117,7 +135,7 @@ impl Tree {
             self.clear_place(&parent, &name)?;
             symlinkat(target, &*parent, &name)?;
         }
-        self.made.insert(statat(&*parent, &name, AtFlags::SYMLINK_NOFOLLOW)?.st_ino);
+        self.made.inodes.insert(statat(&*parent, &name, AtFlags::SYMLINK_NOFOLLOW)?.st_ino);
         Ok(())
     }
 
@@ -135,7 +153,7 @@ impl Tree {
                 linkat(&*there, &old, &*parent, &name, AtFlags::empty())?;
             }
         }
-        self.made.insert(statat(&*parent, &name, AtFlags::SYMLINK_NOFOLLOW)?.st_ino);
+        self.made.names.insert((fstat(&*parent)?.st_ino, name));
         Ok(())
     }
 
@@ -235,7 +253,7 @@ impl Tree {
     /// Whatever has this name goes, whichever layer it is of.
     fn clear_place(&mut self, parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
         self.last = None;
-        remove(parent, name, &HashSet::new(), &mut self.steps).map(|_| ())
+        remove(parent, name, &Made::default(), &mut self.steps).map(|_| ())
     }
 }
 
@@ -273,14 +291,14 @@ fn kind(mode: RawMode) -> FileType {
 }
 
 /// Removes one name with all below it, except what is to be kept; says whether it is gone.
-fn remove(parent: &OwnedFd, name: &OsStr, keep: &HashSet<u64>, steps: &mut u64) -> io::Result<bool> {
+fn remove(parent: &OwnedFd, name: &OsStr, keep: &Made, steps: &mut u64) -> io::Result<bool> {
     step(steps)?;
     let stat = match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => stat,
         Err(Errno::NOENT) => return Ok(true),
         Err(errno) => return Err(errno.into()),
     };
-    let kept = keep.contains(&stat.st_ino);
+    let kept = keep.has(parent, name, stat.st_ino)?;
     if kind(stat.st_mode) == FileType::Directory {
         let folder = openat(parent, name, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         let empty = remove_inside(&folder, keep, steps)?;
@@ -296,7 +314,7 @@ fn remove(parent: &OwnedFd, name: &OsStr, keep: &HashSet<u64>, steps: &mut u64) 
 }
 
 /// Removes all that is in a folder, except what is to be kept; says whether it is empty now.
-fn remove_inside(folder: &OwnedFd, keep: &HashSet<u64>, steps: &mut u64) -> io::Result<bool> {
+fn remove_inside(folder: &OwnedFd, keep: &Made, steps: &mut u64) -> io::Result<bool> {
     let mut names = Vec::new();
     let readable = openat(folder, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     for entry in Dir::read_from(&readable)? {

@@ -169,6 +169,17 @@ impl Sqlite {
         Ok(kinds.iter().filter_map(|(name, memory_mb)| Some((Runtime::parse(name)?, *memory_mb))).collect())
     }
 
+    pub(crate) async fn images_in_use(&self) -> Result<Vec<(ProjectId, Digest)>, Error> {
+        let images: Vec<(String, String)> = sqlx::query_as(
+            "SELECT DISTINCT f.project, v.code_digest FROM function_versions v JOIN functions f ON f.id = v.function
+             WHERE v.image IS NOT NULL",
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::during("read the images in use"))?;
+        Ok(images.into_iter().map(|(project, digest)| (ProjectId(project), Digest(digest))).collect())
+    }
+
     pub(crate) async fn digests_in_use(&self) -> Result<HashSet<Digest>, Error> {
         let digests: Vec<String> = sqlx::query_scalar(
             "SELECT code_digest FROM function_versions UNION SELECT digest FROM dependency_versions

@@ -11,7 +11,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Decode, Row, Sqlite, Type};
 
-use super::{dependencies, image};
+use super::{dependencies, image, mounts};
 use crate::Error;
 
 /// What [`read`] needs beside the dependencies, from `functions f`, `projects p` and `function_versions v`.
@@ -20,7 +20,7 @@ macro_rules! columns {
         "f.project, f.package, f.name, f.func_id, p.domain, v.version, v.runtime, v.handler, v.timeout_s, v.memory_mb, \
          v.tmp_mb, v.initializer_handler, v.initializer_timeout_s, v.pre_stop_handler, v.pre_stop_timeout_s, \
          v.user_data, v.encrypted_user_data, v.concurrency, v.concurrent_num, v.description, v.dynamic_memory, \
-         v.passive, v.code_type, v.code_filename, v.code_size, v.code_digest, v.merged_digest, v.image, v.revision, \
+         v.passive, v.code_type, v.code_filename, v.code_size, v.code_digest, v.merged_digest, v.image, v.mounts, v.revision, \
          v.last_modified"
     };
 }
@@ -31,7 +31,7 @@ macro_rules! bound_columns {
     () => {
         "runtime, handler, timeout_s, memory_mb, tmp_mb, initializer_handler, initializer_timeout_s, pre_stop_handler, \
          pre_stop_timeout_s, user_data, encrypted_user_data, concurrency, concurrent_num, description, dynamic_memory, \
-         passive, code_type, code_filename, code_size, code_digest, merged_digest, image, revision, last_modified"
+         passive, code_type, code_filename, code_size, code_digest, merged_digest, image, mounts, revision, last_modified"
     };
 }
 pub(super) use bound_columns;
@@ -39,7 +39,7 @@ pub(super) use bound_columns;
 /// One placeholder for each of [`bound_columns`].
 macro_rules! placeholders {
     () => {
-        "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+        "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
     };
 }
 pub(super) use placeholders;
@@ -76,6 +76,7 @@ pub(super) fn bind<'q>(query: Statement<'q>, function: &'q FunctionVersion) -> R
         .bind(&code.digest.0)
         .bind(function.merged.as_ref().map(|digest| digest.0.as_str()))
         .bind(function.image.as_ref().map(image::write))
+        .bind(mounts::write(&spec.mounts))
         .bind(signed("revision", function.revision)?)
         .bind(function.last_modified.as_microsecond()))
 }
@@ -130,6 +131,7 @@ fn spec(row: &SqliteRow, runtime: Runtime) -> Result<FunctionSpec, Error> {
         strategy: Strategy { concurrency: get(row, "concurrency")?, concurrent_num: get(row, "concurrent_num")? },
         description: get(row, "description")?,
         dynamic_memory: get(row, "dynamic_memory")?,
+        mounts: mounts::read(get::<Option<&str>>(row, "mounts")?)?,
         passive: get(row, "passive")?,
     })
 }

@@ -41,6 +41,14 @@ impl Registry {
         Self { process, folder, address }
     }
 
+    /// Arguments of a server that may ask this registry, without signatures; `more` goes below `[images]` and after it.
+    pub(crate) fn settings(&self, more: &str) -> [String; 4] {
+        let path = self.folder.path().join("settings.toml").display().to_string();
+        let text = format!("[images]\nregistries = [\"{}\", \"127.0.0.1:1\"]\n{more}\n", self.address);
+        std::fs::write(&path, text).expect("it is written");
+        ["--config".to_owned(), path, "--auth".to_owned(), "off".to_owned()]
+    }
+
     /// The program of `tests/images`, linked statically.
     pub(crate) fn program(&self) -> PathBuf {
         let program = self.folder.path().join("server");

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use fungraph_model::{
-    CodePackage, CodeType, Digest, DomainId, FunctionKey, FunctionSpec, HookSpec, ProjectId, Runtime, Secret, Strategy,
+    CodePackage, CodeType, Digest, DomainId, FunctionKey, FunctionSpec, HookSpec, Mounts, ProjectId, Runtime, Secret,
+    Strategy,
 };
 
 use super::*;
@@ -28,6 +29,7 @@ fn version() -> FunctionVersion {
             strategy: Strategy::default(),
             description: "text".into(),
             dynamic_memory: false,
+            mounts: Mounts::default(),
             passive: r#"{"xrole":"agency","type":"v1","func_vpc":{"vpc_id":"v"}}"#.into(),
         },
         code: CodePackage {

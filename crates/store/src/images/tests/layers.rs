@@ -3,13 +3,23 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use tar::EntryType;
 
-use super::super::layer::{Allowance, LayerError, Packing, unpack};
+use super::super::allowance::Allowance;
+use super::super::layer::{LayerError, Packing, unpack};
+use super::super::room::{InUse, Pull};
+use super::super::shelf::Shelf;
 use super::super::tree::{STEPS, Tree};
 use super::super::{ImageLimits, users};
 use super::Tar;
+
+/// A pull that may take all it wants.
+fn pull(folder: &Path) -> Pull {
+    let shelf = Shelf::open(folder.join("images"), ImageLimits::default()).expect("it opens");
+    Pull::begin(Arc::new(shelf), InUse::nobody())
+}
 
 struct Laid {
     folder: tempfile::TempDir,
@@ -21,7 +31,9 @@ fn lay_within(layers: Vec<Tar>, limits: ImageLimits) -> Laid {
     let root = folder.path().join("root");
     fs::create_dir(&root).expect("it is new");
     let mut tree = Tree::open(&root, STEPS).expect("it is there");
-    let mut allowance = Allowance::new(limits);
+    let room = tempfile::tempdir().expect("a folder");
+    let pull = pull(room.path());
+    let mut allowance = Allowance::new(limits, &pull);
     let done = layers.into_iter().try_for_each(|layer| {
         let file = folder.path().join("layer");
         fs::write(&file, layer.gzip()).expect("it is written");
@@ -94,6 +106,21 @@ fn an_opaque_folder_loses_what_earlier_layers_put_there_wherever_the_mark_stands
 }
 
 #[test]
+fn a_second_name_of_an_older_file_does_not_make_it_a_new_one() {
+    let first = Tar::default().folder("a").file("a/old", "1").file("a/kept", "2");
+    let second = Tar::default().second_name("b", "a/old").second_name("a/new", "a/kept").file("a/.wh..wh..opq", "");
+    check(vec![first, second], &["a/", "a/new=2", "b=1"]);
+}
+
+#[test]
+fn links_in_a_circle_are_the_images_fault() {
+    check_refused(Tar::default().link("a", "b").link("b", "a").file("a/x", "1"), "does not fit");
+    check_refused(Tar::default().link("a", "a").second_name("x", "a/y"), "does not fit");
+    check_refused(Tar::default().link("a", "a").file("a/.wh..wh..opq", ""), "does not fit");
+    check_refused(Tar::default().folder("d").second_name("x", "d"), "does not fit");
+}
+
+#[test]
 fn paths_follow_links_as_they_will_inside() {
     let first = Tar::default()
         .folder("usr")
@@ -155,6 +182,9 @@ fn long_names_are_read_and_endless_ones_refused() {
         format!("{whole} {key}={value}\n")
     };
     let header = pax("path", &long);
+    let broken = pax("path", "two\nlines") + &pax("comment", "x");
+    let broken = Tar::default().entry(EntryType::XHeader, "x", 0, "", broken.as_bytes()).file("short", "3");
+    check(vec![broken], &["two\nlines=3"]);
     let named = Tar::default()
         .entry(EntryType::XHeader, "x", 0, "", header.as_bytes())
         .file("short", "1")
@@ -189,7 +219,8 @@ fn archives_that_break_off_are_told_from_full_disks() {
     for cut in [1, whole.len() / 2, whole.len() - 30] {
         fs::write(&file, &whole[..cut]).expect("it is written");
         let mut tree = Tree::open(&root, STEPS).expect("it is there");
-        let done = unpack(&file, Packing::Gzip, &mut tree, &mut Allowance::new(ImageLimits::default()));
+        let pull = pull(folder.path());
+        let done = unpack(&file, Packing::Gzip, &mut tree, &mut Allowance::new(ImageLimits::default(), &pull));
         assert!(matches!(done, Err(LayerError::Bad(_))), "{cut}: {done:?}");
     }
 }
@@ -220,7 +251,9 @@ fn work_that_entries_make_beyond_themselves_is_bounded() {
         let (file, root) = (folder.path().join("layer"), folder.path().join("root"));
         fs::create_dir(&root).expect("it is new");
         let mut tree = Tree::open(&root, steps).expect("it is there");
-        let mut allowance = Allowance::new(ImageLimits::default());
+        let room = tempfile::tempdir().expect("a folder");
+        let pull = pull(room.path());
+        let mut allowance = Allowance::new(ImageLimits::default(), &pull);
         let done = layers.into_iter().try_for_each(|layer| {
             fs::write(&file, layer.gzip()).expect("it is written");
             unpack(&file, Packing::Gzip, &mut tree, &mut allowance).map(|_| ())
@@ -272,13 +305,15 @@ fn zstd_and_plain_archives_are_read_too() {
             Packing::None => layer.bytes(),
             Packing::Gzip => layer.gzip(),
             Packing::Zstd => {
-                let level = ruzstd::encoding::CompressionLevel::Fastest;
-                ruzstd::encoding::compress_to_vec(&layer.bytes()[..], level)
+                // As tools do that pack with several threads.
+                let pack = |part| ruzstd::encoding::compress_to_vec(part, ruzstd::encoding::CompressionLevel::Fastest);
+                layer.bytes().chunks(700).flat_map(pack).collect()
             }
         };
         fs::write(&file, bytes).expect("it is written");
         let mut tree = Tree::open(&root, STEPS).expect("it is there");
-        unpack(&file, packing, &mut tree, &mut Allowance::new(ImageLimits::default())).expect("it is laid");
+        let pull = pull(folder.path());
+        unpack(&file, packing, &mut tree, &mut Allowance::new(ImageLimits::default(), &pull)).expect("it is laid");
         assert_eq!(list(&root), ["f=1"]);
     }
     assert_eq!(Packing::of("application/vnd.cncf.helm.chart.content.v1.tar+gzip"), None);

@@ -4,51 +4,21 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use fungraph_model::{ErrorCode, Fault};
+use fungraph_model::ErrorCode;
 
-use super::super::{ImageError, ImageLimits, ImageSettings, Images, registry::Credentials};
-use super::Tar;
+use super::super::{ImageLimits, ImageSettings, Images, InUse, registry::Credentials};
 use super::registry::{ACCOUNT, Line, Registry, largest_blob};
+use super::{Tar, fault, kept, noise};
 
-fn images(folder: &Path) -> Images {
+/// With a registry that the operator names, as one on a loopback address must be.
+fn images(folder: &Path, address: &str) -> Images {
     let limits = ImageLimits { pause: Duration::from_millis(10), ..ImageLimits::default() };
-    Images::open(folder, ImageSettings::default(), limits).expect("it opens")
+    let settings = ImageSettings { registries: vec![address.to_owned()], ..ImageSettings::default() };
+    Images::open(folder, settings, limits).expect("it opens")
 }
 
 fn hello() -> Vec<Tar> {
     vec![Tar::default().folder("bin").program("bin/app", b"#!/bin/sh\n"), Tar::default().file("hello", "world")]
-}
-
-/// Bytes that no packing makes smaller.
-fn noise(size: usize) -> Tar {
-    let mut state = 88_172_645_463_325_252_u64;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    let bytes: Vec<u8> = std::iter::repeat_with(next).take(size / 8).flatten().collect();
-    Tar::default().program("noise", &bytes)
-}
-
-fn fault<T>(result: Result<T, ImageError>) -> Fault {
-    match result {
-        Err(ImageError::Refused(fault)) => fault,
-        Err(error) => panic!("{error:?}"),
-        Ok(_) => panic!("it was not refused"),
-    }
-}
-
-/// What is in the folder of images, without those that are always there.
-fn kept(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for below in ["images", "images/blobs"] {
-        let entries = fs::read_dir(folder.join(below)).expect("a folder").map(|entry| entry.expect("an entry"));
-        names.extend(entries.map(|entry| entry.file_name().to_string_lossy().into_owned()));
-    }
-    names.retain(|name| name != "blobs" && name != "none");
-    names
 }
 
 #[tokio::test]
@@ -56,20 +26,25 @@ async fn an_image_is_pulled_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let registry = Registry::start(false);
     let name = registry.push_here("some/app:v1", hello()).await;
-    let images = images(folder.path());
-    let held = images.pull(&name).await.expect("it is there");
+    let images = images(folder.path(), &registry.address);
+    let held = images.pull(&name, InUse::nobody()).await.expect("it is there");
     let root = images.root_of(&held.image.digest);
     assert_eq!(fs::read_to_string(root.join("hello")).expect("a text"), "world");
     assert_eq!(held.image.config.entrypoint, ["/app"]);
     assert_eq!(kept(folder.path()).concat(), held.image.digest.0);
-    // By its digest it is found without the registry, also by the next server.
+    // The next server has it too.
     let by_digest = format!("{}/some/app@sha256:{}", registry.address, held.image.digest.0);
+    let next = self::images(folder.path(), &registry.address);
+    assert_eq!(next.pull(&by_digest, InUse::nobody()).await.expect("it is here").image, held.image);
+    // Whether somebody may have it is its registry's to say, also where its digest is known.
+    let address = registry.address.clone();
     drop(registry.stop());
-    let next = self::images(folder.path());
-    assert_eq!(next.pull(&by_digest).await.expect("it is here").image, held.image);
-    let fault = fault(next.pull(&name).await);
-    assert_eq!(fault.code, ErrorCode::ImageNotRead);
-    assert!(fault.message.contains("cannot be reached"), "{}", fault.message);
+    for name in [name, by_digest] {
+        let fault = fault(next.pull(&name, InUse::nobody()).await);
+        assert_eq!(fault.code, ErrorCode::ImageNotRead);
+        assert!(fault.message.contains(&format!("{address} cannot be reached")), "{}", fault.message);
+    }
+    assert_eq!(next.recall(&held.image.digest).expect("it is here").image, held.image);
 }
 
 #[tokio::test]
@@ -78,8 +53,12 @@ async fn two_at_once_bring_it_once_and_both_have_it() {
     let registry = Registry::start(false);
     let first = registry.push_here("a:v1", vec![noise(300_000)]).await;
     let second = registry.push_here("b:v1", vec![noise(300_000), Tar::default().file("b", "b")]).await;
-    let images = images(folder.path());
-    let (one, same, other) = tokio::join!(images.pull(&first), images.pull(&first), images.pull(&second));
+    let images = images(folder.path(), &registry.address);
+    let (one, same, other) = tokio::join!(
+        images.pull(&first, InUse::nobody()),
+        images.pull(&first, InUse::nobody()),
+        images.pull(&second, InUse::nobody())
+    );
     let (one, same, other) = (one.expect("one"), same.expect("the same"), other.expect("the other"));
     assert_eq!(one.image, same.image);
     assert!(images.root_of(&other.image.digest).join("b").is_file());
@@ -92,8 +71,8 @@ async fn a_download_that_breaks_off_is_gone_on_with() {
     let registry = Registry::start(false);
     registry.push_here("big:v1", vec![noise(4 << 20)]).await;
     let line = Line::to(&registry, 2, 1 << 20).await;
-    let images = images(folder.path());
-    let held = images.pull(&format!("{}/big:v1", line.address)).await.expect("it arrives");
+    let images = images(folder.path(), &line.address);
+    let held = images.pull(&format!("{}/big:v1", line.address), InUse::nobody()).await.expect("it arrives");
     assert_eq!(fs::metadata(images.root_of(&held.image.digest).join("noise")).expect("a file").len(), 4 << 20);
     let asked = line.asked.lock().expect("no panic").join("\n");
     let ranges: Vec<&str> = asked.lines().filter(|line| line.starts_with("range: bytes=")).collect();
@@ -109,8 +88,8 @@ async fn a_registry_that_always_breaks_off_is_told_and_what_came_is_kept() {
     let registry = Registry::start(false);
     registry.push_here("big:v1", vec![noise(4 << 20)]).await;
     let line = Line::to(&registry, usize::MAX, 100 << 10).await;
-    let images = images(folder.path());
-    let fault = fault(images.pull(&format!("{}/big:v1", line.address)).await);
+    let images = images(folder.path(), &line.address);
+    let fault = fault(images.pull(&format!("{}/big:v1", line.address), InUse::nobody()).await);
     assert_eq!(fault.code, ErrorCode::ImageNotRead);
     assert!(fault.message.contains("again and again"), "{}", fault.message);
     let left = kept(folder.path());
@@ -127,12 +106,11 @@ async fn a_layer_that_is_not_what_its_digest_says_is_refused() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&blob, bytes).expect("it is written");
-    let images = images(folder.path());
-    let fault = fault(images.pull(&name).await);
+    let images = images(folder.path(), &registry.address);
+    let fault = fault(images.pull(&name, InUse::nobody()).await);
     assert_eq!(fault.code, ErrorCode::BadCode);
     assert!(fault.message.contains("digest"), "{}", fault.message);
-    let left = kept(folder.path());
-    assert!(left.len() == 1 && !left[0].ends_with(".part"), "nothing but the configuration, which is right: {left:?}");
+    assert_eq!(kept(folder.path()), Vec::<String>::new(), "it will not be better tomorrow");
 }
 
 #[tokio::test]
@@ -142,7 +120,7 @@ async fn what_cannot_be_had_is_told() {
     let foreign = registry.push("foreign:v1", hello(), "mips").await;
     let climbing = registry.push_here("climbing:v1", vec![Tar::default().file("../x", "1")]).await;
     let other = format!("{}/foreign@sha256:{}", registry.address, "0".repeat(64));
-    let images = images(folder.path());
+    let images = images(folder.path(), &registry.address);
     for (name, code, word) in [
         (format!("{}/no/such:v1", registry.address), ErrorCode::ImageMissing, "has no image"),
         (format!("{}/foreign:v2", registry.address), ErrorCode::ImageMissing, "has no image"),
@@ -151,11 +129,11 @@ async fn what_cannot_be_had_is_told() {
         (foreign, ErrorCode::BadCode, "built for linux/mips"),
         (climbing, ErrorCode::BadCode, "'../x' leads out"),
     ] {
-        let fault = fault(images.pull(&name).await);
+        let fault = fault(images.pull(&name, InUse::nobody()).await);
         assert_eq!(fault.code, code, "{name}: {}", fault.message);
         assert!(fault.message.contains(word), "{name}: {}", fault.message);
     }
-    assert!(kept(folder.path()).iter().all(|name| !name.starts_with('.') && !name.ends_with(".part")));
+    assert_eq!(kept(folder.path()), Vec::<String>::new(), "of what is refused nothing stays");
 }
 
 #[tokio::test]
@@ -163,7 +141,7 @@ async fn a_registry_that_asks_for_an_account_gets_the_one_of_the_settings() {
     let folder = tempfile::tempdir().expect("a folder");
     let registry = Registry::start(true);
     let name = registry.push_here("closed:v1", hello()).await;
-    let fault = fault(images(folder.path()).pull(&name).await);
+    let fault = fault(images(folder.path(), &registry.address).pull(&name, InUse::nobody()).await);
     assert_eq!(fault.code, ErrorCode::ImageMissing);
     assert!(fault.message.contains("images.auth_file"), "{}", fault.message);
     let (user, password) = ACCOUNT;
@@ -172,7 +150,7 @@ async fn a_registry_that_asks_for_an_account_gets_the_one_of_the_settings() {
     let credentials = Credentials::parse(&text).expect("it is a file of docker login");
     let settings = ImageSettings { insecure: vec![registry.address.clone()], credentials, ..ImageSettings::default() };
     let images = Images::open(folder.path(), settings, ImageLimits::default()).expect("it opens");
-    images.pull(&name).await.expect("it is given now");
+    images.pull(&name, InUse::nobody()).await.expect("it is given now");
 }
 
 #[tokio::test]
@@ -181,13 +159,26 @@ async fn images_that_nobody_uses_go() {
     let registry = Registry::start(false);
     let first = registry.push_here("a:v1", vec![Tar::default().file("a", "a")]).await;
     let second = registry.push_here("b:v1", vec![Tar::default().file("b", "b")]).await;
-    let images = images(folder.path());
-    let held = images.pull(&first).await.expect("it is there");
-    let used = images.pull(&second).await.expect("it is there").image.digest;
+    let limits = ImageLimits { unused: Duration::ZERO, ..ImageLimits::default() };
+    let settings = ImageSettings { registries: vec![registry.address.clone()], ..ImageSettings::default() };
+    let images = Images::open(folder.path(), settings, limits).expect("it opens");
+    let held = images.pull(&first, InUse::nobody()).await.expect("it is there");
+    let used = images.pull(&second, InUse::nobody()).await.expect("it is there").image.digest.clone();
     let live = [used.clone()].into_iter().collect();
     assert_eq!(images.collect(&live).await.expect("it is looked at"), 0, "one is held, the other used");
     let gone = held.image.digest.clone();
     drop(held);
     assert_eq!(images.collect(&live).await.expect("it is looked at"), 1);
     assert!(!images.root_of(&gone).exists() && images.root_of(&used).exists());
+}
+
+#[tokio::test]
+async fn an_image_that_no_function_uses_stays_for_a_while() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let registry = Registry::start(false);
+    let name = registry.push_here("a:v1", hello()).await;
+    let images = images(folder.path(), &registry.address);
+    let digest = images.pull(&name, InUse::nobody()).await.expect("it is there").image.digest.clone();
+    assert_eq!(images.collect(&std::collections::HashSet::new()).await.expect("it is looked at"), 0);
+    assert!(images.recall(&digest).is_some());
 }

@@ -77,6 +77,15 @@ impl Registry {
         self.push(name, layers, architecture()).await
     }
 
+    /// The bytes of a manifest.
+    pub(super) async fn manifest(&self, name: &str, tag: &str) -> Vec<u8> {
+        let _chosen = rustls::crypto::ring::default_provider().install_default();
+        let url = format!("http://{}/v2/{name}/manifests/{tag}", self.address);
+        let request = reqwest::Client::new().get(url).header("Accept", "application/vnd.oci.image.manifest.v1+json");
+        let answer = request.send().await.expect("it answers");
+        answer.bytes().await.expect("all of it").to_vec()
+    }
+
     /// The file of a blob.
     pub(super) fn blob(&self, digest: &str) -> std::path::PathBuf {
         let below = format!("data/docker/registry/v2/blobs/sha256/{}/{digest}/data", &digest[..2]);
