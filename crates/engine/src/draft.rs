@@ -191,3 +191,23 @@ pub struct MetricDraft {
     /// `min`.
     pub min: Option<i64>,
 }
+
+/// CreateFunctionTrigger.
+#[derive(Clone, Debug, Default)]
+pub struct TriggerDraft {
+    /// `trigger_type_code`.
+    pub kind: Option<String>,
+    /// `trigger_status`.
+    pub status: Option<String>,
+    /// `event_data`.
+    pub data: Option<Map<String, Value>>,
+}
+
+/// UpdateTrigger.
+#[derive(Clone, Debug, Default)]
+pub struct TriggerChange {
+    /// `trigger_status`.
+    pub status: Option<String>,
+    /// `event_data`: an object, or a list of them, one after the other.
+    pub data: Vec<Map<String, Value>>,
+}

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, RwLock};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::{Config, Error, identity::Identity, jobs::Jobs, resolve::Resolver, telemetry::Telemetry};
+use crate::{Config, Error, identity::Identity, jobs::Jobs, resolve::Resolver, telemetry::Telemetry, triggers::Board};
 
 /// What an engine is put together from.
 pub struct Parts {
@@ -44,6 +44,8 @@ pub struct Engine {
     pub(crate) identity: Identity,
     pub(crate) resolver: Resolver,
     pub(crate) telemetry: Telemetry,
+    /// The triggers that are live.
+    pub(crate) board: Arc<Board>,
     pub(crate) started: Instant,
     /// Tells it from the servers before and after.
     pub(crate) run: Uuid,
@@ -75,6 +77,7 @@ impl Engine {
             identity,
             resolver: Resolver::default(),
             telemetry: Telemetry::register(),
+            board: Arc::default(),
             started: Instant::now(),
             run: Uuid::new_v4(),
             orphans: TaskTracker::new(),
@@ -83,6 +86,7 @@ impl Engine {
             jobs: Jobs::default(),
         };
         let engine = Arc::new(engine);
+        engine.read_triggers().await.map_err(|source| Error::internal("read the triggers", source))?;
         engine.keep_last_words();
         engine.jobs.start(&engine);
         Ok(engine)

@@ -399,6 +399,7 @@ impl Engine {
             if !refused {
                 engine.resolver.forget(&key);
                 engine.jobs.look_at_reserve();
+                engine.look_at_triggers(&key).await;
             }
             written
         };

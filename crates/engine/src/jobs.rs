@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Engine, reserve::keeper};
+use crate::{Engine, reserve::keeper, triggers::timers};
 
 /// How often unused packages are looked for without a nudge.
 const CLEANING_PERIOD: Duration = Duration::from_secs(600);
@@ -25,6 +25,7 @@ pub(crate) struct Jobs {
     reserve: Arc<Notify>,
     preparations: TaskTracker,
     stop_preparing: CancellationToken,
+    stop_triggers: CancellationToken,
 }
 
 impl Jobs {
@@ -33,6 +34,7 @@ impl Jobs {
         self.tasks.spawn(prepare(Arc::downgrade(engine)));
         self.tasks.spawn(clear_lost_logs(Arc::downgrade(engine), self.stop.clone()));
         self.tasks.spawn(keeper::keep(Arc::downgrade(engine), Arc::clone(&self.reserve), self.stop.clone()));
+        self.tasks.spawn(timers::run(Arc::downgrade(engine), self.stop_triggers.clone()));
         self.tasks.close();
     }
 
@@ -62,7 +64,13 @@ impl Jobs {
         self.preparations.wait().await;
     }
 
+    /// Timers fire no more.
+    pub(crate) fn stop_triggers(&self) {
+        self.stop_triggers.cancel();
+    }
+
     pub(crate) async fn stop(&self) {
+        self.stop_triggers();
         self.stop.cancel();
         self.tasks.wait().await;
     }

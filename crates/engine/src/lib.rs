@@ -1,10 +1,11 @@
 //! What the platform does: functions, their code, and the one corridor every call walks, free of HTTP and SQL.
 //!
-//! Three doors (HTTP today; queue and triggers later) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
+//! Three doors (HTTP and triggers today; the queue later) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
 
 mod call_record;
 mod code;
 mod config;
+mod cron;
 mod dependencies;
 mod draft;
 mod engine;
@@ -22,6 +23,7 @@ mod run_log;
 mod stopwatch;
 mod telemetry;
 mod to_end;
+mod triggers;
 mod validate;
 
 pub use call_record::OpenRecord;
@@ -29,7 +31,7 @@ pub use config::Config;
 pub use dependencies::{DependencyFilter, DependencyList};
 pub use draft::{
     AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, MountDraft, MountsDraft,
-    ReservationDraft, ScheduleDraft, SpecDraft, StrategyDraft,
+    ReservationDraft, ScheduleDraft, SpecDraft, StrategyDraft, TriggerChange, TriggerDraft,
 };
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
@@ -42,3 +44,4 @@ pub use report::Report;
 pub use reserve::{ReservationList, ReservationQuery};
 pub use stopwatch::Stopwatch;
 pub use telemetry::{Counts, Snapshot};
+pub use triggers::{GatewayApi, GatewayAuth, GatewayRoute, TriggerFilter, TriggerList, api_id, unconnected};

@@ -1,7 +1,6 @@
 //! Reserved instances: what is set for a version, and how many there are.
 
 mod check;
-mod cron;
 pub(crate) mod keeper;
 mod load;
 mod schedule;

@@ -37,6 +37,11 @@ pub(crate) fn json(shape: &impl Serialize) -> Response {
     whole(StatusCode::OK, JSON, json_bytes(shape))
 }
 
+/// 201 with a JSON body.
+pub(crate) fn created(shape: &impl Serialize) -> Response {
+    whole(StatusCode::CREATED, JSON, json_bytes(shape))
+}
+
 /// 200 with a JSON body that is written already.
 pub(crate) fn json_text(text: Bytes) -> Response {
     whole(StatusCode::OK, JSON, text)

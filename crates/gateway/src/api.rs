@@ -13,6 +13,7 @@ mod functions;
 mod invocations;
 mod not_built;
 mod reservations;
+mod triggers;
 mod words;
 
 use fungraph_model::ErrorCode;
@@ -53,14 +54,13 @@ enum Answer {
     Nothing,
     Object(&'static Shape),
     /// A bare list.
-    #[allow(dead_code, reason = "lists of aliases and triggers come")]
     List(&'static Shape),
     /// What a function returned, or the object of form v1; headers tell of the run.
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 4] =
-    [&functions::ENTRIES, &invocations::ENTRIES, &reservations::ENTRIES, &dependencies::ENTRIES];
+const TABLES: [&[Entry]; 5] =
+    [&functions::ENTRIES, &invocations::ENTRIES, &reservations::ENTRIES, &dependencies::ENTRIES, &triggers::ENTRIES];
 
 /// Codes that every operation may answer with.
 const COMMON: [ErrorCode; 8] = [
@@ -104,6 +104,11 @@ const fn operation(name: &'static str, summary: &'static str) -> Entry {
 impl Entry {
     const fn note(mut self, note: &'static str) -> Self {
         self.note = note;
+        self
+    }
+
+    const fn path(mut self, path: &'static [Field]) -> Self {
+        self.path = path;
         self
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod health;
 pub(crate) mod invocations;
 pub(crate) mod report;
 pub(crate) mod reservations;
+pub(crate) mod triggers;
 mod unsupported;
 
 use fungraph_model::{Fault, FunctionRef};
@@ -35,6 +36,14 @@ pub(crate) enum Operation {
     ListDependencyVersion,
     DeleteDependencyVersion,
     ShowDependencyVersion,
+    CreateFunctionTrigger,
+    ListFunctionTriggers,
+    ShowFunctionTrigger,
+    UpdateTrigger,
+    DeleteFunctionTrigger,
+    BatchDeleteFunctionTriggers,
+    ListTriggers,
+    ListTriggerTypes,
     /// In the contract, not in this server.
     NotBuilt(&'static str),
 }
@@ -60,6 +69,14 @@ impl Operation {
             Self::ListDependencyVersion => "ListDependencyVersion",
             Self::DeleteDependencyVersion => "DeleteDependencyVersion",
             Self::ShowDependencyVersion => "ShowDependencyVersion",
+            Self::CreateFunctionTrigger => "CreateFunctionTrigger",
+            Self::ListFunctionTriggers => "ListFunctionTriggers",
+            Self::ShowFunctionTrigger => "ShowFunctionTrigger",
+            Self::UpdateTrigger => "UpdateTrigger",
+            Self::DeleteFunctionTrigger => "DeleteFunctionTrigger",
+            Self::BatchDeleteFunctionTriggers => "BatchDeleteFunctionTriggers",
+            Self::ListTriggers => "ListTriggers",
+            Self::ListTriggerTypes => "ListTriggerTypes",
             Self::NotBuilt(name) => name,
         }
     }
@@ -87,6 +104,8 @@ struct Parameters<'a> {
     function: &'a str,
     dependency: &'a str,
     version: &'a str,
+    trigger_type: &'a str,
+    trigger: &'a str,
 }
 
 impl Route<'_> {
@@ -115,6 +134,15 @@ impl Route<'_> {
     /// FSS.0400 where it cannot be read.
     pub(crate) fn version(&self) -> Result<String, Fault> {
         plain("version", self.parameters.version)
+    }
+
+    /// The type and id of the trigger that the path names.
+    ///
+    /// # Errors
+    /// FSS.0400 where one cannot be read.
+    pub(crate) fn trigger(&self) -> Result<(String, String), Fault> {
+        let Parameters { trigger_type, trigger, .. } = self.parameters;
+        Ok((plain("trigger_type_code", trigger_type)?, plain("trigger_id", trigger)?))
     }
 }
 
@@ -152,7 +180,7 @@ pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Refu
     let path = without_slash(path);
     let mut known: Option<&'static str> = None;
     let mut allow = Vec::new();
-    for row in &unsupported::ROWS {
+    for row in unsupported::ROWS.iter().chain(&unsupported::MORE) {
         if known.is_some_and(|known| known != row.path) {
             continue;
         }
@@ -182,6 +210,8 @@ fn parameters<'a>(pattern: &str, path: &'a str) -> Option<Parameters<'a>> {
             "{function_urn}" | "{func_urn}" => found.function = segment,
             "{depend_id}" => found.dependency = segment,
             "{version}" => found.version = segment,
+            "{trigger_type_code}" => found.trigger_type = segment,
+            "{trigger_id}" => found.trigger = segment,
             // Only functions can be tagged here, and any other word would swallow paths of the function service.
             "{resource_type}" if segment != "functions" => return None,
             _ if part.starts_with('{') => {}
@@ -213,7 +243,7 @@ mod tests {
 
     #[test]
     fn every_operation_is_found_at_its_path() {
-        for row in &unsupported::ROWS {
+        for row in unsupported::ROWS.iter().chain(&unsupported::MORE) {
             let path = row.path.replace("{resource_type}", "functions").replace("{project_id}", "%7Bproject_id%7D");
             check(row.method, &path.replace("_urn}", "_urn%2F:!x}"), row.operation.name());
             check(row.method, &format!("{path}/"), row.operation.name());
@@ -247,6 +277,8 @@ mod tests {
         assert_eq!((route.project, route.parameters.function), ("p", "urn%3Ax"));
         let route = find(&Method::GET, "/v2/p/fgs/dependencies/d%2Fe/version/3").expect("a route");
         assert_eq!((route.dependency(), route.version()), (Ok("d/e".to_owned()), Ok("3".to_owned())));
+        let route = find(&Method::PUT, "/v2/p/fgs/triggers/f/timer/a%2Db").expect("a route");
+        assert_eq!(route.trigger(), Ok(("timer".to_owned(), "a-b".to_owned())));
         let bad = find(&Method::POST, "/v2/p/fgs/functions/%ff/invocations").expect("a route");
         assert_eq!(bad.function().expect_err("no UTF-8").code, fungraph_model::ErrorCode::BadUrn);
     }

@@ -31,6 +31,7 @@ use crate::{
     percent, project,
     routes::{
         self, Operation, Route, code, dependencies, download, functions, health, invocations, report, reservations,
+        triggers,
     },
 };
 
@@ -162,6 +163,14 @@ impl Service {
             Operation::ListDependencyVersion => Box::pin(dependencies::list_versions(engine, call)).await,
             Operation::ShowDependencyVersion => Box::pin(dependencies::show(engine, &self.links, call)).await,
             Operation::DeleteDependencyVersion => Box::pin(dependencies::delete(engine, call)).await,
+            Operation::CreateFunctionTrigger => Box::pin(triggers::create(engine, call)).await,
+            Operation::ListFunctionTriggers => Box::pin(triggers::list(engine, call)).await,
+            Operation::ShowFunctionTrigger => Box::pin(triggers::show(engine, call)).await,
+            Operation::UpdateTrigger => Box::pin(triggers::update(engine, call)).await,
+            Operation::DeleteFunctionTrigger => Box::pin(triggers::delete(engine, call)).await,
+            Operation::BatchDeleteFunctionTriggers => Box::pin(triggers::delete_all(engine, call)).await,
+            Operation::ListTriggers => Box::pin(triggers::list_all(engine, call)).await,
+            Operation::ListTriggerTypes => Ok(triggers::list_types()),
             Operation::NotBuilt(name) => Err(Operation::not_built(name).into()),
         }
     }

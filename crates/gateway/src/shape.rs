@@ -11,6 +11,7 @@ pub(crate) mod not_built;
 pub(crate) mod passive;
 pub(crate) mod report;
 mod reservation;
+mod trigger;
 
 pub(crate) use dependency::{asks_for_public, dependencies, dependency, dependency_create, dependency_query};
 pub(crate) use draft::{code_update, create, spec_update};
@@ -21,4 +22,7 @@ pub(crate) use function::{code, config, list_page};
 pub(crate) use list::query;
 pub(crate) use reservation::{
     most_instances, reservation, reservation_configs, reservation_query, reservation_update, reserved_instances,
+};
+pub(crate) use trigger::{
+    trigger, trigger_create, trigger_list, trigger_query, trigger_types, trigger_update, triggers,
 };

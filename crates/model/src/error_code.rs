@@ -40,10 +40,14 @@ codes! {
     NotAcceptable = "FSS.0406",
     /// The client did not finish sending in time.
     RequestTimeout = "FSS.0408",
+    /// Conflict with no code of its own.
+    Exists = "FSS.0409",
     /// Management body over the limit.
     BodyTooLarge = "FSS.0413",
     /// Operation not built, or not for this kind of function.
     NotSupported = "FSS.0426",
+    /// Not for this kind of function, whatever the server.
+    WrongKind = "FSS.0426",
     /// Disabled, over a limit, or no instance free in time.
     TooManyRequests = "FSS.0429",
     /// Unexpected failure of the platform.
@@ -126,20 +130,88 @@ codes! {
     BadMountUser = "FSS.1075",
     /// More reserved instances than an account, or the host, may have.
     TooManyReserved = "FSS.1076",
+    /// `trigger_type_code` is not in the list.
+    BadTriggerType = "FSS.1101",
+    /// `event_data` of SMN.
+    BadSmn = "FSS.1102",
+    /// `event_data` of DMS.
+    BadDms = "FSS.1103",
+    /// `event_data` of DIS.
+    BadDis = "FSS.1104",
+    /// `event_data` of OBS.
+    BadObs = "FSS.1106",
+    /// `event_data` of APIG and APIC.
+    BadApig = "FSS.1107",
+    /// Bucket, events, prefix and suffix overlap another OBS trigger.
+    ObsOverlap = "FSS.1108",
+    /// `event_data` of TIMER.
+    BadTimer = "FSS.1109",
+    /// `event_data` of LTS.
+    BadLts = "FSS.1110",
+    /// `event_data` of KAFKA and OPENSOURCEKAFKA.
+    BadKafka = "FSS.1112",
+    /// Kafka with SSL and without user and password.
+    KafkaLoginMissing = "FSS.1113",
+    /// More triggers that ask their source than an account may have.
+    TooManyPullTriggers = "FSS.1123",
+    /// Trigger missing.
+    TriggerNotFound = "FSS.1131",
+    /// Trigger type of a path unknown.
+    TriggerTypeNotFound = "FSS.1137",
+    /// A trigger of that topic is there.
+    SmnExists = "FSS.1141",
+    /// A trigger of that queue is there.
+    DmsExists = "FSS.1142",
+    /// A trigger of that stream is there.
+    DisExists = "FSS.1143",
+    /// An OBS trigger of that name is there.
+    ObsExists = "FSS.1145",
+    /// A gateway trigger of that name is there.
+    ApigExists = "FSS.1146",
+    /// Path and method of the API group are taken.
+    RequestPathTaken = "FSS.1147",
+    /// A timer of that name is there.
+    TimerExists = "FSS.1148",
+    /// A trigger of that log topic is there.
+    LtsExists = "FSS.1149",
+    /// A trigger of that topic is there.
+    KafkaExists = "FSS.1150",
+    /// `event_data` of DDS.
+    BadDds = "FSS.1164",
+    /// A trigger of that collection is there.
+    DdsExists = "FSS.1166",
     /// Event over 6 MB.
     EventTooLarge = "FSS.1201",
     /// A function behind an API answered without `statusCode`.
     NoStatusCode = "FSS.1202",
     /// A function behind an API answered with something else than the object of an answer.
     BadApiResult = "FSS.1206",
+    /// `event_data` of CTS.
+    BadCts = "FSS.1305",
+    /// The version holds its most triggers.
+    TooManyTriggers = "FSS.1306",
+    /// A CTS trigger of that name is there.
+    CtsExists = "FSS.1307",
     /// URN cannot be read.
     BadUrn = "FSS.1309",
+    /// Over 100 operations of a CTS trigger.
+    TooManyOperations = "FSS.1313",
+    /// An operation of a CTS trigger twice.
+    OperationRepeated = "FSS.1316",
+    /// Trigger name over 64 characters.
+    TriggerNameTooLong = "FSS.1317",
+    /// An operation of a CTS trigger that cannot be read.
+    BadTriggerOperation = "FSS.1318",
+    /// Trigger name with other characters than it may have.
+    BadTriggerName = "FSS.1319",
     /// The registry cannot be reached, or breaks off.
     ImageNotRead = "FSS.1401",
     /// `initializer_handler`.
     BadInitializer = "FSS.1404",
     /// `initializer_timeout`.
     BadInitializerTimeout = "FSS.1405",
+    /// `event_data` of DEDICATEDGATEWAY.
+    BadDedicatedGateway = "FSS.1417",
 }
 
 /// A refusal whose text is for the caller: what is wrong and what to do next.

@@ -19,6 +19,7 @@ mod runtime;
 #[cfg(feature = "sample")]
 pub mod sample;
 mod spec;
+mod trigger;
 mod urn;
 
 pub use call_record::{CallRecord, Ending, Line};
@@ -34,4 +35,5 @@ pub use phases::{Phase, Phases, StartKind};
 pub use reservation::{MetricRule, Reservation, Reserved, Schedule};
 pub use runtime::{Language, Runtime};
 pub use spec::{FunctionSpec, HookSpec, Strategy};
+pub use trigger::{Trigger, TriggerId, TriggerKind};
 pub use urn::{FunctionRef, Qualifier};

@@ -55,6 +55,16 @@ pub const PAGE_FUNCTIONS: u32 = 400;
 pub const RESERVED_INSTANCES: std::ops::RangeInclusive<u32> = 0..=1000;
 /// Schedules, and rules by load, of one version's reserved instances; the contract has no number.
 pub const RESERVATION_RULES: usize = 60;
+/// Triggers of one version or alias.
+pub const TRIGGERS: usize = 10;
+/// Triggers of one account whose source is asked for events.
+pub const PULL_TRIGGERS: usize = 10;
+/// Characters of a trigger's name.
+pub const TRIGGER_NAME_CHARS: usize = 64;
+/// Characters of a timer's `user_event`; the contract leaves it open.
+pub const USER_EVENT_CHARS: usize = 2048;
+/// Triggers on one page of a project's.
+pub const PAGE_TRIGGERS: u32 = 500;
 /// Instances of one function unless its strategy says otherwise.
 pub const INSTANCES: i32 = 400;
 /// Values `concurrency` of a strategy may have: -1 no limit, 0 disabled.

@@ -18,7 +18,10 @@ mod suite;
 
 pub use error::Error;
 pub use images::{Image, ImageConfig, ImageError, ImageLimits, ImageSettings, Images, InUse};
-pub use listing::{DependencyPage, DependencyQuery, FunctionPage, FunctionQuery, Reservations, Usage};
+pub use listing::{
+    DependencyPage, DependencyQuery, FunctionPage, FunctionQuery, Reservations, TriggerPage, TriggerQuery, TriggersOf,
+    Usage,
+};
 pub use logs::{LogEntry, LogError, LogFilter, LogLimits, LogReader, LogRecord, LogText, Logs};
 pub use packages::{Merged, PackageError, PackageLimits, Packages};
 pub use store::{Config, Store};

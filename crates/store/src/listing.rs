@@ -1,6 +1,8 @@
 //! Lists of functions and what a project uses.
 
-use fungraph_model::{Dependency, FunctionKey, FunctionVersion, ProjectId, Qualifier, Reserved};
+use fungraph_model::{
+    Dependency, DomainId, FunctionKey, FunctionVersion, ProjectId, Qualifier, Reserved, Trigger, TriggerId, TriggerKind,
+};
 
 use crate::Error;
 
@@ -76,4 +78,43 @@ pub struct Reservations {
     pub reserved: Vec<Reserved>,
     /// Those that cannot: what for, and why not. Setting them anew mends them.
     pub unreadable: Vec<(FunctionKey, Qualifier, Error)>,
+}
+
+/// Which triggers to list.
+#[derive(Clone, Debug)]
+pub struct TriggerQuery {
+    /// Whose.
+    pub of: TriggersOf,
+    /// Only of this kind.
+    pub kind: Option<TriggerKind>,
+    /// The `last` of the page before, 0 at the start; not looked at without a limit.
+    pub after: u64,
+    /// Most on the page; `None` for all.
+    pub limit: Option<u32>,
+}
+
+/// Whose triggers.
+#[derive(Clone, Debug)]
+pub enum TriggersOf {
+    /// Everybody's.
+    All,
+    /// An account's.
+    Domain(DomainId),
+    /// A project's.
+    Project(ProjectId),
+    /// A function's, with all its versions and aliases.
+    Function(FunctionKey),
+}
+
+/// One page of triggers, in order of creation. One that cannot be read takes nothing from the others.
+#[derive(Debug, Default)]
+pub struct TriggerPage {
+    /// Those that can be read.
+    pub triggers: Vec<Trigger>,
+    /// Those that cannot, and why not.
+    pub unreadable: Vec<(TriggerId, Error)>,
+    /// All matches, on every page.
+    pub total: u64,
+    /// What the next page comes after; `None` where this one is empty.
+    pub last: Option<u64>,
 }

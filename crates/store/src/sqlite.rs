@@ -14,6 +14,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod triggers;
 
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};

@@ -6,11 +6,14 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use fungraph_model::{
-    AccessKey, Dependency, Digest, FunctionKey, FunctionVersion, ProjectId, Qualifier, Reservation, Runtime,
+    AccessKey, Dependency, Digest, FunctionKey, FunctionVersion, ProjectId, Qualifier, Reservation, Runtime, Trigger,
+    TriggerId,
 };
 
 use crate::sqlite::Sqlite;
-use crate::{DependencyPage, DependencyQuery, Error, FunctionPage, FunctionQuery, Reservations, Usage};
+use crate::{
+    DependencyPage, DependencyQuery, Error, FunctionPage, FunctionQuery, Reservations, TriggerPage, TriggerQuery, Usage,
+};
 
 /// Settings of the store.
 #[derive(Clone, Debug)]
@@ -153,6 +156,56 @@ impl Store {
     ) -> Result<(), Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.reserve(key, qualifier, reservation).await,
+        }
+    }
+
+    /// The triggers that match.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn triggers(&self, query: &TriggerQuery) -> Result<TriggerPage, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.triggers(query).await,
+        }
+    }
+
+    /// Stores a new trigger. It goes with its function.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where there is no such function, version or alias.
+    pub async fn add_trigger(&self, trigger: &Trigger) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.add_trigger(trigger).await,
+        }
+    }
+
+    /// Replaces what of a trigger can change; `false` where it is gone.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn update_trigger(&self, trigger: &Trigger) -> Result<bool, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.update_trigger(trigger).await,
+        }
+    }
+
+    /// Removes a trigger; `false` where there was none.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn delete_trigger(&self, id: &TriggerId) -> Result<bool, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.delete_trigger(id).await,
+        }
+    }
+
+    /// Removes the triggers of a function, or of one version or alias of it.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where there is no such function.
+    pub async fn delete_triggers(&self, key: &FunctionKey, qualifier: Option<&Qualifier>) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.delete_triggers(key, qualifier).await,
         }
     }
 

@@ -6,12 +6,12 @@ use std::path::Path;
 use fungraph_model::{
     AccessKey, CodePackage, CodeType, Dependency, Digest, DomainId, FunctionImage, FunctionKey, FunctionSpec,
     FunctionVersion, HookSpec, ImageDefaults, MetricRule, Mount, MountKind, MountUser, Mounts, ProjectId, Qualifier,
-    Reservation, Reserved, Runtime, Schedule, Secret, Strategy,
+    Reservation, Reserved, Runtime, Schedule, Secret, Strategy, Trigger, TriggerId, TriggerKind,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use crate::{Config, DependencyQuery, Error, FunctionQuery, Store, Usage};
+use crate::{Config, DependencyQuery, Error, FunctionQuery, Store, TriggerQuery, TriggersOf, Usage};
 
 async fn fresh() -> (TempDir, Store) {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -324,6 +324,98 @@ async fn reservations_are_replaced_removed_and_go_with_their_function() {
     store.reserve(&key("a"), &alias, None).await.expect("it is gone already");
     assert!(store.delete_function(&key("b")).await.expect("deletes").is_some());
     assert_eq!(store.reservations().await.expect("lists").reserved, expected[2..]);
+}
+
+fn trigger(id: &str, function: &str, kind: TriggerKind) -> Trigger {
+    let second = |second| Timestamp::from_second(second).expect("a time");
+    Trigger {
+        id: TriggerId(id.to_owned()),
+        key: key(function),
+        domain: DomainId("d1".to_owned()),
+        qualifier: Qualifier::Latest,
+        kind,
+        enabled: true,
+        data: r#"{"name":"a \"name\""}"#.to_owned(),
+        secrets: BTreeMap::from([("db_password".to_owned(), Secret::new("hidden".to_owned()))]),
+        created: second(1_700_000_000),
+        updated: second(1_700_000_001),
+        counts_from: second(1_700_000_002),
+    }
+}
+
+fn triggers_of(of: TriggersOf) -> TriggerQuery {
+    TriggerQuery { of, kind: None, after: 0, limit: None }
+}
+
+#[tokio::test]
+async fn triggers_are_changed_removed_and_go_with_their_function() {
+    let (folder, store) = fresh().await;
+    for name in ["f", "g"] {
+        store.create_function(&function(name)).await.expect("creates");
+    }
+    let timer = trigger("1", "f", TriggerKind::Timer);
+    let (other, last) = (trigger("2", "g", TriggerKind::Dds), trigger("3", "f", TriggerKind::Obs));
+    for trigger in [&timer, &other, &last] {
+        store.add_trigger(trigger).await.expect("stores");
+    }
+    let absent = store.add_trigger(&trigger("4", "absent", TriggerKind::Timer)).await;
+    assert!(matches!(absent, Err(Error::Missing { .. })), "{absent:?}");
+    for qualifier in [Qualifier::Version("v1".to_owned()), Qualifier::Alias("prod".to_owned())] {
+        let missing = store.add_trigger(&Trigger { qualifier, ..trigger("5", "f", TriggerKind::Timer) }).await;
+        assert!(matches!(missing, Err(Error::Missing { .. })), "{missing:?}");
+    }
+    assert!(store.add_trigger(&timer).await.is_err(), "an id is used once");
+    store.close().await;
+
+    let store = open(folder.path()).await;
+    let list = async |of: TriggersOf| store.triggers(&triggers_of(of)).await.expect("lists").triggers;
+    assert_eq!(list(TriggersOf::All).await, [timer.clone(), other.clone(), last.clone()]);
+    assert_eq!(list(TriggersOf::Function(key("f"))).await, [timer.clone(), last.clone()]);
+    assert_eq!(list(TriggersOf::Project(project("p2"))).await, []);
+    assert_eq!(list(TriggersOf::Domain(DomainId("d1".to_owned()))).await.len(), 3);
+    let kind = TriggerQuery { kind: Some(TriggerKind::Dds), ..triggers_of(TriggersOf::Project(project("p1"))) };
+    assert_eq!(store.triggers(&kind).await.expect("lists").triggers, [other.clone()]);
+
+    let changed = Trigger {
+        enabled: false,
+        data: "{}".to_owned(),
+        secrets: BTreeMap::new(),
+        updated: Timestamp::UNIX_EPOCH,
+        ..timer
+    };
+    assert!(store.update_trigger(&changed).await.expect("updates"));
+    assert!(!store.update_trigger(&trigger("9", "f", TriggerKind::Timer)).await.expect("there is none"));
+    assert_eq!(list(TriggersOf::Function(key("f"))).await, [changed.clone(), last.clone()]);
+    assert!(store.delete_trigger(&last.id).await.expect("deletes"));
+    assert!(!store.delete_trigger(&last.id).await.expect("it is gone already"));
+    store.delete_triggers(&key("f"), Some(&Qualifier::Version("v1".to_owned()))).await.expect("there are none");
+    assert_eq!(list(TriggersOf::Function(key("f"))).await, [changed]);
+    store.delete_triggers(&key("f"), Some(&Qualifier::Latest)).await.expect("deletes");
+    assert_eq!(list(TriggersOf::All).await, [other]);
+    assert!(matches!(store.delete_triggers(&key("absent"), None).await, Err(Error::Missing { .. })));
+    assert!(store.delete_function(&key("g")).await.expect("deletes").is_some());
+    assert_eq!(list(TriggersOf::All).await, []);
+}
+
+#[tokio::test]
+async fn pages_of_triggers_neither_repeat_nor_lose_one() {
+    let (_folder, store) = fresh().await;
+    store.create_function(&function("f")).await.expect("creates");
+    for id in ["a", "b", "c", "d"] {
+        store.add_trigger(&trigger(id, "f", TriggerKind::Timer)).await.expect("stores");
+    }
+    let page = async |after| {
+        let query = TriggerQuery { after, limit: Some(2), ..triggers_of(TriggersOf::Project(project("p1"))) };
+        let page = store.triggers(&query).await.expect("lists");
+        let ids: Vec<_> = page.triggers.into_iter().map(|trigger| trigger.id.0).collect();
+        (ids, page.total, page.last)
+    };
+    let (first, total, last) = page(0).await;
+    assert_eq!((first, total), (vec!["a".to_owned(), "b".to_owned()], 4));
+    store.delete_trigger(&TriggerId("a".to_owned())).await.expect("deletes");
+    let (second, total, last) = page(last.expect("a page")).await;
+    assert_eq!((second, total), (vec!["c".to_owned(), "d".to_owned()], 3));
+    assert_eq!(page(last.expect("a page")).await, (vec![], 3, None));
 }
 
 fn dependency(id: &str, name: &str) -> Dependency {

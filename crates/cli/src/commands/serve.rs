@@ -80,6 +80,7 @@ async fn serve(settings: &Settings, ground: Ground, listener: TcpListener) -> an
     }
 
     stop.cancel();
+    platform.engine.stop_triggers();
     let drain = async {
         let deadline = tokio::time::Instant::now() + settings.server.drain;
         if tokio::time::timeout_at(deadline, &mut serving).await.is_err() {

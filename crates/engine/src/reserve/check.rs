@@ -2,8 +2,7 @@
 
 use fungraph_model::{ErrorCode, Fault, MetricRule, Reservation, Schedule, limits};
 
-use super::cron::Times;
-use crate::{MetricDraft, ReservationDraft, ScheduleDraft};
+use crate::{MetricDraft, ReservationDraft, ScheduleDraft, cron::Times};
 
 /// The one kind of metric there is.
 const CONCURRENCY: &str = "Concurrency";

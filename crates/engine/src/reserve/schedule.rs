@@ -4,7 +4,7 @@
 use fungraph_model::{Reservation, Schedule};
 use jiff::Timestamp;
 
-use super::cron::Times;
+use crate::cron::Times;
 
 /// A reservation's schedules, read.
 #[derive(Clone, Debug)]

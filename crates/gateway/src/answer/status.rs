@@ -34,11 +34,33 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::BadMountUser
         | ErrorCode::BadUrn
         | ErrorCode::BadInitializer
+        | ErrorCode::BadTriggerType
+        | ErrorCode::BadSmn
+        | ErrorCode::BadDms
+        | ErrorCode::BadDis
+        | ErrorCode::BadObs
+        | ErrorCode::BadApig
+        | ErrorCode::BadTimer
+        | ErrorCode::BadLts
+        | ErrorCode::BadKafka
+        | ErrorCode::KafkaLoginMissing
+        | ErrorCode::BadDds
+        | ErrorCode::BadCts
+        | ErrorCode::TooManyTriggers
+        | ErrorCode::CtsExists
+        | ErrorCode::TooManyOperations
+        | ErrorCode::OperationRepeated
+        | ErrorCode::TriggerNameTooLong
+        | ErrorCode::BadTriggerOperation
+        | ErrorCode::BadTriggerName
+        | ErrorCode::BadDedicatedGateway
         | ErrorCode::BadInitializerTimeout => StatusCode::BAD_REQUEST,
         ErrorCode::BadCredentials => StatusCode::UNAUTHORIZED,
         ErrorCode::Forbidden
         | ErrorCode::TooManyFunctions
         | ErrorCode::CodeQuota
+        | ErrorCode::ObsOverlap
+        | ErrorCode::TooManyPullTriggers
         | ErrorCode::TooManyDependencies
         | ErrorCode::TooManyMounts => StatusCode::FORBIDDEN,
         ErrorCode::NotFound
@@ -46,18 +68,32 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::VersionNotFound
         | ErrorCode::AliasNotFound
         | ErrorCode::DependencyNotFound
+        | ErrorCode::TriggerNotFound
+        | ErrorCode::TriggerTypeNotFound
         | ErrorCode::MountNotFound => StatusCode::NOT_FOUND,
         ErrorCode::DependencyInUse => StatusCode::PRECONDITION_FAILED,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
         ErrorCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        ErrorCode::FunctionExists => StatusCode::CONFLICT,
+        ErrorCode::FunctionExists
+        | ErrorCode::Exists
+        | ErrorCode::SmnExists
+        | ErrorCode::DmsExists
+        | ErrorCode::DisExists
+        | ErrorCode::ObsExists
+        | ErrorCode::ApigExists
+        | ErrorCode::RequestPathTaken
+        | ErrorCode::TimerExists
+        | ErrorCode::LtsExists
+        | ErrorCode::KafkaExists
+        | ErrorCode::DdsExists => StatusCode::CONFLICT,
         ErrorCode::BodyTooLarge | ErrorCode::PackageTooLarge | ErrorCode::InlineTooLarge | ErrorCode::EventTooLarge => {
             StatusCode::PAYLOAD_TOO_LARGE
         }
         ErrorCode::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Internal | ErrorCode::NoStatusCode | ErrorCode::BadApiResult => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::NotSupported => StatusCode::NOT_IMPLEMENTED,
+        ErrorCode::WrongKind => StatusCode::UPGRADE_REQUIRED,
         ErrorCode::Unavailable | ErrorCode::ImageNotRead => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

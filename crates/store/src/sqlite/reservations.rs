@@ -95,11 +95,11 @@ fn read(row: &SqliteRow) -> Result<Reserved, Error> {
     })
 }
 
-fn key(row: &SqliteRow) -> Result<FunctionKey, Error> {
+pub(super) fn key(row: &SqliteRow) -> Result<FunctionKey, Error> {
     Ok(FunctionKey { project: ProjectId(get(row, "project")?), package: get(row, "package")?, name: get(row, "name")? })
 }
 
-fn qualifier(text: String) -> Qualifier {
+pub(super) fn qualifier(text: String) -> Qualifier {
     match text.strip_prefix('!') {
         Some(alias) => Qualifier::Alias(alias.to_owned()),
         None if text == LATEST => Qualifier::Latest,

@@ -156,7 +156,7 @@ fn code(row: &SqliteRow) -> Result<CodePackage, Error> {
 }
 
 /// The parser's own text may quote the value, which may be a secret; the column's name says enough.
-fn texts(row: &SqliteRow, column: &'static str) -> Result<BTreeMap<String, String>, Error> {
+pub(super) fn texts(row: &SqliteRow, column: &'static str) -> Result<BTreeMap<String, String>, Error> {
     let text: String = get(row, column)?;
     serde_json::from_str(&text).map_err(|_| bad(column, &"not a JSON object of texts"))
 }

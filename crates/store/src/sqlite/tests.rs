@@ -8,7 +8,7 @@ use sqlx::Row;
 use tempfile::TempDir;
 
 use super::{FILE, MIGRATIONS, Sqlite};
-use crate::{Config, Error, FunctionQuery};
+use crate::{Config, Error, FunctionQuery, TriggerQuery, TriggersOf};
 
 async fn open(folder: &Path) -> Result<Sqlite, Error> {
     Sqlite::open(&Config { folder: folder.to_owned(), readers: 2 }).await
@@ -80,6 +80,7 @@ async fn functions_of_a_database_from_before_dependencies_have_none() {
     sqlite.create_function(&old).await.expect("creates");
     // Back to schema 2: a migration that is added later is undone here too.
     for statement in [
+        "DROP TABLE triggers",
         "DROP TABLE function_dependencies",
         "DROP TABLE dependency_versions",
         "DROP TABLE dependencies",
@@ -205,6 +206,13 @@ async fn every_query_uses_an_index() {
             let parameters = sql.matches('?').count();
             check(&explain(sql, parameters).await, index);
         }
+    }
+    for of in [TriggersOf::Function(sample::function("f").key), TriggersOf::Project(ProjectId("p".into()))] {
+        let query = TriggerQuery { of, kind: None, after: 0, limit: None };
+        let sql = super::triggers::list_query(&query).sql().as_str().to_owned();
+        let parameters = sql.matches('?').count();
+        let plan = explain(sql, parameters).await;
+        assert!(plan.contains("triggers_of_function") && !plan.contains("SCAN"), "{plan}");
     }
     let digests = explain("SELECT DISTINCT code_digest FROM function_versions".to_owned(), 0).await;
     assert!(digests.contains("COVERING INDEX function_versions_by_digest"), "{digests}");

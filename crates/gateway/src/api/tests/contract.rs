@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{super::field::Use, *};
 
 /// One object of ours stands for several of the contract, whose fields it has all: the server gives the same everywhere.
-const ONE_FOR: [(&str, &[&str]); 5] = [
+const ONE_FOR: [(&str, &[&str]); 6] = [
     (
         "ShowFunctionConfigResponse",
         &["CreateFunctionResponse", "UpdateFunctionConfigResponse", "UpdateFunctionMaxInstanceConfigResponse"],
@@ -16,11 +16,16 @@ const ONE_FOR: [(&str, &[&str]); 5] = [
     ("ShowDependencyVersionResponse", &["CreateDependencyVersionResponse"]),
     ("ListDependencyVersionResponse", &["ListDependenciesResponse"]),
     ("ListDependencyVersionsResult", &["ListDependenciesResult"]),
+    (
+        "ListFunctionTriggerResult",
+        &["CreateFunctionTriggerResponse", "ShowFunctionTriggerResponse", "UpdateTriggerResponse"],
+    ),
 ];
 
 /// Where we know better than the file, and why.
-const EXCEPTIONS: [(&str, &str); 2] = [
+const EXCEPTIONS: [(&str, &str); 3] = [
     ("handler: min_length", "an image function's handler is -"),
+    ("trigger_type_code: enum", "IOTDA and ROCKETMQ are types too (events.md)"),
     ("ephemeral_storage: enum", "the file has texts for numbers in one place"),
 ];
 

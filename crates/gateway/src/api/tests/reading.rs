@@ -14,9 +14,14 @@ fn reader(operation: &str) -> Option<fn(Fields)> {
         "UpdateFunctionMaxInstanceConfig" => |fields| drop(shape::most_instances(fields)),
         "UpdateFunctionReservedInstancesCount" => |fields| drop(shape::reservation_update(fields)),
         "CreateDependencyVersion" => |fields| drop(shape::dependency_create(fields)),
+        "CreateFunctionTrigger" => |fields| drop(shape::trigger_create(fields)),
+        "UpdateTrigger" => |fields| drop(shape::trigger_update(fields)),
         _ => return None,
     })
 }
+
+/// Objects whose fields the engine reads, by tables of its own: the event data of triggers.
+const READ_BY_ENGINE: [&str; 1] = ["event_data"];
 
 /// Texts of whole numbers, which a number may stand for.
 const NUMERIC_TEXTS: [&str; 2] = ["custom_image.uid", "custom_image.gid"];
@@ -81,6 +86,7 @@ fn declare(at: &str, shape: &Shape, declared: &mut BTreeMap<String, (&'static st
         // What is inside of an object that is only kept, or refused, is nobody's.
         if let Some(inner) = inside(field)
             && !matches!(field.use_, Use::Stored | Use::Refused | Use::Ignored)
+            && !READ_BY_ENGINE.contains(&field.name)
         {
             declare(&format!("{path}{below}"), inner, declared);
         }

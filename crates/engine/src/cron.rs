@@ -1,4 +1,5 @@
-//! A cron expression of the contract (events.md section 3), read by our own rules before the library sees it: it knows letters and signs
+//! A cron expression of the contract (events.md section 3), of timers and of schedules of reserved instances. It is read by our own
+//! rules before the library sees it: it knows letters and signs
 //! that the contract does not (`L`, `W`, `#`, `+`), refuses `0/5`, which the contract has, and looks for a day such as
 //! 30 February through three thousand years.
 
@@ -37,9 +38,9 @@ const FIELDS: [Field; 6] = [
     Field { words: WEEKDAYS, question: true, ..field("day of week", 0, 6) },
 ];
 
-/// A cron expression in its time zone: UTC where it names none.
+/// A cron expression in its time zone.
 #[derive(Clone, Debug)]
-pub(super) struct Times {
+pub(crate) struct Times {
     cron: Cron,
     zone: TimeZone,
     /// Whether there is such a day at all.
@@ -48,15 +49,8 @@ pub(super) struct Times {
 
 impl Times {
     /// Reads an expression of 5 or 6 fields: second (or none), minute, hour, day of month, month, day of week.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let (zone, fields) = match text.trim().strip_prefix(ZONE_PREFIX) {
-            None => (TimeZone::UTC, text.trim()),
-            Some(rest) => {
-                let (name, fields) = rest.split_once(' ').ok_or("has a time zone and nothing after it")?;
-                let zone = TimeZone::get(name);
-                (zone.map_err(|_| format!("names a time zone '{name}' that this host does not know"))?, fields)
-            }
-        };
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let (zone, fields) = zone(text)?;
         let texts: Vec<&str> = fields.split_whitespace().collect();
         if !(5..=6).contains(&texts.len()) {
             return Err(
@@ -75,12 +69,12 @@ impl Times {
     }
 
     /// Whether there are times that it names. Known without a search.
-    pub(super) fn comes(&self) -> bool {
+    pub(crate) fn comes(&self) -> bool {
         self.comes
     }
 
     /// The last time up to `second` and the first after it, in seconds since 1970. A search: some 0.1 ms for what comes rarely.
-    pub(super) fn around(&self, second: i64) -> (Option<i64>, Option<i64>) {
+    pub(crate) fn around(&self, second: i64) -> (Option<i64>, Option<i64>) {
         let Some(now) = Timestamp::from_second(second).ok().filter(|_| self.comes) else { return (None, None) };
         let now = now.to_zoned(self.zone.clone());
         let second = |found: Zoned| found.timestamp().as_second();
@@ -88,6 +82,26 @@ impl Times {
             (self.cron.find_previous_occurrence(&now, true), self.cron.find_next_occurrence(&now, false));
         (last.ok().map(second), next.ok().map(second))
     }
+
+    /// The first time after a moment. A search, as [`Self::around`].
+    pub(crate) fn after(&self, moment: Timestamp) -> Option<Timestamp> {
+        let second = Timestamp::from_second(moment.as_second()).ok().filter(|_| self.comes)?;
+        let found = self.cron.find_next_occurrence(&second.to_zoned(self.zone.clone()), false);
+        found.ok().map(|found| found.timestamp())
+    }
+
+    /// Where its hours are those of the clock on the wall.
+    pub(crate) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+}
+
+/// The time zone that a text begins with, UTC where it names none, and what follows it.
+pub(crate) fn zone(text: &str) -> Result<(TimeZone, &str), String> {
+    let Some(rest) = text.trim().strip_prefix(ZONE_PREFIX) else { return Ok((TimeZone::UTC, text.trim())) };
+    let (name, rest) = rest.split_once(' ').ok_or("has a time zone and nothing after it")?;
+    let zone = TimeZone::get(name);
+    Ok((zone.map_err(|_| format!("names a time zone '{name}' that this host does not know"))?, rest.trim()))
 }
 
 /// One of the parts between a field's commas.

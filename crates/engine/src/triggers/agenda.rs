@@ -1,0 +1,162 @@
+//! Which timer is next: a heap of times, asked with the time there is. No clock, no waiting. Pure.
+//!
+//! A clock that is set forward, a host that slept and a server that was stopped are one case: what is late by more than a minute has
+//! been missed and is not made up. A clock that is set back is another: times that have come already do not come again, unless it goes
+//! back by so much that it must have been wrong before.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+    sync::Arc,
+    time::Instant,
+};
+
+use fungraph_model::{Trigger, TriggerId};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{check::shown, schedule::Schedule};
+
+/// How late a timer may fire.
+const LATEST: SignedDuration = SignedDuration::from_mins(1);
+/// A step back of the clock that is no adjustment.
+const STEP: SignedDuration = SignedDuration::from_secs(1);
+/// A step back after which the times that have come are forgotten.
+const WRONG_CLOCK: SignedDuration = SignedDuration::from_hours(3);
+/// Entries of the heap that may be out of date before it is made anew.
+const STALE: usize = 64;
+
+/// A moment, by the clock on the wall and by one that is never set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    pub(super) wall: Timestamp,
+    pub(super) steady: Instant,
+}
+
+/// A time has come.
+#[derive(Clone, Debug)]
+pub(super) struct Firing {
+    pub(super) trigger: Arc<Trigger>,
+    /// The time as the timer's events have it.
+    pub(super) time: String,
+}
+
+/// The timers there are.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    timers: HashMap<TriggerId, Timer>,
+    /// The next times, with the number of the timer's entry. One whose number is not the timer's any more says nothing.
+    heap: BinaryHeap<Reverse<(Timestamp, u64, TriggerId)>>,
+    last_number: u64,
+    seen: Option<Now>,
+}
+
+#[derive(Debug)]
+struct Timer {
+    trigger: Arc<Trigger>,
+    schedule: Schedule,
+    number: u64,
+    /// When it last fired.
+    fired: Option<Instant>,
+}
+
+impl Timer {
+    fn after(&self, moment: Timestamp) -> Option<Timestamp> {
+        self.schedule.after(self.trigger.counts_from, moment)
+    }
+
+    /// The next time after the clock went back. A period that began does not end sooner.
+    fn after_step(&self, now: Now) -> Option<Timestamp> {
+        let left = self.schedule.period().zip(self.fired).map(|(period, fired)| {
+            let passed = SignedDuration::try_from(now.steady.saturating_duration_since(fired)).unwrap_or(period);
+            (period - passed).max(SignedDuration::ZERO)
+        });
+        // A time at the very end of the period is the next one.
+        let end = left.unwrap_or_default() - SignedDuration::from_nanos(1);
+        self.after(now.wall.checked_add(end.max(SignedDuration::ZERO)).unwrap_or(now.wall))
+    }
+}
+
+impl Agenda {
+    /// A timer is new, or another than before. One whose schedule cannot be read any more, since its time zone is gone, is told and
+    /// left out.
+    pub(super) fn set(&mut self, trigger: Arc<Trigger>, now: Now) {
+        let schedule = match Schedule::of(&shown(&trigger.data)) {
+            Ok(schedule) => schedule,
+            Err(why) => {
+                self.remove(&trigger.id);
+                tracing::warn!(function = %trigger.key, trigger = %trigger.id, why, "a timer does not fire");
+                return;
+            }
+        };
+        let fired = self.timers.remove(&trigger.id).and_then(|timer| timer.fired);
+        let timer = Timer { schedule, number: 0, fired, trigger };
+        let due = timer.after(now.wall);
+        self.put(timer, due);
+    }
+
+    pub(super) fn remove(&mut self, id: &TriggerId) {
+        self.timers.remove(id);
+    }
+
+    /// Those whose time has come, each once; then their next time is found.
+    pub(super) fn take_due(&mut self, now: Now) -> Vec<Firing> {
+        self.notice_step(now);
+        let mut firings = Vec::new();
+        while let Some(Reverse((due, ..))) = self.heap.peek().filter(|Reverse((due, ..))| *due <= now.wall) {
+            let due = *due;
+            let Some(Reverse((_, number, id))) = self.heap.pop() else { break };
+            if self.timers.get(&id).is_none_or(|timer| timer.number != number) {
+                continue;
+            }
+            let Some(mut timer) = self.timers.remove(&id) else { continue };
+            if now.wall.duration_since(due) <= LATEST {
+                timer.fired = Some(now.steady);
+                firings.push(Firing { trigger: Arc::clone(&timer.trigger), time: timer.schedule.tell(due) });
+            }
+            let next = timer.after(now.wall);
+            self.put(timer, next);
+        }
+        firings
+    }
+
+    /// How long there is nothing to do; `None` without timers.
+    pub(super) fn wait(&self, now: Now) -> Option<SignedDuration> {
+        let Reverse((due, ..)) = self.heap.peek()?;
+        Some(due.duration_since(now.wall).max(SignedDuration::ZERO))
+    }
+
+    fn put(&mut self, timer: Timer, due: Option<Timestamp>) {
+        self.last_number += 1;
+        let (id, number) = (timer.trigger.id.clone(), self.last_number);
+        self.timers.insert(id.clone(), Timer { number, ..timer });
+        self.heap.extend(due.map(|due| Reverse((due, number, id))));
+        if self.heap.len() > 2 * self.timers.len() + STALE {
+            self.heap
+                .retain(|Reverse((_, number, id))| self.timers.get(id).is_some_and(|timer| timer.number == *number));
+        }
+    }
+
+    /// Looks whether the clock was set back since it was last looked at.
+    fn notice_step(&mut self, now: Now) {
+        let Some(seen) = self.seen.replace(now) else { return };
+        let passed = SignedDuration::try_from(now.steady.saturating_duration_since(seen.steady)).unwrap_or_default();
+        let back = passed - now.wall.duration_since(seen.wall);
+        if back <= STEP {
+            return;
+        }
+        let ids: Vec<TriggerId> = self.timers.keys().cloned().collect();
+        for id in ids {
+            // What stands on the wall comes again as the clock does: its next time is after the last one.
+            let Some(timer) = self.timers.remove(&id) else { continue };
+            if timer.schedule.period().is_none() && back <= WRONG_CLOCK {
+                self.timers.insert(id, timer);
+                continue;
+            }
+            let due = timer.after_step(now);
+            self.put(timer, due);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

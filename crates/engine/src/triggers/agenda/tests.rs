@@ -1,0 +1,212 @@
+use std::time::Duration;
+
+use fungraph_model::{DomainId, FunctionKey, ProjectId, Qualifier, TriggerKind};
+use serde_json::json;
+
+use super::*;
+
+/// A clock on the wall that can be set, and a steady one.
+struct Clock {
+    now: Now,
+    agenda: Agenda,
+}
+
+impl Clock {
+    fn at(wall: &str) -> Self {
+        Self { now: Now { wall: time(wall), steady: Instant::now() }, agenda: Agenda::default() }
+    }
+
+    fn set(&mut self, id: &str, kind: &str, schedule: &str) {
+        self.agenda.set(timer(id, kind, schedule, self.now.wall), self.now);
+    }
+
+    /// Lets time pass second by second; gives who fired, with the seconds since the begin.
+    fn pass(&mut self, seconds: u64) -> Vec<(u64, String)> {
+        let mut fired = Vec::new();
+        for second in 1..=seconds {
+            self.now.wall += SignedDuration::from_secs(1);
+            self.now.steady += Duration::from_secs(1);
+            let firings = self.agenda.take_due(self.now);
+            fired.extend(firings.into_iter().map(|firing| (second, firing.trigger.id.0.clone())));
+        }
+        fired
+    }
+
+    fn step(&mut self, seconds: i64) {
+        self.now.wall += SignedDuration::from_secs(seconds);
+    }
+}
+
+fn time(text: &str) -> Timestamp {
+    text.parse().expect(text)
+}
+
+fn timer(id: &str, kind: &str, schedule: &str, from: Timestamp) -> Arc<Trigger> {
+    Arc::new(Trigger {
+        id: TriggerId(id.to_owned()),
+        key: FunctionKey { project: ProjectId("p".into()), package: "default".into(), name: "f".into() },
+        domain: DomainId("d".into()),
+        qualifier: Qualifier::Latest,
+        kind: TriggerKind::Timer,
+        enabled: true,
+        data: json!({ "name": id, "schedule_type": kind, "schedule": schedule }).to_string(),
+        secrets: Default::default(),
+        created: from,
+        updated: from,
+        counts_from: from,
+    })
+}
+
+fn at(fired: &[(u64, String)]) -> Vec<u64> {
+    fired.iter().map(|(second, _)| *second).collect()
+}
+
+#[test]
+fn timers_fire_at_their_times() {
+    let mut clock = Clock::at("2026-03-02T10:00:30Z");
+    clock.set("rate", "Rate", "1m");
+    clock.set("cron", "Cron", "0 * * * * *");
+    clock.set("every", "Cron", "@every 45s");
+    let fired = clock.pass(130);
+    let of = |id: &str| fired.iter().filter(|(_, fired)| fired == id).map(|(second, _)| *second).collect::<Vec<_>>();
+    assert_eq!(of("rate"), [60, 120]);
+    assert_eq!(of("cron"), [30, 90]);
+    assert_eq!(of("every"), [45, 90]);
+    assert_eq!(clock.agenda.wait(clock.now), Some(SignedDuration::from_secs(5)), "that is the 45 s one");
+}
+
+#[test]
+fn the_time_is_the_one_that_was_asked_for() {
+    let mut clock = Clock::at("2026-03-02T10:00:30.5Z");
+    clock.set("cron", "Cron", "0 * * * * *");
+    clock.now.wall += SignedDuration::from_secs(31);
+    let firings = clock.agenda.take_due(clock.now);
+    assert_eq!(firings.iter().map(|firing| firing.time.as_str()).collect::<Vec<_>>(), ["2026-03-02T10:01:00Z"]);
+}
+
+#[test]
+fn a_removed_timer_and_the_old_schedule_of_a_changed_one_do_not_fire() {
+    let mut clock = Clock::at("2026-03-02T10:00:00Z");
+    for id in ["gone", "changed"] {
+        clock.set(id, "Cron", "@every 10s");
+    }
+    clock.agenda.remove(&TriggerId("gone".into()));
+    clock.set("changed", "Cron", "@every 25s");
+    assert_eq!(at(&clock.pass(60)), [25, 50]);
+    clock.agenda.remove(&TriggerId("changed".into()));
+    assert_eq!(clock.pass(60), []);
+    assert_eq!(clock.agenda.wait(clock.now), None);
+}
+
+#[test]
+fn a_schedule_that_cannot_be_read_takes_the_timer_out() {
+    let mut clock = Clock::at("2026-03-02T10:00:00Z");
+    clock.set("a", "Cron", "@every 10s");
+    clock.set("a", "Cron", "CRON_TZ=Gone/Away 0 * * * * *");
+    assert_eq!(clock.pass(120), []);
+}
+
+#[test]
+fn what_was_missed_while_nobody_looked_is_not_made_up() {
+    let mut clock = Clock::at("2026-03-02T10:00:00Z");
+    clock.set("often", "Cron", "@every 10s");
+    clock.set("daily", "Cron", "0 30 10 * * *");
+    // The server was stopped for an hour: both clocks went on.
+    clock.now.steady += Duration::from_secs(3600);
+    clock.step(3600);
+    let fired = clock.pass(20);
+    assert_eq!(fired, [(10, "often".to_owned()), (20, "often".to_owned())]);
+}
+
+#[test]
+fn a_clock_set_forward_by_an_hour_brings_no_burst() {
+    let mut clock = Clock::at("2026-03-02T10:00:00Z");
+    for number in 0..100 {
+        clock.set(&format!("m{number}"), "Rate", "1m");
+        clock.set(&format!("h{number}"), "Cron", "0 30 * * * *");
+    }
+    assert_eq!(clock.pass(5), []);
+    clock.step(3600);
+    assert_eq!(clock.pass(54), [], "what lay between is skipped");
+    assert_eq!(clock.pass(1).len(), 100, "each once, in its own rhythm");
+    assert_eq!(clock.pass(59), []);
+    assert_eq!(clock.pass(1).len(), 100);
+}
+
+#[test]
+fn a_small_step_forward_loses_nothing() {
+    let mut clock = Clock::at("2026-03-02T10:00:00Z");
+    clock.set("daily", "Cron", "3 0 10 * * *");
+    clock.step(30);
+    assert_eq!(at(&clock.pass(10)), [1]);
+}
+
+#[test]
+fn a_clock_set_back_by_an_hour_fires_nothing_twice() {
+    let mut clock = Clock::at("2026-03-02T10:00:00Z");
+    clock.set("cron", "Cron", "0 * * * * *");
+    clock.set("rate", "Rate", "1m");
+    assert_eq!(at(&clock.pass(130)), [60, 60, 120, 120]);
+    clock.step(-3600);
+    let fired = clock.pass(3600);
+    let cron = fired.iter().filter(|(_, id)| id == "cron").count();
+    assert_eq!(cron, 0, "those times have come already");
+    let rate: Vec<u64> = fired.iter().filter(|(_, id)| id == "rate").map(|(second, _)| *second).collect();
+    assert_eq!((rate[0], rate.len()), (50, 60), "a period goes on as long as it takes");
+    assert!(rate.windows(2).all(|two| two[1] - two[0] == 60), "{rate:?}");
+    assert_eq!(clock.pass(60).len(), 2, "from here on times are new again");
+}
+
+#[test]
+fn a_period_that_began_does_not_end_sooner_when_the_clock_is_set_back() {
+    let mut clock = Clock::at("2026-03-02T10:00:00Z");
+    clock.set("rate", "Rate", "1m");
+    assert_eq!(at(&clock.pass(65)), [60]);
+    clock.step(-3600 - 30);
+    let fired = at(&clock.pass(200));
+    assert!(fired[0] >= 55 && fired[0] <= 115, "{fired:?}");
+    assert!(fired.windows(2).all(|two| two[1] - two[0] == 60), "{fired:?}");
+}
+
+#[test]
+fn a_clock_that_was_wrong_by_years_does_not_silence_timers() {
+    let mut clock = Clock::at("2036-03-02T10:00:00Z");
+    clock.set("cron", "Cron", "0 * * * * *");
+    clock.set("rate", "Rate", "1m");
+    assert_eq!(clock.pass(60).len(), 2);
+    clock.step(-10 * 365 * 86_400);
+    assert_eq!(clock.pass(120).len(), 4);
+}
+
+#[test]
+fn a_restart_neither_doubles_nor_loses_a_time() {
+    let begin = "2026-03-02T10:00:00Z";
+    let mut whole = Clock::at(begin);
+    let mut parts = Clock::at(begin);
+    let timers = [("rate", "Rate", "1m"), ("cron", "Cron", "30 * * * * *"), ("every", "Cron", "@every 7s")];
+    for (id, kind, schedule) in timers {
+        whole.set(id, kind, schedule);
+        parts.set(id, kind, schedule);
+    }
+    let expected = whole.pass(600).len();
+    let mut fired = 0;
+    for _ in 0..60 {
+        fired += parts.pass(10).len();
+        parts.agenda = Agenda::default();
+        for (id, kind, schedule) in timers {
+            let stored = timer(id, kind, schedule, time(begin));
+            parts.agenda.set(stored, parts.now);
+        }
+    }
+    assert_eq!(fired, expected);
+}
+
+#[test]
+fn changes_again_and_again_leave_no_heap_of_old_times() {
+    let mut clock = Clock::at("2026-03-02T10:00:00Z");
+    for _ in 0..10_000 {
+        clock.set("a", "Rate", "1m");
+    }
+    assert!(clock.agenda.heap.len() <= 2 + STALE, "{}", clock.agenda.heap.len());
+    assert_eq!(at(&clock.pass(60)), [60]);
+}
