@@ -12,8 +12,8 @@ use std::{pin::Pin, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use fungraph_engine::{
-    AnswerHead, AnswerStream, Engine, Error, GatewayApi, GatewayAuth, GatewayRoute, Invocation, InvokeRequest, OpenRecord, Piece, Stopwatch,
-    answer_stream,
+    AnswerHead, AnswerStream, Engine, Error, GatewayApi, GatewayAuth, GatewayRoute, Invocation, InvokeRequest,
+    OpenRecord, Piece, Stopwatch, answer_stream,
 };
 use fungraph_model::{ErrorCode, Outcome, Phase, RequestId, limits};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::CONTENT_TYPE, request::Parts};

@@ -27,8 +27,7 @@ use crate::{
     body::{self, Limit, Pace, Received},
     catch,
     config::{Auth, Config},
-    front,
-    percent, project,
+    front, percent, project,
     routes::{
         self, Operation, Route, code, dependencies, download, functions, health, invocations, report, reservations,
         triggers,

@@ -278,7 +278,8 @@ fn an_event_function_gets_the_event_of_the_contract() {
     scene.events();
     let api = scene.api("events", json!({"path": "/shop/{item}/parts", "req_method": "POST"}));
     let path = api.replace("{item}", "7");
-    let answer = request(&scene.client.endpoint, "POST", &format!("{path}/x/y?q=1"), &[("Content-Type", "text/plain")], "hi");
+    let answer =
+        request(&scene.client.endpoint, "POST", &format!("{path}/x/y?q=1"), &[("Content-Type", "text/plain")], "hi");
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")), "{}", answer.text());
     let event: Value = serde_json::from_slice(&answer.body).expect("JSON");
     assert_eq!(event["pathParameters"], json!({"item": "7", "": "x/y"}));
@@ -296,9 +297,12 @@ fn failures_tell_the_public_little_and_the_owner_all() {
     let scene = Scene::start();
     scene.events();
     let api = scene.api("events", json!({"func_info": {"timeout": 1500}}));
-    for (path, status, code) in
-        [("/raises", 500, "FSS.4002"), ("/text", 500, "FSS.1206"), ("/slow", 504, "APIG.0203"), ("/../nothing", 200, "")]
-    {
+    for (path, status, code) in [
+        ("/raises", 500, "FSS.4002"),
+        ("/text", 500, "FSS.1206"),
+        ("/slow", 504, "APIG.0203"),
+        ("/../nothing", 200, ""),
+    ] {
         let answer = scene.get(&format!("{api}{path}"));
         assert_eq!(answer.status, status, "{path}: {}", answer.text());
         if status != 200 {

@@ -113,6 +113,7 @@ impl Engine {
             memory: None,
             arrived: now,
             watch: Stopwatch::since(now),
+            sink: None,
         };
         let id = request.request;
         tracing::debug!(function = %trigger.key, trigger = %trigger.id, request = %id, time, "a timer fires");

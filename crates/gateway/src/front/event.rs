@@ -200,16 +200,26 @@ mod tests {
 
     #[test]
     fn proofs_of_a_caller_stay_here() {
-        let headers: [(&str, &[u8]); 3] = [("authorization", b"Basic x"), ("x-auth-token", b"t"), ("connection", b"close")];
+        let headers: [(&str, &[u8]); 3] =
+            [("authorization", b"Basic x"), ("x-auth-token", b"t"), ("connection", b"close")];
         let open = sent(|_| (), &headers);
-        assert_eq!((&open["headers"]["authorization"], &open["headers"]["connection"]), (&json!("Basic x"), &Value::Null));
+        assert_eq!(
+            (&open["headers"]["authorization"], &open["headers"]["connection"]),
+            (&json!("Basic x"), &Value::Null)
+        );
         let proven = sent(|arrived| arrived.is_proven = true, &headers);
-        assert_eq!((&proven["headers"]["authorization"], &proven["headers"]["x-auth-token"]), (&Value::Null, &Value::Null));
+        assert_eq!(
+            (&proven["headers"]["authorization"], &proven["headers"]["x-auth-token"]),
+            (&Value::Null, &Value::Null)
+        );
     }
 
     #[test]
     fn odd_texts_are_texts() {
-        let event = sent(|arrived| arrived.query = Some("%ff=1&&=2&a==b"), &[("x-name", b"caf\xe9"), ("cookie", b"a=1"), ("cookie", b"b=2")]);
+        let event = sent(
+            |arrived| arrived.query = Some("%ff=1&&=2&a==b"),
+            &[("x-name", b"caf\xe9"), ("cookie", b"a=1"), ("cookie", b"b=2")],
+        );
         assert_eq!(event["queryStringParameters"], json!({"\u{fffd}": "1", "": "2", "a": "=b"}));
         assert_eq!((&event["headers"]["x-name"], &event["headers"]["cookie"]), (&json!("café"), &json!("a=1; b=2")));
     }

@@ -65,7 +65,8 @@ fn status(given: &Json) -> Result<StatusCode, Fault> {
     }
     let number = given.as_u64().and_then(|number| u16::try_from(number).ok());
     // Below 200 there is no answer yet.
-    let status = number.filter(|number| (200..=999).contains(number)).and_then(|number| StatusCode::from_u16(number).ok());
+    let status =
+        number.filter(|number| (200..=999).contains(number)).and_then(|number| StatusCode::from_u16(number).ok());
     status.ok_or_else(|| wrong("statusCode is not an integer from 200 to 999"))
 }
 

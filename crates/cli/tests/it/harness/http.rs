@@ -25,7 +25,13 @@ impl Answer {
 }
 
 /// Sends one request on a connection of its own and reads the answer to its end.
-pub(crate) fn request(endpoint: &str, method: &str, path: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Answer {
+pub(crate) fn request(
+    endpoint: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl AsRef<[u8]>,
+) -> Answer {
     let body = body.as_ref();
     let host = endpoint.strip_prefix("http://").expect("plain HTTP");
     let mut stream = TcpStream::connect(host).expect("the server listens");

@@ -62,9 +62,11 @@ fn trigger(play: &Play<'_>, event: &Value) -> String {
 fn send(base: &str, event: &Value) -> Answer {
     let host_at = base.find("://").expect("a URL") + 3;
     let (endpoint, path) = base.split_at(base[host_at..].find('/').map_or(base.len(), |slash| host_at + slash));
-    let query: Vec<String> = pairs(&event["queryStringParameters"]).map(|(name, value)| format!("{name}={value}")).collect();
+    let query: Vec<String> =
+        pairs(&event["queryStringParameters"]).map(|(name, value)| format!("{name}={value}")).collect();
     let mark = if query.is_empty() { "" } else { "?" };
-    let path = format!("{path}{}{mark}{}", event["path"].as_str().expect("a path"), query.join("&").replace(' ', "%20"));
+    let path =
+        format!("{path}{}{mark}{}", event["path"].as_str().expect("a path"), query.join("&").replace(' ', "%20"));
     let headers: Vec<(String, String)> = pairs(&event["headers"]).filter(|(name, _)| name != "host").collect();
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
     let body = STANDARD.decode(event["body"].as_str().unwrap_or_default()).expect("base64");
