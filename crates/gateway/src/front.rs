@@ -150,14 +150,22 @@ async fn answer(engine: &Arc<Engine>, api: &GatewayApi, request: InvokeRequest) 
 }
 
 async fn first(call: &mut Call, pieces: &mut AnswerStream) -> First {
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
         piece = pieces.next() => match piece {
-            Some(Piece::Head(head)) => First::Head(head),
+            Some(Piece::Head(head)) => return First::Head(head),
             // A function that is no web server leaves the stream alone.
-            Some(Piece::Data(_)) | None => First::Ended(call.await),
+            Some(Piece::Data(_)) | None => return First::Ended(call.await),
         },
-        ended = &mut *call => First::Ended(ended),
+        ended = &mut *call => ended,
+    };
+    // A short answer may have come whole meanwhile, before its call was seen to end.
+    match pieces.try_next() {
+        Some(Piece::Head(head)) => {
+            *call = Box::pin(std::future::ready(ended));
+            First::Head(head)
+        }
+        _ => First::Ended(ended),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Pieces go straight from the reader to whoever answers the caller; what was taken of them travels back as credit, so that a slow caller
 //! slows the function down and nothing piles up here.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf, Bytes};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -72,7 +72,15 @@ impl AnswerStream {
         polled
     }
 
-    /// The same, to be waited for.
+    /// The next piece, if it is there.
+    pub fn try_next(&mut self) -> Option<Piece> {
+        match self.poll_next(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(piece) => piece,
+            Poll::Pending => None,
+        }
+    }
+
+    /// The next piece, waited for.
     pub async fn next(&mut self) -> Option<Piece> {
         std::future::poll_fn(|context| self.poll_next(context)).await
     }

@@ -16,7 +16,10 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use self::{event::BadEvent, stream::Credits};
+use self::{
+    event::BadEvent,
+    stream::{Credit, Credits},
+};
 use crate::{
     busy::{Busy, Task},
     child::{self, Program},
@@ -60,7 +63,7 @@ struct Shared {
     open: Busy,
     asks: Asks,
     /// Of the calls whose answers are sent in pieces.
-    credits: Credits,
+    credits: Arc<Credits>,
 }
 
 impl Http {
@@ -119,7 +122,7 @@ impl Http {
             program: program.clone(),
             asks,
             open: Busy::default(),
-            credits: Credits::default(),
+            credits: Arc::default(),
         };
         Ok((Self { shared: Arc::new(shared) }, program))
     }
@@ -138,13 +141,14 @@ impl Http {
     /// Sends the request that the event describes.
     pub(crate) fn call(&self, call: Call) {
         let (shared, open) = (Arc::clone(&self.shared), self.shared.open.begin());
+        let credit = call.streamed.then(|| shared.credits.open(call.number));
         tokio::spawn(async move {
-            let answered = match shared.asks {
-                Asks::Requests if call.streamed => {
-                    shared.stream(&call, open).await.map(|()| (Form::Nothing, Vec::new()))
+            let answered = match (shared.asks, credit) {
+                (Asks::Requests, Some(credit)) => {
+                    shared.stream(&call, &credit, open).await.map(|()| (Form::Nothing, Vec::new()))
                 }
-                Asks::Requests => shared.call(&call, open).await.map(|result| (Form::Json, result)),
-                Asks::Events => shared.invoke(&call, open).await.map(|result| (Form::Bytes, result)),
+                (Asks::Requests, None) => shared.call(&call, open).await.map(|result| (Form::Json, result)),
+                (Asks::Events, _) => shared.invoke(&call, open).await.map(|result| (Form::Bytes, result)),
             };
             match answered {
                 Ok((form, result)) => shared.link.returned(call.number, form, &result).await,
@@ -193,11 +197,10 @@ impl Shared {
     }
 
     /// Sends the answer on as it comes.
-    async fn stream(&self, call: &Call, open: Task) -> Result<(), Failure> {
+    async fn stream(&self, call: &Call, credit: &Credit, open: Task) -> Result<(), Failure> {
         let mut request = event::request(&call.event).map_err(|error| bad_event(&error))?;
         head::add(request.headers_mut(), &self.load, &self.region, &call.id);
-        let credit = self.credits.open(call.number);
-        let passed_on = wire::exchange(request, |answer| stream::pass_on(answer, &self.link, call, &credit)).await;
+        let passed_on = wire::exchange(request, |answer| stream::pass_on(answer, &self.link, call, credit)).await;
         match passed_on {
             Ok(()) => Ok(()),
             Err(error) => Err(self.broken(open, failure::CALL, &error).await),

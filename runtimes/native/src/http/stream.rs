@@ -33,18 +33,18 @@ pub(super) struct Credits {
 }
 
 /// The credit of one call, until it is dropped.
-pub(super) struct Credit<'a> {
-    all: &'a Credits,
+pub(super) struct Credit {
+    all: Arc<Credits>,
     call: u32,
     bytes: Arc<Semaphore>,
 }
 
 impl Credits {
-    /// A call begins to answer.
-    pub(super) fn open(&self, call: u32) -> Credit<'_> {
+    /// A call begins. To be asked for as its order is taken: credit for it may be the next order.
+    pub(super) fn open(self: &Arc<Self>, call: u32) -> Credit {
         let bytes = Arc::new(Semaphore::new(WINDOW));
         self.lock().insert(call, Arc::clone(&bytes));
-        Credit { all: self, call, bytes }
+        Credit { all: Arc::clone(self), call, bytes }
     }
 
     /// The caller of a call has taken so much. Of one that has ended there is nothing left to send.
@@ -59,7 +59,7 @@ impl Credits {
     }
 }
 
-impl Credit<'_> {
+impl Credit {
     /// Waits until a piece of so many bytes may be sent.
     async fn spend(&self, bytes: usize) {
         let cost = u32::try_from(bytes + PIECE_COST).expect("pieces are small");
@@ -68,7 +68,7 @@ impl Credit<'_> {
     }
 }
 
-impl Drop for Credit<'_> {
+impl Drop for Credit {
     fn drop(&mut self) {
         self.all.lock().remove(&self.call);
     }
@@ -79,7 +79,7 @@ pub(super) async fn pass_on(
     answer: Response<Incoming>,
     link: &Link,
     call: &Call,
-    credit: &Credit<'_>,
+    credit: &Credit,
 ) -> Result<(), wire::Error> {
     let (head, mut body) = answer.into_parts();
     let head = encode(head.status, &head.headers).ok_or(wire::Error::LargeHead)?;
@@ -126,7 +126,7 @@ mod tests {
     }
 
     /// Whether a piece may be sent at once.
-    async fn may_send(credit: &Credit<'_>) -> bool {
+    async fn may_send(credit: &Credit) -> bool {
         tokio::select! {
             biased;
             () = credit.spend(PIECE) => true,
@@ -136,7 +136,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_sent_without_credit() {
-        let credits = Credits::default();
+        let credits = Arc::new(Credits::default());
         let credit = credits.open(7);
         for _ in 0..3 {
             assert!(may_send(&credit).await);
