@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Result, bail, ensure};
 
 use crate::step::{self, Steps, cargo};
-use crate::{cargo_deny, host, java, readme, tidy, workspace};
+use crate::{cargo_deny, dotnet, host, java, readme, tidy, workspace};
 
 type Work = fn() -> Result<()>;
 
@@ -56,7 +56,8 @@ fn bootstraps() -> Result<()> {
     // Files by name: what `node --test FOLDER` means differs from release to release.
     step::run(Command::new("node").arg("--test").args(tests))?;
     step::run(Command::new("php").arg("runtimes/php/tests/test_bootstrap.php"))?;
-    java::test()
+    java::test()?;
+    dotnet::test()
 }
 
 fn node_tests() -> Result<Vec<PathBuf>> {

@@ -26,6 +26,7 @@ const NEEDS: &[Need] = &[
         there: || answers("python3", &["-c", "import ensurepip, venv"]),
     },
     Need { package: "nodejs", why: "runs functions", there: || answers("node", &["--version"]) },
+    Need { package: "npm", why: "brings the .NET SDK for C# functions", there: || answers("npm", &["--version"]) },
     Need {
         package: "openjdk-17-jdk-headless",
         why: "compiles and runs Java functions; any JDK with javac does",
@@ -73,7 +74,9 @@ pub(crate) fn prepare() -> Result<()> {
         println!("    missing: {} ({})", need.package, need.why);
     }
     if missing.is_empty() {
-        println!("    python3, venv, node, javac, gson, php, go, docker-registry, crun, runc, mkfs.ext4: all there");
+        println!(
+            "    python3, venv, node, npm, javac, gson, php, go, docker-registry, crun, runc, mkfs.ext4: all there"
+        );
         return Ok(());
     }
     let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();

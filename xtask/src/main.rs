@@ -7,6 +7,7 @@
 mod bench;
 mod cargo_deny;
 mod check;
+mod dotnet;
 mod host;
 mod java;
 mod readme;

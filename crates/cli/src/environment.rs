@@ -13,7 +13,7 @@ use crate::config::{Document, Error, Runtimes, Settings};
 const ROOT_DATA: &str = "/var/lib/fungraph";
 
 /// Folders of version managers, where people moved them.
-const MANAGERS: [&str; 11] = [
+const MANAGERS: [&str; 12] = [
     "PYENV_ROOT",
     "PHPENV_ROOT",
     "NVM_DIR",
@@ -25,6 +25,7 @@ const MANAGERS: [&str; 11] = [
     "NODENV_ROOT",
     "N_PREFIX",
     "SDKMAN_DIR",
+    "DOTNET_ROOT",
 ];
 
 /// Defaults, file, variables and flags in one document.

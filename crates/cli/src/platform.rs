@@ -277,6 +277,7 @@ fn engine(settings: &Settings) -> fungraph_engine::Config {
         billing_step_ms: settings.billing_step_ms,
         sync_ceiling: settings.limits.sync,
         functions_per_project: settings.limits.functions_per_project,
+        dependencies_per_project: settings.limits.dependencies_per_project,
         reserved_instances: settings.limits.reserved_instances,
         code_bytes_per_project: settings.limits.code_per_project,
         strict_runtimes: settings.runtimes.strict,

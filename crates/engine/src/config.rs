@@ -17,6 +17,8 @@ pub struct Config {
     pub functions_per_project: u64,
     /// Bytes of code a project may hold; 10,240 MB.
     pub code_bytes_per_project: u64,
+    /// Versions of dependencies that a project may hold; 1000.
+    pub dependencies_per_project: u64,
     /// Reserved instances an account may have; 90.
     pub reserved_instances: u32,
     /// Refuse a runtime that no installed interpreter matches exactly.
@@ -35,6 +37,7 @@ impl Default for Config {
             sync_ceiling: Duration::from_secs(900),
             functions_per_project: 400,
             code_bytes_per_project: 10_240 << 20,
+            dependencies_per_project: 1000,
             reserved_instances: 90,
             strict_runtimes: false,
             image_pull: Duration::from_secs(300),

@@ -47,7 +47,7 @@ impl Engine {
     /// Keeps an archive as the next version of the dependency of that name.
     ///
     /// # Errors
-    /// FSS.1002, FSS.1005, FSS.1019 and FSS.1032 for the fields; FSS.1024 and FSS.1071 for the archive; FSS.1042 over quota; 501 for
+    /// FSS.1002, FSS.1005, FSS.1019 and FSS.1032 for the fields; FSS.1024 and FSS.1071 for the archive; FSS.1042 and FSS.1045 over quota; 501 for
     /// one that is to be fetched from a link.
     pub async fn create_dependency(
         self: &Arc<Self>,
@@ -80,11 +80,30 @@ impl Engine {
             last_modified: Timestamp::now(),
         };
         let _alone = self.creations.lock().await;
+        self.is_still_there(&caller.project)?;
         self.check_quota(caller, new.size, false).await?;
+        self.check_number(caller).await?;
         let stored = self.store.add_dependency(&new).await;
         let stored = stored.map_err(|source| Error::internal("store a dependency", source))?;
         tracing::info!(project = %stored.project, name = stored.name, version = stored.version, "dependency created");
         Ok(stored)
+    }
+
+    /// The caller holds `creations`.
+    async fn check_number(&self, caller: &Caller) -> Result<(), Error> {
+        let usage = self.store.usage(&caller.project).await;
+        let usage = usage.map_err(|source| Error::internal("count what a project uses", source))?;
+        let most = self.config.dependencies_per_project;
+        if usage.dependencies < most {
+            return Ok(());
+        }
+        Err(Fault::new(
+            ErrorCode::TooManyDependencies,
+            format!(
+                "The project holds {most} versions of dependencies, its most. Delete those that no function has, or raise limits.dependencies_per_project"
+            ),
+        )
+        .into())
     }
 
     /// One page of a project's dependencies, or of the versions of one.

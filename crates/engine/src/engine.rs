@@ -65,7 +65,7 @@ impl Engine {
     /// When the store cannot be read.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
         let Parts { config, store, packages, images, logs, pool, interpreters } = parts;
-        let identity = Identity::load(&store).await?;
+        let identity = Identity::load(&store, &config.region).await?;
         let engine = Self {
             config,
             store,

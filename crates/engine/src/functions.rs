@@ -102,6 +102,7 @@ impl Engine {
         let conflicts = self.merge(&mut version).await?;
         let version = Arc::new(version);
         let _alone = self.creations.lock().await;
+        self.is_still_there(&caller.project)?;
         self.check_quota(caller, version.code.size, true).await?;
         self.clear_lost_logs(&version.key).await?;
         let new = Arc::clone(&version);

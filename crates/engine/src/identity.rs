@@ -1,131 +1,106 @@
-//! Accounts, projects and keys, held in memory: every request asks for one.
+//! Who there is and what they may: held in memory, since every request asks. Changes go to the store first, then here, and count
+//! from the next request on.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-};
+mod change;
+mod directory;
+mod first;
+mod login;
+mod manage;
+mod password;
+mod throttle;
+mod token;
 
-use fungraph_model::{AccessKey, DomainId, ProjectId, Secret};
-use fungraph_store::Store;
-use uuid::Uuid;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use fungraph_model::{AccessKey, DomainId, Project, Proof, Register};
+use fungraph_store::{SecretBox, Store};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use directory::Directory;
+use password::Passwords;
+
+pub use first::Credentials;
+pub use login::{Login, NameOrId, NamedIn, ScopeWanted};
+pub use manage::{KeyView, NewKey, UserView};
+pub use token::{SecurityToken, Token};
 
 use crate::{Engine, Error};
 
-/// Letters of a secret key.
-const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-/// Characters of an access key, as the cloud's.
-const ACCESS_CHARS: usize = 20;
-/// Characters of a secret key, as the cloud's.
-const SECRET_CHARS: usize = 40;
-
-/// What a client needs to know to be let in.
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    /// Account.
-    pub domain_id: DomainId,
-    /// Project.
-    pub project_id: ProjectId,
-    /// Public half of the key.
-    pub access_key: String,
-    /// Private half of the key.
-    pub secret_key: Secret,
-}
-
-/// Every key there is.
+/// Everybody there is.
 pub(crate) struct Identity {
-    keys: RwLock<Keys>,
-}
-
-#[derive(Default)]
-struct Keys {
-    by_access: HashMap<String, Arc<AccessKey>>,
-    first: Option<Arc<AccessKey>>,
+    directory: RwLock<Directory>,
+    /// Held from the check of a change to its end, so that two changes never rest on the same state.
+    changes: tokio::sync::Mutex<()>,
+    passwords: Passwords,
+    secrets: SecretBox,
+    /// What `credentials.json` should say.
+    operator: watch::Sender<Option<Credentials>>,
 }
 
 impl Identity {
-    pub(crate) async fn load(store: &Store) -> Result<Self, Error> {
-        let keys = store.access_keys().await.map_err(|source| Error::internal("read the access keys", source))?;
-        let mut known = Keys::default();
-        keys.into_iter().for_each(|key| known.add(key));
-        Ok(Self { keys: RwLock::new(known) })
+    pub(crate) async fn load(store: &Store, region: &str) -> Result<Self, Error> {
+        let failed = |source| Error::internal("read users and keys", source);
+        let register = store.register().await.map_err(failed)?;
+        let revoked = store.revoked_tokens().await.map_err(failed)?;
+        let mut directory = Directory::new(register, region.to_owned());
+        revoked.into_iter().for_each(|(id, expires)| directory.revoke(id, expires));
+        Ok(Self {
+            operator: watch::Sender::new(directory.operator_credentials()),
+            directory: RwLock::new(directory),
+            changes: tokio::sync::Mutex::default(),
+            passwords: Passwords::default(),
+            secrets: store.secrets().clone(),
+        })
     }
-}
 
-impl Keys {
-    fn add(&mut self, key: AccessKey) {
-        let key = Arc::new(key);
-        self.first.get_or_insert_with(|| Arc::clone(&key));
-        self.by_access.insert(key.access.clone(), key);
+    fn directory(&self) -> RwLockReadGuard<'_, Directory> {
+        self.directory.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a changed register in the place of the one before.
+    fn replace(&self, register: Register) {
+        let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        directory.replace(register);
+        let operator = directory.operator_credentials();
+        drop(directory);
+        self.operator.send_if_modified(|before| std::mem::replace(before, operator) != *before);
+    }
+
+    fn revoke(&self, id: String, expires: i64, now: i64) {
+        let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        directory.forget_revoked_before(now);
+        directory.revoke(id, expires);
     }
 }
 
 impl Engine {
-    /// The key behind the public half that a request names.
+    /// The key behind the public half that a request names. A temporary key is inside its own security token.
     #[must_use]
-    pub fn access_key(&self, access: &str) -> Option<Arc<AccessKey>> {
-        self.identity.keys.read().unwrap_or_else(PoisonError::into_inner).by_access.get(access).cloned()
+    pub fn access_key(&self, access: &str, security_token: Option<&str>, now: Timestamp) -> Option<Arc<AccessKey>> {
+        match security_token {
+            None => self.identity.directory().key(access).cloned(),
+            Some(text) => self.temporary_key(access, text, now).map(Arc::new),
+        }
     }
 
-    /// The first key of the first project: without authentication every call is its owner's.
+    /// Who everybody is without authentication: the first administrator, in the first project.
     #[must_use]
-    pub fn administrator(&self) -> Option<Arc<AccessKey>> {
-        self.identity.keys.read().unwrap_or_else(PoisonError::into_inner).first.clone()
+    pub fn administrator(&self) -> Option<Proof> {
+        self.identity.directory().operator()
     }
 
-    /// The first key; on the first start of a data folder, one domain, one project and one key are made.
-    ///
-    /// # Errors
-    /// When the store cannot keep them, or the system has no randomness.
-    pub async fn first_credentials(&self) -> Result<Credentials, Error> {
-        let key = match self.administrator() {
-            Some(key) => key,
-            None => self.make_first_key().await?,
-        };
-        let project = key.projects.first().cloned();
-        Ok(Credentials {
-            domain_id: key.domain.clone(),
-            project_id: project.expect("a key is made with its project"),
-            access_key: key.access.clone(),
-            secret_key: key.secret.clone(),
-        })
+    /// An account's projects, in the order in which they were made, each with the name it goes by.
+    #[must_use]
+    pub fn projects_of(&self, domain: &DomainId) -> Vec<(Project, String)> {
+        let directory = self.identity.directory();
+        let projects = directory.projects_of(domain);
+        projects.map(|project| (project.clone(), directory.name_of(project).to_owned())).collect()
     }
 
-    async fn make_first_key(&self) -> Result<Arc<AccessKey>, Error> {
-        let key = AccessKey {
-            access: random_text(ACCESS_CHARS)?.to_uppercase(),
-            secret: Secret::new(random_text(SECRET_CHARS)?),
-            domain: DomainId(Uuid::new_v4().simple().to_string()),
-            projects: vec![ProjectId(Uuid::new_v4().simple().to_string())],
-        };
-        self.store.add_access_key(&key).await.map_err(|source| Error::internal("keep the first access key", source))?;
-        let mut keys = self.identity.keys.write().unwrap_or_else(PoisonError::into_inner);
-        keys.add(key);
-        Ok(keys.first.clone().expect("a key was added just now"))
-    }
-}
-
-/// Random letters and digits, without bias: bytes beyond the last whole alphabet are thrown away.
-fn random_text(chars: usize) -> Result<String, Error> {
-    let whole = 256 - 256 % ALPHABET.len();
-    let mut text = String::with_capacity(chars);
-    while text.len() < chars {
-        let mut bytes = [0u8; 64];
-        getrandom::fill(&mut bytes).map_err(|source| Error::internal("get randomness", source))?;
-        let letters = bytes.iter().filter(|byte| usize::from(**byte) < whole);
-        text.extend(letters.map(|byte| ALPHABET[usize::from(*byte) % ALPHABET.len()] as char));
-    }
-    text.truncate(chars);
-    Ok(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn random_texts_have_their_length_and_differ() {
-        let texts: Vec<String> = (0..50).map(|_| random_text(SECRET_CHARS).expect("randomness")).collect();
-        assert!(texts.iter().all(|text| text.len() == SECRET_CHARS && text.bytes().all(|b| b.is_ascii_alphanumeric())));
-        assert!(texts.iter().collect::<std::collections::HashSet<_>>().len() == texts.len());
+    /// The name of an account.
+    #[must_use]
+    pub fn domain_name(&self, domain: &DomainId) -> String {
+        self.identity.directory().domain_name(domain).to_owned()
     }
 }

@@ -37,7 +37,9 @@ pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
 pub use functions::{FunctionCode, FunctionList, ListQuery};
 pub use fungraph_instance::{AnswerHead, AnswerSink, AnswerStream, Piece, answer_stream};
-pub use identity::Credentials;
+pub use identity::{
+    Credentials, KeyView, Login, NameOrId, NamedIn, NewKey, ScopeWanted, SecurityToken, Token, UserView,
+};
 pub use invoke::{Invocation, InvokeRequest};
 pub use mounts::{MountName, MountNames};
 pub use report::Report;

@@ -63,9 +63,10 @@ const TABLES: [&[Entry]; 5] =
     [&functions::ENTRIES, &invocations::ENTRIES, &reservations::ENTRIES, &dependencies::ENTRIES, &triggers::ENTRIES];
 
 /// Codes that every operation may answer with.
-const COMMON: [ErrorCode; 8] = [
+const COMMON: [ErrorCode; 9] = [
     ErrorCode::BadParameter,
     ErrorCode::BadCredentials,
+    ErrorCode::NotPermitted,
     ErrorCode::Forbidden,
     ErrorCode::NotFound,
     ErrorCode::RequestTimeout,

@@ -11,7 +11,7 @@ mod hex;
 mod proof;
 
 pub(crate) use canonical::Message;
-pub(crate) use claim::Claim;
+pub(crate) use claim::{Claim, token};
 pub(crate) use proof::{Payload, stranger};
 
 /// Name of the algorithm, the first line of the string to sign.
@@ -22,11 +22,12 @@ const ALGORITHM: &str = "SDK-HMAC-SHA256";
 pub(crate) enum Error {
     #[error(
         "The request carries no credentials: sign it with an access key \
-         (headers Authorization: SDK-HMAC-SHA256 Access=…, and X-Sdk-Date)"
+         (headers Authorization: SDK-HMAC-SHA256 Access=…, and X-Sdk-Date), or send a token as X-Auth-Token"
     )]
     Absent,
     #[error(
-        "This server issues no tokens yet, so X-Auth-Token cannot be valid: sign the request with an access key instead"
+        "The token of X-Auth-Token is unknown or counts no more: get a new one with POST /v3/auth/tokens, or sign the request with \
+         an access key"
     )]
     Token,
     #[error("The header {name} is there more than once: send it once")]

@@ -15,7 +15,7 @@ use fungraph_engine::{
     AnswerHead, AnswerStream, Engine, Error, GatewayApi, GatewayAuth, GatewayRoute, Invocation, InvokeRequest,
     OpenRecord, Piece, Stopwatch, answer_stream,
 };
-use fungraph_model::{ErrorCode, Outcome, Phase, RequestId, limits};
+use fungraph_model::{ErrorCode, Outcome, Phase, RequestId, Right, limits};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::CONTENT_TYPE, request::Parts};
 use hyper::body::Incoming;
 use tokio::time::timeout;
@@ -25,6 +25,8 @@ use crate::{
     activity::Arriving,
     answer::{self, Content, Refusal, Response, StreamContent, TEXT},
     body::{self, Limit},
+    project,
+    routes::rights,
     service::{self, Peer, Service},
 };
 
@@ -103,10 +105,12 @@ async fn receive(
         asked.watch.lap(Phase::Accept);
         return Ok(received.bytes);
     }
-    let (key, received) = service.authenticate(asked.head, body, BODY, &mut asked.watch).await?;
-    let is_theirs = key.projects.contains(&api.owner.project);
+    let (proof, received) = service.authenticate(asked.head, body, BODY, &mut asked.watch).await?;
+    let caller = project::caller(&proof, &api.owner.project.0, &asked.head.headers);
+    let (_, rights) = caller.map_err(|_| Problem::not_yours())?;
+    rights::check_right(rights, Right::Invoke)?;
     asked.watch.lap(Phase::Authenticate);
-    if is_theirs { Ok(received.bytes) } else { Err(Problem::not_yours().into()) }
+    Ok(received.bytes)
 }
 
 fn event(route: &GatewayRoute, path: &str, asked: &Asked<'_>, body: &[u8]) -> Bytes {

@@ -29,7 +29,8 @@ pub(crate) struct InTurn<F, P> {
     future: Pin<Box<F>>,
     /// A number that changes while it does what it wakes itself for. A wake means what it says in a turn that leaves it as it was.
     progress: P,
-    bell: Option<Arc<Bell>>,
+    /// The bell with the waker that rings it, kept from poll to poll: a task is mostly woken by the same one.
+    bell: Option<(Arc<Bell>, Waker)>,
 }
 
 /// Its waker.
@@ -46,11 +47,12 @@ impl<F, P> InTurn<F, P> {
 }
 
 impl Bell {
-    fn of(task: &Waker, last: Option<&Arc<Self>>) -> Arc<Self> {
-        match last {
-            Some(bell) if bell.task.will_wake(task) => Arc::clone(bell),
-            _ => Arc::new(Self { state: AtomicU8::new(RESTING), task: task.clone() }),
-        }
+    fn of(task: &Waker, last: Option<(Arc<Self>, Waker)>) -> (Arc<Self>, Waker) {
+        last.filter(|(bell, _)| bell.task.will_wake(task)).unwrap_or_else(|| {
+            let bell = Arc::new(Self { state: AtomicU8::new(RESTING), task: task.clone() });
+            let waker = Waker::from(Arc::clone(&bell));
+            (bell, waker)
+        })
     }
 }
 
@@ -70,20 +72,20 @@ impl<F: Future, P: Fn() -> u64 + Unpin> Future for InTurn<F, P> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let bell = Bell::of(context.waker(), self.bell.as_ref());
-        self.bell = Some(Arc::clone(&bell));
-        let waker = Waker::from(Arc::clone(&bell));
+        let this = &mut *self;
+        let last = this.bell.take();
+        let (bell, waker) = this.bell.insert(Bell::of(context.waker(), last));
         for _ in 0..MOST {
             // What the waker did before it rang is seen by the poll that follows.
             bell.state.swap(POLLED, Ordering::AcqRel);
-            let before = (self.progress)();
-            if let Poll::Ready(output) = self.future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            let before = (this.progress)();
+            if let Poll::Ready(output) = this.future.as_mut().poll(&mut Context::from_waker(waker)) {
                 return Poll::Ready(output);
             }
             if bell.state.compare_exchange(POLLED, RESTING, Ordering::AcqRel, Ordering::Acquire).is_ok() {
                 return Poll::Pending;
             }
-            if (self.progress)() == before {
+            if (this.progress)() == before {
                 break;
             }
         }
@@ -169,5 +171,21 @@ mod tests {
         assert!(Pin::new(&mut future).poll(&mut Context::from_waker(&other_waker)).is_pending());
         inner.borrow().wake_by_ref();
         assert_eq!((task.0.load(Ordering::Relaxed), other.0.load(Ordering::Relaxed)), (2, 1), "the task may change");
+    }
+
+    #[test]
+    fn its_waker_is_kept_as_long_as_the_task_is_the_same() {
+        let wakers = RefCell::new(Vec::new());
+        let future = poll_fn(|context| {
+            wakers.borrow_mut().push(context.waker().clone());
+            Poll::<()>::Pending
+        });
+        let mut future = InTurn::new(future, || 0);
+        let (one, other) = (Waker::from(Arc::new(Task::default())), Waker::from(Arc::new(Task::default())));
+        for waker in [&one, &one, &other] {
+            assert!(Pin::new(&mut future).poll(&mut Context::from_waker(waker)).is_pending());
+        }
+        let wakers = wakers.borrow();
+        assert!(wakers[0].will_wake(&wakers[1]) && !wakers[1].will_wake(&wakers[2]));
     }
 }

@@ -60,3 +60,8 @@ impl Gateway {
         connection::accept(Arc::new(self.service), listener, shutdown).await.map_err(|source| Error::Accept { source })
     }
 }
+
+/// Every operation that is served, built or not: its method, its path, and what it asks of a caller. Tests go through them all.
+pub fn operations() -> impl Iterator<Item = (&'static str, &'static str, fungraph_model::Right)> {
+    routes::all()
+}

@@ -8,10 +8,11 @@ pub(crate) mod health;
 pub(crate) mod invocations;
 pub(crate) mod report;
 pub(crate) mod reservations;
+pub(crate) mod rights;
 pub(crate) mod triggers;
 mod unsupported;
 
-use fungraph_model::{Fault, FunctionRef};
+use fungraph_model::{Fault, FunctionRef, Right};
 use http::Method;
 
 use crate::{answer::Refusal, percent};
@@ -193,6 +194,11 @@ pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Refu
         allow.push(row.method);
     }
     if allow.is_empty() { Err(Refusal::unknown_path()) } else { Err(Refusal::method_not_allowed(&allow.join(", "))) }
+}
+
+/// Every row of the table: method, path and the right that it asks for. What tests go through, so that none is forgotten.
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static str, Right)> {
+    unsupported::ROWS.iter().map(|row| (row.method, row.path, row.operation.right()))
 }
 
 fn without_slash(path: &str) -> &str {

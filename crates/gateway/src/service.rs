@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use fungraph_engine::{Engine, Stopwatch};
-use fungraph_model::{AccessKey, Caller, ErrorCode, Fault, Phase, RequestId, limits};
+use fungraph_model::{Caller, ErrorCode, Fault, Phase, Proof, RequestId, Right, limits};
 use http::{
     HeaderMap, HeaderName, Method, Version,
     header::{EXPECT, HOST},
@@ -30,7 +30,7 @@ use crate::{
     front, percent, project,
     routes::{
         self, Operation, Route, code, dependencies, download, functions, health, invocations, report, reservations,
-        triggers,
+        rights, triggers,
     },
 };
 
@@ -129,8 +129,9 @@ impl Service {
             return Box::pin(self.answer_beside_the_api(peer, head, body, &mut watch)).await;
         }
         let route = routes::find(&head.method, path)?;
-        let (key, received) = self.authenticate(head, body, self.limit(route.operation), &mut watch).await?;
-        let caller = project::caller(&key, route.project, &head.headers)?;
+        let (proof, received) = self.authenticate(head, body, self.limit(route.operation), &mut watch).await?;
+        let (caller, rights) = project::caller(&proof, route.project, &head.headers)?;
+        rights::check(rights, route.operation)?;
         watch.lap(Phase::Authenticate);
         let call = Call { id, head, route, caller, body: received.bytes, arrived, watch, peer };
         let answer = self.dispatch(call).await;
@@ -194,8 +195,10 @@ impl Service {
             return Err(Refusal::method_not_allowed("GET, HEAD"));
         }
         if let Some(project) = reported {
-            let (key, _) = self.authenticate(head, body, self.limit(Operation::ListFunctions), watch).await?;
-            return Ok(report::show(&self.engine, &project::caller(&key, project, &head.headers)?));
+            let (proof, _) = self.authenticate(head, body, self.limit(Operation::ListFunctions), watch).await?;
+            let (caller, rights) = project::caller(&proof, project, &head.headers)?;
+            rights::check_right(rights, Right::Read)?;
+            return Ok(report::show(&self.engine, &caller));
         }
         match (path, token) {
             (_, Some(token)) => download::download(&self.engine, &self.links, token).await,
@@ -230,15 +233,23 @@ impl Service {
         body: &mut Arriving<Incoming>,
         limit: Limit,
         watch: &mut Stopwatch,
-    ) -> Result<(Arc<AccessKey>, Received), Refusal> {
+    ) -> Result<(Proof, Received), Refusal> {
         let pace = self.pace();
         if self.config.auth == Auth::Off {
             let received = body::read(body, limit, pace).await?;
             watch.lap(Phase::Accept);
             return Ok((self.engine.administrator().ok_or_else(no_administrator)?, received));
         }
-        let claim = Claim::read(&head.headers, Timestamp::now(), self.config.clock_skew)?;
-        let key = self.engine.access_key(claim.access());
+        let now = Timestamp::now();
+        if let Some(token) = auth::token(&head.headers)? {
+            let token = self.engine.token(token, now).ok_or(auth::Error::Token)?;
+            watch.lap(Phase::Authenticate);
+            let received = body::read(body, limit, pace).await?;
+            watch.lap(Phase::Accept);
+            return Ok((token.proof, received));
+        }
+        let claim = Claim::read(&head.headers, now, self.config.clock_skew)?;
+        let key = self.engine.access_key(claim.access(), claim.security_token(), now);
         if key.is_none() && body.size_hint().upper().is_none_or(|length| length > SMALL) {
             return Err(auth::Error::Signature.into());
         }
@@ -259,7 +270,7 @@ impl Service {
         };
         let secret = key.as_ref().map_or_else(|| auth::stranger(), |key| &key.secret);
         claim.verify(&message, &payload, secret)?;
-        Ok((key.ok_or(auth::Error::Signature)?, received))
+        Ok((key.ok_or(auth::Error::Signature)?.proof(), received))
     }
 
     /// Reads what a refused HTTP/1 client still sends, so that it does not lose the answer to a reset connection. HTTP/2 has its own

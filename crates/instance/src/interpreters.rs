@@ -58,6 +58,18 @@ impl fmt::Display for Interpreter {
     }
 }
 
+impl Interpreter {
+    /// Folders and files of it that a sandbox has to have, each where it is on the host: the prefix. Of .NET only what runs functions: its
+    /// folder is also where programs of its owner keep their certificates and tools.
+    pub(crate) fn parts(&self) -> Vec<PathBuf> {
+        match (&self.prefix, self.language) {
+            (None, _) => Vec::new(),
+            (Some(prefix), Language::CSharp) => ["dotnet", "host", "shared"].map(|part| prefix.join(part)).into(),
+            (Some(prefix), _) => vec![prefix.clone()],
+        }
+    }
+}
+
 /// What a runtime name means on this host.
 #[derive(Clone, Debug)]
 pub struct Choice {
@@ -103,7 +115,8 @@ impl Interpreters {
     /// series is major.minor and the generation the major, so Python2.7 never runs on Python 3. Node.js numbers
     /// differently: its series is the major (18 for `Node.js18.15`), every one runs the code of the ones before it
     /// with few exceptions, and all of them are one generation. So `Node.js18.15` runs on Node.js 20 where that is
-    /// what the host has. Java's numbers are such a series too. Within a series the newest is taken.
+    /// what the host has. Java's numbers are such a series too, and .NET's with
+    /// its minor. Within a series the newest is taken.
     ///
     /// # Errors
     /// No interpreter of that generation, or `strict` and none of the very series, or a library is missing.

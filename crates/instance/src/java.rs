@@ -7,11 +7,7 @@
 mod events;
 mod sources;
 
-use std::{
-    fs, io,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use crate::{Interpreter, bootstrap::RUNTIME_ROOT};
 
@@ -31,19 +27,9 @@ const ARCHIVES_SINCE: u16 = 11;
 /// Flags of every Java process: the collector that needs least, and no file in `/tmp` for monitors that nobody runs.
 const FLAGS: [&str; 4] = ["-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto", "-Dfile.encoding=UTF-8"];
 
-/// Writes the sources, for the compiler to come. It runs as somebody else: what the server's umask closes is opened again.
-pub(crate) fn write_sources(bootstraps: &Path) -> io::Result<()> {
-    for (name, text) in sources::all() {
-        let name = Path::new(FOLDER).join(name);
-        let file = bootstraps.join(&name);
-        fs::create_dir_all(file.parent().unwrap_or(bootstraps))?;
-        fs::write(&file, text)?;
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
-        for folder in name.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::set_permissions(bootstraps.join(folder), fs::Permissions::from_mode(0o755))?;
-        }
-    }
-    Ok(())
+/// Every source, by its path below the bootstraps' folder.
+pub(crate) fn sources() -> Vec<(String, String)> {
+    sources::all().into_iter().map(|(name, text)| (format!("{FOLDER}/{name}"), text)).collect()
 }
 
 /// The API that Java functions are compiled against: path and text of each source. Handlers get its context, and its event classes.

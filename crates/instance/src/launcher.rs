@@ -17,7 +17,7 @@ pub struct Blueprint {
     pub interpreter: Arc<Interpreter>,
     /// Size of its `/tmp` in MB.
     pub tmp_mb: u32,
-    /// Memory in MB, for programs that divide it up when they start: a JVM's heap. Others learn it later.
+    /// Memory in MB, for programs that divide it up when they start: the heap of a JVM, and of .NET. Others learn it later.
     pub memory_mb: Option<u32>,
     /// Its root file system and user, where they are not the usual ones.
     pub root: Option<Arc<Root>>,
@@ -40,7 +40,7 @@ impl Blueprint {
     /// For functions of an interpreter with so much memory.
     #[must_use]
     pub fn new(interpreter: Arc<Interpreter>, tmp_mb: u32, memory_mb: u32) -> Self {
-        let memory_mb = (interpreter.language == Language::Java).then_some(memory_mb);
+        let memory_mb = matches!(interpreter.language, Language::Java | Language::CSharp).then_some(memory_mb);
         Self { interpreter, tmp_mb, memory_mb, root: None, mount_points: Vec::new() }
     }
 

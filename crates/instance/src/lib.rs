@@ -8,6 +8,7 @@ mod bootstrap;
 mod byte_code;
 mod call_log;
 mod death;
+mod dotnet;
 mod instance;
 pub mod interpreters;
 mod java;
@@ -24,6 +25,7 @@ mod stream;
 
 pub use blank::Blank;
 pub use death::{Death, failure};
+pub use dotnet::api_sources as dotnet_api;
 pub use instance::{CallEnd, Instance, StartError, StartTimes};
 pub use interpreters::{Interpreter, Interpreters};
 pub use java::api_sources as java_api;

@@ -20,6 +20,7 @@ pub(crate) fn object(version: &FunctionVersion, limit: Duration) -> String {
         "pre_stop": spec.pre_stop.as_ref().map(|hook| &hook.handler),
         "timeout_ms": u64::from(spec.timeout_s) * 1000,
         "initializer_timeout_ms": spec.initializer.as_ref().map_or(3, |hook| u64::from(hook.timeout_s)) * 1000,
+        "pre_stop_timeout_ms": spec.pre_stop.as_ref().map_or(3, |hook| u64::from(hook.timeout_s)) * 1000,
         "start_timeout_ms": u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
         "concurrent_num": spec.strategy.concurrent_num,
         "memory_mb": spec.memory_mb,

@@ -8,7 +8,7 @@ use std::{
     fs::{self, File, Permissions},
     io,
     os::unix::fs::PermissionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -67,11 +67,10 @@ pub(crate) fn no_interpreter() -> Interpreter {
 impl Native {
     pub(crate) fn new(bootstrap: NativeBootstrap) -> Self {
         let links = links(&bootstrap.interpreters, bootstrap.strict);
-        let binds = binds(links.iter().filter_map(|(_, interpreter)| interpreter.prefix.as_deref()));
-        let there = |interpreter: &Interpreter| match &interpreter.prefix {
-            Some(prefix) => binds.iter().any(|bind| prefix.starts_with(&bind.source)),
-            None => true,
-        };
+        let parts: Vec<PathBuf> = links.iter().flat_map(|(_, interpreter)| interpreter.parts()).collect();
+        let binds = binds(parts.iter().map(PathBuf::as_path));
+        let is_bound = |part: &PathBuf| binds.iter().any(|bind| part.starts_with(&bind.source));
+        let there = |interpreter: &Interpreter| interpreter.parts().iter().all(is_bound);
         let links = links.into_iter().filter(|(_, interpreter)| there(interpreter));
         let links = links.map(|(place, found)| (place, found.program.to_string_lossy().into_owned())).collect();
         Self { bootstrap, copied: OnceCell::new(), binds, links }
@@ -182,6 +181,7 @@ fn place(runtime: Runtime) -> Option<String> {
         Language::Python => format!("python{major}.{minor}/rtsp/python/bin/python3"),
         Language::Java => format!("java{major}/rtsp/jre/bin/java"),
         Language::Php => format!("php{major}.{minor}/rtsp/php/bin/php"),
+        Language::CSharp => format!("dotnet{major}.{minor}/rtsp/dotnet/dotnet"),
         _ => return None,
     })
 }
@@ -236,6 +236,7 @@ mod tests {
             "python3.12/rtsp/python/bin/python3",
             "java8/rtsp/jre/bin/java",
             "php8.3/rtsp/php/bin/php",
+            "dotnet6.0/rtsp/dotnet/dotnet",
         ] {
             assert!(places.iter().any(|place| place == expected), "{expected}");
         }

@@ -5,7 +5,7 @@
 //! been replaced in place since.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -14,19 +14,29 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::Interpreter;
+use crate::{Interpreter, interpreters::Version};
 
 /// Stands before the length of a prepared file and the file, in what a command prints.
 pub(crate) const MARK: &str = "fungraph prepared ";
 /// What may be left of an earlier run.
-const EXTENSIONS: [&str; 3] = ["pyc", "jar", "jsa"];
+const EXTENSIONS: [&str; 4] = ["pyc", "jar", "jsa", "dll"];
 
 /// The files of every interpreter.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     /// The folder of the bootstraps.
     folder: PathBuf,
-    of: Mutex<HashMap<PathBuf, watch::Receiver<Progress>>>,
+    of: Mutex<Known>,
+}
+
+/// Those that have been asked for. One program can be several interpreters (.NET), told apart by their versions.
+#[derive(Debug, Default)]
+struct Known {
+    progress: HashMap<(PathBuf, Version), watch::Receiver<Progress>>,
+    /// How many turns there have been: no two write a file of the same name.
+    turns: usize,
+    /// Sources that are there, by their names.
+    written: HashSet<String>,
 }
 
 /// How far an interpreter has come.
@@ -61,19 +71,20 @@ impl Prepared {
     /// How far this interpreter has come; the first who asks gets the turn to bring it further.
     pub(crate) fn join(&self, interpreter: &Interpreter) -> (watch::Receiver<Progress>, Option<Turn>) {
         let mut of = self.lock();
-        if let Some(progress) = of.get(&interpreter.program) {
+        if let Some(progress) = of.progress.get(&key(interpreter)) {
             return (progress.clone(), None);
         }
         let (progress, seen) = watch::channel(Progress::default());
         // Two interpreters of one version may differ all the same.
-        let number = of.len();
-        of.insert(interpreter.program.clone(), seen.clone());
+        let number = of.turns;
+        of.turns += 1;
+        of.progress.insert(key(interpreter), seen.clone());
         (seen, Some(Turn { progress, number }))
     }
 
     /// The next who asks tries again.
     pub(crate) fn forget(&self, interpreter: &Interpreter) {
-        self.lock().remove(&interpreter.program);
+        self.lock().progress.remove(&key(interpreter));
     }
 
     /// Keeps a file that the interpreter made.
@@ -87,14 +98,33 @@ impl Prepared {
         Ok(())
     }
 
-    /// The folder of the bootstraps.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
+    /// Writes sources down for a compiler, each once in a run: another interpreter of the language may be compiling them. It runs as
+    /// somebody else, so what the server's umask closes is opened again.
+    pub(crate) fn write(&self, sources: &[(String, String)]) -> io::Result<()> {
+        let mut of = self.lock();
+        for (name, text) in sources {
+            if of.written.contains(name) {
+                continue;
+            }
+            let file = self.folder.join(name);
+            fs::create_dir_all(file.parent().unwrap_or(&self.folder))?;
+            fs::write(&file, text)?;
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
+            for folder in Path::new(name).ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
+                fs::set_permissions(self.folder.join(folder), fs::Permissions::from_mode(0o755))?;
+            }
+            of.written.insert(name.clone());
+        }
+        Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, watch::Receiver<Progress>>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.of.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn key(interpreter: &Interpreter) -> (PathBuf, Version) {
+    (interpreter.program.clone(), interpreter.version)
 }
 
 /// The file in what a command printed; warnings of the interpreter come through the same pipe.
@@ -153,6 +183,12 @@ mod tests {
         names.sort();
         assert_eq!(names, [name.as_str(), "bootstrap.py"]);
         prepared.forget(&one);
-        assert!(prepared.join(&one).1.is_some());
+        let again = prepared.join(&one).1.expect("it was forgotten");
+        prepared.keep(&one, &again, "pyc", b"again").expect("it is kept");
+        assert_eq!(
+            fs::read(folder.path().join(&name)).expect("it is there"),
+            b"code",
+            "no turn writes over another's file"
+        );
     }
 }

@@ -1,9 +1,11 @@
 //! How the bootstrap of each language is made ready and started: which files its interpreter prepares, and the command line of an
 //! instance.
 
+use std::path::PathBuf;
+
 use fungraph_model::Language;
 
-use crate::{BLANK_MEMORY_MB, Interpreter, bootstrap::Bootstrap, byte_code, java, prepared::MARK};
+use crate::{BLANK_MEMORY_MB, Interpreter, bootstrap::Bootstrap, byte_code, dotnet, java, prepared::MARK};
 
 /// A language's way.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +16,8 @@ pub(crate) enum Recipe {
     Python(&'static Bootstrap),
     /// Runs from a jar, which has to be compiled first; sooner once there is an archive of its classes.
     Java,
+    /// Runs from an assembly, which has to be compiled first.
+    DotNet,
 }
 
 /// A file that an interpreter prepares.
@@ -34,6 +38,7 @@ impl Recipe {
     pub(crate) fn of(language: Language) -> Option<Self> {
         match language {
             Language::Java => Some(Self::Java),
+            Language::CSharp => Some(Self::DotNet),
             Language::Python => Bootstrap::of(language).map(Self::Python),
             _ => Bootstrap::of(language).map(Self::Script),
         }
@@ -41,7 +46,7 @@ impl Recipe {
 
     /// How many files there must be before an instance can start at all.
     pub(crate) fn needed(self) -> usize {
-        usize::from(matches!(self, Self::Java))
+        usize::from(matches!(self, Self::Java | Self::DotNet))
     }
 
     /// The step after those whose `files` there are; `None` once all is done.
@@ -59,7 +64,38 @@ impl Recipe {
                 most_bytes: java::MOST_BYTES,
                 memory_mb: java::PREPARING_MB,
             }),
+            Self::DotNet if files.is_empty() => Some(Step {
+                command: dotnet::command(interpreter, MARK),
+                extension: dotnet::EXTENSION,
+                most_bytes: dotnet::MOST_BYTES,
+                memory_mb: dotnet::PREPARING_MB,
+            }),
             _ => None,
+        }
+    }
+
+    /// Sources that its steps compile: each a path below the bootstraps' folder, and its text.
+    pub(crate) fn sources(self, interpreter: &Interpreter) -> Vec<(String, String)> {
+        match self {
+            Self::Java => java::sources(),
+            Self::DotNet => dotnet::sources(interpreter),
+            Self::Script(_) | Self::Python(_) => Vec::new(),
+        }
+    }
+
+    /// What a step sees beside what instances see.
+    pub(crate) fn tools(self, interpreter: &Interpreter) -> Vec<PathBuf> {
+        match self {
+            Self::DotNet => dotnet::tools(interpreter),
+            Self::Java | Self::Script(_) | Self::Python(_) => Vec::new(),
+        }
+    }
+
+    /// Variables of an instance with so much memory, beside those that all have.
+    pub(crate) fn env(self, interpreter: &Interpreter, memory_mb: u32) -> Vec<(String, String)> {
+        match self {
+            Self::DotNet => dotnet::env(interpreter, memory_mb),
+            Self::Java | Self::Script(_) | Self::Python(_) => Vec::new(),
         }
     }
 
@@ -70,6 +106,7 @@ impl Recipe {
                 bootstrap.args(interpreter, files.first().map_or(bootstrap.file, String::as_str))
             }
             Self::Java => java::args(interpreter, files, memory_mb),
+            Self::DotNet => dotnet::args(interpreter, files),
         }
     }
 }

@@ -103,9 +103,7 @@ impl Shared {
         let config = &self.config;
         let mut binds =
             vec![Bind { source: config.data_folder.join(&config.bootstraps), target: RUNTIME_ROOT.to_owned() }];
-        if let Some(prefix) = &interpreter.prefix {
-            binds.push(Bind { source: prefix.clone(), target: prefix.to_string_lossy().into_owned() });
-        }
+        binds.extend(interpreter.parts().into_iter().map(same_place));
         binds.extend(java::gson_bind(interpreter).map(|(source, target)| Bind { source, target }));
         Launch {
             id: format!("i{number}"),
@@ -186,7 +184,9 @@ impl Shared {
         let files = self.files(interpreter, recipe).await?;
         let memory_mb = blueprint.blank_memory_mb();
         let args = recipe.args(interpreter, &files, memory_mb);
-        Ok(self.launch_message(interpreter, args, blueprint.tmp_mb, memory_mb))
+        let mut launch = self.launch_message(interpreter, args, blueprint.tmp_mb, memory_mb);
+        launch.env.extend(recipe.env(interpreter, memory_mb));
+        Ok(launch)
     }
 
     /// What the interpreter has prepared. Waits for what an instance cannot start without, and for nothing else.
@@ -235,10 +235,9 @@ impl Shared {
 
     /// Runs the command of a step and takes the file out of what it prints.
     async fn make(&self, interpreter: &Interpreter, recipe: Recipe, step: &Step) -> Result<Vec<u8>, Cause> {
-        if matches!(recipe, Recipe::Java) {
-            java::write_sources(self.prepared.folder())?;
-        }
-        let launch = self.launch_message(interpreter, step.command.clone(), limits::TMP_MB[0], step.memory_mb);
+        self.prepared.write(&recipe.sources(interpreter))?;
+        let mut launch = self.launch_message(interpreter, step.command.clone(), limits::TMP_MB[0], step.memory_mb);
+        launch.binds.extend(recipe.tools(interpreter).into_iter().map(same_place));
         let (sandbox, _socket, output) = self.run(launch).await?;
         let mut bytes = Vec::new();
         output.take(step.most_bytes).read_to_end(&mut bytes).await?;
@@ -251,6 +250,10 @@ impl Shared {
             }
         }
     }
+}
+
+fn same_place(path: PathBuf) -> Bind {
+    Bind { target: path.to_string_lossy().into_owned(), source: path }
 }
 
 /// An error with its causes, for those who only get a text.

@@ -30,6 +30,8 @@ codes! {
     BadCredentials = "APIGW.0301",
     /// A request value that fails validation and has no code of its own.
     BadParameter = "FSS.0400",
+    /// Caller known, role too small.
+    NotPermitted = "FSS.0401",
     /// The project in the path is not the caller's, or the operation is never allowed.
     Forbidden = "FSS.0403",
     /// Function, version or alias missing on an invocation path, or an unknown path.
@@ -122,6 +124,8 @@ codes! {
     DependencyNotFound = "FSS.1056",
     /// Name taken in its package.
     FunctionExists = "FSS.1061",
+    /// Something else must be removed first.
+    Precondition = "FSS.0428",
     /// Package over 50 MB.
     PackageTooLarge = "FSS.1071",
     /// Inline code over 10 KB.

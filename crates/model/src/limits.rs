@@ -41,6 +41,8 @@ pub const PACKAGE_BYTES: usize = 52_428_800;
 pub const UNPACKED_BYTES: u64 = 1_572_864_000;
 /// Entries of a code package; the contract gives the number for dependencies, a package gets the same.
 pub const PACKAGE_ENTRIES: usize = 30_000;
+/// Entries of code with its dependencies; ours, five times what an archive may have.
+pub const MERGED_ENTRIES: usize = 150_000;
 /// Bytes of a dependency in an API call, decoded.
 pub const DEPENDENCY_BYTES: usize = 41_943_040;
 /// Characters of a dependency's name.

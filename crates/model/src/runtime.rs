@@ -27,8 +27,17 @@ pub enum Language {
 
 impl Language {
     /// Those whose functions run here.
-    pub const BUILT: [Self; 8] =
-        [Self::Python, Self::NodeJs, Self::Java, Self::Php, Self::Go, Self::Custom, Self::Http, Self::Image];
+    pub const BUILT: [Self; 9] = [
+        Self::Python,
+        Self::NodeJs,
+        Self::Java,
+        Self::Php,
+        Self::CSharp,
+        Self::Go,
+        Self::Custom,
+        Self::Http,
+        Self::Image,
+    ];
 
     /// Whether its functions are programs of their own, which need no interpreter of the host.
     #[must_use]

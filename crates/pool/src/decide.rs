@@ -115,9 +115,9 @@ pub fn decide_overdue(view: &View) -> Overdue {
 /// other memory sizes of its function for one of the instances that this may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tenure {
-    /// Instances of its function, or of its size.
+    /// Instances of its function, or of its size, beyond those that are reserved.
     pub own: usize,
-    /// Instances of all functions, or of all sizes.
+    /// The same of all functions, or of all sizes.
     pub all: usize,
     /// Functions, or sizes, that have instances or want some.
     pub contenders: usize,

@@ -499,8 +499,8 @@ impl Group {
     /// Other functions wait for room: an instance that had its time leaves, and one that becomes idle is looked for.
     fn makes_room(self: &Arc<Self>, state: &mut State, member: &Arc<Member>) -> bool {
         let tenure = Tenure {
-            own: state.seats.len() + state.starting,
-            all: self.pool.capacity.used().instances,
+            own: (state.seats.len() + state.starting).saturating_sub(state.reserve.wanted),
+            all: self.pool.capacity.used().instances.saturating_sub(self.pool.room.reserved()),
             contenders: self.pool.room.contenders(),
             age_ms: place::millis(member.born.elapsed()),
             least_ms: LEAST_TENURE_MS,

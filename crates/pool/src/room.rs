@@ -26,8 +26,10 @@ pub(crate) struct RoomQueue {
     /// How many of them wait for the host, and how many for their project; read without the lock after every call.
     for_host: AtomicUsize,
     for_project: AtomicUsize,
-    /// Functions that have instances or want some, when the queue was last looked at.
+    /// Functions that have instances beyond their reserved ones, or want some, when the queue was last looked at.
     contenders: AtomicUsize,
+    /// Reserved instances there were then, of all functions: nobody contends for them.
+    reserved: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -80,6 +82,10 @@ impl RoomQueue {
         self.contenders.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn reserved(&self) -> usize {
+        self.reserved.load(Ordering::Relaxed)
+    }
+
     /// Joins at the end; false where it waits already, and keeps its place.
     pub(crate) fn join(&self, group: &Arc<Group>) -> bool {
         self.lock().push(group)
@@ -124,9 +130,11 @@ impl RoomQueue {
             }
         }
         let waiting = left.blocked.iter().map(|(group, _)| group).chain(&left.again);
-        let without = waiting.filter(|group| group.size() == 0).count();
-        let with = groups.iter().filter(|group| group.size() > 0).count();
+        let without = waiting.filter(|group| group.spare() == 0).count();
+        let with = groups.iter().filter(|group| group.spare() > 0).count();
         self.contenders.store(with + without, Ordering::Relaxed);
+        let reserved = groups.iter().map(|group| group.size().saturating_sub(group.spare())).sum();
+        self.reserved.store(reserved, Ordering::Relaxed);
         self.settle(pool, &left);
     }
 

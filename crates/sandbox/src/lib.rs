@@ -48,6 +48,7 @@ mod gauge;
 mod inside;
 mod launch;
 mod message;
+mod patience;
 mod privileges;
 mod refusals;
 mod share;

@@ -36,6 +36,61 @@ pub enum Error {
         /// What went wrong.
         source: sqlx::migrate::MigrateError,
     },
+    /// The key file cannot be used or made.
+    #[error(
+        "cannot use {}, the key to the secrets in the database; put the file back from a backup of this data folder",
+        path.display()
+    )]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: std::io::Error,
+    },
+    /// The database has secrets and their key is gone. A new key would lose them for good, so none is made.
+    #[error(
+        "{} is missing, the key to the secrets in the database; put the file back from a backup of this data folder. Without it \
+         access keys and encrypted variables are lost: then start anew with another data folder",
+        path.display()
+    )]
+    KeyLost {
+        /// Where it belongs.
+        path: PathBuf,
+    },
+    /// The key file is one of another data folder.
+    #[error(
+        "{} is not the key that the secrets in the database were sealed with; put the right file back from a backup of this data \
+         folder",
+        path.display()
+    )]
+    KeyDiffers {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The system cannot seal.
+    #[error("cannot seal a secret")]
+    Seal {
+        /// What it said.
+        source: std::io::Error,
+    },
+    /// A project, user, grant or key of that name is there already.
+    #[error("that {what} exists already")]
+    Taken {
+        /// Which of them.
+        what: &'static str,
+    },
+    /// A project, user or key is not there.
+    #[error("that {what} does not exist")]
+    Gone {
+        /// Which of them.
+        what: &'static str,
+    },
+    /// Something in the project is still there.
+    #[error("project {project} is not empty")]
+    ProjectInUse {
+        /// The project.
+        project: ProjectId,
+    },
     /// A function of that name is there already.
     #[error("function {key} exists already")]
     Exists {
@@ -67,12 +122,6 @@ pub enum Error {
     /// A function has the dependency, so it stays.
     #[error("the dependency is in use")]
     DependencyInUse,
-    /// An access key of that name is there already.
-    #[error("access key {access} exists already")]
-    KeyExists {
-        /// Its public half.
-        access: String,
-    },
     /// The project belongs to another account.
     #[error("project {project} belongs to another domain")]
     OtherDomain {

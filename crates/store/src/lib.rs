@@ -11,6 +11,7 @@ pub mod images;
 mod listing;
 pub mod logs;
 pub mod packages;
+mod secrets;
 mod sqlite;
 mod store;
 #[cfg(test)]
@@ -24,4 +25,5 @@ pub use listing::{
 };
 pub use logs::{LogEntry, LogError, LogFilter, LogLimits, LogReader, LogRecord, LogText, Logs};
 pub use packages::{Merged, PackageError, PackageLimits, Packages};
+pub use secrets::SecretBox;
 pub use store::{Config, Store};

@@ -69,6 +69,8 @@ pub struct Usage {
     pub functions: u64,
     /// Bytes of code and of dependencies as uploaded, of all versions; two functions with the same code count twice.
     pub code_bytes: u64,
+    /// Versions of dependencies.
+    pub dependencies: u64,
 }
 
 /// Every reservation. One that cannot be read takes nothing from the others.

@@ -59,6 +59,8 @@ pub struct PackageLimits {
     pub dependency_bytes: usize,
     /// Entries of an archive.
     pub entries: usize,
+    /// Files, folders and links of code and dependencies together.
+    pub merged_entries: usize,
     /// Unpacked bytes up to which any ratio of packing is believed.
     pub ratio_floor: u64,
     /// How many times the size of the archive its content may be, beyond the floor.
@@ -73,6 +75,7 @@ impl Default for PackageLimits {
             unpacked_bytes: limits::UNPACKED_BYTES,
             dependency_bytes: limits::DEPENDENCY_BYTES,
             entries: limits::PACKAGE_ENTRIES,
+            merged_entries: limits::MERGED_ENTRIES,
             ratio_floor: 64 << 20,
             ratio: 200,
         }
@@ -239,9 +242,9 @@ impl Shelf {
         let staging = disk::Staging::new(&self.root).map_err(during("make a folder in", &self.root))?;
         let (new_bytes, new_tree) = (staging.path().join(PACKAGE), staging.path().join("tree"));
         disk::make_folder(&new_tree).map_err(during("make the folder", &new_tree))?;
-        let files = archive::lay_out(&package, bytes, &new_tree, &self.limits)?;
+        archive::lay_out(&package, bytes, &new_tree, &self.limits)?;
         write_package(&new_bytes, bytes).map_err(during("write", &new_bytes))?;
-        disk::settle(&new_tree, files).map_err(during("bring to disk", &new_tree))?;
+        disk::settle(&new_tree).map_err(during("bring to disk", &new_tree))?;
         self.place(&home, &[(new_bytes, bytes_path), (new_tree, tree_path)])
             .map_err(during("move code into", &home))?;
         Ok(package)
@@ -266,7 +269,7 @@ impl Shelf {
             let report = merge::merge(&layers, &new_tree, &self.limits)?;
             write_package(&new_conflicts, report.conflicts.join("\n").as_bytes())
                 .map_err(during("write", &new_conflicts))?;
-            disk::settle(&new_tree, report.files).map_err(during("bring to disk", &new_tree))?;
+            disk::settle(&new_tree).map_err(during("bring to disk", &new_tree))?;
             self.place(&home, &[(new_conflicts, conflicts_path.clone()), (new_tree, tree_path)])
                 .map_err(during("move code into", &home))?;
         }

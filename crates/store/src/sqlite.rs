@@ -6,11 +6,12 @@
 
 mod dependencies;
 mod functions;
+mod identity;
 mod image;
-mod keys;
 mod mounts;
 mod reservations;
 mod rows;
+mod seal;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -25,7 +26,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
-use crate::{Config, Error};
+use crate::{Config, Error, SecretBox};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 const FILE: &str = "fungraph.db";
@@ -35,6 +36,7 @@ const FILE: &str = "fungraph.db";
 pub struct Sqlite {
     writer: SqlitePool,
     readers: SqlitePool,
+    secrets: SecretBox,
 }
 
 impl Sqlite {
@@ -44,10 +46,15 @@ impl Sqlite {
         let opened = |source: sqlx::Error| Error::Open { path: path.clone(), source: source.into() };
         let writer = connect(options(&path), 1).await.map_err(&opened)?;
         MIGRATIONS.run(&writer).await.map_err(|source| migration_error(&path, source))?;
+        let secrets = seal::open(&config.folder, &writer).await?;
         // A page of a list is handed over at once, without going back and forth between two threads.
         let reading = options(&path).pragma("query_only", "ON").row_buffer_size(512);
         let readers = connect(reading, config.readers.max(1)).await;
-        Ok(Self { writer, readers: readers.map_err(opened)? })
+        Ok(Self { writer, readers: readers.map_err(opened)?, secrets })
+    }
+
+    pub(crate) fn secrets(&self) -> &SecretBox {
+        &self.secrets
     }
 
     pub(crate) async fn close(self) {
@@ -60,7 +67,7 @@ impl Sqlite {
     }
 }
 
-/// The database holds key secrets, so nobody else may read it; SQLite gives its side files the mode of the main one.
+/// The database holds what functions do and who may call them, so nobody else may read it; SQLite gives its side files the mode of the main one.
 fn make_private(path: &Path) -> std::io::Result<()> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
     file.set_permissions(Permissions::from_mode(0o600))

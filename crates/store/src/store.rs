@@ -6,13 +6,14 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use fungraph_model::{
-    AccessKey, Dependency, Digest, FunctionKey, FunctionVersion, ProjectId, Qualifier, Reservation, Runtime, Trigger,
-    TriggerId,
+    Dependency, Digest, FunctionKey, FunctionVersion, Grant, KeyRecord, Project, ProjectId, Qualifier, Register,
+    Reservation, Runtime, Secret, Trigger, TriggerId, User, UserId,
 };
 
 use crate::sqlite::Sqlite;
 use crate::{
-    DependencyPage, DependencyQuery, Error, FunctionPage, FunctionQuery, Reservations, TriggerPage, TriggerQuery, Usage,
+    DependencyPage, DependencyQuery, Error, FunctionPage, FunctionQuery, Reservations, SecretBox, TriggerPage,
+    TriggerQuery, Usage,
 };
 
 /// Settings of the store.
@@ -40,7 +41,8 @@ impl Store {
     /// may be out of reach once the server has given up its rights.
     ///
     /// # Errors
-    /// [`Error::Open`], [`Error::NewerSchema`] or [`Error::Migrate`].
+    /// [`Error::Open`], [`Error::NewerSchema`] or [`Error::Migrate`]; [`Error::KeyLost`], [`Error::KeyDiffers`] or [`Error::KeyFile`] where the
+    /// secrets in it cannot be opened.
     pub async fn open(config: &Config) -> Result<Self, Error> {
         Sqlite::open(config).await.map(Self::Sqlite)
     }
@@ -52,23 +54,151 @@ impl Store {
         }
     }
 
-    /// Every access key, ordered by its public half.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub async fn access_keys(&self) -> Result<Vec<AccessKey>, Error> {
+    /// What seals secrets at rest, with the key of the data folder.
+    #[must_use]
+    pub fn secrets(&self) -> &SecretBox {
         match self {
-            Self::Sqlite(sqlite) => sqlite.access_keys().await,
+            Self::Sqlite(sqlite) => sqlite.secrets(),
         }
     }
 
-    /// Stores a key, with its domain and projects where they are new.
+    /// Accounts, projects, users, grants and keys, each in the order in which they were made.
     ///
     /// # Errors
-    /// [`Error::KeyExists`]; [`Error::OtherDomain`] where a project has another owner.
-    pub async fn add_access_key(&self, key: &AccessKey) -> Result<(), Error> {
+    /// [`Error::BadRow`] or [`Error::Database`].
+    pub async fn register(&self) -> Result<Register, Error> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.add_access_key(key).await,
+            Self::Sqlite(sqlite) => sqlite.register().await,
+        }
+    }
+
+    /// Stores the first of everything, all or nothing.
+    ///
+    /// # Errors
+    /// [`Error::Taken`], [`Error::Database`].
+    pub async fn found(&self, register: &Register) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.found(register).await,
+        }
+    }
+
+    /// Stores a project of a domain that exists.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] where its domain has one of that name.
+    pub async fn add_project(&self, project: &Project) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.add_project(project).await,
+        }
+    }
+
+    /// Removes a project with what users may do in it.
+    ///
+    /// # Errors
+    /// [`Error::ProjectInUse`] where something is left in it; [`Error::Gone`].
+    pub async fn delete_project(&self, id: &ProjectId) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.delete_project(id).await,
+        }
+    }
+
+    /// Stores a user of a domain that exists.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] where its domain has one of that name.
+    pub async fn add_user(&self, user: &User) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.add_user(user).await,
+        }
+    }
+
+    /// Gives a user another password and generation.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub async fn set_password(&self, user: &UserId, password: &Secret, generation: u64) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.set_password(user, password, generation).await,
+        }
+    }
+
+    /// Removes a user with its keys and grants.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub async fn delete_user(&self, id: &UserId) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.delete_user(id).await,
+        }
+    }
+
+    /// Stores that a user has a role.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] where it has it already; [`Error::Gone`] where user or project are not there.
+    pub async fn add_grant(&self, grant: &Grant) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.add_grant(grant).await,
+        }
+    }
+
+    /// Removes a role of a user.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub async fn delete_grant(&self, grant: &Grant) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.delete_grant(grant).await,
+        }
+    }
+
+    /// Stores a key of a user.
+    ///
+    /// # Errors
+    /// [`Error::Taken`]; [`Error::Gone`] where its user is not there.
+    pub async fn add_key(&self, key: &KeyRecord) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.add_key(key).await,
+        }
+    }
+
+    /// Replaces a key's secret, and whether it is enabled.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub async fn update_key(&self, key: &KeyRecord) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.update_key(key).await,
+        }
+    }
+
+    /// Removes a key.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub async fn delete_key(&self, access: &str) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.delete_key(access).await,
+        }
+    }
+
+    /// Keeps the id of a token that must not count any more until its end, in seconds since 1970, and forgets those whose end was before `now`.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn revoke_token(&self, id: &str, expires: i64, now: i64) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.revoke_token(id, expires, now).await,
+        }
+    }
+
+    /// Ids of tokens that must not count any more, with their ends.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn revoked_tokens(&self) -> Result<Vec<(String, i64)>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.revoked_tokens().await,
         }
     }
 

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use fungraph_model::{
-    AccessKey, CodePackage, CodeType, Dependency, Digest, DomainId, FunctionImage, FunctionKey, FunctionSpec,
-    FunctionVersion, HookSpec, ImageDefaults, MetricRule, Mount, MountKind, MountUser, Mounts, ProjectId, Qualifier,
-    Reservation, Reserved, Runtime, Schedule, Secret, Strategy, Trigger, TriggerId, TriggerKind,
+    CodePackage, CodeType, Dependency, Digest, Domain, DomainId, FunctionImage, FunctionKey, FunctionSpec,
+    FunctionVersion, Grant, HookSpec, ImageDefaults, KeyRecord, MetricRule, Mount, MountKind, MountUser, Mounts,
+    Project, ProjectId, Qualifier, Register, Reservation, Reserved, Role, Runtime, Schedule, Secret, Strategy, Trigger,
+    TriggerId, TriggerKind, User, UserId,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -127,7 +128,10 @@ async fn a_name_is_taken_in_its_package_only() {
     assert!(matches!(store.create_function(&again).await, Err(Error::Exists { .. })));
     again.key.package = "other".to_owned();
     store.create_function(&again).await.expect("another package is another name");
-    assert_eq!(store.usage(&project("p1")).await.expect("counts"), Usage { functions: 2, code_bytes: 200 });
+    assert_eq!(
+        store.usage(&project("p1")).await.expect("counts"),
+        Usage { functions: 2, code_bytes: 200, dependencies: 0 }
+    );
 }
 
 #[tokio::test]
@@ -166,7 +170,7 @@ async fn usage_follows_every_change() {
     let (_folder, store) = fresh().await;
     let used = async |functions, code_bytes| {
         let usage = store.usage(&project("p1")).await.expect("counts");
-        assert_eq!(usage, Usage { functions, code_bytes });
+        assert_eq!(usage, Usage { functions, code_bytes, dependencies: 0 });
     };
     used(0, 0).await;
     for name in ["a", "b"] {
@@ -256,28 +260,122 @@ async fn lists_filter_by_package_and_part_of_the_name() {
     assert_eq!((page.functions[0].key.name.as_str(), page.total, page.next), ("hello-2", 3, Some(2)));
 }
 
-#[tokio::test]
-async fn access_keys_keep_the_order_of_their_projects() {
-    let (_folder, store) = fresh().await;
-    let key = |access: &str, domain: &str, projects: &[&str]| AccessKey {
-        access: access.to_owned(),
-        secret: Secret::new(format!("secret of {access}")),
-        domain: DomainId(domain.to_owned()),
-        projects: projects.iter().map(|name| project(name)).collect(),
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("a time")
+}
+
+fn user(id: &str, name: &str) -> User {
+    let password = (id == "u1").then(|| Secret::new("$argon2id$hash".to_owned()));
+    let (id, domain) = (UserId(id.to_owned()), DomainId("d1".to_owned()));
+    User { id, domain, name: name.to_owned(), password, generation: 1, created: at(5) }
+}
+
+fn access_key(access: &str, user: &str) -> KeyRecord {
+    let (user, secret) = (UserId(user.to_owned()), Secret::new(format!("secret of {access}")));
+    KeyRecord { access: access.to_owned(), secret, user, enabled: true, created: at(6), rotated: at(7) }
+}
+
+fn grant(user: &str, project: Option<&str>, role: Role) -> Grant {
+    Grant { user: UserId(user.to_owned()), project: project.map(|id| ProjectId(id.to_owned())), role }
+}
+
+fn account() -> Register {
+    let domain = DomainId("d1".to_owned());
+    let project = |id: &str, name: Option<&str>, second| Project {
+        id: project(id),
+        domain: domain.clone(),
+        name: name.map(str::to_owned),
+        created: at(second),
     };
-    store.add_access_key(&key("AK1", "d1", &["p2", "p1"])).await.expect("adds");
-    store.add_access_key(&key("AK2", "d1", &["p1"])).await.expect("shares a project");
-    let taken = store.add_access_key(&key("AK1", "d1", &[])).await;
-    assert!(matches!(taken, Err(Error::KeyExists { .. })), "{taken:?}");
-    let foreign = store.add_access_key(&key("AK3", "d2", &["p3", "p1"])).await;
-    assert!(matches!(foreign, Err(Error::OtherDomain { .. })), "{foreign:?}");
-    let keys = store.access_keys().await.expect("reads");
-    assert_eq!(keys.len(), 2, "a refused key leaves nothing");
-    assert_eq!((keys[0].access.as_str(), keys[0].secret.reveal()), ("AK1", "secret of AK1"));
-    assert_eq!(keys[0].projects, [project("p2"), project("p1")]);
-    let mut function = function("f");
-    function.domain = DomainId("d2".to_owned());
-    assert!(matches!(store.create_function(&function).await, Err(Error::OtherDomain { .. })));
+    Register {
+        domains: vec![Domain { id: domain.clone(), name: "default".to_owned() }],
+        projects: vec![project("p1", None, 1), project("p0", Some("team"), 2)],
+        users: vec![user("u1", "administrator")],
+        grants: vec![grant("u1", None, Role::Admin), grant("u1", Some("p0"), Role::Reader)],
+        keys: vec![access_key("AK1", "u1")],
+    }
+}
+
+#[tokio::test]
+async fn an_account_survives_a_restart_as_it_was() {
+    let (folder, store) = fresh().await;
+    store.found(&account()).await.expect("stores");
+    assert!(matches!(store.found(&account()).await, Err(Error::Database { .. })), "there is one already");
+    store.close().await;
+    let (found, expected) = (open(folder.path()).await.register().await.expect("reads"), account());
+    assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+    assert_eq!(found.keys[0].secret, expected.keys[0].secret);
+    assert_eq!(found.users[0].password, expected.users[0].password);
+}
+
+#[tokio::test]
+async fn users_keys_and_grants_come_and_go() {
+    let (_folder, store) = fresh().await;
+    store.found(&account()).await.expect("stores");
+    store.add_user(&user("u2", "ada")).await.expect("adds");
+    let taken = store.add_user(&user("u3", "ada")).await;
+    assert!(matches!(taken, Err(Error::Taken { what: "user" })), "{taken:?}");
+    store.add_grant(&grant("u2", Some("p0"), Role::Developer)).await.expect("grants");
+    let taken = store.add_grant(&grant("u2", Some("p0"), Role::Developer)).await;
+    assert!(matches!(taken, Err(Error::Taken { what: "grant" })), "{taken:?}");
+    let nowhere = store.add_grant(&grant("u2", Some("p9"), Role::Developer)).await;
+    assert!(matches!(nowhere, Err(Error::Gone { .. })), "{nowhere:?}");
+    store.add_grant(&grant("u2", None, Role::Invoker)).await.expect("grants");
+    assert!(matches!(store.add_grant(&grant("u2", None, Role::Invoker)).await, Err(Error::Taken { .. })));
+    store.delete_grant(&grant("u2", None, Role::Invoker)).await.expect("takes");
+    assert!(matches!(store.delete_grant(&grant("u2", None, Role::Invoker)).await, Err(Error::Gone { .. })));
+
+    store.add_key(&access_key("AK2", "u2")).await.expect("adds");
+    assert!(matches!(store.add_key(&access_key("AK2", "u1")).await, Err(Error::Taken { what: "access key" })));
+    assert!(matches!(store.add_key(&access_key("AK3", "u9")).await, Err(Error::Gone { .. })));
+    let changed = KeyRecord { secret: Secret::new("another".into()), enabled: false, ..access_key("AK2", "u2") };
+    store.update_key(&changed).await.expect("changes");
+    store.set_password(&UserId("u2".into()), &Secret::new("hash".into()), 2).await.expect("sets");
+    let now = store.register().await.expect("reads");
+    let key = now.keys.iter().find(|key| key.access == "AK2").expect("is there");
+    assert_eq!((key.secret.reveal(), key.enabled), ("another", false));
+    let ada = now.users.iter().find(|user| user.name == "ada").expect("is there");
+    assert_eq!((ada.password.as_ref().map(Secret::reveal), ada.generation), (Some("hash"), 2));
+
+    store.delete_user(&UserId("u2".into())).await.expect("deletes");
+    assert!(matches!(store.delete_user(&UserId("u2".into())).await, Err(Error::Gone { .. })));
+    let now = store.register().await.expect("reads");
+    assert_eq!((now.users.len(), now.keys.len(), now.grants.len()), (1, 1, 2), "keys and grants went with it");
+    store.delete_key("AK1").await.expect("deletes");
+    assert!(matches!(store.delete_key("AK1").await, Err(Error::Gone { .. })));
+}
+
+#[tokio::test]
+async fn a_project_goes_when_it_is_empty() {
+    let (_folder, store) = fresh().await;
+    store.found(&account()).await.expect("stores");
+    let same_name = Project { id: project("p2"), ..account().projects[1].clone() };
+    assert!(matches!(store.add_project(&same_name).await, Err(Error::Taken { what: "project" })));
+    store.add_project(&Project { name: Some("more".into()), ..same_name }).await.expect("adds");
+    let mut inside = function("f");
+    inside.key.project = project("p0");
+    store.create_function(&inside).await.expect("creates");
+    let in_use = store.delete_project(&project("p0")).await;
+    assert!(matches!(in_use, Err(Error::ProjectInUse { .. })), "{in_use:?}");
+    store.delete_function(&inside.key).await.expect("deletes");
+    store.delete_project(&project("p0")).await.expect("deletes");
+    assert!(matches!(store.delete_project(&project("p0")).await, Err(Error::Gone { .. })));
+    let now = store.register().await.expect("reads");
+    assert_eq!((now.projects.len(), now.grants.len()), (2, 1), "the grant went with it");
+}
+
+#[tokio::test]
+async fn revoked_tokens_are_kept_until_their_end() {
+    let (folder, store) = fresh().await;
+    for (id, expires) in [("a", 100), ("b", 200), ("a", 100)] {
+        store.revoke_token(id, expires, 50).await.expect("stores");
+    }
+    store.close().await;
+    let store = open(folder.path()).await;
+    assert_eq!(store.revoked_tokens().await.expect("reads"), [("a".to_owned(), 100), ("b".to_owned(), 200)]);
+    store.revoke_token("c", 300, 150).await.expect("stores");
+    let left: Vec<_> = store.revoked_tokens().await.expect("reads").into_iter().map(|(id, _)| id).collect();
+    assert_eq!(left, ["b", "c"]);
 }
 
 #[tokio::test]
@@ -467,11 +565,18 @@ async fn uploads_of_one_name_are_versions_of_one_dependency() {
     let versions = store.dependencies(&listing(Some("dep-of-a1"))).await.expect("lists");
     assert_eq!((versions.dependencies, versions.total), (vec![first, second.clone()], 2));
     let page = store.dependencies(&DependencyQuery { marker: 1, limit: 1, ..listing(None) }).await.expect("lists");
-    assert_eq!((page.dependencies, page.total), (vec![other], 2));
+    assert_eq!((page.dependencies, page.total), (vec![other.clone()], 2));
+    let page = |marker, limit| DependencyQuery { marker, limit, ..listing(None) };
+    let first_page = store.dependencies(&page(0, 1)).await.expect("lists");
+    assert_eq!((first_page.dependencies, first_page.total), (vec![second.clone()], 2));
+    for beyond in [2, u32::MAX] {
+        let beyond = store.dependencies(&page(beyond, 5)).await.expect("lists");
+        assert_eq!((beyond.dependencies.len(), beyond.total), (0, 2), "the count is that of all pages");
+    }
     let named = DependencyQuery { name: Some("units".to_owned()), ..listing(None) };
     assert_eq!(store.dependencies(&named).await.expect("lists").dependencies, [second]);
 
-    assert_eq!(store.usage(&mine).await.expect("reads"), Usage { functions: 0, code_bytes: 210 });
+    assert_eq!(store.usage(&mine).await.expect("reads"), Usage { functions: 0, code_bytes: 210, dependencies: 3 });
 
     // No number is used twice, and with the last version the dependency is gone.
     assert!(store.delete_dependency(&mine, "dep-of-a1", 2).await.expect("deletes"));
@@ -481,7 +586,7 @@ async fn uploads_of_one_name_are_versions_of_one_dependency() {
     for version in [1, 3] {
         assert!(store.delete_dependency(&mine, "dep-of-a1", version).await.expect("deletes"));
     }
-    assert_eq!(store.usage(&mine).await.expect("reads"), Usage { functions: 0, code_bytes: 70 });
+    assert_eq!(store.usage(&mine).await.expect("reads"), Usage { functions: 0, code_bytes: 70, dependencies: 1 });
     let again = store.add_dependency(&dependency("a4", "units")).await.expect("stores");
     assert_eq!((again.dependency.as_str(), again.version), ("dep-of-a4", 1));
 }

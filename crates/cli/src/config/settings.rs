@@ -134,6 +134,7 @@ pub(crate) struct Logs {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) functions_per_project: u64,
+    pub(crate) dependencies_per_project: u64,
     pub(crate) reserved_instances: u32,
     pub(crate) code_per_project: u64,
     pub(crate) sync: Duration,
@@ -283,6 +284,7 @@ fn logs(section: &Section<'_>) -> Result<Logs, Error> {
 fn limits(section: &Section<'_>) -> Result<Limits, Error> {
     Ok(Limits {
         functions_per_project: section.number("functions_per_project", 1..=1_000_000)?.into(),
+        dependencies_per_project: section.number("dependencies_per_project", 1..=1_000_000)?.into(),
         reserved_instances: section.number("reserved_instances", 0..=100_000)?,
         code_per_project: section.megabytes("code_mb_per_project", 1..=1_048_576)?,
         sync: section.seconds("sync_seconds", 1..=86_400)?,

@@ -239,3 +239,23 @@ fn what_cannot_be_a_dependency_is_refused_and_nothing_of_it_stays() {
     assert!(!host.0.log().contains("ERROR"), "{}", host.0.log());
     assert_eq!(host.0.stop(), Some(0));
 }
+
+#[test]
+fn a_project_holds_so_many_versions_and_no_more() {
+    let home = open_folder();
+    let settings = home.path().join("settings.toml");
+    fs::write(&settings, "[limits]\ndependencies_per_project = 2\n[server]\nauth = false\n").expect("write");
+    let host = Host(Server::start(&["--config", &settings.display().to_string()]));
+    let (one, two) = (host.settings("one", "first"), host.settings("one", "second"));
+    let refused = host.send("POST", "/dependencies/version", &upload("two", &[("a.py", "")]));
+    let body: Value = serde_json::from_slice(&refused.body).expect("JSON");
+    assert_eq!((refused.status, &body["error_code"]), (403, &json!("FSS.1045")), "{body}");
+    assert!(body["error_msg"].as_str().is_some_and(|text| text.contains("limits.dependencies_per_project")), "{body}");
+    let list = host.done("GET", "/dependencies", &Value::Null);
+    assert_eq!((&list["count"], &list["dependencies"][0]["version"]), (&json!(1), &two["version"]));
+    let version = format!("/dependencies/{}/version/{}", one["dep_id"].as_str().expect("a text"), one["version"]);
+    let deleted = host.send("DELETE", &version, &Value::Null);
+    assert!((200..300).contains(&deleted.status), "{}", deleted.text());
+    host.settings("two", "there is room again");
+    assert_eq!(host.0.stop(), Some(0));
+}

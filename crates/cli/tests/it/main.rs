@@ -9,6 +9,7 @@ mod cleanliness;
 mod config;
 mod dependencies;
 mod doctor;
+mod dotnet;
 mod drain;
 mod engines;
 mod faults;

@@ -3,6 +3,7 @@
 //!
 //! Every sample is here: it runs, or it is in [`NOT_YET`] with the reason. A new folder in neither place fails.
 
+pub(crate) mod csharp;
 mod expect;
 mod fixture;
 mod gateway;
@@ -25,7 +26,7 @@ use play::Play;
 pub(crate) const FOLDERS: [&str; 2] = ["tests/contract/samples", "tests/samples"];
 
 /// What the names of samples begin with that run.
-const RUNNING: [&str; 7] = ["py-", "js-", "java-", "php-", "go-", "custom-", "http-"];
+const RUNNING: [&str; 8] = ["py-", "js-", "java-", "php-", "csharp-", "go-", "custom-", "http-"];
 
 /// Samples that wait for something, and for what.
 const NOT_YET: &[(&str, &str)] = &[("js-async-job", "asynchronous queue")];
@@ -73,6 +74,12 @@ fn java() {
 }
 
 #[test]
+fn csharp() {
+    let (_folder, settings) = csharp::settings();
+    run_with("csharp-", &["--config", &settings]);
+}
+
+#[test]
 fn go() {
     run("go-");
 }
@@ -95,7 +102,12 @@ fn php() {
 /// Runs every sample of a language on every runtime it names. One after the other: what an instance shares with the next
 /// call is read off the processes of the server.
 fn run(prefix: &str) {
-    let server = Server::start(&[]);
+    run_with(prefix, &[]);
+}
+
+/// The same on a server with more arguments.
+fn run_with(prefix: &str, arguments: &[&str]) {
+    let server = Server::start(arguments);
     let client = Client::of(&server);
     let mut faults = Vec::new();
     let mut played = 0;

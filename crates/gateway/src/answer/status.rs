@@ -55,7 +55,7 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::BadTriggerName
         | ErrorCode::BadDedicatedGateway
         | ErrorCode::BadInitializerTimeout => StatusCode::BAD_REQUEST,
-        ErrorCode::BadCredentials => StatusCode::UNAUTHORIZED,
+        ErrorCode::BadCredentials | ErrorCode::NotPermitted => StatusCode::UNAUTHORIZED,
         ErrorCode::Forbidden
         | ErrorCode::TooManyFunctions
         | ErrorCode::CodeQuota
@@ -87,6 +87,7 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::LtsExists
         | ErrorCode::KafkaExists
         | ErrorCode::DdsExists => StatusCode::CONFLICT,
+        ErrorCode::Precondition => StatusCode::PRECONDITION_REQUIRED,
         ErrorCode::BodyTooLarge | ErrorCode::PackageTooLarge | ErrorCode::InlineTooLarge | ErrorCode::EventTooLarge => {
             StatusCode::PAYLOAD_TOO_LARGE
         }

@@ -32,7 +32,9 @@ pub(super) static ENTRIES: [Entry; 5] = [
             ErrorCode::BadDependencyType,
             ErrorCode::BadDependency,
             ErrorCode::DescriptionTooLong,
+            ErrorCode::PackageTooLarge,
             ErrorCode::CodeQuota,
+            ErrorCode::TooManyDependencies,
             ErrorCode::NotSupported,
         ]),
     operation("ListDependencyVersion", "List the versions of a dependency")

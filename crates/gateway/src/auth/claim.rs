@@ -20,13 +20,23 @@ pub(crate) struct Claim<'a> {
     pub(super) date: &'a str,
     /// `X-Sdk-Content-Sha256`, where it is signed.
     pub(super) content_hash: Option<&'a str>,
+    /// `X-Security-Token`, of temporary keys; it is signed.
+    security_token: Option<&'a str>,
+}
+
+/// The token of a request that is not signed: whoever signs is asked for nothing else (auth.md, "Order of checks").
+pub(crate) fn token(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    if headers.contains_key(AUTHORIZATION) {
+        return Ok(None);
+    }
+    single(headers, &TOKEN, "X-Auth-Token")?.map(|value| value.to_str().map_err(|_| Error::Token)).transpose()
 }
 
 impl<'a> Claim<'a> {
     /// Reads the credentials of a request that arrived at `now`; its date may be `skew` away from that.
     pub(crate) fn read(headers: &'a HeaderMap, now: Timestamp, skew: Duration) -> Result<Self, Error> {
         let Some(value) = single(headers, &AUTHORIZATION, "Authorization")? else {
-            return Err(if headers.contains_key(TOKEN) { Error::Token } else { Error::Absent });
+            return Err(Error::Absent);
         };
         let authorization = Authorization::parse(text(value)?)?;
         let date = single(headers, &DATE, "X-Sdk-Date")?.ok_or(Error::Date)?;
@@ -41,19 +51,26 @@ impl<'a> Claim<'a> {
         if !signed(&DATE) {
             return Err(Error::NotSigned { name: "X-Sdk-Date" });
         }
-        if single(headers, &SECURITY_TOKEN, "X-Security-Token")?.is_some() && !signed(&SECURITY_TOKEN) {
+        let security_token = single(headers, &SECURITY_TOKEN, "X-Security-Token")?;
+        if security_token.is_some() && !signed(&SECURITY_TOKEN) {
             return Err(Error::NotSigned { name: "X-Security-Token" });
         }
+        let security_token = security_token.map(text).transpose()?.map(str::trim);
         let content_hash = match single(headers, &CONTENT_HASH, "X-Sdk-Content-Sha256")? {
             Some(value) if signed(&CONTENT_HASH) => Some(text(value)?.trim()),
             _ => None,
         };
-        Ok(Self { authorization, date, content_hash })
+        Ok(Self { authorization, date, content_hash, security_token })
     }
 
     /// The access key that is claimed.
     pub(crate) fn access(&self) -> &'a str {
         self.authorization.access
+    }
+
+    /// What comes with a temporary key, and holds it.
+    pub(crate) fn security_token(&self) -> Option<&'a str> {
+        self.security_token
     }
 }
 
@@ -105,6 +122,27 @@ mod tests {
     }
 
     #[test]
+    fn a_token_stands_in_for_a_signature_only() {
+        let token_of = |headers: &[(&str, &str)]| {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.append(
+                    HeaderName::try_from(*name).expect("a name"),
+                    HeaderValue::from_str(value).expect("a value"),
+                );
+            }
+            token(&map).map(|token| token.map(str::to_owned))
+        };
+        assert_eq!(token_of(&[("X-Auth-Token", "t")]), Ok(Some("t".to_owned())));
+        assert_eq!(token_of(&[("X-Auth-Token", "t"), ("Authorization", "x")]), Ok(None));
+        assert_eq!(token_of(&[]), Ok(None));
+        assert_eq!(
+            token_of(&[("X-Auth-Token", "t"), ("X-Auth-Token", "u")]),
+            Err(Error::Doubled { name: "X-Auth-Token" })
+        );
+    }
+
+    #[test]
     fn absent_doubled_and_unsigned_headers_are_refused() {
         let now = "2024-01-02T03:04:05Z";
         let date = ("X-Sdk-Date", "20240102T030405Z");
@@ -113,7 +151,6 @@ mod tests {
         let without_date = authorization("host");
         let cases: &[(&[(&str, &str)], Error)] = &[
             (&[date], Error::Absent),
-            (&[date, ("X-Auth-Token", "t")], Error::Token),
             (&[good, good, date], Error::Doubled { name: "Authorization" }),
             (&[good], Error::Date),
             (&[good, ("X-Sdk-Date", "today")], Error::Date),

@@ -1,6 +1,7 @@
 //! The gateway over real sockets, on a real engine.
 
 mod client;
+mod rights;
 mod server;
 
 use std::time::Duration;

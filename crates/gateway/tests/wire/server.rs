@@ -7,6 +7,7 @@ use fungraph_gateway::{Config, Gateway};
 use fungraph_instance::{
     Blueprint, BoxFuture, Interpreters, LaunchError, Launched, Launcher, interpreters::SearchPlan,
 };
+use fungraph_model::{Administrator, ProjectId, Role};
 use fungraph_pool::Pool;
 use fungraph_store::{ImageLimits, ImageSettings, Images, LogLimits, Logs, PackageLimits, Packages, Store};
 use tempfile::TempDir;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) credentials: Credentials,
+    pub(crate) engine: Arc<Engine>,
     shutdown: CancellationToken,
     running: JoinHandle<Result<(), fungraph_gateway::Error>>,
     _folder: TempDir,
@@ -30,9 +32,25 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let shutdown = CancellationToken::new();
-        let gateway = Gateway::new(config, engine, || "numbers 1\n".to_owned());
+        let gateway = Gateway::new(config, engine.clone(), || "numbers 1\n".to_owned());
         let running = tokio::spawn(gateway.run(listener, shutdown.clone()));
-        Self { address, credentials, shutdown, running, _folder: folder }
+        Self { address, credentials, engine, shutdown, running, _folder: folder }
+    }
+
+    /// The right to decide about everything.
+    pub(crate) fn administrator(&self) -> Administrator {
+        let key = self.engine.access_key(&self.credentials.access_key, None, jiff::Timestamp::now());
+        Administrator::of(&key.expect("the first key").proof()).expect("the first key decides")
+    }
+
+    /// A key of a new user with one role.
+    pub(crate) async fn user(&self, name: &str, role: Role, project: &ProjectId) -> Credentials {
+        let by = self.administrator();
+        self.engine.create_user(&by, name, None).await.expect("a user");
+        self.engine.grant(&by, name.into(), role, Some(project.to_string())).await.expect("a role");
+        let key = self.engine.create_key(&by, name.into()).await.expect("a key");
+        let (domain_id, project_id) = (self.credentials.domain_id.clone(), project.clone());
+        Credentials { domain_id, project_id, access_key: key.access, secret_key: key.secret }
     }
 
     /// Stops accepting and waits for what is in flight.

@@ -5,11 +5,14 @@ use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use fungraph_model::Language;
+
 use super::cache::Cache;
 use super::kind::{KINDS, Kind};
 use super::places::{Origin, Place, SearchPlan, places};
 use super::program::Program;
 use super::{Interpreter, Interpreters, ask, gson, prefix, version};
+use crate::dotnet;
 
 pub(super) fn all(plan: &SearchPlan, cache: Option<&Path>) -> Interpreters {
     let mut search = Search {
@@ -45,17 +48,20 @@ impl Search<'_> {
                 continue;
             }
             match self.examine(&program, kind, place.origin) {
-                Ok(interpreter) => self.found.all.push(Arc::new(interpreter)),
+                Ok(interpreters) => self.found.all.extend(interpreters.into_iter().map(Arc::new)),
                 Err(why) => self.found.notes.push(format!("{} is not used: {why}", program.path.display())),
             }
         }
     }
 
-    fn examine(&mut self, program: &Program, kind: &Kind, origin: Origin) -> Result<Interpreter, String> {
+    fn examine(&mut self, program: &Program, kind: &Kind, origin: Origin) -> Result<Vec<Interpreter>, String> {
         if let Some(why) = program.objection(kind) {
             return Err(why.to_owned());
         }
         let prefix = prefix::of(program, kind, &self.plan.homes)?;
+        if kind.language == Language::CSharp {
+            return several(program, kind, prefix.as_deref(), origin);
+        }
         let version = match version::from_files(program, prefix.as_deref(), kind, origin) {
             Some(version) => version,
             None => self
@@ -72,7 +78,8 @@ impl Search<'_> {
             ));
         }
         let library = kind.library.and_then(|_| self.gson.clone());
-        Ok(Interpreter { language: kind.language, version, program: program.path.clone(), prefix, library, origin })
+        let language = kind.language;
+        Ok(vec![Interpreter { language, version, program: program.path.clone(), prefix, library, origin }])
     }
 
     fn finish(mut self) -> Interpreters {
@@ -82,6 +89,27 @@ impl Search<'_> {
         self.found.all.sort_by(|a, b| order(a).cmp(&order(b)).then(b.version.cmp(&a.version)));
         self.found
     }
+}
+
+/// One program starts every .NET that is installed beside it: each of them is an interpreter.
+fn several(program: &Program, kind: &Kind, prefix: Option<&Path>, origin: Origin) -> Result<Vec<Interpreter>, String> {
+    let versions = dotnet::runtimes(&program.path);
+    let (old, usable): (Vec<_>, Vec<_>) = versions.into_iter().partition(|version| *version < kind.oldest);
+    if usable.is_empty() {
+        let (major, minor, _) = kind.oldest;
+        let found: Vec<String> = old.into_iter().map(version_text).collect();
+        let found = if found.is_empty() { "no .NET".to_owned() } else { format!("only .NET {}", found.join(", ")) };
+        return Err(format!("there is {found} beside it, and functions need {major}.{minor} or newer"));
+    }
+    let interpreter = |version| Interpreter {
+        language: kind.language,
+        version,
+        program: program.path.clone(),
+        prefix: prefix.map(Path::to_path_buf),
+        library: None,
+        origin,
+    };
+    Ok(usable.into_iter().map(interpreter).collect())
 }
 
 fn version_text((major, minor, patch): super::Version) -> String {

@@ -16,8 +16,8 @@ pub(super) struct Kind {
     pub(super) programs: &'static [&'static str],
     /// Oldest version the bootstrap runs on.
     pub(super) oldest: Version,
-    /// Whether a series is a major version alone, as `Node.js18.15` means 18.
-    series_is_major: bool,
+    /// What of a version makes its series.
+    numbering: Numbering,
     /// Header below the prefix that tells the version; `{program}` is the program's file name.
     pub(super) header: &'static str,
     /// Names of its three numbers in that header.
@@ -32,6 +32,17 @@ pub(super) struct Kind {
     pub(super) library: Option<&'static str>,
 }
 
+/// How the makers of a language number what they replace in place.
+#[derive(Clone, Copy, Debug)]
+enum Numbering {
+    /// Major and minor, and a new major breaks with the one before it: `Python3.9`.
+    MinorOfMajor,
+    /// The major alone: `Node.js18.15` means 18.
+    Major,
+    /// Major and minor, each able to run what was built for those before it: .NET Core 2.1, 3.1, then 6.0.
+    Minor,
+}
+
 /// A series inside a generation; see [`super::Interpreters::choose`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Series {
@@ -39,7 +50,10 @@ pub(super) struct Series {
     pub(super) number: u16,
 }
 
-pub(super) static KINDS: [Kind; 4] = [
+/// More minors than a major has, where both make one number.
+const MINORS: u16 = 100;
+
+pub(super) static KINDS: [Kind; 5] = [
     Kind {
         language: Language::Python,
         title: "Python",
@@ -62,7 +76,7 @@ pub(super) static KINDS: [Kind; 4] = [
             "python3.16",
         ],
         oldest: (3, 6, 0),
-        series_is_major: false,
+        numbering: Numbering::MinorOfMajor,
         header: "include/{program}/patchlevel.h",
         macros: ["PY_MAJOR_VERSION", "PY_MINOR_VERSION", "PY_MICRO_VERSION"],
         landmarks: &["lib/{program}/os.py", "lib64/{program}/os.py"],
@@ -76,7 +90,7 @@ pub(super) static KINDS: [Kind; 4] = [
         stems: &["nodejs", "node"],
         programs: &["node", "nodejs"],
         oldest: (12, 0, 0),
-        series_is_major: true,
+        numbering: Numbering::Major,
         header: "include/node/node_version.h",
         macros: ["NODE_MAJOR_VERSION", "NODE_MINOR_VERSION", "NODE_PATCH_VERSION"],
         landmarks: &["include/node/node_version.h", "lib/node_modules"],
@@ -90,7 +104,7 @@ pub(super) static KINDS: [Kind; 4] = [
         stems: &["java"],
         programs: &["java"],
         oldest: (8, 0, 0),
-        series_is_major: true,
+        numbering: Numbering::Major,
         header: "",
         macros: ["", "", ""],
         landmarks: &["lib/modules", "jre/lib/rt.jar"],
@@ -108,12 +122,27 @@ pub(super) static KINDS: [Kind; 4] = [
             "php86",
         ],
         oldest: (7, 2, 0),
-        series_is_major: false,
+        numbering: Numbering::MinorOfMajor,
         header: "include/php/main/php_version.h",
         macros: ["PHP_MAJOR_VERSION", "PHP_MINOR_VERSION", "PHP_RELEASE_VERSION"],
         landmarks: &["include/php/main/php_version.h", "lib/php"],
         install: "apt install php-cli",
         install_series: "phpenv install {series}, asdf install php {series}, or a package php{series}-cli of your system",
+        library: None,
+    },
+    Kind {
+        language: Language::CSharp,
+        title: ".NET",
+        stems: &["dotnet"],
+        programs: &["dotnet"],
+        oldest: (3, 1, 0),
+        numbering: Numbering::Minor,
+        header: "",
+        macros: ["", "", ""],
+        landmarks: &["host/fxr"],
+        install: "a .NET SDK, since a runtime alone cannot compile the bootstrap: apt install dotnet-sdk-8.0 where your system has it, \
+                  or dotnet-install.sh",
+        install_series: "dotnet-install.sh --channel {series}, or a package dotnet-sdk-{series} of your system",
         library: None,
     },
 ];
@@ -138,19 +167,19 @@ impl Kind {
 
     /// The series a version belongs to.
     pub(super) fn series(&self, (major, minor): (u16, u16)) -> Series {
-        if self.series_is_major {
-            Series { generation: 0, number: major }
-        } else {
-            Series { generation: major, number: minor }
+        match self.numbering {
+            Numbering::MinorOfMajor => Series { generation: major, number: minor },
+            Numbering::Major => Series { generation: 0, number: major },
+            Numbering::Minor => Series { generation: 0, number: major.saturating_mul(MINORS).saturating_add(minor) },
         }
     }
 
     /// A series as people write it: `3.9` or `18`.
     pub(super) fn series_text(&self, series: Series) -> String {
-        if self.series_is_major {
-            series.number.to_string()
-        } else {
-            format!("{}.{}", series.generation, series.number)
+        match self.numbering {
+            Numbering::MinorOfMajor => format!("{}.{}", series.generation, series.number),
+            Numbering::Major => series.number.to_string(),
+            Numbering::Minor => format!("{}.{}", series.number / MINORS, series.number % MINORS),
         }
     }
 }

@@ -76,6 +76,11 @@ const HOME: &[(&str, &str)] = &[
     ("jenv", ".jenv/versions/*/bin"),
     ("asdf", ".asdf/installs/java/*/bin"),
     ("mise", ".local/share/mise/installs/java/*/bin"),
+    ("dotnet-install", ".dotnet"),
+    ("asdf", ".asdf/installs/dotnet/*"),
+    ("asdf", ".asdf/installs/dotnet-core/*"),
+    ("mise", ".local/share/mise/dotnet-root"),
+    ("mise", ".local/share/mise/installs/dotnet/*"),
     ("conda", "miniconda3/bin"),
     ("conda", "miniconda3/envs/*/bin"),
     ("conda", "anaconda3/bin"),
@@ -92,6 +97,11 @@ const SYSTEM: &[&str] = &[
     "usr/local/*/bin",
     "usr/local/n/versions/node/*/bin",
     "opt/*/bin",
+    "usr/share/dotnet",
+    "usr/lib/dotnet",
+    "usr/lib64/dotnet",
+    "usr/local/share/dotnet",
+    "opt/dotnet",
 ];
 
 /// Folders below the moved folder of a manager.
@@ -108,10 +118,12 @@ const MANAGER: &[&str] = &[
     "candidates/java/*/bin",
     "installs/php/*/bin",
     "*/bin",
+    // DOTNET_ROOT: the program lies in no `bin`.
+    "",
 ];
 
 /// Folders below an entry of `runtimes.search`.
-const EXTRA: &[&str] = &["", "bin", "*/bin", "versions/*/bin", "versions/node/*/bin"];
+const EXTRA: &[&str] = &["", "bin", "*", "*/bin", "versions/*/bin", "versions/node/*/bin"];
 
 /// Every folder of a plan that exists. The first place that leads to a program names its origin.
 pub(super) fn places(plan: &SearchPlan) -> Vec<Place> {

@@ -19,7 +19,12 @@ pub(super) fn of(program: &Program, kind: &Kind, homes: &[PathBuf]) -> Result<Op
     if program.path.starts_with("/usr") {
         return Ok(None);
     }
-    let mut prefix = program.path.parent().filter(|bin| bin.ends_with("bin")).and_then(Path::parent);
+    let folder = program.path.parent();
+    let mut prefix = folder.filter(|bin| bin.ends_with("bin")).and_then(Path::parent);
+    if kind.language == Language::CSharp {
+        // It lies at the top of its installation.
+        prefix = folder;
+    }
     if kind.language == Language::Java && prefix.is_some() {
         prefix = Some(java::home(&program.path));
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use fungraph_model::Language;
 
 use super::kind::Kind;
-use crate::java;
+use crate::{dotnet, java};
 
 /// A real ELF program, its links resolved.
 #[derive(Debug)]
@@ -65,6 +65,11 @@ impl Program {
         if kind.language == Language::Java && !java::home(&self.path).join("bin/javac").exists() {
             return Some(
                 "it has no compiler, which the bootstrap needs: install the JDK of this version, openjdk-17-jdk-headless for instance",
+            );
+        }
+        if kind.language == Language::CSharp && dotnet::compiler(&self.path).is_none() {
+            return Some(
+                "it has no SDK, whose compiler the bootstrap needs: install the SDK of this version, not only its runtime",
             );
         }
         let mode = self.metadata.permissions().mode();

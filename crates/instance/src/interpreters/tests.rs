@@ -96,6 +96,40 @@ fn java_is_one_series_of_majors_and_needs_gson() {
 }
 
 #[test]
+fn dotnet_runs_what_was_built_for_those_before_it() {
+    let dotnet = |major, minor| interpreter(Language::CSharp, (major, minor, 2));
+    let host = [dotnet(8, 0), dotnet(6, 0), dotnet(3, 1)];
+    check_on(&host, "C#(.NET Core 6.0)", true, Ok(((6, 0, 2), true)));
+    check_on(&host, "C#(.NET Core 3.1)", true, Ok(((3, 1, 2), true)));
+    check_on(&host, "C#(.NET Core 2.1)", false, Ok(((3, 1, 2), false)));
+    check_on(&host[..1], "C#(.NET Core 3.1)", false, Ok(((8, 0, 2), false)));
+    check_on(&host[2..], "C#(.NET Core 6.0)", false, Ok(((3, 1, 2), false)));
+    check_on(
+        &host[..1],
+        "C#(.NET Core 6.0)",
+        true,
+        Err("this host has .NET 8.0. Install that version (dotnet-install.sh --channel 6.0"),
+    );
+    check_on(&[], "C#(.NET Core 3.1)", false, Err("a runtime alone cannot compile the bootstrap"));
+}
+
+#[test]
+fn every_dotnet_beside_a_program_is_one() {
+    let tree = Tree::new();
+    tree.dotnet("home/.dotnet", &["8.0.11", "6.0.36", "2.1.30"], true);
+    tree.dotnet("usr/lib/dotnet", &["8.0.1"], false);
+    tree.dotnet("opt/dotnet", &["2.1.30"], true);
+    let found = tree.discover();
+    tree.check(&found, &["CSharp 8.0.11 runtimes.search home/.dotnet", "CSharp 6.0.36 runtimes.search home/.dotnet"]);
+    let noted = |place: &str, why: &str| found.notes().iter().any(|note| note.contains(place) && note.contains(why));
+    assert!(noted("usr/lib/dotnet/dotnet", "it has no SDK"), "{:?}", found.notes());
+    assert!(noted("opt/dotnet/dotnet", "only .NET 2.1.30"), "{:?}", found.notes());
+    let parts = found.all()[0].parts();
+    let expected = ["dotnet", "host", "shared"].map(|part| tree.path("home/.dotnet").join(part));
+    assert_eq!(parts, expected, "certificates of a home are none of a function's business");
+}
+
+#[test]
 fn jdks_are_told_by_their_release_and_their_compiler() {
     let tree = Tree::new();
     tree.jdk("home/.sdkman/candidates/java/21.0.2-tem", "21.0.2", true);
@@ -130,7 +164,7 @@ fn strict_wants_the_very_series_and_says_how_to_get_it() {
 fn what_is_missing_names_its_package() {
     check_on(&[], "Python3.9", false, Err("apt install python3"));
     check_on(&[python(3, 9, 1)], "Node.js18.15", false, Err("apt install nodejs"));
-    check_on(&[], "C#(.NET Core 6.0)", false, Err("cannot run here yet: only Python, "));
+    check_on(&[], "Cangjie1.0", false, Err("cannot run here yet: only Python, "));
 }
 
 #[test]

@@ -192,6 +192,35 @@ async fn reserved_instance_is_not_given_up_for_another_function() {
     assert_eq!((kept.reserved(), kept.size(), other.size()), (1, 1, 0));
 }
 
+/// Of four instances two are reserved, so that the other two are what both functions share.
+#[tokio::test]
+async fn reserved_instances_are_no_part_of_what_functions_share() {
+    let host = host(Config { most_instances: 4, ..no_stock() });
+    let [kept, other] = ["kept", "other"].map(|name| host.pool.group(plan(name, MANY, None)));
+    kept.reserve(2, nothing);
+    reserved(&kept, 2).await;
+    let _busy = [lease(&kept).await, lease(&kept).await];
+    let (third, others) = (lease(&kept).await, lease(&other).await);
+    let waiting = |group: &Arc<Group>, event| {
+        let group = Arc::clone(group);
+        tokio::spawn(async move { say(&lease(&group).await, event).await })
+    };
+    let wanted = waiting(&other, "the other's");
+    until("the other waits for room", || host.pool.wanting_room() == 1).await;
+    let next = waiting(&kept, "its own next");
+    until("both wait for room", || host.pool.wanting_room() == 2).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::time::resume();
+    drop(third);
+    assert_eq!(next.await.expect("no panic"), text("its own next"));
+    // Then it is idle, and makes room.
+    assert_eq!(wanted.await.expect("no panic"), text("the other's"));
+    let fitted = host.launcher.fitted();
+    assert_eq!(fitted[4..], ["default:other"], "it had no more than its even share: {fitted:?}");
+    drop(others);
+}
+
 #[tokio::test]
 async fn reserve_takes_the_room_of_idle_instances() {
     let host = host(Config { most_instances: 2, ..no_stock() });

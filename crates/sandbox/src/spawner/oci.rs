@@ -10,23 +10,22 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, set_child_subreaper, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, getpid, getppid, set_child_subreaper, set_parent_process_death_signal};
 
 use super::init::{Init, encode};
 use super::reserved::Reserved;
 use crate::engine::Engine;
 use crate::launch::Launch;
+use crate::patience::end_within;
 
 /// The init, as the program of a bundle names it.
 const INIT: &str = "/proc/self/fd/5";
 
 /// Longest time that a program may take: a hundred times what it takes on a busy host.
-const LIMIT: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// An OCI program and what it needs each time.
 #[derive(Debug)]
@@ -35,6 +34,8 @@ pub(super) struct Oci {
     program: PathBuf,
     /// Where it keeps its notes.
     state: PathBuf,
+    /// Longest time that one run may take.
+    limit: Duration,
     /// `linux.seccomp` of every bundle.
     pub(super) seccomp: serde_json::Value,
 }
@@ -46,8 +47,8 @@ pub(super) enum OciError {
     Run { engine: Engine, source: io::Error },
     #[error("{engine} {verb} failed: {told}")]
     Failed { engine: Engine, verb: &'static str, told: String },
-    #[error("{engine} {verb} did not end within {} seconds", LIMIT.tv_sec)]
-    Slow { engine: Engine, verb: &'static str },
+    #[error("{engine} {verb} did not end within {} seconds", limit.as_secs())]
+    Slow { engine: Engine, verb: &'static str, limit: Duration },
     #[error("{engine} did not write the number of the new process")]
     NoPid { engine: Engine },
 }
@@ -57,7 +58,7 @@ impl Oci {
     pub(super) fn new(engine: Engine, program: PathBuf, state: PathBuf, seccomp: serde_json::Value) -> io::Result<Oci> {
         // Any number but none turns it on.
         set_child_subreaper(Pid::from_raw(1))?;
-        Ok(Oci { engine, program, state, seccomp })
+        Ok(Oci { engine, program, state, limit: LIMIT, seccomp })
     }
 
     /// Makes the container: its first process waits for [`Oci::start`].
@@ -96,11 +97,9 @@ impl Oci {
         let engine = self.engine;
         let cannot = |source| OciError::Run { engine, source };
         let mut child = command.spawn().map_err(cannot)?;
-        if !ends_in_time(&child).map_err(cannot)? {
-            // It may end this very moment, which is as good.
-            let _gone = child.kill();
-            let _status = child.wait();
-            return Err(OciError::Slow { engine, verb });
+        // While it runs, no other launch, fit or kill is served.
+        if !end_within(&mut child, self.limit).map_err(cannot)? {
+            return Err(OciError::Slow { engine, verb, limit: self.limit });
         }
         let status = child.wait().map_err(cannot)?;
         if status.success() {
@@ -108,19 +107,6 @@ impl Oci {
         }
         let told = fs::read_to_string(log(bundle)).ok().and_then(|text| last_words(&text));
         Err(OciError::Failed { engine, verb, told: told.unwrap_or_else(|| status.to_string()) })
-    }
-}
-
-/// Waits for the end of a program, but not for ever: while it runs, no other launch, fit or kill is served.
-fn ends_in_time(child: &Child) -> io::Result<bool> {
-    let ended = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
-    let deadline = Instant::now() + Duration::from_secs(LIMIT.tv_sec.unsigned_abs());
-    loop {
-        match poll(&mut [PollFd::new(&ended, PollFlags::IN)], Some(&LIMIT)) {
-            Ok(ready) => return Ok(ready > 0),
-            Err(Errno::INTR) if Instant::now() < deadline => {}
-            Err(error) => return Err(error.into()),
-        }
     }
 }
 
@@ -154,8 +140,13 @@ fn last_words(log: &str) -> Option<String> {
 /// ignores is not ignored there.
 #[allow(unsafe_code)]
 fn die_with_us(command: &mut Command) {
-    let prepare = || {
+    let us = Some(getpid());
+    let prepare = move || {
         set_parent_process_death_signal(Some(Signal::KILL))?;
+        // One that died just before sends no signal any more.
+        if getppid() != us {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
             // SAFETY: the default action is no function of ours.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
@@ -169,6 +160,36 @@ fn die_with_us(command: &mut Command) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::patience::script;
+
+    #[test]
+    fn a_program_that_hangs_is_ended_and_one_that_fails_says_why() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = folder.path().join("crun");
+        let create = |text: &str, limit: Duration| {
+            script(&program, text);
+            let state = folder.path().join("state");
+            let oci =
+                Oci { engine: Engine::Crun, program: program.clone(), state, limit, seccomp: serde_json::Value::Null };
+            let output = fs::File::open("/dev/null").expect("it is there");
+            oci.create("a", folder.path(), output.into()).map(Pid::as_raw_nonzero).map_err(|error| error.to_string())
+        };
+        let long = Duration::from_secs(60);
+        let pid = format!("echo $$ > {}", folder.path().join("hanging").display());
+        let slow = create(&format!("{pid}; exec sleep 1000"), Duration::from_secs(1));
+        assert_eq!(slow, Err("crun create did not end within 1 seconds".to_owned()));
+        // On a very slow host it was ended before it could tell.
+        let hanging = fs::read_to_string(folder.path().join("hanging")).unwrap_or_else(|_| "0".to_owned());
+        assert!(!Path::new("/proc").join(hanging.trim()).exists(), "it was ended and collected");
+        let log = log(folder.path()).display().to_string();
+        assert_eq!(
+            create(&format!("echo no such thing > {log}; exit 1"), long),
+            Err("crun create failed: no such thing".to_owned())
+        );
+        assert_eq!(create("exit 0", long), Err("crun did not write the number of the new process".to_owned()));
+        let number = create(&format!("echo 77 > {}", folder.path().join("pid").display()), long);
+        assert_eq!(number.map(std::num::NonZero::get), Ok(77));
+    }
 
     #[test]
     fn the_log_of_either_program_tells_why() {

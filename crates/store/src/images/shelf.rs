@@ -44,12 +44,6 @@ struct Kept {
     disk: Option<u64>,
 }
 
-/// What is unpacked, and what it takes on disk.
-struct Unpacked {
-    entries: u64,
-    disk: u64,
-}
-
 impl Shelf {
     /// Opens the folder and removes what a crash left half-made.
     pub(super) fn open(root: PathBuf, limits: ImageLimits) -> Result<Self, ImageError> {
@@ -105,11 +99,11 @@ impl Shelf {
         let new = staging.path().join("image");
         let root = new.join(ROOT);
         disk::make_folder(&root).map_err(during("make the folder", &root))?;
-        let Unpacked { entries, disk } = self.unpack(plan, &root, pull)?;
+        let disk = self.unpack(plan, &root, pull)?;
         let kept = Kept { size: plan.size, config, disk: Some(disk) };
         let text = serde_json::to_vec(&kept).map_err(|error| during("write", &new)(error.into()))?;
         fs::write(new.join(CONFIG), text).map_err(during("write", &new))?;
-        disk::settle(&new, usize::try_from(entries).unwrap_or(usize::MAX)).map_err(during("bring to disk", &new))?;
+        disk::settle_all(&new).map_err(during("bring to disk", &new))?;
         let home = self.home(digest);
         if home.exists() {
             // What is there could not be read.
@@ -133,7 +127,8 @@ impl Shelf {
         drop(hold);
     }
 
-    fn unpack(&self, plan: &Plan, root: &Path, pull: &Pull) -> Result<Unpacked, ImageError> {
+    /// Gives what it takes on disk.
+    fn unpack(&self, plan: &Plan, root: &Path, pull: &Pull) -> Result<u64, ImageError> {
         let failed = |error| match error {
             LayerError::Io(source) => during("unpack a layer into", root)(source),
             LayerError::NoRoom(no_room) => no_room.into(),
@@ -142,13 +137,12 @@ impl Shelf {
         };
         let mut tree = Tree::open(root, tree::STEPS).map_err(during("open", root))?;
         let mut allowance = Allowance::new(self.limits, pull);
-        let mut entries = 0;
         for layer in &plan.layers {
             let path = self.blob(&layer.digest);
-            entries += layer::unpack(&path, layer.packing, &mut tree, &mut allowance).map_err(failed)?;
+            layer::unpack(&path, layer.packing, &mut tree, &mut allowance).map_err(failed)?;
         }
         users::complete(&mut tree).map_err(|error| failed(layer::placed(error, b"etc/passwd")))?;
-        Ok(Unpacked { entries, disk: allowance.disk() })
+        Ok(allowance.disk())
     }
 }
 

@@ -13,7 +13,7 @@ use super::{PackageError, PackageLimits, disk, plan, unpack};
 /// An archive in memory: it came in one request and is not larger than a request may be.
 pub(super) type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
 
-/// Fills the empty folder `tree`; returns the number of files.
+/// Fills the empty folder `tree`.
 ///
 /// # Errors
 /// [`PackageError::Refused`], or what the file system said; the tree then holds a part and must go.
@@ -22,7 +22,7 @@ pub(super) fn lay_out(
     bytes: &[u8],
     tree: &Path,
     limits: &PackageLimits,
-) -> Result<usize, PackageError> {
+) -> Result<(), PackageError> {
     match package.code_type {
         CodeType::Inline => one_file(&package.filename, bytes, tree),
         CodeType::Zip => unpack::unpack(&mut open(bytes, limits)?, bytes.len(), tree, limits),
@@ -98,7 +98,7 @@ fn jar_name(filename: &str) -> String {
     }
 }
 
-fn one_file(filename: &str, bytes: &[u8], tree: &Path) -> Result<usize, PackageError> {
+fn one_file(filename: &str, bytes: &[u8], tree: &Path) -> Result<(), PackageError> {
     let name = Name::parse(filename).map_err(|why| fault::filename(filename, &format!("it {why}")))?;
     if name.is_root() || filename.ends_with('/') {
         return Err(fault::filename(filename, "it names no file"));
@@ -109,6 +109,5 @@ fn one_file(filename: &str, bytes: &[u8], tree: &Path) -> Result<usize, PackageE
     }
     let mode = if name.is_bootstrap() { 0o755 } else { 0o644 };
     let written = disk::create_file(&path, mode).and_then(|mut file| file.write_all(bytes));
-    written.map_err(during("write", &path))?;
-    Ok(1)
+    written.map_err(during("write", &path))
 }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 const STAGING: &str = ".new-";
-/// Up to this many files, each is synced alone; beyond, one sync of the file system is cheaper than thousands.
+/// Up to this many files and folders, each is synced alone; beyond, one sync of the file system is cheaper than thousands. Each costs the
+/// same, an empty folder too: every sync waits for the journal.
 const SYNCED_ALONE: usize = 64;
 
 /// A folder for things being made or removed; goes with all it holds when dropped.
@@ -72,19 +73,73 @@ pub(crate) fn create_file(path: &Path, mode: u32) -> io::Result<File> {
     Ok(file)
 }
 
-/// Brings a tree of `files` files to disk.
-pub(crate) fn settle(tree: &Path, files: usize) -> io::Result<()> {
-    if files > SYNCED_ALONE {
-        return rustix::fs::syncfs(File::open(tree)?).map_err(io::Error::from);
+/// Brings a tree to disk.
+pub(crate) fn settle(tree: &Path) -> io::Result<()> {
+    let mut few = Vec::new();
+    if !collect(tree, &mut few)? {
+        return settle_all(tree);
     }
+    few.iter().try_for_each(|path| File::open(path)?.sync_all())
+}
+
+/// Brings the whole file system of a tree to disk, without a look at what is in it.
+pub(crate) fn settle_all(tree: &Path) -> io::Result<()> {
+    rustix::fs::syncfs(File::open(tree)?).map_err(io::Error::from)
+}
+
+/// Files and folders of a tree, a folder after what it holds; false where there are too many to be synced one by one.
+fn collect(tree: &Path, found: &mut Vec<PathBuf>) -> io::Result<bool> {
     for entry in fs::read_dir(tree)? {
         let entry = entry?;
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            settle(&entry.path(), files)?;
+            if !collect(&entry.path(), found)? {
+                return Ok(false);
+            }
         } else if kind.is_file() {
-            File::open(entry.path())?.sync_all()?;
+            found.push(entry.path());
+        }
+        if found.len() >= SYNCED_ALONE {
+            return Ok(false);
         }
     }
-    File::open(tree)?.sync_all()
+    found.push(tree.to_owned());
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of a tree are synced one by one; none where all of the file system is.
+    fn alone(files: usize, folders: usize) -> Option<usize> {
+        let tree = tempfile::tempdir().expect("a folder");
+        (0..files).for_each(|n| fs::write(tree.path().join(format!("f{n}")), "x").expect("it is written"));
+        (0..folders).for_each(|n| fs::create_dir(tree.path().join(format!("d{n}"))).expect("it is made"));
+        settle(tree.path()).expect("it is brought to disk");
+        let mut found = Vec::new();
+        collect(tree.path(), &mut found).expect("it can be read").then_some(found.len())
+    }
+
+    #[test]
+    fn few_are_synced_alone_and_empty_folders_count_as_files_do() {
+        assert_eq!(alone(0, 0), Some(1));
+        assert_eq!(alone(3, 2), Some(6));
+        assert_eq!(alone(SYNCED_ALONE - 1, 0), Some(SYNCED_ALONE));
+        assert_eq!(alone(SYNCED_ALONE, 0), None);
+        assert_eq!(alone(1, SYNCED_ALONE), None);
+        assert_eq!(alone(0, 200), None);
+    }
+
+    #[test]
+    fn a_folder_comes_after_what_it_holds() {
+        let tree = tempfile::tempdir().expect("a folder");
+        fs::create_dir_all(tree.path().join("a/b")).expect("it is made");
+        fs::write(tree.path().join("a/b/file"), "x").expect("it is written");
+        std::os::unix::fs::symlink("/", tree.path().join("a/link")).expect("it is linked");
+        let mut found = Vec::new();
+        assert!(collect(tree.path(), &mut found).expect("it can be read"));
+        let names: Vec<_> = found.iter().filter_map(|path| path.strip_prefix(tree.path()).ok()?.to_str()).collect();
+        assert_eq!(names, ["a/b/file", "a/b", "a", ""]);
+    }
 }

@@ -29,7 +29,6 @@ pub(super) struct Layer<'a> {
 /// What came of it.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    pub(super) files: usize,
     /// Lines for [`in_words`].
     pub(super) conflicts: Vec<String>,
 }
@@ -46,7 +45,7 @@ pub(super) fn recipe(tree_name: &str, layers: &[Layer<'_>]) -> String {
 /// layer is gone.
 pub(super) fn merge(layers: &[Layer<'_>], target: &Path, limits: &PackageLimits) -> Result<Report, PackageError> {
     disk::make_folder(target).map_err(during("make the folder", target))?;
-    let mut merge = Merge { limits, bytes: 0, owners: HashMap::new(), lost: 0, report: Report::default() };
+    let mut merge = Merge { limits, bytes: 0, entries: 0, owners: HashMap::new(), lost: 0, report: Report::default() };
     for (number, layer) in layers.iter().enumerate() {
         if !layer.tree.is_dir() {
             return Err(PackageError::Missing { digest: layer.digest.clone() });
@@ -75,6 +74,8 @@ pub(super) fn in_words(line: &str, layers: &[Layer<'_>]) -> String {
 struct Merge<'a> {
     limits: &'a PackageLimits,
     bytes: u64,
+    /// Files, folders and links of the tree so far.
+    entries: usize,
     /// Which layer each entry is from, by its place.
     owners: HashMap<PathBuf, usize>,
     lost: usize,
@@ -106,6 +107,7 @@ impl Merge<'_> {
 
     /// What an earlier layer has in this place goes.
     fn replace(&mut self, number: usize, place: &Path, there: &Path, found: &Metadata) -> Result<(), PackageError> {
+        self.entries -= 1 + if found.is_dir() { count(there).map_err(during("read the folder", there))? } else { 0 };
         let removed = if found.is_dir() { fs::remove_dir_all(there) } else { fs::remove_file(there) };
         removed.map_err(during("replace", there))?;
         self.lost += 1;
@@ -118,6 +120,13 @@ impl Merge<'_> {
     }
 
     fn put(&mut self, source: &Path, there: &Path, about: &Metadata) -> Result<(), PackageError> {
+        self.entries += 1;
+        if self.entries > self.limits.merged_entries {
+            let most = self.limits.merged_entries;
+            return Err(fault::merged(&format!(
+                "they have more than {most} files and folders; leave out what is not needed"
+            )));
+        }
         if about.is_dir() {
             return disk::make_folder(there).map_err(during("make the folder", there));
         }
@@ -126,9 +135,17 @@ impl Merge<'_> {
             let most = self.limits.unpacked_bytes;
             return Err(fault::merged(&format!("they come to more than {most} bytes; leave out what is not needed")));
         }
-        self.report.files += 1;
         link(source, there, about).map_err(during("link", there))
     }
+}
+
+/// Entries below a folder.
+fn count(folder: &Path) -> io::Result<usize> {
+    fs::read_dir(folder)?.try_fold(0, |sum, entry| {
+        let entry = entry?;
+        let inside = if entry.file_type()?.is_dir() { count(&entry.path())? } else { 0 };
+        Ok(sum + 1 + inside)
+    })
 }
 
 /// A second name for a file or a link; a copy where the file system allows no more names, or where the file belongs to

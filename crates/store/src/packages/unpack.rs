@@ -17,7 +17,7 @@ use super::{PackageError, PackageLimits, disk};
 
 const CHUNK: usize = 64 << 10;
 
-/// Unpacks all entries; returns the number of files.
+/// Unpacks all entries.
 ///
 /// # Errors
 /// [`PackageError::Refused`], or what the file system said; the tree then holds a part and must go.
@@ -26,10 +26,9 @@ pub(super) fn unpack(
     packed: usize,
     tree: &Path,
     limits: &PackageLimits,
-) -> Result<usize, PackageError> {
+) -> Result<(), PackageError> {
     let steps = plan::plan(archive, limits)?;
     let mut meter = Meter { written: 0, packed: packed as u64, limits };
-    let mut files = 0;
     for step in &steps {
         let path = step.name.below(tree);
         let folder = if step.kind == Kind::Folder { Some(path.as_path()) } else { path.parent() };
@@ -40,7 +39,6 @@ pub(super) fn unpack(
             let mode = if executable { 0o755 } else { 0o644 };
             let mut file = disk::create_file(&path, mode).map_err(during("make", &path))?;
             copy(archive, step, &mut file, &path, &mut meter)?;
-            files += 1;
         }
     }
     for step in &steps {
@@ -49,7 +47,7 @@ pub(super) fn unpack(
             symlink(target, &path).map_err(during("make the link", &path))?;
         }
     }
-    Ok(files)
+    Ok(())
 }
 
 fn copy(

@@ -8,7 +8,7 @@ use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::rows::{bad, get, signed, unsigned};
 use super::transaction::Transaction;
-use super::{Sqlite, functions, keys};
+use super::{Sqlite, functions, identity};
 use crate::error::is_foreign;
 use crate::{DependencyPage, DependencyQuery, Error};
 
@@ -31,7 +31,7 @@ impl Sqlite {
     pub(crate) async fn add_dependency(&self, new: &Dependency) -> Result<Dependency, Error> {
         let failed = Error::during("store a dependency");
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
-        keys::add_owner(&mut change, &new.domain, &new.project).await?;
+        identity::add_owner(&mut change, &new.domain, &new.project).await?;
         let (row, dependency, version): (i64, String, u32) = sqlx::query_as(
             "INSERT INTO dependencies (dep_id, project, name, last_version) VALUES (?, ?, ?, 1)
              ON CONFLICT (project, name) DO UPDATE SET last_version = last_version + 1
@@ -87,23 +87,21 @@ impl Sqlite {
     }
 
     pub(crate) async fn dependencies(&self, query: &DependencyQuery) -> Result<DependencyPage, Error> {
-        let mut statement = QueryBuilder::new(SELECT);
-        statement.push(" WHERE n.project = ").push_bind(query.project.0.clone());
-        match &query.dependency {
-            Some(dependency) => statement.push(" AND n.dep_id = ").push_bind(dependency.clone()),
-            None => statement.push(
-                " AND d.version = (SELECT max(version) FROM dependency_versions WHERE dependency = d.dependency)",
-            ),
+        let failed = Error::during("list dependencies");
+        let mut view = Transaction::read(&self.readers).await.map_err(&failed)?;
+        let rows = page_query(query).build().fetch_all(&mut *view).await.map_err(&failed)?;
+        let dependencies = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let end = query.marker as usize + dependencies.len();
+        // A page that is not full ends the list; only a page in the middle needs the count.
+        let short = dependencies.len() < query.limit as usize && (query.marker == 0 || !dependencies.is_empty());
+        let total = if short {
+            end
+        } else {
+            let count: i64 = total_query(query).build_query_scalar().fetch_one(&mut *view).await.map_err(&failed)?;
+            usize::try_from(count).map_err(|error| bad("count", &error))?
         };
-        for (column, wanted) in [("n.name", &query.name), ("d.runtime", &query.runtime)] {
-            if let Some(wanted) = wanted {
-                statement.push(format!(" AND {column} = ")).push_bind(wanted.clone());
-            }
-        }
-        statement.push(" ORDER BY n.id, d.version");
-        let rows = statement.build().fetch_all(&self.readers).await.map_err(Error::during("list dependencies"))?;
-        let page = rows.iter().skip(query.marker as usize).take(query.limit as usize).map(read);
-        Ok(DependencyPage { dependencies: page.collect::<Result<_, _>>()?, total: rows.len() })
+        view.commit().await.map_err(&failed)?;
+        Ok(DependencyPage { dependencies, total })
     }
 
     pub(crate) async fn delete_dependency(
@@ -139,6 +137,37 @@ impl Sqlite {
         .map_err(&failed)?;
         change.commit().await.map_err(failed)?;
         Ok(size.is_some())
+    }
+}
+
+type Statement = QueryBuilder<sqlx::Sqlite>;
+
+pub(super) fn page_query(query: &DependencyQuery) -> Statement {
+    let mut statement = Statement::new(SELECT);
+    filter(&mut statement, query);
+    statement.push(" ORDER BY n.id, d.version LIMIT ").push_bind(query.limit);
+    statement.push(" OFFSET ").push_bind(query.marker);
+    statement
+}
+
+pub(super) fn total_query(query: &DependencyQuery) -> Statement {
+    let mut statement =
+        Statement::new("SELECT count(*) FROM dependency_versions d JOIN dependencies n ON n.id = d.dependency");
+    filter(&mut statement, query);
+    statement
+}
+
+fn filter(statement: &mut Statement, query: &DependencyQuery) {
+    statement.push(" WHERE n.project = ").push_bind(query.project.0.clone());
+    match &query.dependency {
+        Some(dependency) => statement.push(" AND n.dep_id = ").push_bind(dependency.clone()),
+        None => statement
+            .push(" AND d.version = (SELECT max(version) FROM dependency_versions WHERE dependency = d.dependency)"),
+    };
+    for (column, wanted) in [("n.name", &query.name), ("d.runtime", &query.runtime)] {
+        if let Some(wanted) = wanted {
+            statement.push(format!(" AND {column} = ")).push_bind(wanted.clone());
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use sqlx::{QueryBuilder, Row, SqliteConnection};
 use super::dependencies::{self, attached};
 use super::rows::{self, bound_columns, columns, placeholders};
 use super::transaction::Transaction;
-use super::{Sqlite, keys};
+use super::{Sqlite, identity};
 use crate::error::is_taken;
 use crate::{Error, FunctionPage, FunctionQuery, Usage};
 
@@ -49,7 +49,7 @@ impl Sqlite {
         let failed = Error::during("store a function");
         let key = &function.key;
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
-        keys::add_owner(&mut change, &function.domain, &key.project).await?;
+        identity::add_owner(&mut change, &function.domain, &key.project).await?;
         let id = sqlx::query("INSERT INTO functions (func_id, project, package, name) VALUES (?, ?, ?, ?)")
             .bind(&function.func_id)
             .bind(&key.project.0)
@@ -59,7 +59,7 @@ impl Sqlite {
             .await
             .map_err(|e| if is_taken(&e) { Error::Exists { key: key.clone() } } else { failed(e) })?
             .last_insert_rowid();
-        rows::bind(sqlx::query(INSERT_VERSION), function)?
+        rows::bind(sqlx::query(INSERT_VERSION), function, &self.secrets)?
             .bind(id)
             .bind(&function.version)
             .execute(&mut *change)
@@ -79,7 +79,7 @@ impl Sqlite {
             .fetch_optional(&self.readers)
             .await
             .map_err(Error::during("read a function"))?;
-        row.as_ref().map(rows::read).transpose()
+        row.as_ref().map(|row| rows::read(row, &self.secrets)).transpose()
     }
 
     /// Reads and counts in one transaction, so that both see the same functions.
@@ -87,7 +87,7 @@ impl Sqlite {
         let failed = Error::during("list functions");
         let mut view = Transaction::read(&self.readers).await.map_err(&failed)?;
         let found = page_query(query).build().fetch_all(&mut *view).await.map_err(&failed)?;
-        let functions = found.iter().map(rows::read).collect::<Result<Vec<_>, _>>()?;
+        let functions = found.iter().map(|row| rows::read(row, &self.secrets)).collect::<Result<Vec<_>, _>>()?;
         let end = query.marker.saturating_add(functions.len() as u64);
         // A page that is not full ends the list; only a page in the middle needs the count.
         let short = functions.len() < query.limit as usize && (query.marker == 0 || !functions.is_empty());
@@ -119,7 +119,7 @@ impl Sqlite {
             return Err(Error::Changed { key: key.clone(), expected, found });
         }
         let id: i64 = stored.try_get("id").map_err(&failed)?;
-        rows::bind(sqlx::query(UPDATE_VERSION), function)?
+        rows::bind(sqlx::query(UPDATE_VERSION), function, &self.secrets)?
             .bind(id)
             .bind(&function.version)
             .execute(&mut *change)
@@ -150,13 +150,20 @@ impl Sqlite {
     }
 
     pub(crate) async fn usage(&self, project: &ProjectId) -> Result<Usage, Error> {
-        let row = sqlx::query("SELECT functions, code_bytes FROM projects WHERE id = ?")
+        let row = sqlx::query(
+            "SELECT functions, code_bytes, (SELECT count(*) FROM dependency_versions d JOIN dependencies n ON n.id = d.dependency
+             WHERE n.project = p.id) AS dependencies FROM projects p WHERE id = ?",
+        )
             .bind(&project.0)
             .fetch_optional(&self.readers)
             .await
             .map_err(Error::during("read the usage of a project"))?;
         let Some(row) = row else { return Ok(Usage::default()) };
-        Ok(Usage { functions: rows::unsigned(&row, "functions")?, code_bytes: rows::unsigned(&row, "code_bytes")? })
+        Ok(Usage {
+            functions: rows::unsigned(&row, "functions")?,
+            code_bytes: rows::unsigned(&row, "code_bytes")?,
+            dependencies: rows::unsigned(&row, "dependencies")?,
+        })
     }
 
     /// The names of runtimes that this program does not know, in a database of a newer one, are left out.

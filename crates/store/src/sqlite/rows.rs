@@ -11,8 +11,8 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Decode, Row, Sqlite, Type};
 
-use super::{dependencies, image, mounts};
-use crate::Error;
+use super::{dependencies, image, mounts, seal};
+use crate::{Error, SecretBox};
 
 /// What [`read`] needs beside the dependencies, from `functions f`, `projects p` and `function_versions v`.
 macro_rules! columns {
@@ -46,13 +46,19 @@ pub(super) use placeholders;
 
 type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
 
-pub(super) fn bind<'q>(query: Statement<'q>, function: &'q FunctionVersion) -> Result<Statement<'q>, Error> {
+pub(super) fn bind<'q>(
+    query: Statement<'q>,
+    function: &'q FunctionVersion,
+    secrets: &SecretBox,
+) -> Result<Statement<'q>, Error> {
     let FunctionVersion { spec, code, .. } = function;
     let hook =
         |hook: &'q Option<HookSpec>| (hook.as_ref().map(|h| h.handler.as_str()), hook.as_ref().map(|h| h.timeout_s));
     let (initializer, initializer_timeout) = hook(&spec.initializer);
     let (pre_stop, pre_stop_timeout) = hook(&spec.pre_stop);
-    let secrets = spec.encrypted_user_data.iter().map(|(name, value)| (name.as_str(), value.reveal()));
+    let variables = spec.encrypted_user_data.iter().map(|(name, value)| (name.as_str(), value.reveal()));
+    let variables = json("encrypted_user_data", variables)?;
+    let sealed = secrets.seal(&seal::variables_purpose(&function.func_id), variables.as_bytes());
     Ok(query
         .bind(spec.runtime.name())
         .bind(&spec.handler)
@@ -64,7 +70,7 @@ pub(super) fn bind<'q>(query: Statement<'q>, function: &'q FunctionVersion) -> R
         .bind(pre_stop)
         .bind(pre_stop_timeout)
         .bind(json("user_data", spec.user_data.iter().map(|(name, value)| (name.as_str(), value.as_str())))?)
-        .bind(json("encrypted_user_data", secrets)?)
+        .bind(sealed.map_err(|source| Error::Seal { source })?)
         .bind(spec.strategy.concurrency)
         .bind(spec.strategy.concurrent_num)
         .bind(&spec.description)
@@ -90,7 +96,7 @@ fn json<'a>(column: &'static str, pairs: impl Iterator<Item = (&'a str, &'a str)
     serde_json::to_string(&pairs.collect::<BTreeMap<_, _>>()).map_err(|e| bad(column, &e))
 }
 
-pub(super) fn read(row: &SqliteRow) -> Result<FunctionVersion, Error> {
+pub(super) fn read(row: &SqliteRow, secrets: &SecretBox) -> Result<FunctionVersion, Error> {
     let key = FunctionKey {
         project: ProjectId(get(row, "project")?),
         package: get(row, "package")?,
@@ -101,6 +107,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<FunctionVersion, Error> {
         return Err(Error::UnknownRuntime { key, runtime: runtime_name });
     };
     let domain = DomainId(get(row, "domain")?);
+    let func_id: String = get(row, "func_id")?;
     Ok(FunctionVersion {
         dependencies: dependencies::read_attached(row, &key.project, &domain)?,
         merged: get::<Option<String>>(row, "merged_digest")?.map(Digest),
@@ -108,16 +115,15 @@ pub(super) fn read(row: &SqliteRow) -> Result<FunctionVersion, Error> {
         key,
         domain,
         version: get(row, "version")?,
-        func_id: get(row, "func_id")?,
-        spec: spec(row, runtime)?,
+        spec: spec(row, runtime, variables(row, &func_id, secrets)?)?,
+        func_id,
         code: code(row)?,
         revision: unsigned(row, "revision")?,
         last_modified: Timestamp::from_microsecond(get(row, "last_modified")?).map_err(|e| bad("last_modified", &e))?,
     })
 }
 
-fn spec(row: &SqliteRow, runtime: Runtime) -> Result<FunctionSpec, Error> {
-    let secrets = texts(row, "encrypted_user_data")?;
+fn spec(row: &SqliteRow, runtime: Runtime, secrets: BTreeMap<String, Secret>) -> Result<FunctionSpec, Error> {
     Ok(FunctionSpec {
         runtime,
         handler: get(row, "handler")?,
@@ -127,7 +133,7 @@ fn spec(row: &SqliteRow, runtime: Runtime) -> Result<FunctionSpec, Error> {
         initializer: hook(row, "initializer_handler", "initializer_timeout_s")?,
         pre_stop: hook(row, "pre_stop_handler", "pre_stop_timeout_s")?,
         user_data: texts(row, "user_data")?,
-        encrypted_user_data: secrets.into_iter().map(|(name, value)| (name, Secret::new(value))).collect(),
+        encrypted_user_data: secrets,
         strategy: Strategy { concurrency: get(row, "concurrency")?, concurrent_num: get(row, "concurrent_num")? },
         description: get(row, "description")?,
         dynamic_memory: get(row, "dynamic_memory")?,
@@ -153,6 +159,16 @@ fn code(row: &SqliteRow) -> Result<CodePackage, Error> {
         size: unsigned(row, "code_size")?,
         digest: Digest(get(row, "code_digest")?),
     })
+}
+
+/// Variables that lie in the box. One that does not open was moved here from another function, or changed by hand.
+fn variables(row: &SqliteRow, func_id: &str, secrets: &SecretBox) -> Result<BTreeMap<String, Secret>, Error> {
+    let column = "encrypted_user_data";
+    let text = secrets.open_text(&seal::variables_purpose(func_id), &get::<String>(row, column)?);
+    let text = text.ok_or_else(|| bad(column, &"the key of this data folder does not open it"))?;
+    let texts: BTreeMap<String, String> =
+        serde_json::from_str(&text).map_err(|_| bad(column, &"not a JSON object of texts"))?;
+    Ok(texts.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
 }
 
 /// The parser's own text may quote the value, which may be a secret; the column's name says enough.

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use fungraph_model::{FunctionVersion, ProjectId, Qualifier, Reservation, sample};
+use fungraph_model::{FunctionVersion, ProjectId, Qualifier, Reservation, Role, sample};
 use sqlx::Row;
 use tempfile::TempDir;
 
@@ -41,9 +41,9 @@ async fn the_database_is_private() {
         assert_eq!(mode & 0o777, 0o600, "{:?}", entry.file_name());
         files += 1;
     }
-    assert_eq!(files, 3, "database, log and index of the log");
+    assert_eq!(files, 4, "database, log, index of the log, and the key");
     sqlite.close().await;
-    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1, "closing leaves one file");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 2, "closing leaves database and key");
 }
 
 #[tokio::test]
@@ -73,12 +73,108 @@ async fn a_newer_database_is_refused_with_a_text() {
     assert!(error.to_string().contains("start the version that made it"), "{error}");
 }
 
+/// From schema 6 back to what was before it, with secrets in the open.
+const UNDO_IDENTITY: [&str; 14] = [
+    "DROP TABLE seal",
+    "DROP TABLE revoked_tokens",
+    "DROP TABLE access_keys",
+    "DROP TABLE grants",
+    "DROP TABLE users",
+    "DROP INDEX projects_by_name",
+    "ALTER TABLE projects DROP COLUMN name",
+    "ALTER TABLE projects DROP COLUMN created",
+    "ALTER TABLE domains DROP COLUMN name",
+    "CREATE TABLE access_keys (access TEXT NOT NULL PRIMARY KEY, secret TEXT NOT NULL,
+         domain TEXT NOT NULL REFERENCES domains (id)) STRICT, WITHOUT ROWID",
+    "CREATE TABLE access_key_projects (access TEXT NOT NULL REFERENCES access_keys (access) ON DELETE CASCADE,
+         position INTEGER NOT NULL, project TEXT NOT NULL REFERENCES projects (id), PRIMARY KEY (access, position))
+         STRICT, WITHOUT ROWID",
+    "INSERT INTO access_keys SELECT 'AK1', 'SecretOfBefore', id FROM domains",
+    "INSERT INTO access_key_projects SELECT 'AK1', 0, id FROM projects",
+    "UPDATE function_versions SET encrypted_user_data = '{\"s\":\"VariableOfBefore\"}'",
+];
+
+#[tokio::test]
+async fn a_database_from_before_users_gets_an_administrator_and_its_secrets_are_sealed() {
+    let (folder, sqlite) = fresh().await;
+    let old = function("f", String::new());
+    sqlite.create_function(&old).await.expect("creates");
+    for statement in UNDO_IDENTITY {
+        execute(&sqlite, statement).await;
+    }
+    execute(&sqlite, "DELETE FROM _sqlx_migrations WHERE version = 6").await;
+    sqlite.close().await;
+    std::fs::remove_file(folder.path().join("secrets.key")).expect("there was none before");
+
+    for start in ["the first", "the next"] {
+        let sqlite = open(folder.path()).await.expect("is brought up to date");
+        let register = sqlite.register().await.expect("reads");
+        let [user] = register.users.as_slice() else { panic!("{start}: {:?}", register.users) };
+        let [key] = register.keys.as_slice() else { panic!("{start}: {:?}", register.keys) };
+        assert_eq!((key.access.as_str(), key.secret.reveal(), key.enabled), ("AK1", "SecretOfBefore", true), "{start}");
+        assert_eq!((&key.user, &user.domain, user.name.as_str()), (&user.id, &old.domain, "administrator"), "{start}");
+        let [grant] = register.grants.as_slice() else { panic!("{start}: {:?}", register.grants) };
+        assert_eq!((&grant.user, &grant.project, grant.role), (&user.id, &None, Role::Admin), "{start}");
+        assert_eq!(register.projects[0].name, None, "{start}: it goes by the region");
+        let found = sqlite.function(&old.key).await.expect("reads").expect("is there");
+        assert_eq!(found.spec.encrypted_user_data["s"].reveal(), "VariableOfBefore", "{start}");
+        let bytes = [FILE, "fungraph.db-wal"].map(|file| std::fs::read(folder.path().join(file)).expect("reads"));
+        let bytes = String::from_utf8_lossy(&bytes.concat()).into_owned();
+        assert!(bytes.contains("index.handler"), "{start}: what is no secret can be found");
+        assert!(!bytes.contains("OfBefore"), "{start}: a secret is in the files");
+        sqlite.close().await;
+    }
+}
+
+#[tokio::test]
+async fn without_its_key_a_database_is_refused_and_no_new_key_is_made() {
+    let (folder, sqlite) = fresh().await;
+    sqlite.close().await;
+    let key = folder.path().join("secrets.key");
+    let right = std::fs::read(&key).expect("is there");
+    std::fs::remove_file(&key).expect("removes");
+    let error = open(folder.path()).await.expect_err("must be refused");
+    assert!(matches!(error, Error::KeyLost { .. }) && error.to_string().contains("put the file back"), "{error}");
+    assert!(!key.exists(), "a new key would make the loss final");
+    std::fs::write(&key, "0".repeat(64)).expect("writes");
+    let error = open(folder.path()).await.expect_err("must be refused");
+    assert!(matches!(error, Error::KeyDiffers { .. }), "{error}");
+    std::fs::write(&key, "a word").expect("writes");
+    let error = open(folder.path()).await.expect_err("must be refused");
+    assert!(matches!(error, Error::KeyFile { .. }), "{error}");
+    std::fs::write(&key, right).expect("writes");
+    open(folder.path()).await.expect("is the right one again").close().await;
+}
+
+#[tokio::test]
+async fn sealed_secrets_cannot_be_moved_to_another_row() {
+    let (_folder, sqlite) = fresh().await;
+    let (one, two) = (function("one", String::new()), function("two", String::new()));
+    for function in [&one, &two] {
+        sqlite.create_function(function).await.expect("creates");
+    }
+    execute(
+        &sqlite,
+        "UPDATE function_versions SET encrypted_user_data = (SELECT encrypted_user_data FROM function_versions
+         WHERE function = (SELECT id FROM functions WHERE name = 'one'))",
+    )
+    .await;
+    assert!(sqlite.function(&one.key).await.is_ok());
+    let moved = sqlite.function(&two.key).await;
+    assert!(matches!(moved, Err(Error::BadRow { column: "encrypted_user_data", .. })), "{moved:?}");
+    execute(&sqlite, "UPDATE function_versions SET encrypted_user_data = '{\"s\":\"in the open\"}'").await;
+    assert!(sqlite.function(&one.key).await.is_err(), "what is not sealed is not taken");
+}
+
 #[tokio::test]
 async fn functions_of_a_database_from_before_dependencies_have_none() {
     let (folder, sqlite) = fresh().await;
     let old = function("f", "from before".to_owned());
     sqlite.create_function(&old).await.expect("creates");
     // Back to schema 2: a migration that is added later is undone here too.
+    for statement in UNDO_IDENTITY {
+        execute(&sqlite, statement).await;
+    }
     for statement in [
         "DROP TABLE triggers",
         "DROP TABLE function_dependencies",
@@ -205,6 +301,22 @@ async fn every_query_uses_an_index() {
             let sql = statement.sql().as_str().to_owned();
             let parameters = sql.matches('?').count();
             check(&explain(sql, parameters).await, index);
+        }
+    }
+    for (dependency, index) in [(None, "dependencies"), (Some("x".to_owned()), "sqlite_autoindex_dependencies_1")] {
+        let query = crate::DependencyQuery {
+            project: ProjectId("p".into()),
+            dependency,
+            name: None,
+            runtime: None,
+            marker: 0,
+            limit: 1,
+        };
+        for statement in [super::dependencies::page_query(&query), super::dependencies::total_query(&query)] {
+            let sql = statement.sql().as_str().to_owned();
+            let parameters = sql.matches('?').count();
+            let plan = explain(sql, parameters).await;
+            assert!(plan.contains(index) && !plan.contains("SCAN"), "{plan}");
         }
     }
     for of in [TriggersOf::Function(sample::function("f").key), TriggersOf::Project(ProjectId("p".into()))] {

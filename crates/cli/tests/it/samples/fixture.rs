@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::{FOLDERS, go, java};
+use super::{FOLDERS, csharp, go, java};
 use crate::harness::repository;
 use crate::raw::base64;
 
@@ -24,7 +24,7 @@ const KEYS: [&str; 22] = [
     "initializer_handler",
     "initializer_timeout",
     "code_type",
-    // For people; what it asks for is done in `go.rs` and `java.rs`.
+    // For people; what it asks for is done in `csharp.rs`, `go.rs` and `java.rs`.
     "build",
     "files",
     "dependencies",
@@ -50,6 +50,8 @@ pub(super) struct Fixture {
     pub(super) json: Value,
     /// Compiled once for all runtimes.
     jar: OnceLock<Vec<u8>>,
+    /// The same of C#, with what lies beside it.
+    assemblies: OnceLock<Vec<(String, Vec<u8>)>>,
 }
 
 /// One call of it.
@@ -77,7 +79,7 @@ impl Fixture {
         let folder = places.into_iter().find(|folder| folder.exists()).expect("it was listed");
         let text = fs::read(folder.join("fixture.json")).expect("the sample has a fixture");
         let json: Value = serde_json::from_slice(&text).expect("a fixture is JSON");
-        Self { name: name.to_owned(), folder, json, jar: OnceLock::new() }
+        Self { name: name.to_owned(), folder, json, jar: OnceLock::new(), assemblies: OnceLock::new() }
     }
 
     /// The runtime, and the others that must behave the same.
@@ -162,9 +164,10 @@ impl Fixture {
             });
         }
         let sources = self.folder.join("src");
-        let is_java = self.json["runtime"].as_str().is_some_and(|runtime| runtime.starts_with("Java"));
-        let jar = is_java.then(|| self.jar.get_or_init(|| java::jar(&sources)));
-        files.retain(|file| !is_java || !file.starts_with(&sources));
+        let is = |stem: &str| self.json["runtime"].as_str().is_some_and(|runtime| runtime.starts_with(stem));
+        let jar = is("Java").then(|| self.jar.get_or_init(|| java::jar(&sources)));
+        let assemblies = is("C#").then(|| self.assemblies.get_or_init(|| csharp::package(&self.name, &sources)));
+        files.retain(|file| !(is("Java") || is("C#")) || !file.starts_with(&sources));
         match self.json["code_type"].as_str() {
             Some("jar") => jar.expect("jars are Java's").clone(),
             Some("inline") => {
@@ -175,6 +178,12 @@ impl Fixture {
                 let mut members = members(&self.folder, &files);
                 let handler = || self.json["handler"].as_str().expect("a sample has a handler").to_owned();
                 members.extend(go::build(&self.name, &self.folder).map(|program| Member::read(handler(), &program)));
+                let assemblies = assemblies.into_iter().flatten();
+                members.extend(assemblies.map(|(name, bytes)| Member {
+                    name: name.clone(),
+                    mode: 0o644,
+                    bytes: bytes.clone(),
+                }));
                 members.extend(jar.map(|jar| Member {
                     name: "lib/function.jar".to_owned(),
                     mode: 0o644,

@@ -24,7 +24,7 @@ pub(crate) fn interpreters(server: &Server) -> BTreeSet<u32> {
 fn is_interpreter(process: u32) -> bool {
     let program = fs::read_link(format!("/proc/{process}/exe")).unwrap_or_default();
     let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    ["python", "node", "java", "php", "bootstrap-native"].iter().any(|stem| name.starts_with(stem))
+    ["python", "node", "java", "php", "dotnet", "bootstrap-native"].iter().any(|stem| name.starts_with(stem))
 }
 
 /// Whether any process on this host was started with these words.

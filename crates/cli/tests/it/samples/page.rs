@@ -36,6 +36,7 @@ fn title(prefix: &str) -> String {
         "py-" => "Python".to_owned(),
         "js-" => "Node.js".to_owned(),
         "php-" => "PHP".to_owned(),
+        "csharp-" => "C#".to_owned(),
         other => {
             let mut letters = other.trim_end_matches('-').chars();
             letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()

@@ -95,6 +95,19 @@ impl Tree {
         }
     }
 
+    /// A folder of .NET as its script leaves it; without an SDK there is no compiler.
+    pub(super) fn dotnet(&self, home: &str, versions: &[&str], sdk: bool) {
+        let home = self.path(home);
+        self.elf_at(&home.join("dotnet"), Elf::Hangs);
+        for version in versions {
+            write(&home.join("host/fxr").join(version).join("libhostfxr.so"), "");
+            write(&home.join("shared/Microsoft.NETCore.App").join(version).join("System.Runtime.dll"), "");
+        }
+        if sdk {
+            write(&home.join("sdk/8.0.404/Roslyn/bincore/csc.dll"), "");
+        }
+    }
+
     /// An installation of PHP as `make install` leaves it.
     pub(super) fn php(&self, prefix: &str, (major, minor, patch): Version) {
         let prefix = self.path(prefix);

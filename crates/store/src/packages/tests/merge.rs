@@ -183,3 +183,22 @@ async fn merged_folder_goes_when_nobody_uses_it_and_takes_nothing_along() {
     let again = place.packages.merge(&code, &[over]).await.expect("merges again");
     assert_eq!(read(tree(&place, &code, &again).join("b.py")), "over");
 }
+
+#[tokio::test]
+async fn a_whole_of_too_many_entries_is_refused_and_what_gave_way_does_not_count() {
+    let place = Place::with(PackageLimits { merged_entries: 6, ..PackageLimits::default() });
+    let code = place
+        .put(CodeType::Zip, "", zip_of(&[("index.py", "own"), ("a/one", ""), ("a/two", "")]))
+        .await
+        .expect("is taken");
+    // Four entries until now: the same names again add none, and a file where the folder is takes two away.
+    let same = dependency(&place, "same", zip_of(&[("a/one", "x"), ("a/two", "x")])).await;
+    let file = dependency(&place, "file", zip_of(&[("a", "x")])).await;
+    let more = dependency(&place, "more", zip_of(&[("b", ""), ("c", ""), ("d", ""), ("e", "")])).await;
+    place.packages.merge(&code, &[same.clone()]).await.expect("four entries");
+    place.packages.merge(&code, &[same.clone(), file, more.clone()]).await.expect("six entries");
+    let refused = place.packages.merge(&code, &[same, more]).await.expect_err("eight entries");
+    let PackageError::Refused(fault) = refused else { panic!("{refused}") };
+    assert_eq!(fault.code, ErrorCode::BadDependency);
+    assert!(fault.message.contains("more than 6 files and folders"), "{}", fault.message);
+}

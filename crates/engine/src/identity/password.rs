@@ -1,0 +1,146 @@
+//! Passwords: argon2id, computed beside the server's own threads and few at once, since each takes 19 MB and a good part of a
+//! processor on purpose.
+
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Instant;
+
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
+use fungraph_model::{ErrorCode, Fault, Secret};
+use tokio::sync::Semaphore;
+
+use super::throttle::Throttle;
+use crate::Error;
+
+/// Hashes computed at once.
+const AT_ONCE: usize = 2;
+/// Hashes computed or waited for.
+const IN_LINE: usize = 32;
+/// Characters of a password that is set.
+const LEAST: usize = 8;
+/// Bytes of a password; argon2 would take any number, and so be made to work for it.
+const MOST: usize = 256;
+
+#[derive(Debug)]
+pub(super) struct Passwords {
+    line: Semaphore,
+    turns: Semaphore,
+    throttle: Mutex<Throttle>,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self { line: Semaphore::new(IN_LINE), turns: Semaphore::new(AT_ONCE), throttle: Mutex::default() }
+    }
+}
+
+impl Passwords {
+    /// Hashes a password that somebody is to have.
+    pub(super) async fn hash(&self, password: Secret) -> Result<Secret, Error> {
+        check(&password)?;
+        let hashed = self.compute(move || {
+            let hash = Argon2::default().hash_password(password.reveal().as_bytes());
+            hash.map(|hash| Secret::new(hash.to_string()))
+        });
+        hashed.await?.map_err(|source| Error::internal("hash a password", source))
+    }
+
+    /// Whether `password` is the one behind `hash`. `user` is who is tried, there or not; somebody who is not there takes as long.
+    pub(super) async fn verify(&self, user: &str, hash: Option<Secret>, password: Secret) -> Result<bool, Error> {
+        if password.reveal().len() > MOST {
+            return Ok(false);
+        }
+        let taken = self.throttle.lock().unwrap_or_else(PoisonError::into_inner).take(user, Instant::now());
+        taken.map_err(|wait| {
+            let seconds = wait.as_secs() + 1;
+            Fault::new(
+                ErrorCode::TooManyRequests,
+                format!("Too many wrong passwords for this user: the next try counts in {seconds} s"),
+            )
+        })?;
+        let is_right = self.compute(move || {
+            let known = hash.as_ref().map_or_else(|| nobodys().reveal(), Secret::reveal);
+            let is_right = PasswordHash::new(known)
+                .is_ok_and(|known| Argon2::default().verify_password(password.reveal().as_bytes(), &known).is_ok());
+            is_right && hash.is_some()
+        });
+        let is_right = is_right.await?;
+        if is_right {
+            self.throttle.lock().unwrap_or_else(PoisonError::into_inner).forgive(user);
+        }
+        Ok(is_right)
+    }
+
+    async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+        let _place = self.line.try_acquire().map_err(|_| {
+            Fault::new(
+                ErrorCode::TooManyRequests,
+                "Too many passwords are being checked: send the request again in a moment",
+            )
+        })?;
+        let _turn = self.turns.acquire().await.map_err(|source| Error::internal("wait for a turn", source))?;
+        tokio::task::spawn_blocking(work).await.map_err(|source| Error::internal("check a password", source))
+    }
+}
+
+fn check(password: &Secret) -> Result<(), Fault> {
+    let (chars, bytes) = (password.reveal().chars().count(), password.reveal().len());
+    if chars < LEAST || bytes > MOST {
+        let message = format!("A password has {LEAST} characters or more, and at most {MOST} bytes");
+        return Err(Fault::new(ErrorCode::BadParameter, message));
+    }
+    Ok(())
+}
+
+/// The hash of nobody's password, for users who are not there or have none.
+fn nobodys() -> &'static Secret {
+    static HASH: LazyLock<Secret> = LazyLock::new(|| {
+        let hash = Argon2::default().hash_password(b"the password of nobody");
+        Secret::new(hash.map(|hash| hash.to_string()).unwrap_or_default())
+    });
+    &HASH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    #[tokio::test]
+    async fn only_the_password_itself_is_right() {
+        let passwords = Passwords::default();
+        let hash = passwords.hash(secret("correct horse")).await.expect("hashes");
+        assert!(hash.reveal().starts_with("$argon2id$"), "{}", hash.reveal());
+        for (hash, password, expected) in [
+            (Some(&hash), "correct horse", true),
+            (Some(&hash), "Correct horse", false),
+            (Some(&hash), "", false),
+            (Some(&hash), &"x".repeat(300), false),
+            (None, "the password of nobody", false),
+        ] {
+            let found = passwords.verify("ada", hash.cloned(), secret(password)).await.expect("computes");
+            assert_eq!(found, expected, "{password}");
+        }
+        for short in ["", "1234567", &"x".repeat(257)] {
+            assert!(passwords.hash(secret(short)).await.is_err(), "{short}");
+        }
+    }
+
+    #[tokio::test]
+    async fn wrong_passwords_are_counted_and_right_ones_forgive() {
+        let passwords = Passwords::default();
+        let hash = passwords.hash(secret("correct horse")).await.expect("hashes");
+        let mut tries = Vec::new();
+        for password in ["wrong", "correct horse"].into_iter().chain(["wrong"; 11]) {
+            tries.push(passwords.verify("ada", Some(hash.clone()), secret(password)).await);
+        }
+        let last = tries.pop().expect("a try");
+        assert_eq!(last.expect_err("one too many").fault().code, ErrorCode::TooManyRequests);
+        assert_eq!(tries.iter().filter(|found| matches!(found, Ok(false))).count(), 11);
+        let right = passwords.verify("ada", Some(hash), secret("correct horse")).await;
+        assert!(right.is_err(), "the right one waits too, else the wait would tell");
+    }
+}
