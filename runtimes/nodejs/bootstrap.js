@@ -15,6 +15,7 @@ const LOAD = 1;
 const INITIALIZE = 2;
 const INVOKE = 3;
 const STOP = 4;
+const INVOKE_AS = 5;
 const HELLO = 65;
 const LOADED = 66;
 const INITIALIZED = 67;
@@ -662,8 +663,9 @@ function initializerParameters(found) {
 
 // --- calls -----------------------------------------------------------------------------------------------------------
 
-function invoke(call, requestID, text) {
+function invoke(call, requestID, text, alias = order.alias) {
   const context = new Context(call, requestID, uptime(), order.timeout_ms);
+  context.alias = alias;
   active.set(call, context);
   let event;
   try {
@@ -854,6 +856,11 @@ function deal(bytes, start, length, call, kind) {
   if (kind === INVOKE) {
     const requestID = bytes.latin1Slice(start, start + REQUEST_ID);
     invoke(call, requestID, bytes.utf8Slice(start + REQUEST_ID, start + length));
+  } else if (kind === INVOKE_AS) {
+    const requestID = bytes.latin1Slice(start, start + REQUEST_ID);
+    const alias = start + REQUEST_ID + 1;
+    const event = alias + bytes[alias - 1];
+    invoke(call, requestID, bytes.utf8Slice(event, start + length), bytes.latin1Slice(alias, event));
   } else if (kind === LOAD) {
     load(call, bytes.toString('utf8', start, start + length));
   } else if (kind === INITIALIZE) {

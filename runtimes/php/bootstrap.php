@@ -17,6 +17,7 @@ const LOAD = 1;
 const INITIALIZE = 2;
 const INVOKE = 3;
 const STOP = 4;
+const INVOKE_AS = 5;
 const HELLO = 65;
 const LOADED = 66;
 const INITIALIZED = 67;
@@ -815,6 +816,12 @@ final class Instance
             try {
                 if ($kind === INVOKE) {
                     self::invoke($call, $payload);
+                } elseif ($kind === INVOKE_AS) {
+                    $start = REQUEST_ID + 1;
+                    $alias = substr($payload, $start, ord($payload[REQUEST_ID]));
+                    $event = substr($payload, $start + strlen($alias));
+                    self::invoke($call, substr($payload, 0, REQUEST_ID) . $event, $alias);
+                    unset($alias, $event);
                 } else {
                     self::obey($call, $kind, $payload);
                 }
@@ -838,7 +845,7 @@ final class Instance
         }
     }
 
-    private static function invoke($call, $payload)
+    private static function invoke($call, $payload, $alias = null)
     {
         $arrived = now();
         self::$call = $call;
@@ -849,7 +856,9 @@ final class Instance
             self::fail($event);
             return;
         }
-        $context = new Context(self::$order, $call, substr($payload, 0, REQUEST_ID), $arrived, self::$order['timeout_ms']);
+        // An array is copied when it is written to, and hardly a call comes by an alias.
+        $order = $alias === null ? self::$order : ['alias' => $alias] + self::$order;
+        $context = new Context($order, $call, substr($payload, 0, REQUEST_ID), $arrived, $order['timeout_ms']);
         $handler = self::$entries['handler']->function;
         try {
             $value = $handler($event, $context);

@@ -15,7 +15,7 @@ from _thread import RLock, _local
 
 SOCKET = 3
 PROTOCOL = 1
-LOAD, INITIALIZE, INVOKE, STOP = 1, 2, 3, 4
+LOAD, INITIALIZE, INVOKE, STOP, INVOKE_AS = 1, 2, 3, 4, 5
 HELLO, LOADED, INITIALIZED, RESULT, FAILED, LOG, STOPPED = 65, 66, 67, 68, 69, 70, 71
 NOTHING, TEXT, JSON = 0, 1, 2
 # Form of a FAILED after which the process ends.
@@ -103,6 +103,13 @@ class Wire:
     def _send_rest(view):
         while view:
             view = view[os.write(SOCKET, view):]
+
+
+def without_alias(payload):
+    """The payload of INVOKE_AS as alias and payload of INVOKE."""
+    start = REQUEST_ID + 1
+    end = start + payload[REQUEST_ID]
+    return payload[start:end].decode(), payload[:REQUEST_ID] + payload[end:]
 
 
 def in_forked_child():
@@ -872,7 +879,7 @@ def invoker(function, running):
     stdout, stderr = function.stdout, function.stderr
     encode = make_encoder()
 
-    def invoke(call, payload):
+    def invoke(call, payload, alias=None):
         nonlocal encode
         arrived = monotonic()
         try:
@@ -881,6 +888,8 @@ def invoker(function, running):
             function.fail(call, not_an_event(error))
             return
         context = running.context = Context(call, text[:REQUEST_ID], arrived)
+        if alias is not None:
+            context._alias = alias
         try:
             event = event_of(text)
         except Failure as failure:
@@ -966,6 +975,9 @@ def serve_one_by_one(function):
                 call, kind, payload = frame()
                 if kind == INVOKE:
                     invoke(call, payload)
+                elif kind == INVOKE_AS:
+                    alias, payload = without_alias(payload)
+                    invoke(call, payload, alias)
                 else:
                     obey(function, running, call, kind, payload)
         except BaseException as error:
@@ -1026,13 +1038,17 @@ def serve_in_threads(function):
     started = 0
     while True:
         call, kind, payload = function.wire.frame()
-        if kind != INVOKE:
+        order = call, payload
+        if kind == INVOKE_AS:
+            alias, payload = without_alias(payload)
+            order = call, payload, alias
+        elif kind != INVOKE:
             obey(function, running, call, kind, payload)
             continue
         if started < function.loaded.at_once:
             started += 1
             threading.Thread(target=work, name="call-%d" % started, daemon=True).start()
-        orders.put((call, payload))
+        orders.put(order)
 
 
 # --- several at once, as tasks --------------------------------------------------------------------------------------
@@ -1094,8 +1110,14 @@ def serve_in_tasks(function):
     tasks = set()
 
     def begin(call, kind, payload):
-        task = loop.create_task(invoke_in_task(function, running, call, payload) if kind == INVOKE
-                                else obey_in_task(function, running, call, kind, payload))
+        if kind == INVOKE:
+            order = invoke_in_task(function, running, call, payload)
+        elif kind == INVOKE_AS:
+            alias, payload = without_alias(payload)
+            order = invoke_in_task(function, running, call, payload, alias)
+        else:
+            order = obey_in_task(function, running, call, kind, payload)
+        task = loop.create_task(order)
         # The loop itself keeps only weak references.
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -1115,7 +1137,7 @@ def serve_in_tasks(function):
             os._exit(1)
 
 
-async def invoke_in_task(function, running, call, payload):
+async def invoke_in_task(function, running, call, payload, alias=None):
     arrived = monotonic()
     try:
         text = payload.decode()
@@ -1123,6 +1145,8 @@ async def invoke_in_task(function, running, call, payload):
         function.fail(call, not_an_event(error))
         return
     context = Context(call, text[:REQUEST_ID], arrived)
+    if alias is not None:
+        context._alias = alias
     running.begin(context)
     try:
         event = event_of(text)

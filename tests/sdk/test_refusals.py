@@ -7,8 +7,8 @@ from huaweicloudsdkfunctiongraph.v2 import (
     FuncCode,
     InvokeFunctionRequest,
     ListFunctionsRequest,
-    ListFunctionVersionsRequest,
-    ListQuotasRequest,
+    ListWorkflowRequest,
+    ShowFuncSnapshotStateRequest,
     ShowFunctionConfigRequest,
 )
 
@@ -66,6 +66,6 @@ class Refusals(Scenario):
 
     def test_an_operation_that_is_not_built_says_so(self):
         urn = self.create("plain", CODE).func_urn
-        versions = ListFunctionVersionsRequest(function_urn=urn)
-        self.refused(501, "FSS.0426", lambda: self.client.list_function_versions(versions), "ListFunctionVersions")
-        self.refused(501, "FSS.0426", lambda: self.client.list_quotas(ListQuotasRequest()), "ListQuotas")
+        snapshot = ShowFuncSnapshotStateRequest(function_urn=urn, action="state")
+        self.refused(501, "FSS.0426", lambda: self.client.show_func_snapshot_state(snapshot), "ShowFuncSnapshotState")
+        self.refused(501, "FSS.0426", lambda: self.client.list_workflow(ListWorkflowRequest()), "ListWorkflow")

@@ -58,6 +58,13 @@ const TOP_HELP: &str = "\
 q ends it. Where the server is comes from --data-dir/credentials.json, or from FUNGRAPH_ENDPOINT, HUAWEICLOUD_SDK_AK,
 HUAWEICLOUD_SDK_SK and HUAWEICLOUD_SDK_PROJECT_ID. Prometheus finds the same numbers at /metrics.";
 
+const TRIGGERS_HELP: &str = "\
+Where the server is comes from --data-dir/credentials.json, or from FUNGRAPH_ENDPOINT, HUAWEICLOUD_SDK_AK,
+HUAWEICLOUD_SDK_SK and HUAWEICLOUD_SDK_PROJECT_ID.
+
+Example:
+  fungraph triggers hello";
+
 /// What was asked for.
 #[derive(Debug, Parser)]
 #[command(
@@ -90,6 +97,9 @@ pub(crate) enum Command {
     /// Show what a server is doing, live: instances, calls, times, the functions with most to do
     #[command(after_help = TOP_HELP)]
     Top(TopArgs),
+    /// List the triggers of a function, and when its timers fire next
+    #[command(after_help = TRIGGERS_HELP)]
+    Triggers(TriggersArgs),
     /// Show what this host can give: walls, interpreters, data folder, port
     Doctor(DoctorArgs),
     /// List the runtimes of the service: what runs each on this host, and what to install for the rest
@@ -145,7 +155,7 @@ pub(crate) enum Switch {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct InvokeArgs {
-    /// A folder with code, or the name or URN of a function
+    /// A folder with code, or the name or URN of a function, with :VERSION or :!ALIAS behind it or not
     #[arg(value_name = "TARGET")]
     pub(crate) target: String,
     /// The event: JSON, @FILE, or - for standard input
@@ -175,7 +185,7 @@ pub(crate) struct InvokeArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogsArgs {
-    /// Name of the function, or package:name, or its URN
+    /// Name of the function, or package:name, or its URN; with :VERSION behind it, only that version
     #[arg(value_name = "NAME")]
     pub(crate) function: String,
     /// Only the call with this id (X-Cff-Request-Id of its answer)
@@ -208,6 +218,18 @@ pub(crate) struct TopArgs {
     /// Print one table of everything since the server's start, and end; so it is without a terminal
     #[arg(long)]
     pub(crate) once: bool,
+    #[command(flatten)]
+    pub(crate) locate: Locate,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TriggersArgs {
+    /// Name of the function, or package:name, or its URN
+    #[arg(value_name = "NAME")]
+    pub(crate) function: String,
+    /// Print the server's answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) locate: Locate,
 }

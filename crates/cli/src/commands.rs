@@ -7,4 +7,5 @@ pub(crate) mod logs;
 pub(crate) mod runtimes;
 pub(crate) mod serve;
 pub(crate) mod top;
+pub(crate) mod triggers;
 pub(crate) mod why;

@@ -8,12 +8,14 @@ mod document;
 mod mounts;
 mod nearest;
 mod reader;
+mod runtime_images;
 mod settings;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use document::Document;
 pub(crate) use mounts::Mount;
+pub(crate) use runtime_images::RuntimeImage;
 pub(crate) use settings::{Network, Runtimes, Settings};
 
 /// A setting that cannot be accepted, or a file that cannot be read: the text says what is allowed.

@@ -11,7 +11,9 @@ mod exit;
 mod host;
 mod platform;
 mod privileges;
+mod runtime_images;
 mod say;
+mod target;
 mod telemetry;
 
 use std::process::ExitCode;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Logs(args) => commands::logs::run(&args),
         Command::Why(args) => commands::why::run(&args),
         Command::Top(args) => commands::top::run(&args),
+        Command::Triggers(args) => commands::triggers::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Runtimes(args) => commands::runtimes::run(&args),
         Command::Env(args) => commands::env::run(&args),

@@ -15,7 +15,7 @@ use fungraph_instance::{Interpreters, NativeBootstrap, SandboxLauncher};
 use fungraph_model::ProjectId;
 use fungraph_pool::Pool;
 use fungraph_sandbox::{Egress, Share, Spawner, SpawnerProcess, Wall, WallState};
-use fungraph_store::images::{Credentials, read_credentials};
+use fungraph_store::images::{Credentials, Held, read_credentials};
 use fungraph_store::{ImageLimits, ImageSettings, Images, LogLimits, Logs, PackageLimits, Packages, Store};
 
 use crate::config::{Mount, Network, Settings};
@@ -24,6 +24,7 @@ use crate::environment;
 use crate::exit::Stop;
 use crate::host;
 use crate::privileges::Identity;
+use crate::runtime_images;
 
 /// Part of the host's memory that instances may have where no setting says otherwise.
 const MEMORY_SHARE: f64 = 0.8;
@@ -153,6 +154,10 @@ pub(crate) fn runtime(settings: &Settings) -> anyhow::Result<tokio::runtime::Run
 pub(crate) struct Platform {
     pub(crate) engine: Arc<Engine>,
     pub(crate) spawner: Spawner,
+    /// Those of the host, and of images that stand in for them.
+    pub(crate) interpreters: Interpreters,
+    /// Images that runtimes run in; they must stay.
+    _images: Vec<Held>,
     /// Absolute path of the data folder, which we stand in; its lock goes last.
     folder: DataFolder,
 }
@@ -163,23 +168,27 @@ impl Platform {
     /// # Errors
     /// The first part that does not start.
     pub(crate) async fn start(settings: &Settings, ground: Ground) -> anyhow::Result<Self> {
-        let Ground { folder, interpreters, process, executable, libraries, credentials } = ground;
+        let Ground { folder, mut interpreters, process, executable, libraries, credentials } = ground;
         let native = NativeBootstrap { libraries, ..native(settings, executable, interpreters.clone()) };
         let network = network(settings, &process);
         let here = PathBuf::from(".");
         let spawner = Spawner::connect(process)?;
         let store = fungraph_store::Config { folder: here.clone(), readers: settings.server.database_readers };
+        let images = Images::open(&here, images(settings, credentials), image_limits(settings));
+        let images = images.context("cannot open the images")?;
+        let launcher = launcher(settings, network, &folder, spawner.clone(), native)?;
+        let start = runtime_images::Start { settings, images: &images, launcher: &launcher };
+        let held = start.assign(&mut interpreters).await?;
         let engine = Engine::start(Parts {
             config: engine(settings),
             store: Store::open(&store).await.context("cannot open the database")?,
             packages: Packages::open(&here, PackageLimits::default()).context("cannot open the code packages")?,
-            images: Images::open(&here, images(settings, credentials), image_limits(settings))
-                .context("cannot open the images")?,
+            images,
             logs: Logs::open(&here, logs(settings)).context("cannot open the logs")?,
-            pool: Pool::new(pool(settings), Arc::new(launcher(settings, network, &folder, spawner.clone(), native)?)),
-            interpreters,
+            pool: Pool::new(pool(settings), Arc::new(launcher)),
+            interpreters: interpreters.clone(),
         });
-        Ok(Self { engine: engine.await?, spawner, folder })
+        Ok(Self { engine: engine.await?, spawner, interpreters, _images: held, folder })
     }
 
     /// Stops every part; what is not done within `limit` is given up.

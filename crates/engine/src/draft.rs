@@ -15,6 +15,8 @@ pub struct FunctionDraft {
     pub code: CodeDraft,
     /// Dependencies.
     pub attached: AttachedDraft,
+    /// `tags`: all of them in one text.
+    pub tags: Option<String>,
 }
 
 /// Dependencies of a function. Where both lists are absent, an update leaves them as they are.
@@ -32,6 +34,52 @@ impl AttachedDraft {
     pub fn is_given(&self) -> bool {
         self.versions.is_some() || self.list.is_some()
     }
+}
+
+/// CreateFunctionVersion.
+#[derive(Clone, Debug, Default)]
+pub struct VersionDraft {
+    /// `version`; one is made up where it is absent.
+    pub name: Option<String>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `digest` that the code must have.
+    pub digest: Option<String>,
+}
+
+/// CreateVersionAlias and UpdateVersionAlias, but for the name.
+#[derive(Clone, Debug, Default)]
+pub struct AliasDraft {
+    /// `version`.
+    pub version: Option<String>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `additional_version_weights`.
+    pub weights: Vec<(String, i64)>,
+    /// `additional_version_strategy`.
+    pub rules: Vec<(String, RulesDraft)>,
+}
+
+/// One value of `additional_version_strategy`.
+#[derive(Clone, Debug, Default)]
+pub struct RulesDraft {
+    /// `combine_type`.
+    pub combine: Option<String>,
+    /// `rules`.
+    pub rules: Vec<RuleDraft>,
+}
+
+/// One entry of `rules`.
+#[derive(Clone, Debug, Default)]
+pub struct RuleDraft {
+    /// `rule_type`.
+    pub kind: Option<String>,
+    /// `param`.
+    pub param: Option<String>,
+    /// `op`.
+    pub op: Option<String>,
+    /// `value`.
+    pub value: Option<String>,
 }
 
 /// CreateDependencyVersion.

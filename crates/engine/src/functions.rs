@@ -15,9 +15,10 @@ use uuid::Uuid;
 use crate::{
     AttachedDraft, CodeDraft, Engine, Error, FunctionDraft, SpecDraft, dependencies,
     images::{self, Pulled},
-    resolve::Resolved,
+    resolve::Changed,
+    tags,
     to_end::to_end,
-    validate,
+    validate, versions,
 };
 
 /// How often an update that lost against another one is tried again before the caller is asked to.
@@ -43,6 +44,8 @@ pub struct FunctionList {
     pub functions: Vec<FunctionVersion>,
     /// Where the next page begins; 0 where there is none.
     pub next_marker: u32,
+    /// How many of them are pinned: the first ones.
+    pub pinned: usize,
     /// All that match.
     pub count: u64,
 }
@@ -70,6 +73,7 @@ impl Engine {
         let package = validate::package(draft.package)?;
         let runtime = validate::runtime(draft.spec.runtime.as_deref())?;
         let spec = validate::new_spec(draft.spec, runtime)?;
+        let tags = tags::of_text(draft.tags.as_deref().unwrap_or_default())?;
         self.check_runtime(runtime)?;
         self.check_mounts(&caller.project, &spec.mounts)?;
         let key = FunctionKey { project: caller.project.clone(), package, name };
@@ -98,6 +102,7 @@ impl Engine {
             image: pulled.as_ref().map(|pulled| pulled.image.clone()),
             revision: 1,
             last_modified: Timestamp::now(),
+            remark: String::new(),
         };
         let conflicts = self.merge(&mut version).await?;
         let version = Arc::new(version);
@@ -106,7 +111,11 @@ impl Engine {
         self.check_quota(caller, version.code.size, true).await?;
         self.clear_lost_logs(&version.key).await?;
         let new = Arc::clone(&version);
-        let stored = self.change(version.key.clone(), |store| async move { store.create_function(&new).await }).await;
+        let stored = self
+            .change(version.key.clone(), Changed::Function, |store| async move {
+                store.create_tagged_function(&new, &tags).await
+            })
+            .await;
         match stored {
             Ok(()) => {}
             Err(StoreError::Exists { .. }) => return Err(exists(&version.key)),
@@ -137,29 +146,30 @@ impl Engine {
             .map_err(|source| Error::internal("list functions", source))?;
         // The API writes 0 where there is no next page; its markers have 32 bits.
         let next_marker = page.next.and_then(|next| u32::try_from(next).ok()).unwrap_or(0);
-        Ok(FunctionList { functions: page.functions, next_marker, count: page.total })
+        Ok(FunctionList { functions: page.functions, next_marker, pinned: page.pinned, count: page.total })
     }
 
-    /// The version a management path names.
+    /// The version a management path names; of an alias, its main version.
     ///
     /// # Errors
     /// FSS.1051, FSS.1052 or FSS.1053 where it is missing; FSS.0403 for another project.
     pub async fn function(&self, caller: &Caller, function: &FunctionRef) -> Result<Arc<FunctionVersion>, Error> {
         let key = key(caller, function)?;
-        let version = self.read(&key).await?.ok_or_else(|| missing(&key))?;
-        match function.version() {
-            Qualifier::Latest => Ok(Arc::new(version)),
-            Qualifier::Version(name) => Err(Fault::new(
-                ErrorCode::VersionNotFound,
-                format!("The function '{}' has no version '{name}'. Leave the version out to mean latest", key.name),
-            )
-            .into()),
-            Qualifier::Alias(name) => Err(Fault::new(
-                ErrorCode::AliasNotFound,
-                format!("The function '{}' has no alias '{name}'. Leave the alias out to mean latest", key.name),
-            )
-            .into()),
+        let name = match function.version() {
+            Qualifier::Latest => limits::LATEST.to_owned(),
+            Qualifier::Version(name) => name,
+            Qualifier::Alias(name) => self.stored_alias(&key, &name).await?.version,
+        };
+        if let Some(version) = self.read_version(&key, &name).await? {
+            return Ok(Arc::new(version));
         }
+        Err(self.missing_version(&key, &name).await?.into())
+    }
+
+    /// What is missing of a version that is not there.
+    pub(crate) async fn missing_version(&self, key: &FunctionKey, name: &str) -> Result<Fault, Error> {
+        let function = self.read(key).await?;
+        Ok(function.map_or_else(|| missing(key), |_| versions::missing(key, name)))
     }
 
     /// A version with its code.
@@ -260,40 +270,22 @@ impl Engine {
         let key = key(caller, function)?;
         match &function.qualifier {
             None => {}
-            Some(Qualifier::Latest) => {
-                self.function(caller, function).await?;
-                return Err(Fault::new(
-                    ErrorCode::Forbidden,
-                    "The version latest cannot be deleted alone. Leave ':latest' out to delete the whole function",
-                )
-                .into());
+            Some(_) => {
+                // An alias stands for its main version here too (contract: conventions.md).
+                let version = self.function(caller, function).await?.version.clone();
+                return self.delete_version(&key, version).await;
             }
-            Some(_) => return self.function(caller, function).await.map(|_| ()),
         }
         let gone = key.clone();
-        let deleted = self.change(key.clone(), |store| async move { store.delete_function(&gone).await }).await;
+        let deleted = self
+            .change(key.clone(), Changed::Function, |store| async move { store.delete_function(&gone).await })
+            .await;
         let deleted = deleted.map_err(|source| Error::internal("delete a function", source))?;
         let func_id = deleted.ok_or_else(|| missing(&key))?;
         self.logs.remove(&key, &func_id).await;
         self.nudge_cleaner();
         tracing::info!(function = %key, "function deleted");
         Ok(())
-    }
-
-    /// Resolves a function for a call, from memory where it is known.
-    pub(crate) async fn resolve(&self, key: &FunctionKey) -> Result<Option<Arc<Resolved>>, Error> {
-        loop {
-            let epoch = match self.resolver.get(key) {
-                Ok(resolved) => return Ok(Some(resolved)),
-                Err(epoch) => epoch,
-            };
-            let Some(version) = self.read(key).await? else { return Ok(None) };
-            let version = Arc::new(version);
-            let group = self.pool.group(self.plan(&version)?);
-            if let Some(resolved) = self.resolver.insert(epoch, Resolved::new(version, group)) {
-                return Ok(Some(resolved));
-            }
-        }
     }
 
     /// What instances of a version are made of.
@@ -337,8 +329,21 @@ impl Engine {
         self.pull_image(key, draft.image.clone().unwrap_or_default(), old).await.map(Some)
     }
 
-    async fn read(&self, key: &FunctionKey) -> Result<Option<FunctionVersion>, Error> {
-        self.store.function(key).await.map_err(|source| Error::internal("read a function", source))
+    /// The key of a function that is there, whatever version of it a URN names.
+    pub(crate) async fn existing(&self, caller: &Caller, function: &FunctionRef) -> Result<FunctionKey, Error> {
+        let key = key(caller, function)?;
+        if self.read(&key).await?.is_none() {
+            return Err(missing(&key).into());
+        }
+        Ok(key)
+    }
+
+    pub(crate) async fn read(&self, key: &FunctionKey) -> Result<Option<FunctionVersion>, Error> {
+        self.read_version(key, limits::LATEST).await
+    }
+
+    pub(crate) async fn read_version(&self, key: &FunctionKey, name: &str) -> Result<Option<FunctionVersion>, Error> {
+        self.store.version(key, name).await.map_err(|source| Error::internal("read a function", source))
     }
 
     /// Applies a change to what is stored; whoever changed it meanwhile is not lost, the change is applied to that. The caller holds
@@ -356,7 +361,10 @@ impl Engine {
             let new = Arc::new(new);
             let updated = Arc::clone(&new);
             let stored =
-                self.change(key.clone(), |store| async move { store.update_function(&updated, revision).await }).await;
+                self.change(key.clone(), Changed::Latest, |store| async move {
+                    store.update_function(&updated, revision).await
+                })
+                .await;
             match stored {
                 Ok(()) => {
                     if new.merged != merged {
@@ -380,7 +388,12 @@ impl Engine {
 
     /// Changes what is stored of a function, then forgets what is remembered of it. Both happen even if the client leaves in
     /// between: calls would go on with the old one for ever.
-    async fn change<T, F>(self: &Arc<Self>, key: FunctionKey, write: impl FnOnce(Store) -> F) -> Result<T, StoreError>
+    pub(crate) async fn change<T, F>(
+        self: &Arc<Self>,
+        key: FunctionKey,
+        changed: Changed,
+        write: impl FnOnce(Store) -> F,
+    ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
@@ -395,10 +408,11 @@ impl Engine {
                 Err(StoreError::Exists { .. }
                     | StoreError::Changed { .. }
                     | StoreError::Missing { .. }
+                    | StoreError::Conflict(_)
                     | StoreError::DependencyMissing { .. })
             );
             if !refused {
-                engine.resolver.forget(&key);
+                engine.resolver.forget(&key, &changed);
                 engine.jobs.look_at_reserve();
                 engine.look_at_triggers(&key).await;
             }
@@ -497,7 +511,7 @@ pub(crate) fn key(caller: &Caller, function: &FunctionRef) -> Result<FunctionKey
     Ok(FunctionKey { project: caller.project.clone(), package: function.package.clone(), name: function.name.clone() })
 }
 
-fn latest_only(caller: &Caller, function: &FunctionRef) -> Result<FunctionKey, Fault> {
+pub(crate) fn latest_only(caller: &Caller, function: &FunctionRef) -> Result<FunctionKey, Fault> {
     if !matches!(function.qualifier, None | Some(Qualifier::Latest)) {
         return Err(Fault::new(
             ErrorCode::BadVersion,

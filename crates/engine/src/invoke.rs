@@ -11,8 +11,8 @@ use std::{
 use bytes::Bytes;
 use fungraph_instance::{AnswerSink, StartError, StartTimes, failure};
 use fungraph_model::{
-    CallRecord, Caller, Ending, ErrorCode, Failure, FailureCode, Fault, FunctionRef, FunctionVersion, Language, Line,
-    LogTail, Outcome, Phase, Phases, Qualifier, RequestId, Runtime, StartKind, Summary, Value, limits,
+    Alias, CallRecord, Caller, Ending, ErrorCode, Failure, FailureCode, Fault, FunctionRef, FunctionVersion, Language,
+    Line, LogTail, Outcome, Phase, Phases, RequestId, Runtime, StartKind, Summary, Value, limits,
 };
 use fungraph_pool::{AcquireError, Group, Lease, Refusal};
 use fungraph_store::logs::LogEntry;
@@ -20,8 +20,9 @@ use jiff::Timestamp;
 use serde::de::IgnoredAny;
 
 use crate::{
-    Engine, Error, OpenRecord, Stopwatch,
+    Engine, Error, OpenRecord, RequestHeaders, Stopwatch,
     call_record::{RefusedLog, word},
+    called::Called,
     functions,
     resolve::Resolved,
     run_log::RunLog,
@@ -37,7 +38,7 @@ const WORTH_A_WORD_US: u64 = 1000;
 
 /// A call to make.
 #[derive(Debug)]
-pub struct InvokeRequest {
+pub struct InvokeRequest<'a> {
     /// Id of the run.
     pub request: RequestId,
     /// What to call.
@@ -48,6 +49,8 @@ pub struct InvokeRequest {
     pub tail: bool,
     /// `X-Cff-Instance-Memory` as it came.
     pub memory: Option<String>,
+    /// All headers, for rules of aliases.
+    pub headers: &'a dyn RequestHeaders,
     /// When the request arrived: its wait for an instance is bounded from here.
     pub arrived: Instant,
     /// What it has taken until now.
@@ -72,6 +75,7 @@ pub struct Invocation {
 /// What a run needs once it has been let in.
 struct Admitted {
     resolved: Arc<Resolved>,
+    alias: Option<Arc<Alias>>,
     version: Arc<FunctionVersion>,
     group: Arc<Group>,
     event: Bytes,
@@ -115,7 +119,7 @@ impl Engine {
     pub async fn invoke(
         self: &Arc<Self>,
         caller: &Caller,
-        request: InvokeRequest,
+        request: InvokeRequest<'_>,
     ) -> Result<(Invocation, OpenRecord), Error> {
         let (id, tail, watch) = (request.request, request.tail, request.watch);
         let mut admitted = match self.admit(caller, request).await {
@@ -139,13 +143,11 @@ impl Engine {
         }
     }
 
-    async fn admit(&self, caller: &Caller, request: InvokeRequest) -> Result<Admitted, Error> {
+    async fn admit(&self, caller: &Caller, request: InvokeRequest<'_>) -> Result<Admitted, Error> {
         let key = functions::key(caller, &request.function)?;
-        let resolved = match &request.function.qualifier {
-            None | Some(Qualifier::Latest) => self.resolve(&key).await?,
-            Some(_) => None,
-        };
-        let resolved = resolved.ok_or_else(not_found)?;
+        let qualifier = request.function.qualifier.as_ref();
+        let called = self.called(&key, qualifier, request.request, request.headers).await?;
+        let Called { resolved, alias } = called.ok_or_else(not_found)?;
         let version = &resolved.version;
         let event = event(request.event, version.spec.runtime)?;
         let memory_mb = match request.memory.as_deref() {
@@ -157,6 +159,7 @@ impl Engine {
             version: Arc::clone(version),
             group: self.group(&resolved, memory_mb)?,
             resolved,
+            alias,
             event,
             memory_mb,
             request: request.request,
@@ -261,7 +264,8 @@ impl Engine {
 
     async fn call_handler(&self, call: &mut Admitted, lease: Lease, ran: &mut Ran) {
         let limit = Duration::from_secs(call.version.spec.timeout_s.into()).min(self.config.sync_ceiling);
-        let end = lease.instance().call(call.request, &call.event, limit, call.sink.take()).await;
+        let alias = call.alias.as_ref().map_or("", |alias| &alias.name);
+        let end = lease.instance().call(call.request, alias, &call.event, limit, call.sink.take()).await;
         if is_disk_full(&end.outcome) {
             // Nothing empties `/tmp` but a fresh instance.
             lease.dismiss();

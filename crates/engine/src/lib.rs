@@ -2,7 +2,10 @@
 //!
 //! Three doors (HTTP and triggers today; the queue later) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
 
+mod aliases;
+mod async_configs;
 mod call_record;
+mod called;
 mod code;
 mod config;
 mod cron;
@@ -16,22 +19,31 @@ mod images;
 mod invoke;
 mod jobs;
 mod mounts;
+mod projects;
+mod quotas;
 mod report;
 mod reserve;
 mod resolve;
 mod run_log;
 mod stopwatch;
+mod tags;
 mod telemetry;
+mod test_events;
 mod to_end;
+mod tracing_keys;
 mod triggers;
 mod validate;
+mod versions;
 
+pub use async_configs::{AsyncConfigList, AsyncDraft, DestinationDraft};
 pub use call_record::OpenRecord;
+pub use called::{NoHeaders, RequestHeaders};
 pub use config::Config;
 pub use dependencies::{DependencyFilter, DependencyList};
 pub use draft::{
-    AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, MountDraft, MountsDraft,
-    ReservationDraft, ScheduleDraft, SpecDraft, StrategyDraft, TriggerChange, TriggerDraft,
+    AliasDraft, AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, MountDraft,
+    MountsDraft, ReservationDraft, RuleDraft, RulesDraft, ScheduleDraft, SpecDraft, StrategyDraft, TriggerChange,
+    TriggerDraft, VersionDraft,
 };
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
@@ -42,8 +54,14 @@ pub use identity::{
 };
 pub use invoke::{Invocation, InvokeRequest};
 pub use mounts::{MountName, MountNames};
+pub use projects::VpcEndpointDraft;
+pub use quotas::Quota;
 pub use report::Report;
 pub use reserve::{ReservationList, ReservationQuery};
 pub use stopwatch::Stopwatch;
+pub use tags::{Resource, ResourceFilter, ResourceList, TagDraft, TagValues, Tags};
 pub use telemetry::{Counts, Snapshot};
+pub use test_events::TestEventDraft;
+pub use tracing_keys::TracingDraft;
 pub use triggers::{GatewayApi, GatewayAuth, GatewayRoute, TriggerFilter, TriggerList, api_id, unconnected};
+pub use versions::VersionList;

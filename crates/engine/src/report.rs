@@ -56,7 +56,9 @@ impl Engine {
 }
 
 fn busiest(mut functions: Vec<FunctionCensus>) -> Vec<FunctionCensus> {
-    functions.sort_by_key(|one| (Reverse((one.waiting, one.last_second, one.running)), one.function.clone()));
+    functions.sort_by_key(|one| {
+        (Reverse((one.waiting, one.last_second, one.running)), one.function.clone(), one.version.clone())
+    });
     functions.truncate(BUSIEST);
     functions
 }
@@ -71,6 +73,7 @@ mod tests {
     fn the_longest_line_comes_first_and_few_are_named() {
         let one = |name: &str, waiting, last_second| FunctionCensus {
             function: FunctionKey { project: ProjectId("p".into()), package: "default".into(), name: name.into() },
+            version: "latest".into(),
             instances: 1,
             running: 1,
             waiting,

@@ -11,7 +11,6 @@ use fungraph_model::{
     Caller, DomainId, ErrorCode, Fault, FunctionKey, FunctionRef, FunctionVersion, Qualifier, Reservation, Reserved,
     limits,
 };
-use fungraph_store::Error as StoreError;
 use jiff::Timestamp;
 
 use crate::{AttachedDraft, Engine, Error, ReservationDraft, SpecDraft, StrategyDraft, functions, to_end::to_end};
@@ -88,8 +87,7 @@ impl Engine {
             let kept = (!wish.is_nothing()).then_some(&wish);
             match engine.store.reserve(&version.key, &qualifier, kept).await {
                 Ok(()) => {}
-                Err(StoreError::Missing { .. }) => return Err(functions::missing(&version.key).into()),
-                Err(source) => return Err(Error::internal("store reserved instances", source)),
+                Err(error) => return Err(engine.refused(&version.key, "store reserved instances", error)),
             }
             tracing::info!(function = %version.key, count = wish.count, "reserved instances set");
             engine.jobs.look_at_reserve();
@@ -125,13 +123,12 @@ impl Engine {
         })
     }
 
-    /// What is reserved for a version.
+    /// What is reserved for a version or alias.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn reservation(&self, version: &FunctionVersion) -> Result<Option<Reservation>, Error> {
-        // There are no other versions yet.
-        let found = self.store.reservation(&version.key, &Qualifier::Latest).await;
+    pub async fn reservation(&self, key: &FunctionKey, of: &Qualifier) -> Result<Option<Reservation>, Error> {
+        let found = self.store.reservation(key, of).await;
         found.map_err(|source| Error::internal("read the reserved instances", source))
     }
 
@@ -141,12 +138,14 @@ impl Engine {
         Ok(found.map_err(|source| Error::internal("read the reserved instances", source))?.reserved)
     }
 
-    /// Reserved instances that are ready.
+    /// Reserved instances that are ready. What is not in memory has none.
     fn ready_reserved(&self, reserved: &Reserved) -> usize {
-        match reserved.qualifier {
-            Qualifier::Latest => self.resolver.get(&reserved.key).map_or(0, |resolved| resolved.group.reserved()),
-            // There are no other versions yet.
-            Qualifier::Version(_) | Qualifier::Alias(_) => 0,
+        let ready =
+            |version: &str| self.resolver.get(&reserved.key, version).map_or(0, |resolved| resolved.group.reserved());
+        match &reserved.qualifier {
+            Qualifier::Latest => ready(limits::LATEST),
+            Qualifier::Version(name) => ready(name),
+            Qualifier::Alias(name) => self.resolver.alias(&reserved.key, name).map_or(0, |alias| ready(&alias.version)),
         }
     }
 
@@ -197,9 +196,4 @@ impl Engine {
 fn total<'a>(reservations: impl Iterator<Item = &'a Reserved>, domain: &DomainId, now_s: i64) -> u64 {
     let of_account = reservations.filter(|reserved| reserved.domain == *domain);
     of_account.map(|reserved| u64::from(reserved.reservation.most_from(now_s))).sum()
-}
-
-/// What is kept of a function, by its key.
-fn is_of(reserved: &Reserved, key: &FunctionKey) -> bool {
-    reserved.qualifier == Qualifier::Latest && reserved.key == *key
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use fungraph_model::{FunctionKey, FunctionVersion};
+use fungraph_model::{Alias, FunctionKey, FunctionVersion, limits::LATEST};
 use fungraph_pool::Group;
 
 use crate::call_record::Throttle;
@@ -56,9 +56,30 @@ pub(crate) struct Resolver {
 
 #[derive(Default)]
 struct Known {
-    functions: HashMap<FunctionKey, Arc<Resolved>>,
+    functions: HashMap<FunctionKey, Entry>,
     /// Goes up with every change, so that what was read before a change is not remembered after it.
     epoch: u64,
+}
+
+/// What is known of one function. Latest has a place of its own: nearly every call is for it.
+#[derive(Default)]
+struct Entry {
+    latest: Option<Arc<Resolved>>,
+    published: HashMap<String, Arc<Resolved>>,
+    aliases: HashMap<String, Arc<Alias>>,
+}
+
+/// What of a function has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Changed {
+    /// All of it: it is new, or gone.
+    Function,
+    /// Code or configuration of latest. Published versions go on.
+    Latest,
+    /// A published version is gone, and its alias with it.
+    Version(String),
+    /// An alias. Versions go on, whoever calls them.
+    Aliases,
 }
 
 /// A moment between changes.
@@ -66,9 +87,18 @@ struct Known {
 pub(crate) struct Epoch(u64);
 
 impl Resolver {
-    pub(crate) fn get(&self, key: &FunctionKey) -> Result<Arc<Resolved>, Epoch> {
+    /// A version by its name.
+    pub(crate) fn get(&self, key: &FunctionKey, version: &str) -> Result<Arc<Resolved>, Epoch> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.functions.get(key).cloned().ok_or(Epoch(known.epoch))
+        let found = known.functions.get(key).and_then(|entry| entry.version(version));
+        found.cloned().ok_or(Epoch(known.epoch))
+    }
+
+    /// An alias by its name.
+    pub(crate) fn alias(&self, key: &FunctionKey, name: &str) -> Result<Arc<Alias>, Epoch> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let found = known.functions.get(key).and_then(|entry| entry.aliases.get(name));
+        found.cloned().ok_or(Epoch(known.epoch))
     }
 
     /// Remembers what was read at `epoch`; `None` where something changed since, so that it must be read again.
@@ -77,29 +107,80 @@ impl Resolver {
         if Epoch(known.epoch) != epoch {
             return None;
         }
-        if known.functions.len() >= KEPT {
-            known.functions.retain(|_, resolved| resolved.has_instances());
-        }
+        known.make_room();
+        let entry = known.functions.entry(resolved.version.key.clone()).or_default();
         // Somebody may have resolved it at the same time: one group for all.
-        let entry = known.functions.entry(resolved.version.key.clone());
-        Some(Arc::clone(entry.or_insert(resolved)))
+        let remembered = if resolved.version.version == LATEST {
+            entry.latest.get_or_insert(resolved)
+        } else {
+            entry.published.entry(resolved.version.version.clone()).or_insert(resolved)
+        };
+        Some(Arc::clone(remembered))
+    }
+
+    /// The same for an alias.
+    pub(crate) fn insert_alias(&self, epoch: Epoch, key: &FunctionKey, alias: Arc<Alias>) -> Option<Arc<Alias>> {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if Epoch(known.epoch) != epoch {
+            return None;
+        }
+        known.make_room();
+        let entry = known.functions.entry(key.clone()).or_default();
+        Some(Arc::clone(entry.aliases.entry(alias.name.clone()).or_insert(alias)))
     }
 
     /// Those that keep reserved instances.
     pub(crate) fn reserving(&self) -> Vec<Arc<Resolved>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.functions.values().filter(|resolved| resolved.group.reserves() > 0).cloned().collect()
+        let all = known.functions.values().flat_map(Entry::versions);
+        all.filter(|resolved| resolved.group.reserves() > 0).cloned().collect()
     }
 
-    /// Forgets a function that changed; its instances leave as they become idle.
-    pub(crate) fn forget(&self, key: &FunctionKey) {
-        let forgotten = {
+    /// Forgets what changed of a function; instances of versions that did leave as they become idle.
+    pub(crate) fn forget(&self, key: &FunctionKey, changed: &Changed) {
+        let forgotten: Vec<Arc<Resolved>> = {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
             known.epoch += 1;
-            known.functions.remove(key)
+            match changed {
+                Changed::Function => known.functions.remove(key).iter().flat_map(Entry::versions).cloned().collect(),
+                changed => known.functions.get_mut(key).and_then(|entry| entry.forget(changed)).into_iter().collect(),
+            }
         };
-        if let Some(resolved) = forgotten {
-            resolved.retire();
+        forgotten.iter().for_each(|resolved| resolved.retire());
+    }
+}
+
+impl Known {
+    /// Drops what has no instances, where there is too much.
+    fn make_room(&mut self) {
+        if self.functions.len() < KEPT {
+            return;
         }
+        self.functions.retain(|_, entry| {
+            entry.published.retain(|_, resolved| resolved.has_instances());
+            entry.versions().any(|resolved| resolved.has_instances())
+        });
+    }
+}
+
+impl Entry {
+    fn version(&self, version: &str) -> Option<&Arc<Resolved>> {
+        if version == LATEST { self.latest.as_ref() } else { self.published.get(version) }
+    }
+
+    fn versions(&self) -> impl Iterator<Item = &Arc<Resolved>> {
+        self.latest.iter().chain(self.published.values())
+    }
+
+    fn forget(&mut self, changed: &Changed) -> Option<Arc<Resolved>> {
+        match changed {
+            Changed::Latest => return self.latest.take(),
+            Changed::Version(version) => {
+                self.aliases.clear();
+                return self.published.remove(version);
+            }
+            Changed::Aliases | Changed::Function => self.aliases.clear(),
+        }
+        None
     }
 }

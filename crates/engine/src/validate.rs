@@ -55,9 +55,37 @@ pub(crate) fn dependency_name(name: Option<String>) -> Result<String, Fault> {
     })
 }
 
+/// Checks the name of a version that is to be published.
+pub(crate) fn version_name(name: String) -> Result<String, Fault> {
+    let bad = |why: &str| Fault::new(ErrorCode::BadVersion, format!("version {why}"));
+    if name == limits::LATEST {
+        return Err(bad("cannot be latest, which is what is published. Choose another name, or leave it out"));
+    }
+    let bytes = name.as_bytes();
+    let good = bytes.len() <= limits::VERSION_CHARS
+        && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
+        && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    good.then_some(name)
+        .ok_or_else(|| bad("must have 1 to 42 letters, digits, '.', '-' or '_', first and last a letter or digit"))
+}
+
+/// Checks the name of an alias.
+pub(crate) fn alias_name(name: Option<String>) -> Result<String, Fault> {
+    let bad = |why: &str| Fault::new(ErrorCode::BadAlias, format!("name {why}"));
+    let name = name.filter(|name| !name.is_empty()).ok_or_else(|| bad("is missing. Give the alias a name"))?;
+    is_name_of(&name, limits::ALIAS_CHARS).then_some(name).ok_or_else(|| {
+        bad("must have 1 to 63 letters, digits, '-' or '_', start with a letter and end with a letter or digit, without '!'")
+    })
+}
+
 fn is_name(text: &str) -> bool {
+    is_name_of(text, limits::NAME_CHARS)
+}
+
+fn is_name_of(text: &str, most: usize) -> bool {
     let bytes = text.as_bytes();
-    bytes.len() <= limits::NAME_CHARS
+    bytes.len() <= most
         && bytes.first().is_some_and(u8::is_ascii_alphabetic)
         && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
         && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))

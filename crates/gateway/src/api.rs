@@ -4,6 +4,8 @@
 //! Nothing keeps these tables true but tests: they are compared with the contract, with the fields that `shape` asks a body for, and, in
 //! every build with debug assertions, with each answer that leaves.
 
+mod aliases;
+mod async_configs;
 mod dependencies;
 mod document;
 mod field;
@@ -12,8 +14,12 @@ pub(crate) mod fit;
 mod functions;
 mod invocations;
 mod not_built;
+mod projects;
 mod reservations;
+mod tags;
+mod test_events;
 mod triggers;
+mod versions;
 mod words;
 
 use fungraph_model::ErrorCode;
@@ -59,8 +65,19 @@ enum Answer {
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 5] =
-    [&functions::ENTRIES, &invocations::ENTRIES, &reservations::ENTRIES, &dependencies::ENTRIES, &triggers::ENTRIES];
+const TABLES: [&[Entry]; 11] = [
+    &functions::ENTRIES,
+    &invocations::ENTRIES,
+    &versions::ENTRIES,
+    &aliases::ENTRIES,
+    &reservations::ENTRIES,
+    &dependencies::ENTRIES,
+    &test_events::ENTRIES,
+    &tags::ENTRIES,
+    &async_configs::ENTRIES,
+    &projects::ENTRIES,
+    &triggers::ENTRIES,
+];
 
 /// Codes that every operation may answer with.
 const COMMON: [ErrorCode; 9] = [

@@ -12,10 +12,10 @@ use std::{pin::Pin, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use fungraph_engine::{
-    AnswerHead, AnswerStream, Engine, Error, GatewayApi, GatewayAuth, GatewayRoute, Invocation, InvokeRequest,
-    OpenRecord, Piece, Stopwatch, answer_stream,
+    AnswerHead, AnswerSink, AnswerStream, Engine, Error, GatewayApi, GatewayAuth, GatewayRoute, Invocation,
+    InvokeRequest, OpenRecord, Piece, Stopwatch, answer_stream,
 };
-use fungraph_model::{ErrorCode, Outcome, Phase, RequestId, Right, limits};
+use fungraph_model::{ErrorCode, Outcome, Phase, Qualifier, RequestId, Right, limits};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::CONTENT_TYPE, request::Parts};
 use hyper::body::Incoming;
 use tokio::time::timeout;
@@ -26,7 +26,7 @@ use crate::{
     answer::{self, Content, Refusal, Response, StreamContent, TEXT},
     body::{self, Limit},
     project,
-    routes::rights,
+    routes::{invocations::Sent, rights},
     service::{self, Peer, Service},
 };
 
@@ -80,17 +80,8 @@ pub(crate) async fn serve(
         return Err(Problem::no_queue().into());
     }
     let received = receive(service, api, &mut asked, body).await?;
-    let request = InvokeRequest {
-        request: asked.id,
-        function: api.function.clone(),
-        event: event(&route, path, &asked, &received),
-        tail: false,
-        memory: None,
-        arrived: asked.arrived,
-        watch: asked.watch,
-        sink: None,
-    };
-    answer(&service.engine, api, request).await
+    let event = event(&route, path, &asked, &received);
+    answer(service, api, &asked, event).await
 }
 
 /// The body, of a caller that may call the API.
@@ -136,11 +127,9 @@ fn event(route: &GatewayRoute, path: &str, asked: &Asked<'_>, body: &[u8]) -> By
 }
 
 /// Calls the function of an API and gives the answer, within the time that the API has.
-async fn answer(engine: &Arc<Engine>, api: &GatewayApi, request: InvokeRequest) -> Result<Response, Refusal> {
+async fn answer(service: &Service, api: &GatewayApi, asked: &Asked<'_>, event: Bytes) -> Result<Response, Refusal> {
     let (sink, mut pieces) = answer_stream();
-    let request = InvokeRequest { sink: Some(sink), ..request };
-    let (engine, caller) = (Arc::clone(engine), api.owner.clone());
-    let mut call: Call = Box::pin(async move { engine.invoke(&caller, request).await });
+    let mut call = call(&service.engine, api, asked, event, sink);
     // A call that is left because it was too slow runs to its end, as any whose client has left.
     let first = timeout(api.timeout, first(&mut call, &mut pieces)).await;
     let mut response = match first.map_err(|_| Problem::too_slow(api.timeout))? {
@@ -151,6 +140,31 @@ async fn answer(engine: &Arc<Engine>, api: &GatewayApi, request: InvokeRequest) 
         cors::open(response.headers_mut());
     }
     Ok(response)
+}
+
+fn call(engine: &Arc<Engine>, api: &GatewayApi, asked: &Asked<'_>, event: Bytes, sink: AnswerSink) -> Call {
+    let (engine, caller, function) = (Arc::clone(engine), api.owner.clone(), api.function.clone());
+    let (request, arrived, watch) = (asked.id, asked.arrived, asked.watch);
+    // Only rules of aliases look at them.
+    let headers = match &function.qualifier {
+        Some(Qualifier::Alias(_)) => asked.head.headers.clone(),
+        _ => HeaderMap::new(),
+    };
+    Box::pin(async move {
+        let (headers, sink) = (Sent(&headers), Some(sink));
+        let request = InvokeRequest {
+            request,
+            function,
+            event,
+            tail: false,
+            memory: None,
+            headers: &headers,
+            arrived,
+            watch,
+            sink,
+        };
+        engine.invoke(&caller, request).await
+    })
 }
 
 async fn first(call: &mut Call, pieces: &mut AnswerStream) -> First {

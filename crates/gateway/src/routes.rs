@@ -1,16 +1,23 @@
 //! From method and path to an operation. Paths are split before anything is decoded, so that `%2F` never makes a segment.
 
+pub(crate) mod aliases;
+pub(crate) mod async_configs;
 pub(crate) mod code;
 pub(crate) mod dependencies;
 pub(crate) mod download;
 pub(crate) mod functions;
 pub(crate) mod health;
 pub(crate) mod invocations;
+pub(crate) mod projects;
 pub(crate) mod report;
 pub(crate) mod reservations;
 pub(crate) mod rights;
+pub(crate) mod tags;
+pub(crate) mod test_events;
+pub(crate) mod tracing_keys;
 pub(crate) mod triggers;
 mod unsupported;
+pub(crate) mod versions;
 
 use fungraph_model::{Fault, FunctionRef, Right};
 use http::Method;
@@ -37,6 +44,13 @@ pub(crate) enum Operation {
     ListDependencyVersion,
     DeleteDependencyVersion,
     ShowDependencyVersion,
+    ListFunctionVersions,
+    CreateFunctionVersion,
+    ListVersionAliases,
+    CreateVersionAlias,
+    ShowVersionAlias,
+    UpdateVersionAlias,
+    DeleteVersionAlias,
     CreateFunctionTrigger,
     ListFunctionTriggers,
     ShowFunctionTrigger,
@@ -45,6 +59,34 @@ pub(crate) enum Operation {
     BatchDeleteFunctionTriggers,
     ListTriggers,
     ListTriggerTypes,
+    ListEvents,
+    CreateEvent,
+    ShowEvent,
+    UpdateEvent,
+    DeleteEvent,
+    CreateTags,
+    DeleteTags,
+    ListFunctionTags,
+    ShowProjectTagsList,
+    ShowResInstanceInfo,
+    ListQuotas,
+    ShowFunctionAsyncInvokeConfig,
+    UpdateFunctionAsyncInvokeConfig,
+    DeleteFunctionAsyncInvokeConfig,
+    ListFunctionAsyncInvokeConfig,
+    ShowTracing,
+    UpdateTracing,
+    CreateVpcEndpoint,
+    DeleteVpcEndpoint,
+    UpdateFunctionCollectState,
+    EnableLtsLogs,
+    EnableAsyncStatusLog,
+    ShowProjectAsyncStatusLogInfo,
+    ShowLtsLogDetails,
+    DisableAsyncStatusLog,
+    ShowFeatures,
+    ListRuntimes,
+    ListTrustedAgencies,
     /// In the contract, not in this server.
     NotBuilt(&'static str),
 }
@@ -70,6 +112,13 @@ impl Operation {
             Self::ListDependencyVersion => "ListDependencyVersion",
             Self::DeleteDependencyVersion => "DeleteDependencyVersion",
             Self::ShowDependencyVersion => "ShowDependencyVersion",
+            Self::ListFunctionVersions => "ListFunctionVersions",
+            Self::CreateFunctionVersion => "CreateFunctionVersion",
+            Self::ListVersionAliases => "ListVersionAliases",
+            Self::CreateVersionAlias => "CreateVersionAlias",
+            Self::ShowVersionAlias => "ShowVersionAlias",
+            Self::UpdateVersionAlias => "UpdateVersionAlias",
+            Self::DeleteVersionAlias => "DeleteVersionAlias",
             Self::CreateFunctionTrigger => "CreateFunctionTrigger",
             Self::ListFunctionTriggers => "ListFunctionTriggers",
             Self::ShowFunctionTrigger => "ShowFunctionTrigger",
@@ -78,6 +127,34 @@ impl Operation {
             Self::BatchDeleteFunctionTriggers => "BatchDeleteFunctionTriggers",
             Self::ListTriggers => "ListTriggers",
             Self::ListTriggerTypes => "ListTriggerTypes",
+            Self::ListEvents => "ListEvents",
+            Self::CreateEvent => "CreateEvent",
+            Self::ShowEvent => "ShowEvent",
+            Self::UpdateEvent => "UpdateEvent",
+            Self::DeleteEvent => "DeleteEvent",
+            Self::CreateTags => "CreateTags",
+            Self::DeleteTags => "DeleteTags",
+            Self::ListFunctionTags => "ListFunctionTags",
+            Self::ShowProjectTagsList => "ShowProjectTagsList",
+            Self::ShowResInstanceInfo => "ShowResInstanceInfo",
+            Self::ListQuotas => "ListQuotas",
+            Self::ShowFunctionAsyncInvokeConfig => "ShowFunctionAsyncInvokeConfig",
+            Self::UpdateFunctionAsyncInvokeConfig => "UpdateFunctionAsyncInvokeConfig",
+            Self::DeleteFunctionAsyncInvokeConfig => "DeleteFunctionAsyncInvokeConfig",
+            Self::ListFunctionAsyncInvokeConfig => "ListFunctionAsyncInvokeConfig",
+            Self::ShowTracing => "ShowTracing",
+            Self::UpdateTracing => "UpdateTracing",
+            Self::CreateVpcEndpoint => "CreateVpcEndpoint",
+            Self::DeleteVpcEndpoint => "DeleteVpcEndpoint",
+            Self::UpdateFunctionCollectState => "UpdateFunctionCollectState",
+            Self::EnableLtsLogs => "EnableLtsLogs",
+            Self::EnableAsyncStatusLog => "EnableAsyncStatusLog",
+            Self::ShowProjectAsyncStatusLogInfo => "ShowProjectAsyncStatusLogInfo",
+            Self::ShowLtsLogDetails => "ShowLtsLogDetails",
+            Self::DisableAsyncStatusLog => "DisableAsyncStatusLog",
+            Self::ShowFeatures => "ShowFeatures",
+            Self::ListRuntimes => "ListRuntimes",
+            Self::ListTrustedAgencies => "ListTrustedAgencies",
             Self::NotBuilt(name) => name,
         }
     }
@@ -105,8 +182,11 @@ struct Parameters<'a> {
     function: &'a str,
     dependency: &'a str,
     version: &'a str,
+    alias: &'a str,
     trigger_type: &'a str,
     trigger: &'a str,
+    /// What else the path names, in its order.
+    others: [&'a str; 2],
 }
 
 impl Route<'_> {
@@ -137,6 +217,14 @@ impl Route<'_> {
         plain("version", self.parameters.version)
     }
 
+    /// The name of the alias that the path names.
+    ///
+    /// # Errors
+    /// FSS.0400 where it cannot be read.
+    pub(crate) fn alias(&self) -> Result<String, Fault> {
+        plain("alias_name", self.parameters.alias)
+    }
+
     /// The type and id of the trigger that the path names.
     ///
     /// # Errors
@@ -144,6 +232,14 @@ impl Route<'_> {
     pub(crate) fn trigger(&self) -> Result<(String, String), Fault> {
         let Parameters { trigger_type, trigger, .. } = self.parameters;
         Ok((plain("trigger_type_code", trigger_type)?, plain("trigger_id", trigger)?))
+    }
+
+    /// What else the path names: `name` is its word for it, `position` its place among those.
+    ///
+    /// # Errors
+    /// FSS.0400 where it cannot be read.
+    pub(crate) fn other(&self, position: usize, name: &str) -> Result<String, Fault> {
+        plain(name, self.parameters.others[position])
     }
 }
 
@@ -209,18 +305,26 @@ fn without_slash(path: &str) -> &str {
 fn parameters<'a>(pattern: &str, path: &'a str) -> Option<Parameters<'a>> {
     let mut found = Parameters::default();
     let mut given = path.split('/');
+    let mut other = 0;
     for part in pattern.split('/') {
         let segment = given.next()?;
         match part {
             "{project_id}" => found.project = segment,
-            "{function_urn}" | "{func_urn}" => found.function = segment,
+            "{function_urn}" | "{func_urn}" | "{resource_id}" => found.function = segment,
             "{depend_id}" => found.dependency = segment,
             "{version}" => found.version = segment,
+            "{alias_name}" => found.alias = segment,
             "{trigger_type_code}" => found.trigger_type = segment,
             "{trigger_id}" => found.trigger = segment,
             // Only functions can be tagged here, and any other word would swallow paths of the function service.
             "{resource_type}" if segment != "functions" => return None,
-            _ if part.starts_with('{') => {}
+            "{resource_type}" => {}
+            _ if part.starts_with('{') => {
+                if let Some(place) = found.others.get_mut(other) {
+                    *place = segment;
+                }
+                other += 1;
+            }
             _ if part == segment => continue,
             _ => return None,
         }
@@ -273,6 +377,8 @@ mod tests {
             check("POST", path, "404");
         }
         check("PATCH", "/v2/p/fgs/functions", "405 GET, POST");
+        check("PATCH", "/v2/p/fgs/functions/f/async-invoke-config", "405 DELETE, GET, PUT, POST");
+        check("PUT", "/v2/p/fgs/functions/async-status-log-detail", "405 GET, DELETE");
         check("GET", "/v2/p/fgs/functions/f/invocations", "405 POST");
         check("GET", "/v2/p/fgs/functions/f", "405 DELETE");
     }
@@ -285,6 +391,10 @@ mod tests {
         assert_eq!((route.dependency(), route.version()), (Ok("d/e".to_owned()), Ok("3".to_owned())));
         let route = find(&Method::PUT, "/v2/p/fgs/triggers/f/timer/a%2Db").expect("a route");
         assert_eq!(route.trigger(), Ok(("timer".to_owned(), "a-b".to_owned())));
+        let route = find(&Method::DELETE, "/v2/p/fgs/vpc-endpoint/v%2F1/s").expect("a route");
+        assert_eq!((route.other(0, "vpc_id"), route.other(1, "subnet_id")), (Ok("v/1".to_owned()), Ok("s".to_owned())));
+        let route = find(&Method::POST, "/v2/p/functions/urn:x/tags/create").expect("a route");
+        assert_eq!(route.parameters.function, "urn:x");
         let bad = find(&Method::POST, "/v2/p/fgs/functions/%ff/invocations").expect("a route");
         assert_eq!(bad.function().expect_err("no UTF-8").code, fungraph_model::ErrorCode::BadUrn);
     }

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use fungraph_engine::{Engine, Stopwatch};
-use fungraph_model::{Caller, ErrorCode, Fault, Phase, Proof, RequestId, Right, limits};
+use fungraph_model::{Caller, ErrorCode, Fault, LogKind, Phase, Proof, RequestId, Right, limits};
 use http::{
     HeaderMap, HeaderName, Method, Version,
     header::{EXPECT, HOST},
@@ -29,8 +29,8 @@ use crate::{
     config::{Auth, Config},
     front, percent, project,
     routes::{
-        self, Operation, Route, code, dependencies, download, functions, health, invocations, report, reservations,
-        rights, triggers,
+        self, Operation, Route, aliases, async_configs, code, dependencies, download, functions, health, invocations,
+        projects, report, reservations, rights, tags, test_events, tracing_keys, triggers, versions,
     },
 };
 
@@ -163,6 +163,13 @@ impl Service {
             Operation::ListDependencyVersion => Box::pin(dependencies::list_versions(engine, call)).await,
             Operation::ShowDependencyVersion => Box::pin(dependencies::show(engine, &self.links, call)).await,
             Operation::DeleteDependencyVersion => Box::pin(dependencies::delete(engine, call)).await,
+            Operation::ListFunctionVersions => Box::pin(versions::list(engine, call)).await,
+            Operation::CreateFunctionVersion => Box::pin(versions::publish(engine, call)).await,
+            Operation::ListVersionAliases => Box::pin(aliases::list(engine, call)).await,
+            Operation::CreateVersionAlias => Box::pin(aliases::create(engine, call)).await,
+            Operation::ShowVersionAlias => Box::pin(aliases::show(engine, call)).await,
+            Operation::UpdateVersionAlias => Box::pin(aliases::update(engine, call)).await,
+            Operation::DeleteVersionAlias => Box::pin(aliases::delete(engine, call)).await,
             Operation::CreateFunctionTrigger => Box::pin(triggers::create(engine, call)).await,
             Operation::ListFunctionTriggers => Box::pin(triggers::list(engine, call)).await,
             Operation::ShowFunctionTrigger => Box::pin(triggers::show(engine, call)).await,
@@ -171,6 +178,36 @@ impl Service {
             Operation::BatchDeleteFunctionTriggers => Box::pin(triggers::delete_all(engine, call)).await,
             Operation::ListTriggers => Box::pin(triggers::list_all(engine, call)).await,
             Operation::ListTriggerTypes => Ok(triggers::list_types()),
+            Operation::ListEvents => Box::pin(test_events::list(engine, call)).await,
+            Operation::CreateEvent => Box::pin(test_events::create(engine, call)).await,
+            Operation::ShowEvent => Box::pin(test_events::show(engine, call)).await,
+            Operation::UpdateEvent => Box::pin(test_events::update(engine, call)).await,
+            Operation::DeleteEvent => Box::pin(test_events::delete(engine, call)).await,
+            Operation::CreateTags => Box::pin(tags::create(engine, call)).await,
+            Operation::DeleteTags => Box::pin(tags::delete(engine, call)).await,
+            Operation::ListFunctionTags => Box::pin(tags::list(engine, call)).await,
+            Operation::ShowProjectTagsList => Box::pin(tags::list_of_project(engine, call)).await,
+            Operation::ShowResInstanceInfo => Box::pin(tags::find(engine, call)).await,
+            Operation::ShowFunctionAsyncInvokeConfig => Box::pin(async_configs::show(engine, call)).await,
+            Operation::UpdateFunctionAsyncInvokeConfig => Box::pin(async_configs::update(engine, call)).await,
+            Operation::DeleteFunctionAsyncInvokeConfig => Box::pin(async_configs::delete(engine, call)).await,
+            Operation::ListFunctionAsyncInvokeConfig => Box::pin(async_configs::list(engine, call)).await,
+            Operation::ShowTracing => Box::pin(tracing_keys::show(engine, call)).await,
+            Operation::UpdateTracing => Box::pin(tracing_keys::update(engine, call)).await,
+            Operation::UpdateFunctionCollectState => Box::pin(tracing_keys::pin(engine, call)).await,
+            Operation::ListQuotas => Box::pin(projects::quotas(engine, call)).await,
+            Operation::CreateVpcEndpoint => Box::pin(projects::create_vpc_endpoint(engine, call)).await,
+            Operation::DeleteVpcEndpoint => Box::pin(projects::delete_vpc_endpoint(engine, call)).await,
+            Operation::EnableLtsLogs => Box::pin(projects::enable_logs(engine, call, LogKind::Functions)).await,
+            Operation::EnableAsyncStatusLog => {
+                Box::pin(projects::enable_logs(engine, call, LogKind::AsyncStates)).await
+            }
+            Operation::ShowProjectAsyncStatusLogInfo => Box::pin(projects::show_async_log(engine, call)).await,
+            Operation::DisableAsyncStatusLog => Box::pin(projects::disable_async_log(engine, call)).await,
+            Operation::ShowLtsLogDetails => Box::pin(projects::show_function_log(engine, call)).await,
+            Operation::ShowFeatures => Ok(projects::features()),
+            Operation::ListRuntimes => Ok(projects::runtimes(engine)),
+            Operation::ListTrustedAgencies => Ok(projects::agencies()),
             Operation::NotBuilt(name) => Err(Operation::not_built(name).into()),
         }
     }
@@ -292,6 +329,11 @@ fn no_administrator() -> Fault {
 }
 
 impl Call<'_> {
+    /// The address of ours that the connection came to.
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.peer.local
+    }
+
     /// Where the client reached us, without a slash at the end.
     pub(crate) fn base(&self) -> String {
         base(&self.head.headers, self.head.uri.authority().map(http::uri::Authority::as_str), self.peer.local)

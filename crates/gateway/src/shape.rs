@@ -1,5 +1,7 @@
 //! JSON shapes of the API, in and out. Requests become drafts here; nothing is checked beyond its type, which is the engine's work.
 
+mod alias;
+mod async_config;
 mod dependency;
 mod draft;
 mod fields;
@@ -9,10 +11,16 @@ mod list;
 mod mount;
 pub(crate) mod not_built;
 pub(crate) mod passive;
+mod project;
 pub(crate) mod report;
 mod reservation;
+mod tag;
+mod test_event;
 mod trigger;
+mod version;
 
+pub(crate) use alias::{alias, alias_create, alias_update, aliases};
+pub(crate) use async_config::{async_config, async_configs, async_draft, async_query};
 pub(crate) use dependency::{asks_for_public, dependencies, dependency, dependency_create, dependency_query};
 pub(crate) use draft::{code_update, create, spec_update};
 pub(crate) use fields::Fields;
@@ -20,9 +28,13 @@ pub(crate) use fields::Fields;
 pub(crate) use fields::asked;
 pub(crate) use function::{code, config, list_page};
 pub(crate) use list::query;
+pub(crate) use project::{log_place, quotas, runtimes, tracing_draft, vpc_endpoint_draft};
 pub(crate) use reservation::{
     most_instances, reservation, reservation_configs, reservation_query, reservation_update, reserved_instances,
 };
+pub(crate) use tag::{project_tags, resource_count, resource_filter, resources, tag_drafts, tags};
+pub(crate) use test_event::{test_event, test_event_draft, test_event_named, test_events};
 pub(crate) use trigger::{
     trigger, trigger_create, trigger_list, trigger_query, trigger_types, trigger_update, triggers,
 };
+pub(crate) use version::{version_create, version_query, versions};

@@ -172,6 +172,7 @@ mod tests {
             prefix: Some("/opt/a b".into()),
             library: None,
             origin: Origin::System,
+            image: None,
         }
     }
 

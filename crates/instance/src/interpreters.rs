@@ -9,6 +9,7 @@ mod cache;
 mod choose;
 mod find;
 mod gson;
+mod image;
 mod kind;
 mod places;
 mod prefix;
@@ -18,6 +19,7 @@ mod version;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use std::sync::Arc;
 use fungraph_model::{Language, Runtime};
 
 pub use choose::Unavailable;
+pub use image::{Candidate, InImage, Unfit};
 pub use places::{Origin, SearchPlan};
 
 /// Major, minor and patch of an interpreter.
@@ -45,6 +48,8 @@ pub struct Interpreter {
     pub library: Option<PathBuf>,
     /// What led to it.
     pub origin: Origin,
+    /// The image that it is in, where it is none of the host's; `program` is a path inside then.
+    pub image: Option<Arc<InImage>>,
 }
 
 /// Name and version, such as `Python 3.11.2`.
@@ -79,11 +84,15 @@ pub struct Choice {
     pub exact: bool,
 }
 
-/// Every usable interpreter of this host.
+/// Every usable interpreter of this host, and those of images that stand in for them.
 #[derive(Clone, Debug, Default)]
 pub struct Interpreters {
     all: Vec<Arc<Interpreter>>,
     notes: Vec<String>,
+    /// Runtimes that the operator has given an image.
+    assigned: HashMap<Runtime, Arc<Interpreter>>,
+    /// The library of Java's bootstrap.
+    gson: Option<PathBuf>,
 }
 
 impl Interpreters {
@@ -118,9 +127,14 @@ impl Interpreters {
     /// what the host has. Java's numbers are such a series too, and .NET's with
     /// its minor. Within a series the newest is taken.
     ///
+    /// A runtime that was given an image has the interpreter of that and no other.
+    ///
     /// # Errors
     /// No interpreter of that generation, or `strict` and none of the very series, or a library is missing.
     pub fn choose(&self, runtime: Runtime, strict: bool) -> Result<Choice, Unavailable> {
-        choose::choose(&self.all, runtime, strict)
+        match self.assigned.get(&runtime) {
+            Some(own) => Ok(Choice { interpreter: Arc::clone(own), exact: choose::is_exact(runtime, own) }),
+            None => choose::choose(&self.all, runtime, strict),
+        }
     }
 }

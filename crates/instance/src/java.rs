@@ -40,13 +40,18 @@ pub fn api_sources() -> Vec<(String, String)> {
 
 /// What has to be shown inside beside the JDK: a Gson that is not below `/usr`.
 pub(crate) fn gson_bind(interpreter: &Interpreter) -> Option<(PathBuf, String)> {
-    let gson = interpreter.library.as_ref().filter(|gson| !gson.starts_with("/usr"))?;
+    let gson = interpreter.library.as_ref().filter(|gson| !is_there(interpreter, gson))?;
     Some((gson.clone(), GSON.to_owned()))
+}
+
+/// Whether a file of the host's `/usr` is seen inside; an image has a `/usr` of its own.
+fn is_there(interpreter: &Interpreter, file: &Path) -> bool {
+    file.starts_with("/usr") && interpreter.image.is_none()
 }
 
 fn gson(interpreter: &Interpreter) -> String {
     match &interpreter.library {
-        Some(gson) if gson.starts_with("/usr") => gson.to_string_lossy().into_owned(),
+        Some(gson) if is_there(interpreter, gson) => gson.to_string_lossy().into_owned(),
         _ => GSON.to_owned(),
     }
 }
@@ -150,6 +155,7 @@ mod tests {
             prefix: None,
             library: Some(gson.into()),
             origin: Origin::System,
+            image: None,
         }
     }
 

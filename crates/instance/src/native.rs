@@ -61,6 +61,7 @@ pub(crate) fn no_interpreter() -> Interpreter {
         prefix: None,
         library: None,
         origin: Origin::System,
+        image: None,
     }
 }
 

@@ -32,12 +32,15 @@ pub(crate) struct Prepared {
 /// Those that have been asked for. One program can be several interpreters (.NET), told apart by their versions.
 #[derive(Debug, Default)]
 struct Known {
-    progress: HashMap<(PathBuf, Version), watch::Receiver<Progress>>,
+    progress: HashMap<Key, watch::Receiver<Progress>>,
     /// How many turns there have been: no two write a file of the same name.
     turns: usize,
     /// Sources that are there, by their names.
     written: HashSet<String>,
 }
+
+/// The root file system of a program, where it is none of the host's, its path there, and its version.
+type Key = (Option<PathBuf>, PathBuf, Version);
 
 /// How far an interpreter has come.
 #[derive(Clone, Debug, Default)]
@@ -123,8 +126,9 @@ impl Prepared {
     }
 }
 
-fn key(interpreter: &Interpreter) -> (PathBuf, Version) {
-    (interpreter.program.clone(), interpreter.version)
+fn key(interpreter: &Interpreter) -> Key {
+    let tree = interpreter.image.as_ref().map(|image| image.tree.clone());
+    (tree, interpreter.program.clone(), interpreter.version)
 }
 
 /// The file in what a command printed; warnings of the interpreter come through the same pipe.
@@ -151,6 +155,7 @@ mod tests {
             prefix: None,
             library: None,
             origin: Origin::System,
+            image: None,
         }
     }
 

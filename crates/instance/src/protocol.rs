@@ -23,8 +23,10 @@ pub enum Kind {
     Invoke = 3,
     /// Leave in order.
     Stop = 4,
+    /// Call the handler for a caller who used an alias.
+    InvokeAs = 5,
     /// Room for more pieces of a streamed answer.
-    Credit = 5,
+    Credit = 6,
     /// The bootstrap runs.
     Hello = 65,
     /// The function is loaded.
@@ -52,6 +54,7 @@ impl Kind {
             Self::Initialize,
             Self::Invoke,
             Self::Stop,
+            Self::InvokeAs,
             Self::Credit,
             Self::Hello,
             Self::Loaded,
@@ -98,6 +101,13 @@ pub(crate) enum BadFrame {
         /// What the header said.
         kind: u8,
     },
+}
+
+/// A text with its length in a byte before it; what does not fit is left out.
+pub(crate) fn short_text(text: &str) -> Vec<u8> {
+    let text = text.as_bytes();
+    let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
+    [&[length], &text[..length.into()]].concat()
 }
 
 impl FrameHeader {

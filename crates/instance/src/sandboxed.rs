@@ -56,6 +56,8 @@ pub const BLANK_MEMORY_MB: u32 = 128;
 const PREPARED_WITHIN: Duration = Duration::from_secs(60);
 /// The same where somebody waits: less than a start may take, so that who waits is told why.
 const NEEDED_WITHIN: Duration = Duration::from_secs(25);
+/// What a program may take to print its version.
+const ASKED_WITHIN: Duration = Duration::from_secs(20);
 /// How much of a failed command's output is told.
 const SHOWN_BYTES: usize = 4096;
 /// The signal that the kernel kills with for want of memory.
@@ -95,6 +97,18 @@ impl SandboxLauncher {
         let config = Arc::new(config);
         Ok(Self { shared: Arc::new(Shared { spawner, config, launched: AtomicU64::new(0), prepared, native }) })
     }
+
+    /// Asks a program of an image for its version, in a sandbox that no function ever enters; gives what it prints.
+    ///
+    /// # Errors
+    /// It cannot be started there, or takes too long.
+    pub async fn ask_version(&self, interpreter: &Interpreter) -> Result<String, LaunchError> {
+        let printed = tokio::time::timeout(ASKED_WITHIN, self.shared.version(interpreter)).await;
+        let printed = printed.unwrap_or_else(|_| {
+            Err(format!("it did not print its version in {} seconds", ASKED_WITHIN.as_secs()).into())
+        });
+        printed.map_err(|source| LaunchError { of: interpreter.program.display().to_string(), told: None, source })
+    }
 }
 
 impl Shared {
@@ -107,14 +121,14 @@ impl Shared {
         binds.extend(java::gson_bind(interpreter).map(|(source, target)| Bind { source, target }));
         Launch {
             id: format!("i{number}"),
-            root: None,
+            root: interpreter.image.as_ref().map(|image| config.data_folder.join(&image.tree)),
             user: User::FUNCTION,
             binds,
             late: Some(CODE_ROOT.to_owned()),
             mount_points: Vec::new(),
             links: Vec::new(),
             args,
-            env: environment(),
+            env: environment(interpreter),
             cwd: "/opt/function".to_owned(),
             hostname: format!("fungraph-{number}"),
             limits: Limits {
@@ -137,6 +151,15 @@ impl Shared {
         let socket = UnixStream::from_std(ours)?;
         let sandbox = self.spawner.launch(launch, theirs.into(), write_end).await?;
         Ok((sandbox, socket, output))
+    }
+
+    async fn version(&self, interpreter: &Interpreter) -> Result<String, Cause> {
+        let args = vec![interpreter.program.to_string_lossy().into_owned(), "--version".to_owned()];
+        let launch = self.launch_message(interpreter, args, limits::TMP_MB[0], BLANK_MEMORY_MB);
+        let (_sandbox, _socket, output) = self.run(launch).await?;
+        let mut bytes = Vec::new();
+        output.take(SHOWN_BYTES as u64).read_to_end(&mut bytes).await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     async fn start(self: &Arc<Self>, blueprint: &Blueprint) -> Result<Launched, Cause> {
@@ -290,18 +313,22 @@ fn nonblocking(fd: OwnedFd) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// What a process has before LOAD names its function.
-fn environment() -> Vec<(String, String)> {
-    [
+/// What a process has before LOAD names its function. In an image, what that says of itself goes first, and its own `PATH` counts.
+fn environment(interpreter: &Interpreter) -> Vec<(String, String)> {
+    let usual = [
         ("PATH", "/usr/local/bin:/usr/bin:/bin"),
         ("HOME", "/home/snuser"),
         ("LANG", "C.UTF-8"),
         ("TZ", "UTC"),
         ("PYTHONDONTWRITEBYTECODE", "1"),
         ("PYTHONIOENCODING", "utf-8"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .to_vec()
+    ];
+    let own = interpreter.image.as_ref().map_or(&[][..], |image| &image.env);
+    let has_path = own.iter().any(|(name, _)| name == "PATH");
+    let usual = usual.into_iter().filter(|(name, _)| *name != "PATH" || !has_path);
+    let usual: Vec<_> = usual.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let is_usual = |name: &String| usual.iter().any(|(other, _)| other == name);
+    own.iter().filter(|(name, _)| !is_usual(name)).cloned().chain(usual.clone()).collect()
 }
 
 impl Launcher for SandboxLauncher {

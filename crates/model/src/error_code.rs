@@ -30,14 +30,14 @@ codes! {
     BadCredentials = "APIGW.0301",
     /// A request value that fails validation and has no code of its own.
     BadParameter = "FSS.0400",
+    /// Path known, method not.
+    MethodNotAllowed = "FSS.0400",
     /// Caller known, role too small.
     NotPermitted = "FSS.0401",
     /// The project in the path is not the caller's, or the operation is never allowed.
     Forbidden = "FSS.0403",
     /// Function, version or alias missing on an invocation path, or an unknown path.
     NotFound = "FSS.0404",
-    /// Path known, method not.
-    MethodNotAllowed = "FSS.0400",
     /// Body is not JSON where JSON is needed.
     NotAcceptable = "FSS.0406",
     /// The client did not finish sending in time.
@@ -50,6 +50,8 @@ codes! {
     NotSupported = "FSS.0426",
     /// Not for this kind of function, whatever the server.
     WrongKind = "FSS.0426",
+    /// Something else must be removed first.
+    Precondition = "FSS.0428",
     /// Disabled, over a limit, or no instance free in time.
     TooManyRequests = "FSS.0429",
     /// Unexpected failure of the platform.
@@ -80,8 +82,12 @@ codes! {
     CodeMissing = "FSS.1012",
     /// `code_filename`.
     BadFilename = "FSS.1013",
-    /// An operation on latest was given a version.
+    /// An alias's name.
+    BadAlias = "FSS.1014",
+    /// A version's name, or an operation on latest was given a version, or latest where it may not be.
     BadVersion = "FSS.1015",
+    /// Code and configuration equal those of the last published version.
+    NothingChanged = "FSS.1016",
     /// Over 20 user variables.
     TooManyUserData = "FSS.1017",
     /// User variables over 4,096 characters.
@@ -108,8 +114,12 @@ codes! {
     TooManyFunctions = "FSS.1041",
     /// Code of the project over its quota.
     CodeQuota = "FSS.1042",
+    /// The function has its most aliases.
+    TooManyAliases = "FSS.1043",
     /// The project holds its most dependencies.
     TooManyDependencies = "FSS.1045",
+    /// The project holds its most VPC endpoints.
+    TooManyVpcs = "FSS.1048",
     /// More mounts than a function may have.
     TooManyMounts = "FSS.1049",
     /// `mount_resource`: the operator gives no such folder to this project.
@@ -122,18 +132,42 @@ codes! {
     AliasNotFound = "FSS.1053",
     /// Dependency, or version of one, missing.
     DependencyNotFound = "FSS.1056",
+    /// Template missing.
+    TemplateNotFound = "FSS.1059",
     /// Name taken in its package.
     FunctionExists = "FSS.1061",
-    /// Something else must be removed first.
-    Precondition = "FSS.0428",
+    /// The version's name is taken.
+    VersionExists = "FSS.1062",
+    /// The alias's name is taken.
+    AliasExists = "FSS.1063",
+    /// The version is another alias's main version.
+    VersionHasAlias = "FSS.1066",
+    /// The function holds its most test events.
+    TooManyTestEvents = "FSS.1068",
+    /// A test event over 4 KB.
+    TestEventTooLarge = "FSS.1069",
+    /// Test event missing.
+    TestEventNotFound = "FSS.1070",
     /// Package over 50 MB.
     PackageTooLarge = "FSS.1071",
     /// Inline code over 10 KB.
     InlineTooLarge = "FSS.1072",
+    /// A test event's name is taken.
+    TestEventExists = "FSS.1073",
+    /// A test event's name, or its content.
+    BadTestEvent = "FSS.1074",
     /// `mount_user`.
     BadMountUser = "FSS.1075",
     /// More reserved instances than an account, or the host, may have.
     TooManyReserved = "FSS.1076",
+    /// An alias's additional version is missing, or latest.
+    BadAdditionalVersion = "FSS.1091",
+    /// Percentage of an alias's additional version outside 0 to 100.
+    BadAdditionalWeight = "FSS.1092",
+    /// Main and additional version of an alias are the same.
+    SameVersionTwice = "FSS.1093",
+    /// An alias sends calls to the version as its additional one.
+    VersionInUse = "FSS.1094",
     /// `trigger_type_code` is not in the list.
     BadTriggerType = "FSS.1101",
     /// `event_data` of SMN.
@@ -180,6 +214,8 @@ codes! {
     LtsExists = "FSS.1149",
     /// A trigger of that topic is there.
     KafkaExists = "FSS.1150",
+    /// An alias has triggers.
+    AliasHasTriggers = "FSS.1154",
     /// `event_data` of DDS.
     BadDds = "FSS.1164",
     /// A trigger of that collection is there.
@@ -196,6 +232,8 @@ codes! {
     TooManyTriggers = "FSS.1306",
     /// A CTS trigger of that name is there.
     CtsExists = "FSS.1307",
+    /// The log service is switched on already.
+    LogsOnAlready = "FSS.1221",
     /// URN cannot be read.
     BadUrn = "FSS.1309",
     /// Over 100 operations of a CTS trigger.

@@ -40,8 +40,20 @@ pub struct FunctionVersion {
     pub image: Option<FunctionImage>,
     /// Goes up with every change of configuration or code; instances are keyed by it.
     pub revision: u64,
-    /// Time of the last change.
+    /// Time of the last change; of a published version, of its publication.
     pub last_modified: Timestamp,
+    /// What was said when it was published; empty for latest.
+    pub remark: String,
+}
+
+impl FunctionVersion {
+    /// Whether calls of both do the same: code, dependencies and configuration are equal.
+    #[must_use]
+    pub fn does_the_same(&self, other: &Self) -> bool {
+        let parts = |one: &Self| (one.spec.clone(), one.code.clone(), one.merged.clone(), one.image.clone());
+        let attached = |one: &Self| one.dependencies.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
+        parts(self) == parts(other) && attached(self) == attached(other)
+    }
 }
 
 /// How code came in (`code_type`).

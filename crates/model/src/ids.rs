@@ -33,6 +33,14 @@ impl RequestId {
         Uuid::try_parse(text).ok().map(Self)
     }
 
+    /// A number below `of` that this id alone decides, each as likely as any other: a random UUID begins with random bits.
+    #[must_use]
+    pub fn chance(self, of: u32) -> u32 {
+        let bits = self.0.as_fields().0;
+        u32::try_from((u64::from(bits) * u64::from(of)) >> 32)
+            .expect("a product of 32 bits by less than 32 shifted back")
+    }
+
     /// The 36 ASCII characters that travel in headers, logs and frames.
     #[must_use]
     pub fn text(self) -> RequestIdText {

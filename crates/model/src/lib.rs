@@ -3,6 +3,8 @@
 //! Nothing here does I/O, waits, or knows HTTP, SQL or JSON. Shapes on the wire belong to gateway,
 //! rows to store, frames to instance; each converts at its own wall.
 
+mod alias;
+mod async_config;
 mod call_record;
 mod caller;
 mod dependency;
@@ -15,14 +17,18 @@ pub mod limits;
 mod mounts;
 mod outcome;
 mod phases;
+mod project;
 mod reservation;
 mod runtime;
 #[cfg(feature = "sample")]
 pub mod sample;
 mod spec;
+mod test_event;
 mod trigger;
 mod urn;
 
+pub use alias::{Alias, Combine, Rule, RuleKind, Split};
+pub use async_config::{AsyncConfig, Destination, DestinationKind};
 pub use call_record::{CallRecord, Ending, Line};
 pub use caller::{AccessKey, Administrator, Caller, Principal, Proof, Scope, Secret};
 pub use dependency::Dependency;
@@ -34,8 +40,10 @@ pub use invocation::{LogTail, Summary};
 pub use mounts::{Mount, MountKind, MountUser, Mounts};
 pub use outcome::{Failure, FailureCode, Outcome, Value};
 pub use phases::{Phase, Phases, StartKind};
+pub use project::{LogKind, LogPlace, TracingKeys, VpcEndpoint};
 pub use reservation::{MetricRule, Reservation, Reserved, Schedule};
 pub use runtime::{Language, Runtime};
 pub use spec::{FunctionSpec, HookSpec, Strategy};
+pub use test_event::TestEvent;
 pub use trigger::{Trigger, TriggerId, TriggerKind};
 pub use urn::{FunctionRef, Qualifier};

@@ -49,8 +49,42 @@ pub const DEPENDENCY_BYTES: usize = 41_943_040;
 pub const DEPENDENCY_NAME_CHARS: usize = 96;
 /// Dependencies of one function.
 pub const DEPENDENCIES: usize = 20;
+/// Characters of a version's name.
+pub const VERSION_CHARS: usize = 42;
+/// Versions of one function, latest among them.
+pub const VERSIONS: u32 = 20;
+/// Characters of an alias's name.
+pub const ALIAS_CHARS: usize = 63;
+/// Aliases of one function.
+pub const ALIASES: u32 = 10;
+/// Rules of one alias; the contract has no number, and each call by that alias looks at all of them.
+pub const ALIAS_RULES: usize = 10;
+/// Characters of the name and of the value that a rule looks for; the contract has no number.
+pub const RULE_CHARS: usize = 1024;
 /// Mounts of one function.
 pub const MOUNTS: usize = 5;
+/// Test events of one function.
+pub const TEST_EVENTS: usize = 10;
+/// Characters of a test event's name.
+pub const TEST_EVENT_NAME_CHARS: usize = 25;
+/// Bytes of a test event, decoded.
+pub const TEST_EVENT_BYTES: usize = 4096;
+/// Tags of one function.
+pub const TAGS: usize = 20;
+/// Characters of a tag's key.
+pub const TAG_KEY_CHARS: usize = 128;
+/// Characters of a tag's value.
+pub const TAG_VALUE_CHARS: usize = 255;
+/// Seconds an asynchronous event may wait.
+pub const ASYNC_AGE_SECONDS: std::ops::RangeInclusive<u32> = 1..=86_400;
+/// Seconds it may wait where nobody said.
+pub const ASYNC_AGE_DEFAULT: u32 = 3600;
+/// Further attempts after a failed asynchronous call.
+pub const ASYNC_RETRIES: std::ops::RangeInclusive<u32> = 0..=3;
+/// Further attempts where nobody said.
+pub const ASYNC_RETRIES_DEFAULT: u32 = 1;
+/// Days that a record in a bucket is kept.
+pub const OBS_EXPIRES_DAYS: std::ops::RangeInclusive<u32> = 0..=365;
 /// Functions on one page of a list; the same for lists of reserved instances.
 pub const PAGE_FUNCTIONS: u32 = 400;
 /// Reserved instances of one version or alias.

@@ -44,5 +44,6 @@ pub fn function(name: &str) -> FunctionVersion {
         image: None,
         revision: 1,
         last_modified: Timestamp::UNIX_EPOCH,
+        remark: String::new(),
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{Language, Mounts, Runtime, Secret};
 
 /// Everything a version is configured with. Made by engine from a request; each field is inside its range.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionSpec {
     /// Runtime; never changes.
     pub runtime: Runtime,

@@ -196,6 +196,18 @@ impl Pool {
         )
     }
 
+    /// How long an unused instance is kept.
+    #[must_use]
+    pub fn idle(&self) -> Duration {
+        self.shared.config.idle
+    }
+
+    /// Calls of one project that may wait.
+    #[must_use]
+    pub fn longest_line(&self) -> usize {
+        self.shared.config.queue.min(self.shared.config.queue_per_project)
+    }
+
     /// Starts nothing more and ends every idle instance; waits for the busy ones until `limit` is over.
     pub async fn shutdown(&self, limit: Duration) {
         self.shared.stopping.store(true, Ordering::Release);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use fungraph_model::{FunctionKey, Line};
+use fungraph_model::{FunctionKey, FunctionVersion, Line};
 
 use crate::{Group, Memory, Pool};
 
@@ -26,7 +26,7 @@ pub struct Census {
     pub wanting_room: usize,
     /// Memory of instances.
     pub memory: Memory,
-    /// Functions that have an instance or a line, in no order.
+    /// Versions of functions that have an instance or a line, in no order.
     pub functions: Vec<FunctionCensus>,
 }
 
@@ -39,11 +39,13 @@ pub struct BlankStock {
     pub ready: usize,
 }
 
-/// One function, all its revisions and sizes together.
+/// One version of a function, all its revisions and sizes together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionCensus {
     /// Which.
     pub function: FunctionKey,
+    /// Which version of it.
+    pub version: String,
     /// Its instances, loaded and starting.
     pub instances: usize,
     /// Calls that run.
@@ -86,20 +88,22 @@ impl Pool {
             memory: self.shared.capacity.memory(),
             functions: Vec::new(),
         };
-        let mut functions: HashMap<FunctionKey, FunctionCensus> = HashMap::new();
+        let mut functions: HashMap<(FunctionKey, String), FunctionCensus> = HashMap::new();
         for group in self.shared.groups() {
             let one = group.census();
             if one.instances == 0 && one.waiting == 0 && one.last_second == 0 {
                 continue;
             }
-            let function = group.plan().version.key.clone();
+            let FunctionVersion { key: function, version, .. } = &*group.plan().version;
+            let (function, version) = (function.clone(), version.clone());
             census.idle += one.idle;
             census.busy += one.instances - one.idle - one.starting;
             census.starting += one.starting;
             census.reserved += group.reserved();
             census.waiting += one.waiting;
-            let sum = functions.entry(function.clone()).or_insert_with(|| FunctionCensus {
+            let sum = functions.entry((function.clone(), version.clone())).or_insert_with(|| FunctionCensus {
                 function,
+                version,
                 instances: 0,
                 running: 0,
                 waiting: 0,

@@ -9,7 +9,7 @@ CREATE TABLE triggers (
     kind        TEXT    NOT NULL, -- the API's trigger_type_code
     enabled     INTEGER NOT NULL CHECK (enabled IN (0, 1)),
     data        TEXT    NOT NULL, -- JSON object with the API's field names
-    secrets     TEXT    NOT NULL, -- JSON object of texts
+    secrets     TEXT    NOT NULL, -- sealed JSON object of texts; empty where there are none
     created     INTEGER NOT NULL, -- microseconds since 1970, like the other two
     updated     INTEGER NOT NULL,
     counts_from INTEGER NOT NULL

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use fungraph_model::{FunctionKey, ProjectId};
 
+use crate::Conflict;
+
 /// A failed operation of [`Store`](crate::Store).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -73,7 +75,7 @@ pub enum Error {
         /// What it said.
         source: std::io::Error,
     },
-    /// A project, user, grant or key of that name is there already.
+    /// Something of that name is there already.
     #[error("that {what} exists already")]
     Taken {
         /// Which of them.
@@ -113,6 +115,9 @@ pub enum Error {
         /// What is stored.
         found: u64,
     },
+    /// It does not fit the versions and aliases there are.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
     /// A dependency that a function names is gone.
     #[error("the dependency {id} does not exist any more")]
     DependencyMissing {
@@ -122,6 +127,12 @@ pub enum Error {
     /// A function has the dependency, so it stays.
     #[error("the dependency is in use")]
     DependencyInUse,
+    /// There may be no more of them.
+    #[error("there are {most} already, the most there may be")]
+    Full {
+        /// The limit.
+        most: usize,
+    },
     /// The project belongs to another account.
     #[error("project {project} belongs to another domain")]
     OtherDomain {

@@ -6,6 +6,7 @@
 //!
 //! Nobody outside this crate knows SQL, and nothing here knows HTTP or decides what a caller may do.
 
+mod conflict;
 mod error;
 pub mod images;
 mod listing;
@@ -17,11 +18,12 @@ mod store;
 #[cfg(test)]
 mod suite;
 
+pub use conflict::Conflict;
 pub use error::Error;
 pub use images::{Image, ImageConfig, ImageError, ImageLimits, ImageSettings, Images, InUse};
 pub use listing::{
-    DependencyPage, DependencyQuery, FunctionPage, FunctionQuery, Reservations, TriggerPage, TriggerQuery, TriggersOf,
-    Usage,
+    DependencyPage, DependencyQuery, FunctionPage, FunctionQuery, Publication, Reservations, ResourcePage,
+    ResourceQuery, TagMatch, TaggedFunction, TriggerPage, TriggerQuery, TriggersOf, Usage, VersionPage, VersionQuery,
 };
 pub use logs::{LogEntry, LogError, LogFilter, LogLimits, LogReader, LogRecord, LogText, Logs};
 pub use packages::{Merged, PackageError, PackageLimits, Packages};

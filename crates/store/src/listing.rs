@@ -1,8 +1,12 @@
 //! Lists of functions and what a project uses.
 
+use std::collections::BTreeMap;
+
 use fungraph_model::{
-    Dependency, DomainId, FunctionKey, FunctionVersion, ProjectId, Qualifier, Reserved, Trigger, TriggerId, TriggerKind,
+    Dependency, Digest, DomainId, FunctionKey, FunctionVersion, ProjectId, Qualifier, Reserved, Trigger, TriggerId,
+    TriggerKind,
 };
+use jiff::Timestamp;
 
 use crate::Error;
 
@@ -21,7 +25,7 @@ pub struct FunctionQuery {
     pub limit: u32,
 }
 
-/// One page of a list, in order of creation.
+/// One page of a list: pinned functions first, and within both parts in order of creation.
 ///
 /// The order is that of creation and not of names because markers are offsets: a function made while somebody pages
 /// comes last and moves nothing, where a new name in the middle would show its neighbour twice. A deleted function
@@ -30,10 +34,54 @@ pub struct FunctionQuery {
 pub struct FunctionPage {
     /// The functions, version `latest`.
     pub functions: Vec<FunctionVersion>,
+    /// How many of them are pinned: the first ones.
+    pub pinned: usize,
     /// All matches, on every page.
     pub total: u64,
     /// Marker of the next page; `None` on the last.
     pub next: Option<u64>,
+}
+
+/// Which versions of a function to list.
+#[derive(Clone, Debug)]
+pub struct VersionQuery {
+    /// The function.
+    pub key: FunctionKey,
+    /// The `next` of the page before, 0 at the start.
+    pub marker: u64,
+    /// Most versions on the page.
+    pub limit: u32,
+}
+
+/// One page of the versions of a function: latest, then the others in the order of their publication. A marker names a place in
+/// that order, not a number of versions to pass over, so a version that is published or deleted meanwhile moves nothing.
+#[derive(Clone, Debug)]
+pub struct VersionPage {
+    /// The versions.
+    pub versions: Vec<FunctionVersion>,
+    /// All versions, on every page.
+    pub total: u64,
+    /// Marker of the next page; `None` on the last.
+    pub next: Option<u64>,
+}
+
+/// A version to make of latest.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// The function.
+    pub key: FunctionKey,
+    /// Name of the version.
+    pub version: String,
+    /// What is said of it.
+    pub description: String,
+    /// The code that latest must have; any where there is none.
+    pub digest: Option<Digest>,
+    /// Time of the publication.
+    pub now: Timestamp,
+    /// Most versions of the function, latest among them.
+    pub most_versions: u32,
+    /// Most bytes of code of the project.
+    pub most_code_bytes: u64,
 }
 
 /// Which dependencies to list.
@@ -60,6 +108,60 @@ pub struct DependencyPage {
     pub dependencies: Vec<Dependency>,
     /// All matches, on every page.
     pub total: usize,
+}
+
+/// Which functions to find by their tags; what is empty finds all.
+#[derive(Clone, Debug)]
+pub struct ResourceQuery {
+    /// Of this project.
+    pub project: ProjectId,
+    /// Whose name holds this text.
+    pub name_part: Option<String>,
+    /// Only those without any tag.
+    pub without_any_tag: bool,
+    /// With all of these.
+    pub all: Vec<TagMatch>,
+    /// With at least one of these.
+    pub any: Vec<TagMatch>,
+    /// Not with all of these.
+    pub not_all: Vec<TagMatch>,
+    /// With none of these.
+    pub not_any: Vec<TagMatch>,
+    /// Of an enterprise project that is in each of these lists; `None` is any.
+    pub enterprise_projects: Vec<Option<Vec<String>>>,
+    /// How many matches to skip.
+    pub offset: u32,
+    /// Most on the page.
+    pub limit: u32,
+}
+
+/// A key, and the values it may have; any where none is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagMatch {
+    /// The key.
+    pub key: String,
+    /// The values.
+    pub values: Vec<String>,
+}
+
+/// A function as the search by tags finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaggedFunction {
+    /// Which one.
+    pub key: FunctionKey,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// The enterprise project it was given.
+    pub enterprise_project: Option<String>,
+}
+
+/// One page of functions found by their tags.
+#[derive(Clone, Debug)]
+pub struct ResourcePage {
+    /// The functions.
+    pub functions: Vec<TaggedFunction>,
+    /// All matches, on every page.
+    pub total: u64,
 }
 
 /// What a project uses of its quotas.

@@ -34,7 +34,7 @@ use fungraph_model::{CallRecord, FunctionKey, FunctionVersion, RequestId};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-pub use reader::{LogFilter, LogReader, LogRecord, read};
+pub use reader::{LogFilter, LogReader, LogRecord, exist, read};
 pub use search::{Found, find};
 
 use queue::Queue;

@@ -4,18 +4,25 @@
 //! own process. `synchronous` is FULL: with NORMAL a commit in WAL mode may be lost at a power failure, and an
 //! answered create must not be.
 
+mod aliases;
+mod async_configs;
 mod dependencies;
+mod function_marks;
 mod functions;
 mod identity;
 mod image;
 mod mounts;
+mod projects;
 mod reservations;
 mod rows;
 mod seal;
+mod tags;
+mod test_events;
 #[cfg(test)]
 mod tests;
 mod transaction;
 mod triggers;
+mod versions;
 
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};

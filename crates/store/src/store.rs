@@ -2,18 +2,21 @@
 //!
 //! A closed choice, so an enum: each backend answers the same questions and passes the same suite (`suite.rs`).
 
-use std::collections::HashSet;
+mod belongings;
+mod projects;
+
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use fungraph_model::{
-    Dependency, Digest, FunctionKey, FunctionVersion, Grant, KeyRecord, Project, ProjectId, Qualifier, Register,
-    Reservation, Runtime, Secret, Trigger, TriggerId, User, UserId,
+    Alias, Dependency, Digest, FunctionKey, FunctionVersion, Grant, KeyRecord, Project, ProjectId, Qualifier, Register,
+    Reservation, Runtime, Secret, Trigger, TriggerId, User, UserId, limits,
 };
 
 use crate::sqlite::Sqlite;
 use crate::{
-    DependencyPage, DependencyQuery, Error, FunctionPage, FunctionQuery, Reservations, SecretBox, TriggerPage,
-    TriggerQuery, Usage,
+    DependencyPage, DependencyQuery, Error, FunctionPage, FunctionQuery, Publication, Reservations, SecretBox,
+    TriggerPage, TriggerQuery, Usage, VersionPage, VersionQuery,
 };
 
 /// Settings of the store.
@@ -212,13 +215,35 @@ impl Store {
         }
     }
 
+    /// As [`Store::create_function`], with tags.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn create_tagged_function(
+        &self,
+        function: &FunctionVersion,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.create_tagged_function(function, tags).await,
+        }
+    }
+
     /// The latest version of a function, `None` where there is no such function.
     ///
     /// # Errors
     /// [`Error::UnknownRuntime`], [`Error::BadRow`] or [`Error::Database`].
     pub async fn function(&self, key: &FunctionKey) -> Result<Option<FunctionVersion>, Error> {
+        self.version(key, limits::LATEST).await
+    }
+
+    /// A version of a function by its name, `None` where there is no such version or function.
+    ///
+    /// # Errors
+    /// As [`Store::function`].
+    pub async fn version(&self, key: &FunctionKey, version: &str) -> Result<Option<FunctionVersion>, Error> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.function(key).await,
+            Self::Sqlite(sqlite) => sqlite.version(key, version).await,
         }
     }
 
@@ -244,7 +269,87 @@ impl Store {
         }
     }
 
-    /// Removes a function with all its versions and gives its `func_id`; `None` where there was none.
+    /// One page of the versions of a function; `None` where there is no such function.
+    ///
+    /// # Errors
+    /// As [`Store::function`].
+    pub async fn versions(&self, query: &VersionQuery) -> Result<Option<VersionPage>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.versions(query).await,
+        }
+    }
+
+    /// Makes a version of what latest is at this moment, and gives it.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], or a [`Conflict`](crate::Conflict): the name is taken, nothing changed, other code, too many, over quota.
+    pub async fn publish(&self, new: &Publication) -> Result<FunctionVersion, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.publish(new).await,
+        }
+    }
+
+    /// Removes a published version with the alias whose main version it is, and what is reserved for both.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], or a [`Conflict`](crate::Conflict): no such version, or an alias has it as its additional one.
+    pub async fn delete_version(&self, key: &FunctionKey, version: &str) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.delete_version(key, version).await,
+        }
+    }
+
+    /// Every alias of a function, in the order of their creation.
+    ///
+    /// # Errors
+    /// [`Error::BadRow`] or [`Error::Database`].
+    pub async fn aliases(&self, key: &FunctionKey) -> Result<Vec<Alias>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.aliases(key).await,
+        }
+    }
+
+    /// An alias by its name, `None` where there is no such alias or function.
+    ///
+    /// # Errors
+    /// [`Error::BadRow`] or [`Error::Database`].
+    pub async fn alias(&self, key: &FunctionKey, name: &str) -> Result<Option<Alias>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.alias(key, name).await,
+        }
+    }
+
+    /// Stores a new alias of a function that has fewer than `most`.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], or a [`Conflict`](crate::Conflict): the name is taken, too many, a version is missing or another alias's.
+    pub async fn add_alias(&self, key: &FunctionKey, alias: &Alias, most: u32) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.add_alias(key, alias, most).await,
+        }
+    }
+
+    /// Replaces the alias of that name.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], or a [`Conflict`](crate::Conflict): no such alias, a version is missing or another alias's.
+    pub async fn update_alias(&self, key: &FunctionKey, alias: &Alias) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.update_alias(key, alias).await,
+        }
+    }
+
+    /// Removes an alias with what is reserved for it.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], or [`Conflict::AliasMissing`](crate::Conflict::AliasMissing).
+    pub async fn delete_alias(&self, key: &FunctionKey, name: &str) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.delete_alias(key, name).await,
+        }
+    }
+
+    /// Removes a function with all its versions, aliases and reservations, and gives its `func_id`; `None` where there was none.
     ///
     /// # Errors
     /// [`Error::Database`].

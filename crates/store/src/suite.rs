@@ -1,5 +1,7 @@
 //! What every backend must do, run on a real database in a folder of its own.
 
+mod belongings;
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -13,6 +15,8 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use crate::{Config, DependencyQuery, Error, FunctionQuery, Store, TriggerQuery, TriggersOf, Usage};
+
+mod versions;
 
 async fn fresh() -> (TempDir, Store) {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -67,6 +71,7 @@ fn function(name: &str) -> FunctionVersion {
         image: None,
         revision: 1,
         last_modified: Timestamp::from_microsecond(1_700_000_000_123_456).expect("a time"),
+        remark: String::new(),
     }
 }
 
@@ -395,6 +400,10 @@ async fn reservations_are_replaced_removed_and_go_with_their_function() {
     let full = Reservation { count: 3, idle_mode: true, schedules: vec![schedule], metrics };
     let plain = Reservation { count: 1, ..Reservation::default() };
     let (latest, alias) = (Qualifier::Latest, Qualifier::Alias("prod".to_owned()));
+    for name in ["a", "b"] {
+        store.publish(&versions::publication(name, "v1")).await.expect("publishes");
+    }
+    store.add_alias(&key("a"), &versions::alias("prod", "v1", None), 10).await.expect("stores");
     store.reserve(&key("a"), &latest, Some(&plain)).await.expect("stores");
     store.reserve(&key("a"), &latest, Some(&full)).await.expect("replaces");
     store.reserve(&key("a"), &alias, Some(&plain)).await.expect("an alias has its own");

@@ -33,6 +33,8 @@ pub(crate) struct Call {
     pub(crate) number: u32,
     /// Its request id.
     pub(crate) id: String,
+    /// The alias that its caller used, if any.
+    pub(crate) alias: Option<String>,
     /// The event, as the caller sent it.
     pub(crate) event: Bytes,
     /// Whether the answer is wanted in pieces.
@@ -114,7 +116,8 @@ fn order(kind: u8, form: u8, number: u32, payload: Bytes) -> Option<Order> {
         2 => Order::Initialize(call(number, false, payload)?),
         3 => Order::Invoke(call(number, form == STREAMED, payload)?),
         4 => Order::Stop,
-        5 => Order::Credit(number, u32::from_le_bytes(payload.as_ref().try_into().ok()?)),
+        5 => Order::Invoke(call_by_alias(number, form == STREAMED, payload)?),
+        6 => Order::Credit(number, u32::from_le_bytes(payload.as_ref().try_into().ok()?)),
         _ => return None,
     })
 }
@@ -122,7 +125,16 @@ fn order(kind: u8, form: u8, number: u32, payload: Bytes) -> Option<Order> {
 fn call(number: u32, streamed: bool, mut payload: Bytes) -> Option<Call> {
     let id = std::str::from_utf8(payload.get(..ID)?).ok()?.to_owned();
     payload.advance(ID);
-    Some(Call { number, id, event: payload, streamed })
+    Some(Call { number, id, alias: None, event: payload, streamed })
+}
+
+/// The alias stands before the event, after a byte with its length.
+fn call_by_alias(number: u32, streamed: bool, payload: Bytes) -> Option<Call> {
+    let mut call = call(number, streamed, payload)?;
+    let end = 1 + usize::from(*call.event.first()?);
+    let alias = std::str::from_utf8(call.event.get(1..end)?).ok()?.to_owned();
+    call.event.advance(end);
+    Some(Call { alias: Some(alias), ..call })
 }
 
 #[cfg(test)]
@@ -150,18 +162,28 @@ mod tests {
         }
         buffer.extend_from_slice(&whole[whole.len() - 1..]);
         buffer.extend_from_slice(&frame(4, 0, b""));
-        let call = Call { number: 7, id: REQUEST.to_owned(), event: Bytes::from_static(b"{}"), streamed: false };
-        assert_eq!(take(&mut buffer), Ok(Some(Order::Invoke(call))));
+        let call =
+            Call { number: 7, id: REQUEST.to_owned(), alias: None, event: Bytes::from_static(b"{}"), streamed: false };
+        assert_eq!(take(&mut buffer), Ok(Some(Order::Invoke(call.clone()))));
         assert_eq!(take(&mut buffer), Ok(Some(Order::Stop)));
-        buffer.extend_from_slice(&frame(5, 7, &[1, 2, 0, 0]));
+        buffer.extend_from_slice(&frame(6, 7, &[1, 2, 0, 0]));
         assert_eq!(take(&mut buffer), Ok(Some(Order::Credit(7, 513))));
         assert_eq!(take(&mut buffer), Ok(None));
+        buffer.extend_from_slice(&frame(5, 7, format!("{REQUEST}\x04prod{{}}").as_bytes()));
+        let by_alias = Call { alias: Some("prod".to_owned()), ..call };
+        assert_eq!(take(&mut buffer), Ok(Some(Order::Invoke(by_alias))));
     }
 
     #[test]
     fn what_is_no_frame_is_refused() {
-        for bytes in [frame(9, 0, b""), frame(5, 1, b"abc"), frame(3, 1, b"too short"), b"HTTP/1.1 200 OK\r\n".to_vec()]
-        {
+        for bytes in [
+            frame(9, 0, b""),
+            frame(6, 1, b"abc"),
+            frame(3, 1, b"too short"),
+            frame(5, 1, REQUEST.as_bytes()),
+            frame(5, 1, format!("{REQUEST}\x05prod").as_bytes()),
+            b"HTTP/1.1 200 OK\r\n".to_vec(),
+        ] {
             assert!(take(&mut BytesMut::from(&bytes[..])).is_err(), "{bytes:?}");
         }
     }

@@ -35,6 +35,8 @@ use running::Running;
 
 /// The header that the library looks the request id up in.
 const REQUEST_ID: &str = "X-Cff-Request-Id";
+/// The header that the library looks the alias up in.
+const VERSION_TAG: &str = "X-Cff-Origin-Version-Tag";
 const NO_INITIALIZER: &str = "WARN initializer_handler is not used: a Go1.x function has no initializer. Do such work in main, \
                               before runtime.Register";
 
@@ -139,8 +141,11 @@ fn launch(
 impl Writer {
     async fn hand_over(&mut self, call: &Call) -> io::Result<()> {
         let payload = if call.event.is_empty() { EMPTY_EVENT } else { &call.event[..] };
-        let header = [(REQUEST_ID, &*call.id)];
-        let (before, after) = self.requests.next(&Request { call: call.number.into(), payload, header: &header });
+        // The library takes the alias from it, and nothing else tells it of one.
+        let tag = call.alias.as_ref().map(|alias| format!("!{alias}"));
+        let header = [(REQUEST_ID, &*call.id), (VERSION_TAG, tag.as_deref().unwrap_or_default())];
+        let header = if tag.is_some() { &header[..] } else { &header[..1] };
+        let (before, after) = self.requests.next(&Request { call: call.number.into(), payload, header });
         let mut slices = [IoSlice::new(&before), IoSlice::new(payload), IoSlice::new(&after)];
         let mut rest = slices.as_mut_slice();
         while !rest.is_empty() {

@@ -171,7 +171,7 @@ impl Http {
 impl Shared {
     async fn initialize(&self, call: &Call, open: Task) -> Result<(), Failure> {
         let mut request = event::initialization();
-        head::add(request.headers_mut(), &self.load, &self.region, &call.id);
+        head::add(request.headers_mut(), &self.load, &self.region, call);
         let answered = wire::whole(request, self.load.result_limit()).await;
         let failed = |why: String| Failure::new(failure::INITIALIZER, "HttpInitializerError", &why);
         match answered {
@@ -186,7 +186,7 @@ impl Shared {
 
     async fn call(&self, call: &Call, open: Task) -> Result<Vec<u8>, Failure> {
         let mut request = event::request(&call.event).map_err(|error| bad_event(&error))?;
-        head::add(request.headers_mut(), &self.load, &self.region, &call.id);
+        head::add(request.headers_mut(), &self.load, &self.region, call);
         // The result carries the body as base64, which is a third longer.
         let limit = self.load.result_limit() / 4 * 3;
         match wire::whole(request, limit).await {
@@ -199,7 +199,7 @@ impl Shared {
     /// Sends the answer on as it comes.
     async fn stream(&self, call: &Call, credit: &Credit, open: Task) -> Result<(), Failure> {
         let mut request = event::request(&call.event).map_err(|error| bad_event(&error))?;
-        head::add(request.headers_mut(), &self.load, &self.region, &call.id);
+        head::add(request.headers_mut(), &self.load, &self.region, call);
         let passed_on = wire::exchange(request, |answer| stream::pass_on(answer, &self.link, call, credit)).await;
         match passed_on {
             Ok(()) => Ok(()),
@@ -210,7 +210,7 @@ impl Shared {
     /// The event is the body, and so is the result; any status but 200 is a failure that the body tells of.
     async fn invoke(&self, call: &Call, open: Task) -> Result<Vec<u8>, Failure> {
         let mut request = event::invocation(call.event.clone());
-        head::add(request.headers_mut(), &self.load, &self.region, &call.id);
+        head::add(request.headers_mut(), &self.load, &self.region, call);
         match wire::whole(request, self.load.result_limit()).await {
             Ok(answer) if answer.status() == StatusCode::OK => Ok(answer.into_body().into()),
             Ok(answer) if answer.body().is_empty() => {

@@ -11,7 +11,7 @@ use super::runtimes::{self, Means};
 use crate::args::DoctorArgs;
 use crate::config::{Network, Settings};
 use crate::exit::Exit;
-use crate::{data_folder, environment, host, platform, say};
+use crate::{data_folder, environment, host, platform, runtime_images, say};
 
 pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     let settings = Settings::of(&environment::document(&args.locate, args.listen.as_deref(), None)?)?;
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     network(&mut report, &settings);
     mounts(&mut report, &settings);
     let plan = environment::search_plan(&settings.runtimes);
-    interpreters(&mut report, &Interpreters::discover(&plan, None), settings.runtimes.strict);
+    interpreters(&mut report, Interpreters::discover(&plan, None), &settings);
     places(&mut report, &settings);
     say::raw(report.text.as_bytes());
     if report.bad == 0 {
@@ -131,9 +131,11 @@ fn mounts(report: &mut Report, settings: &Settings) {
     }
 }
 
-fn interpreters(report: &mut Report, found: &Interpreters, strict: bool) {
+fn interpreters(report: &mut Report, mut found: Interpreters, settings: &Settings) {
     report.section("Interpreters");
-    let offers = runtimes::offers(found, strict);
+    let folder = environment::data_folder(settings);
+    let unseen = runtime_images::recall(settings, folder.as_deref(), &mut found);
+    let offers = runtimes::offers(&found, &unseen, settings.runtimes.strict);
     let runs = runtimes::by_interpreter(&offers);
     for interpreter in found.all() {
         let names = runs.iter().find(|(other, _)| Arc::ptr_eq(other, interpreter)).map(|(_, names)| names.join(", "));
@@ -144,12 +146,21 @@ fn interpreters(report: &mut Report, found: &Interpreters, strict: bool) {
         );
         report.line("", "", &format!("runs {}", names.as_deref().unwrap_or("-")));
     }
+    for (interpreter, names) in &runs {
+        let Some(image) = &interpreter.image else { continue };
+        let where_from = format!("{} from image {}", interpreter.program.display(), image.name);
+        report.line("ok", &interpreter.to_string(), &where_from);
+        report.line("", "", &format!("runs {}", names.join(", ")));
+    }
+    for wanted in &unseen {
+        report.line("ok", wanted.runtime.name(), &runtimes::unseen(&wanted.image));
+    }
     let own = runtimes::names(&offers, |means| matches!(means, Means::OwnProgram));
     report.line("ok", "own programs", &format!("run {own}: no interpreter is needed"));
     for note in found.notes() {
         report.line("note", "", note);
     }
-    if found.all().is_empty() {
+    if found.all().is_empty() && settings.runtimes.images.is_empty() {
         report.bad(
             "MISSING",
             "interpreter",

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use fungraph_model::{FunctionKey, FunctionRef, ProjectId, RequestId};
+use fungraph_model::{FunctionKey, FunctionRef, ProjectId, Qualifier, RequestId};
 use fungraph_store::logs::{self, LogFilter, LogRecord};
 
 use crate::args::{Locate, LogsArgs};
@@ -12,21 +12,24 @@ use crate::credentials::Credentials;
 use crate::environment;
 use crate::exit::{Exit, Stop};
 use crate::say;
+use crate::target;
 
 pub(crate) fn run(args: &LogsArgs) -> anyhow::Result<Exit> {
     let request = args.request.as_deref().map(request_id).transpose()?;
-    let function = FunctionRef::parse(&args.function).map_err(|fault| Stop::usage(fault.message))?;
-    let (folder, project) = place(&args.locate, Some(&function))?;
-    let key = FunctionKey { project, package: function.package, name: function.name };
+    let meanings = target::meanings(&args.function).map_err(|fault| Stop::usage(fault.message))?;
+    let (folder, project) = place(&args.locate, meanings.first())?;
+    let (key, version) = meant(&folder, meanings, &project).ok_or_else(|| Stop::usage("name a function"))?;
+    let version = version.map(version_of).transpose()?;
     let mut found = false;
-    for record in logs::read(&folder, &key, LogFilter { request, last: args.last })? {
+    for record in logs::read(&folder, &key, LogFilter { version: version.clone(), request, last: args.last })? {
         show(&record?);
         found = true;
     }
     if found {
         return Ok(Exit::Clean);
     }
-    let of = format!("{}:{}", key.package, key.name);
+    let of =
+        format!("{}:{}{}", key.package, key.name, version.map_or_else(String::new, |version| format!(":{version}")));
     let what = match args.request.as_deref() {
         Some(id) => format!("no log of the call {id} of {of}; the id is the X-Cff-Request-Id of its answer"),
         None => format!("no logs of {of}; call it first, or check the name"),
@@ -34,17 +37,41 @@ pub(crate) fn run(args: &LogsArgs) -> anyhow::Result<Exit> {
     Err(Stop::failed(format!("{} holds {what}", folder.display())))
 }
 
-/// The data folder that has logs, and the project to look in.
+/// The function that is meant: the first that has logs here, else the likeliest. With it the version, where one is named.
+pub(super) fn meant(
+    folder: &Path,
+    meanings: Vec<FunctionRef>,
+    project: &ProjectId,
+) -> Option<(FunctionKey, Option<Qualifier>)> {
+    let mut all = meanings.into_iter().map(|function| {
+        let FunctionRef { project: own, package, name, qualifier } = function;
+        (FunctionKey { project: own.unwrap_or_else(|| project.clone()), package, name }, qualifier)
+    });
+    let likeliest = all.next()?;
+    if logs::exist(folder, &likeliest.0) {
+        return Some(likeliest);
+    }
+    Some(all.find(|(key, _)| logs::exist(folder, key)).unwrap_or(likeliest))
+}
+
+fn version_of(qualifier: Qualifier) -> anyhow::Result<String> {
+    match qualifier {
+        Qualifier::Alias(name) => Err(Stop::usage(format!(
+            "logs are kept by version, and an alias has pointed to several perhaps; name the version that !{name} points to"
+        ))),
+        version => Ok(version.to_string()),
+    }
+}
+
+/// The data folder that has logs, and the project to look in where a name has none.
 pub(super) fn place(locate: &Locate, function: Option<&FunctionRef>) -> anyhow::Result<(PathBuf, ProjectId)> {
     for folder in environment::client_folders(locate)? {
         if !readable(&folder)? {
             continue;
         }
-        let project = match function.and_then(|function| function.project.as_ref()) {
-            Some(project) => Some(project.clone()),
-            None => Credentials::read(&folder)?.map(|found| ProjectId(found.project_id)),
-        };
-        if let Some(project) = project {
+        let own = || function.and_then(|function| function.project.clone());
+        let project = Credentials::read(&folder)?.map(|found| ProjectId(found.project_id));
+        if let Some(project) = project.or_else(own) {
             return Ok((folder, project));
         }
     }

@@ -10,19 +10,22 @@ use fungraph_model::Runtime;
 use serde_json::{Value, json};
 
 use crate::args::RuntimesArgs;
-use crate::config::Settings;
+use crate::config::{RuntimeImage, Settings};
 use crate::exit::Exit;
-use crate::{environment, say};
+use crate::{environment, runtime_images, say};
 
 pub(crate) fn run(args: &RuntimesArgs) -> anyhow::Result<Exit> {
     let settings = Settings::of(&environment::document(&args.locate, None, None)?)?;
     let plan = environment::search_plan(&settings.runtimes);
-    let found = Interpreters::discover(&plan, None);
+    let mut found = Interpreters::discover(&plan, None);
+    let folder = environment::data_folder(&settings);
+    let unseen = runtime_images::recall(&settings, folder.as_deref(), &mut found);
     let strict = settings.runtimes.strict;
+    let offers = offers(&found, &unseen, strict);
     if args.json {
-        say::out(object(&found, strict).to_string());
+        say::out(object(&offers, &found, strict).to_string());
     } else {
-        say::raw(table::text(&offers(&found, strict), &found, table::width()).as_bytes());
+        say::raw(table::text(&offers, &found, table::width()).as_bytes());
     }
     Ok(Exit::Clean)
 }
@@ -39,8 +42,10 @@ pub(crate) struct Offer {
 /// What a runtime name means.
 #[derive(Debug)]
 pub(crate) enum Means {
-    /// An interpreter of this host runs it.
+    /// An interpreter of this host, or of an image, runs it.
     Interpreter(Choice),
+    /// An image is to run it that no start of a server has looked into.
+    Unseen(String),
     /// The function brings its own program.
     OwnProgram,
     /// This host lacks an interpreter.
@@ -50,7 +55,10 @@ pub(crate) enum Means {
 }
 
 impl Means {
-    fn of(runtime: Runtime, found: &Interpreters, strict: bool) -> Self {
+    fn of(runtime: Runtime, found: &Interpreters, unseen: &[RuntimeImage], strict: bool) -> Self {
+        if let Some(wanted) = unseen.iter().find(|wanted| wanted.runtime == runtime) {
+            return Self::Unseen(wanted.image.clone());
+        }
         if runtime.loads_plugin() {
             return Self::NotBuilt("not built: build an executable instead, for Go1.x");
         }
@@ -68,6 +76,7 @@ impl Means {
         match self {
             Self::Interpreter(choice) if choice.exact => "exact",
             Self::Interpreter(_) => "nearest",
+            Self::Unseen(_) => "unseen_image",
             Self::OwnProgram => "own_program",
             Self::Missing(_) => "missing",
             Self::NotBuilt(_) => "not_built",
@@ -76,8 +85,8 @@ impl Means {
 }
 
 /// All names of the service, in the order of its list.
-pub(crate) fn offers(found: &Interpreters, strict: bool) -> Vec<Offer> {
-    Runtime::all().map(|runtime| Offer { runtime, means: Means::of(runtime, found, strict) }).collect()
+pub(crate) fn offers(found: &Interpreters, unseen: &[RuntimeImage], strict: bool) -> Vec<Offer> {
+    Runtime::all().map(|runtime| Offer { runtime, means: Means::of(runtime, found, unseen, strict) }).collect()
 }
 
 /// Which names each interpreter runs; those that run none are left out.
@@ -101,8 +110,8 @@ pub(crate) fn names(offers: &[Offer], wanted: impl Fn(&Means) -> bool) -> String
 }
 
 /// The same for programs.
-fn object(found: &Interpreters, strict: bool) -> Value {
-    let runtimes: Vec<Value> = offers(found, strict).iter().map(entry).collect();
+fn object(offers: &[Offer], found: &Interpreters, strict: bool) -> Value {
+    let runtimes: Vec<Value> = offers.iter().map(entry).collect();
     let interpreters: Vec<Value> = found.all().iter().map(|interpreter| program(interpreter)).collect();
     json!({ "strict": strict, "runtimes": runtimes, "interpreters": interpreters, "notes": found.notes() })
 }
@@ -111,6 +120,7 @@ fn entry(offer: &Offer) -> Value {
     let (interpreter, install, message) = match &offer.means {
         Means::Interpreter(choice) => (Some(program(&choice.interpreter)), None, None),
         Means::OwnProgram => (None, None, None),
+        Means::Unseen(image) => (None, None, Some(unseen(image))),
         Means::Missing(missing) => (None, missing.remedy(), Some(missing.message())),
         Means::NotBuilt(why) => (None, None, Some((*why).to_owned())),
     };
@@ -127,5 +137,11 @@ fn program(interpreter: &Interpreter) -> Value {
         "version": format!("{major}.{minor}.{patch}"),
         "program": interpreter.program,
         "origin": interpreter.origin.name(),
+        "image": interpreter.image.as_ref().map(|image| &image.name),
     })
+}
+
+/// What is to be said of an image before a server has looked into it.
+pub(crate) fn unseen(image: &str) -> String {
+    format!("from image {image}, which is looked into when the server starts")
 }

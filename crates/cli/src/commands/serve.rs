@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use fungraph_engine::Engine;
 use fungraph_gateway::{Auth, Gateway, UserFailureStatus};
+use fungraph_instance::Interpreters;
 use rustix::fs::Mode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -38,7 +39,9 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
     let folder = environment::data_folder(&settings)
         .ok_or_else(|| Stop::usage("there is no home folder to put data into; choose a folder with --data-dir"))?;
     let ground = Ground::lay(&settings, &folder)?;
-    tell_runtimes(&settings, &ground);
+    for note in ground.interpreters.notes() {
+        tracing::debug!("{note}");
+    }
     let listener = bind(settings.server.listen)?;
     ground.listening(listener.local_addr()?)?;
     ground.give_up_root(&settings)?;
@@ -53,7 +56,15 @@ async fn serve(settings: &Settings, ground: Ground, listener: TcpListener) -> an
     let mut signals = Signals::new()?;
     let metrics = telemetry::install_metrics()?;
     let address = listener.local_addr()?;
-    let platform = Platform::start(settings, ground).await?;
+    let platform = tokio::select! {
+        platform = Platform::start(settings, ground) => platform?,
+        // It may take as long as a registry does.
+        name = signals.next() => {
+            tracing::info!("{name} before the server was ready");
+            return Ok(Exit::Clean);
+        }
+    };
+    tell_runtimes(settings, &platform.interpreters);
     let engine = platform.engine.clone();
     credentials(&engine, address).await?.write(Path::new("."))?;
     let stop = CancellationToken::new();
@@ -160,15 +171,16 @@ fn warn_of_plain_http(address: SocketAddr) {
     }
 }
 
-fn tell_runtimes(settings: &Settings, ground: &Ground) {
-    for note in ground.interpreters.notes() {
-        tracing::debug!("{note}");
-    }
-    for (interpreter, names) in by_interpreter(&offers(&ground.interpreters, settings.runtimes.strict)) {
+/// Those of images were told when they were found.
+fn tell_runtimes(settings: &Settings, found: &Interpreters) {
+    let all = by_interpreter(&offers(found, &[], settings.runtimes.strict));
+    for (interpreter, names) in all.iter().filter(|(interpreter, _)| interpreter.image.is_none()) {
         tracing::info!("{interpreter} ({}) runs {}", interpreter.program.display(), names.join(", "));
     }
-    if ground.interpreters.all().is_empty() {
-        tracing::warn!("no interpreter was found, so no function can run; `fungraph runtimes` says what to install");
+    if all.is_empty() {
+        tracing::warn!(
+            "no interpreter was found, so no function in a script language can run; `fungraph runtimes` says what to install"
+        );
     }
 }
 

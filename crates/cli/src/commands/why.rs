@@ -7,16 +7,17 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
-use fungraph_model::{CallRecord, Ending, FunctionKey, FunctionRef, RequestId};
+use fungraph_model::{CallRecord, Ending, FunctionKey, RequestId};
 use fungraph_store::logs::{self, Found, LogFilter};
 use serde_json::{Map, Value, json};
 
 use self::picture::Ink;
-use super::logs::place;
+use super::logs::{meant, place};
 use crate::args::WhyArgs;
 use crate::environment::variable;
 use crate::exit::{Exit, Stop};
 use crate::say;
+use crate::target;
 
 /// How long after its answer a call's record may still be on its way to the disk.
 const WRITTEN_WITHIN: Duration = Duration::from_millis(400);
@@ -28,10 +29,10 @@ pub(crate) fn run(args: &WhyArgs) -> anyhow::Result<Exit> {
             args.request
         ))
     })?;
-    let function = args.function.as_deref().map(FunctionRef::parse).transpose();
-    let function = function.map_err(|fault| Stop::usage(fault.message))?;
-    let (folder, project) = place(&args.locate, function.as_ref())?;
-    let key = function.map(|named| FunctionKey { project, package: named.package, name: named.name });
+    let meanings = args.function.as_deref().map(target::meanings).transpose();
+    let meanings = meanings.map_err(|fault| Stop::usage(fault.message))?.unwrap_or_default();
+    let (folder, project) = place(&args.locate, meanings.first())?;
+    let key = meant(&folder, meanings, &project).map(|(key, _)| key);
     let mut found = look(&folder, key.as_ref(), request)?;
     if found.is_none() {
         std::thread::sleep(WRITTEN_WITHIN);
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &WhyArgs) -> anyhow::Result<Exit> {
 
 fn look(folder: &Path, key: Option<&FunctionKey>, request: RequestId) -> Result<Option<Found>, logs::LogError> {
     let Some(key) = key else { return logs::find(folder, request) };
-    let mut records = logs::read(folder, key, LogFilter { request: Some(request), last: None })?;
+    let mut records = logs::read(folder, key, LogFilter { request: Some(request), ..LogFilter::default() })?;
     Ok(records.next().transpose()?.map(|record| Found { function: key.clone(), record }))
 }
 

@@ -12,6 +12,7 @@ use toml::{Table, Value};
 use super::Error;
 use super::mounts;
 use super::nearest::nearest;
+use super::runtime_images;
 
 /// The manual, compiled in.
 pub(super) const DEFAULT: &str = include_str!("../default.toml");
@@ -85,6 +86,10 @@ impl Document {
                 let value = &values[section][key.get_ref().as_ref()];
                 let name = if section == mounts::SECTION {
                     set_mount(known, key.get_ref(), value, &here)?
+                } else if section == runtime_images::SECTION && is_runtime(known, key.get_ref(), value) {
+                    runtime_images::check(key.get_ref(), value, &here)?;
+                    known.insert(key.get_ref().to_string(), value.clone());
+                    format!("{section}.{}", key.get_ref())
                 } else {
                     set(known, section, key.get_ref(), value, &here)?
                 };
@@ -155,15 +160,16 @@ impl fmt::Display for Document {
     }
 }
 
-/// What is told to those who give a runtime an image.
-const NO_RUNTIME_IMAGES: &str = "; images as runtimes are not built yet: install the interpreter on this host (fungraph runtimes says \
-     how), or create functions with the runtime Custom Image";
+/// Whether a key of `[runtimes]` is the name of one, or meant to be: all settings of that section have plain values.
+fn is_runtime(known: &Table, key: &str, value: &Value) -> bool {
+    let is_setting = known.get(key).is_some_and(|setting| !setting.is_table());
+    !is_setting && (value.is_table() || Runtime::parse(key).is_some())
+}
 
 fn set(known: &mut Table, section: &str, key: &str, value: &Value, place: &Place) -> Result<String, Error> {
     let name = format!("{section}.{key}");
     let Some(slot) = known.get_mut(key) else {
         let hint = match nearest(key, known.keys().map(String::as_str)) {
-            _ if section == "runtimes" && Runtime::parse(key).is_some() => NO_RUNTIME_IMAGES.to_owned(),
             Some(nearest) => format!("; did you mean {section}.{nearest}?"),
             None => {
                 let all: Vec<&str> = known.keys().map(String::as_str).collect();

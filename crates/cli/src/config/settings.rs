@@ -11,6 +11,7 @@ use super::Error;
 use super::document::Document;
 use super::mounts::{self, Mount};
 use super::reader::{Section, list};
+use super::runtime_images::{self, RuntimeImage};
 
 /// What is in effect.
 #[derive(Clone, Debug)]
@@ -106,6 +107,8 @@ pub(crate) struct Runtimes {
     pub(crate) search: Vec<PathBuf>,
     /// `None`: looked for.
     pub(crate) gson: Option<PathBuf>,
+    /// Runtimes that run in images.
+    pub(crate) images: Vec<RuntimeImage>,
 }
 
 /// `[images]`.
@@ -152,7 +155,7 @@ impl Settings {
         let section = |name| Section::new(document, name, &read);
         #[cfg(not(test))]
         let section = |name| Section::new(document, name);
-        let settings = read_all(section, mounts::read(document)?)?;
+        let settings = read_all(section, mounts::read(document)?, runtime_images::read(document)?)?;
         #[cfg(test)]
         super::tests::every_setting_is_read(document, read.into_inner());
         settings.check_together(document)?;
@@ -184,14 +187,18 @@ impl Settings {
     }
 }
 
-fn read_all<'a>(section: impl Fn(&'static str) -> Section<'a>, mounts: Vec<Mount>) -> Result<Settings, Error> {
+fn read_all<'a>(
+    section: impl Fn(&'static str) -> Section<'a>,
+    mounts: Vec<Mount>,
+    images_of_runtimes: Vec<RuntimeImage>,
+) -> Result<Settings, Error> {
     Ok(Settings {
         server: server(&section("server"))?,
         sandbox: sandbox(&section("sandbox"))?,
         pool: pool(&section("pool"))?,
         billing_step_ms: section("billing").either("step_ms", [100, 1])?.into(),
         answers: answers(&section("answers"))?,
-        runtimes: runtimes(&section("runtimes"))?,
+        runtimes: Runtimes { images: images_of_runtimes, ..runtimes(&section("runtimes"))? },
         images: images(&section("images"))?,
         mounts,
         logs: logs(&section("logs"))?,
@@ -258,6 +265,7 @@ fn runtimes(section: &Section<'_>) -> Result<Runtimes, Error> {
         strict: section.truth("strict")?,
         search: section.texts("search", folder)?,
         gson: section.text("gson", |text| if text.is_empty() { Ok(None) } else { folder(text).map(Some) })?,
+        images: Vec::new(),
     })
 }
 

@@ -53,14 +53,38 @@ fn unknown_names_are_refused_with_the_nearest() {
         "[pool]\n\nidle_secs = 5",
         "fungraph.toml:3: there is no setting pool.idle_secs; did you mean pool.idle_seconds?",
     );
-    check(
-        "[runtimes]\n\"Python3.9\".image = \"x:1\"",
-        "fungraph.toml:2: there is no setting runtimes.Python3.9; images as runtimes are not built yet: install the interpreter on \
-         this host (fungraph runtimes says how), or create functions with the runtime Custom Image",
-    );
     check("[poool]\nidle_seconds = 5", "fungraph.toml:1: there is no setting poool; did you mean [pool]?");
     check("listen = '127.0.0.1:1'", "fungraph.toml:1: there is no setting listen; it belongs below [server]");
     check("[billing]\ncolour = 'red'", "fungraph.toml:2: there is no setting billing.colour; [billing] has step_ms");
+}
+
+#[test]
+fn runtimes_may_have_images() {
+    let settings = load(
+        "[runtimes]\nstrict = true\n\"Python3.9\".image = 'python:3.9'\n[runtimes.\"Node.js18.15\"]\nimage = 'a:1'",
+    );
+    let images = settings.expect("good").runtimes.images;
+    let pairs: Vec<_> = images.iter().map(|image| (image.runtime.name(), image.image.as_str())).collect();
+    assert_eq!(pairs.len(), 2);
+    assert!(pairs.contains(&("Python3.9", "python:3.9")) && pairs.contains(&("Node.js18.15", "a:1")));
+    for (text, expected) in [
+        ("\"Pyton3.9\".image = 'x:1'", "there is no setting runtimes.Pyton3.9; did you mean Python3.9?"),
+        ("\"Python3.9\".picture = 'x:1'", "there is no setting runtimes.Python3.9.picture; a runtime has image"),
+        (
+            "\"Python3.9\" = 'x:1'",
+            "runtimes.Python3.9 = \"x:1\" is not possible: it is a table; write runtimes.\"Python3.9\".image = \
+             \"registry/repository:tag\"",
+        ),
+        ("\"Python3.9\".image = 7", "runtimes.Python3.9.image = 7 is not possible: '' is no name of an image"),
+        (
+            "Custom.image = 'x:1'",
+            "runtimes.Custom.image = \"x:1\" is not possible: functions of Custom have no interpreter that an image could bring; it \
+             must be a runtime of Python, Node.js, PHP or Java",
+        ),
+    ] {
+        let error = load(&format!("[runtimes]\n{text}")).expect_err(text).to_string();
+        assert!(error.starts_with(&format!("fungraph.toml:2: {expected}")), "{error}");
+    }
 }
 
 #[test]
@@ -151,7 +175,9 @@ fn broken_toml_is_told_with_its_line() {
 #[test]
 fn the_printed_settings_read_back_the_same() {
     let mut document = Document::defaults();
-    document.overlay("a.toml", "[runtimes]\nstrict = true\nsearch = ['/opt/x']").expect("good");
+    document
+        .overlay("a.toml", "[runtimes]\nstrict = true\nsearch = ['/opt/x']\n'PHP8.3'.image = 'php:8'")
+        .expect("good");
     let printed = document.to_string();
     let mut again = Document::defaults();
     again.overlay("b.toml", &printed).expect("what is printed can be read");

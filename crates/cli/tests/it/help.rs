@@ -40,6 +40,11 @@ fn help_of_top() {
 }
 
 #[test]
+fn help_of_triggers() {
+    shows("triggers", &["triggers", "--help"]);
+}
+
+#[test]
 fn help_of_runtimes() {
     shows("runtimes", &["runtimes", "--help"]);
 }
@@ -64,5 +69,5 @@ fn commands_that_are_not_built_are_not_listed() {
     let help = fungraph(&["--help"]).out;
     let commands = help.split("Commands:").nth(1).and_then(|rest| rest.split("Options:").next()).expect("two headings");
     let names: Vec<&str> = commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(names, ["serve", "invoke", "logs", "why", "top", "doctor", "runtimes", "env"]);
+    assert_eq!(names, ["serve", "invoke", "logs", "why", "top", "triggers", "doctor", "runtimes", "env"]);
 }

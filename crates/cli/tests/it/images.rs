@@ -1,6 +1,6 @@
 //! Container images as functions: a real registry, real images, real sandboxes.
 
-mod registry;
+pub(crate) mod registry;
 
 use std::path::Path;
 

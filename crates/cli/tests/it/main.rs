@@ -5,6 +5,7 @@
 mod harness;
 mod signed;
 
+mod belongings;
 mod cleanliness;
 mod config;
 mod dependencies;
@@ -25,9 +26,12 @@ mod raw;
 mod regressions;
 mod remote;
 mod reserved;
+mod runtime_images;
 mod runtimes;
 mod samples;
 mod sdk;
 mod serve;
 mod sizes;
+mod triggers;
+mod versions;
 mod why;

@@ -14,7 +14,7 @@ use crate::samples::instances::interpreters;
 /// Every process is an instance, and those that are not reserved leave soon.
 const SETTINGS: &str = "[pool]\nidle_seconds = 1\nblanks_least = 0\nblanks_most = 0\n[server]\nauth = false\n";
 
-fn code(word: &str) -> String {
+pub(crate) fn code(word: &str) -> String {
     format!(
         "import time\nready = []\ndef init(context):\n    print('getting ready')\n    time.sleep(0.2)\n    ready.append(1)\n\
          def handler(event, context):\n    return '{word} %d' % len(ready)\n"
@@ -44,25 +44,25 @@ impl Host {
         serde_json::from_slice(&answer.body).expect("JSON")
     }
 
-    fn create(&self, name: &str, code: &str) {
+    pub(crate) fn create(&self, name: &str, code: &str) {
         let mut body = python(name, code);
         body["initializer_handler"] = json!("index.init");
         body["initializer_timeout"] = json!(5);
         self.done("POST", "", &body);
     }
 
-    fn reserve(&self, name: &str, count: u32) {
+    pub(crate) fn reserve(&self, name: &str, count: u32) {
         let answer = self.done("PUT", &format!("/{name}/reservedinstances"), &json!({ "count": count }));
         assert_eq!(answer["count"], json!(count));
     }
 
-    fn ready(&self) -> u64 {
+    pub(crate) fn ready(&self) -> u64 {
         let list = self.done("GET", "/reservedinstances", &Value::Null);
         list["reservedinstances"].as_array().expect("a list").iter().filter_map(|entry| entry["count"].as_u64()).sum()
     }
 
     /// Waits until so many are ready and no others run but those; gives their processes.
-    fn settled(&self, count: usize, without: &BTreeSet<u32>) -> BTreeSet<u32> {
+    pub(crate) fn settled(&self, count: usize, without: &BTreeSet<u32>) -> BTreeSet<u32> {
         wait_for("the reserved instances being ready", || {
             let found = interpreters(&self.server);
             let settled = self.ready() == count as u64 && found.len() == count && found.is_disjoint(without);
@@ -77,7 +77,7 @@ impl Host {
 
     /// A call that nothing had to be started for.
     #[track_caller]
-    fn warm_call(&self, name: &str, expected: &str) {
+    pub(crate) fn warm_call(&self, name: &str, expected: &str) {
         let answer = self.call(name);
         assert_eq!((answer.status, answer.text().as_str()), (200, expected));
         let log = crate::raw::from_base64(answer.header("x-cff-function-log").expect("it was asked for"));

@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use crate::harness::{Server, repository};
+use crate::images::registry::Registry;
 use crate::signed::Client;
 use fixture::Fixture;
 use play::Play;
@@ -26,7 +27,7 @@ use play::Play;
 pub(crate) const FOLDERS: [&str; 2] = ["tests/contract/samples", "tests/samples"];
 
 /// What the names of samples begin with that run.
-const RUNNING: [&str; 8] = ["py-", "js-", "java-", "php-", "csharp-", "go-", "custom-", "http-"];
+const RUNNING: [&str; 9] = ["py-", "js-", "java-", "php-", "csharp-", "go-", "custom-", "http-", "image-"];
 
 /// Samples that wait for something, and for what.
 const NOT_YET: &[(&str, &str)] = &[("js-async-job", "asynchronous queue")];
@@ -99,8 +100,19 @@ fn php() {
     run("php-");
 }
 
-/// Runs every sample of a language on every runtime it names. One after the other: what an instance shares with the next
-/// call is read off the processes of the server.
+#[test]
+fn image() {
+    let registry = Registry::start();
+    let program = fs::read(registry.program()).expect("it is built");
+    let fixtures = fixtures("image-");
+    fixtures.iter().for_each(|fixture| fixture.push(&registry, &program));
+    let server = Server::start(&registry.settings("").each_ref().map(String::as_str));
+    play(&server, &fixtures, |_| true);
+    assert_eq!(server.stop(), Some(0));
+    page::passed("image-", &fixtures);
+}
+
+/// Runs every sample of a language on every runtime it names.
 fn run(prefix: &str) {
     run_with(prefix, &[]);
 }
@@ -108,20 +120,35 @@ fn run(prefix: &str) {
 /// The same on a server with more arguments.
 fn run_with(prefix: &str, arguments: &[&str]) {
     let server = Server::start(arguments);
-    let client = Client::of(&server);
+    let fixtures = fixtures(prefix);
+    play(&server, &fixtures, |_| true);
+    assert_eq!(server.stop(), Some(0));
+    page::passed(prefix, &fixtures);
+}
+
+/// Runs every sample of a language that names this runtime, on a server of the test's.
+pub(crate) fn run_on(server: &Server, prefix: &str, runtime: &str) {
+    play(server, &fixtures(prefix), |name| name == runtime);
+}
+
+fn fixtures(prefix: &str) -> Vec<Fixture> {
+    let names = all().into_iter().filter(|name| name.starts_with(prefix) && !waits(name));
+    names.map(|name| Fixture::read(&name)).collect()
+}
+
+/// One after the other: what an instance shares with the next call is read off the processes of the server.
+fn play(server: &Server, fixtures: &[Fixture], on: impl Fn(&str) -> bool) {
+    let client = Client::of(server);
     let mut faults = Vec::new();
     let mut played = 0;
-    let names = all().into_iter().filter(|name| name.starts_with(prefix) && !waits(name));
-    let fixtures: Vec<Fixture> = names.map(|name| Fixture::read(&name)).collect();
-    for fixture in &fixtures {
-        for runtime in fixture.runtimes() {
-            let play = Play { server: &server, client: &client, fixture, runtime: &runtime };
+    for fixture in fixtures {
+        for runtime in fixture.runtimes().into_iter().filter(|runtime| on(runtime)) {
+            let play = Play { server, client: &client, fixture, runtime: &runtime };
             faults.extend(play.run().into_iter().map(|fault| format!("{} on {runtime}: {fault}", fixture.name)));
             played += 1;
         }
     }
+    assert!(played > 0, "nothing was played");
     assert!(faults.is_empty(), "{} faults in {played} plays:\n{}", faults.len(), faults.join("\n"));
     assert!(!server.log().contains("panicked"), "{}", server.log());
-    assert_eq!(server.stop(), Some(0));
-    page::passed(prefix, &fixtures);
 }

@@ -69,8 +69,18 @@ fn folders_are_mounted() {
 }
 
 #[test]
+fn belongings_are_kept() {
+    scenarios("test_belongings");
+}
+
+#[test]
 fn instances_are_reserved() {
     scenarios("test_reserved");
+}
+
+#[test]
+fn triggers_call_functions() {
+    scenarios("test_triggers");
 }
 
 #[test]

@@ -18,11 +18,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    is_of,
     load::{Load, scaled},
     schedule::Timetable,
 };
-use crate::{Engine, error::chain};
+use crate::{Engine, error::chain, resolve::Resolved};
 
 const PERIOD: Duration = Duration::from_secs(1);
 /// How often what is stored is read again without a nudge.
@@ -129,11 +128,6 @@ impl Engine {
                 };
                 known.reserved = reserved.into_iter().map(with_times).collect();
                 known.read = Some(Instant::now());
-                for resolved in self.resolver.reserving() {
-                    if !known.reserved.iter().any(|(reserved, _)| is_of(reserved, &resolved.version.key)) {
-                        resolved.group.reserve(0, || self.preparer_of_none());
-                    }
-                }
             }
         }
     }
@@ -141,11 +135,9 @@ impl Engine {
     async fn keep_reserved(self: &Arc<Self>, known: &mut Known, now: Timestamp) {
         let counts: Vec<u32> = known.reserved.iter().map(|(_, times)| times.count(now)).collect();
         let mut left = self.left(&known.reserved, &counts);
+        let (mut kept, mut unknown) = (Vec::new(), HashSet::new());
         for ((reserved, _), count) in known.reserved.iter().zip(counts) {
-            if reserved.qualifier != Qualifier::Latest {
-                continue;
-            }
-            let resolved = match self.resolve(&reserved.key).await {
+            let resolved = match self.resolve_main(&reserved.key, &reserved.qualifier).await {
                 Ok(Some(resolved)) => {
                     known.told.remove(&reserved.key);
                     resolved
@@ -157,6 +149,7 @@ impl Engine {
                         let cause = chain(&error);
                         tracing::warn!(function = %reserved.key, cause, "its reserved instances cannot be started");
                     }
+                    unknown.insert(&reserved.key);
                     continue;
                 }
             };
@@ -167,6 +160,18 @@ impl Engine {
             let more = more.min(*left);
             *left -= more;
             resolved.group.reserve((count + more) as usize, || self.preparer(&resolved.version));
+            kept.push(resolved);
+        }
+        self.let_go_of_others(&kept, &unknown);
+    }
+
+    /// Versions for which nothing is reserved any more: it was taken back, or the alias it is reserved for has moved on.
+    fn let_go_of_others(&self, kept: &[Arc<Resolved>], unknown: &HashSet<&FunctionKey>) {
+        for resolved in self.resolver.reserving() {
+            let is_kept = kept.iter().any(|kept| Arc::ptr_eq(kept, &resolved));
+            if !is_kept && !unknown.contains(&resolved.version.key) {
+                resolved.group.reserve(0, || self.preparer_of_none());
+            }
         }
     }
 

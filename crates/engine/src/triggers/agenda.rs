@@ -53,20 +53,26 @@ pub(super) struct Agenda {
 #[derive(Debug)]
 struct Timer {
     trigger: Arc<Trigger>,
-    schedule: Schedule,
+    /// From one time to the next, where that is always the same. The schedule itself is read again whenever it is needed: one of
+    /// cron's takes 10 kB, reading it some microseconds.
+    period: Option<SignedDuration>,
     number: u64,
     /// When it last fired.
     fired: Option<Instant>,
 }
 
 impl Timer {
+    fn schedule(&self) -> Option<Schedule> {
+        Schedule::of(&shown(&self.trigger.data)).ok()
+    }
+
     fn after(&self, moment: Timestamp) -> Option<Timestamp> {
-        self.schedule.after(self.trigger.counts_from, moment)
+        self.schedule()?.after(self.trigger.counts_from, moment)
     }
 
     /// The next time after the clock went back. A period that began does not end sooner.
     fn after_step(&self, now: Now) -> Option<Timestamp> {
-        let left = self.schedule.period().zip(self.fired).map(|(period, fired)| {
+        let left = self.period.zip(self.fired).map(|(period, fired)| {
             let passed = SignedDuration::try_from(now.steady.saturating_duration_since(fired)).unwrap_or(period);
             (period - passed).max(SignedDuration::ZERO)
         });
@@ -89,9 +95,8 @@ impl Agenda {
             }
         };
         let fired = self.timers.remove(&trigger.id).and_then(|timer| timer.fired);
-        let timer = Timer { schedule, number: 0, fired, trigger };
-        let due = timer.after(now.wall);
-        self.put(timer, due);
+        let due = schedule.after(trigger.counts_from, now.wall);
+        self.put(Timer { period: schedule.period(), number: 0, fired, trigger }, due);
     }
 
     pub(super) fn remove(&mut self, id: &TriggerId) {
@@ -109,11 +114,13 @@ impl Agenda {
                 continue;
             }
             let Some(mut timer) = self.timers.remove(&id) else { continue };
+            // It could be read when the timer was set.
+            let Some(schedule) = timer.schedule() else { continue };
             if now.wall.duration_since(due) <= LATEST {
                 timer.fired = Some(now.steady);
-                firings.push(Firing { trigger: Arc::clone(&timer.trigger), time: timer.schedule.tell(due) });
+                firings.push(Firing { trigger: Arc::clone(&timer.trigger), time: schedule.tell(due) });
             }
-            let next = timer.after(now.wall);
+            let next = schedule.after(timer.trigger.counts_from, now.wall);
             self.put(timer, next);
         }
         firings
@@ -148,7 +155,7 @@ impl Agenda {
         for id in ids {
             // What stands on the wall comes again as the clock does: its next time is after the last one.
             let Some(timer) = self.timers.remove(&id) else { continue };
-            if timer.schedule.period().is_none() && back <= WRONG_CLOCK {
+            if timer.period.is_none() && back <= WRONG_CLOCK {
                 self.timers.insert(id, timer);
                 continue;
             }

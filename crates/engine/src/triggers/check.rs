@@ -95,7 +95,10 @@ pub(super) fn changed(trigger: &Trigger, changes: &[Map<String, Value>]) -> Resu
         all.insert(name.clone(), Value::from(secret.reveal()));
     }
     for (name, value) in changes.iter().flatten() {
-        let is_same = value.is_null() || (trigger.secrets.contains_key(name) && value == MASK);
+        // What was shown in the place of something else comes back from clients that change what they read.
+        let is_mask = trigger.secrets.contains_key(name) && value == MASK;
+        let is_default_name = name == "name" && *value == trigger.id.0.as_str();
+        let is_same = value.is_null() || is_mask || is_default_name;
         if !is_same {
             all.insert(name.clone(), merged(all.get(name), value));
         }

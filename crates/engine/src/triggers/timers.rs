@@ -20,7 +20,7 @@ use super::{
     check::shown,
     lanes::Lanes,
 };
-use crate::{Engine, InvokeRequest, Stopwatch, error::chain, run_log::BareLog};
+use crate::{Engine, InvokeRequest, NoHeaders, Stopwatch, error::chain, run_log::BareLog};
 
 /// The longest sleep while there are timers, and while what is known may be out of date.
 const LOOK: Duration = Duration::from_secs(1);
@@ -111,6 +111,7 @@ impl Engine {
             event: event(&trigger, &time),
             tail: false,
             memory: None,
+            headers: &NoHeaders,
             arrived: now,
             watch: Stopwatch::since(now),
             sink: None,
@@ -127,7 +128,7 @@ impl Engine {
     /// Says in the function's log that a timer did not fire, and counts it as a refused call.
     async fn leave_out(self: Arc<Self>, Firing { trigger, time }: Firing) {
         self.telemetry.refused();
-        let Ok(Some(resolved)) = self.resolve(&trigger.key).await else { return };
+        let Ok(Some(resolved)) = self.resolve_main(&trigger.key, &trigger.qualifier).await else { return };
         let started = Timestamp::now();
         if !resolved.refusals.allows(started.as_second()) {
             return;

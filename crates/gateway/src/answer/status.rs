@@ -19,7 +19,9 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::BadCode
         | ErrorCode::CodeMissing
         | ErrorCode::BadFilename
+        | ErrorCode::BadAlias
         | ErrorCode::BadVersion
+        | ErrorCode::NothingChanged
         | ErrorCode::TooManyUserData
         | ErrorCode::UserDataTooBig
         | ErrorCode::DescriptionTooLong
@@ -28,10 +30,15 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::BadConcurrency
         | ErrorCode::BadImageUrl
         | ErrorCode::ImageMissing
+        | ErrorCode::BadTestEvent
         | ErrorCode::TooManyReserved
+        | ErrorCode::BadAdditionalVersion
+        | ErrorCode::BadAdditionalWeight
+        | ErrorCode::SameVersionTwice
         | ErrorCode::MountExists
         | ErrorCode::BadMountPath
         | ErrorCode::BadMountUser
+        | ErrorCode::LogsOnAlready
         | ErrorCode::BadUrn
         | ErrorCode::BadInitializer
         | ErrorCode::BadTriggerType
@@ -59,10 +66,17 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::Forbidden
         | ErrorCode::TooManyFunctions
         | ErrorCode::CodeQuota
+        | ErrorCode::TooManyAliases
+        | ErrorCode::VersionInUse
+        | ErrorCode::AliasHasTriggers
         | ErrorCode::ObsOverlap
         | ErrorCode::TooManyPullTriggers
         | ErrorCode::TooManyDependencies
-        | ErrorCode::TooManyMounts => StatusCode::FORBIDDEN,
+        | ErrorCode::TooManyMounts
+        | ErrorCode::TooManyVpcs
+        | ErrorCode::TooManyTestEvents
+        | ErrorCode::TestEventTooLarge
+        | ErrorCode::TestEventExists => StatusCode::FORBIDDEN,
         ErrorCode::NotFound
         | ErrorCode::FunctionNotFound
         | ErrorCode::VersionNotFound
@@ -70,12 +84,17 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::DependencyNotFound
         | ErrorCode::TriggerNotFound
         | ErrorCode::TriggerTypeNotFound
-        | ErrorCode::MountNotFound => StatusCode::NOT_FOUND,
+        | ErrorCode::MountNotFound
+        | ErrorCode::TemplateNotFound
+        | ErrorCode::TestEventNotFound => StatusCode::NOT_FOUND,
         ErrorCode::DependencyInUse => StatusCode::PRECONDITION_FAILED,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
         ErrorCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         ErrorCode::FunctionExists
+        | ErrorCode::VersionExists
+        | ErrorCode::AliasExists
+        | ErrorCode::VersionHasAlias
         | ErrorCode::Exists
         | ErrorCode::SmnExists
         | ErrorCode::DmsExists

@@ -226,6 +226,10 @@ fn bare(kind: Kind, shapes: &mut Shapes) -> Map<String, Value> {
         Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
         Kind::Objects(shape) => json!({ "type": "array", "items": shapes.refer(shape) }),
         Kind::TextMap => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        Kind::IntegerMap => {
+            json!({ "type": "object", "additionalProperties": { "type": "integer", "format": "int32" } })
+        }
+        Kind::ObjectMap(shape) => json!({ "type": "object", "additionalProperties": shapes.refer(shape) }),
     })
 }
 

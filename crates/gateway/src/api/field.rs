@@ -66,6 +66,10 @@ pub(crate) enum Kind {
     Objects(&'static Shape),
     /// An object of texts under names that clients choose.
     TextMap,
+    /// An object of 32-bit numbers under such names.
+    IntegerMap,
+    /// An object of objects under such names.
+    ObjectMap(&'static Shape),
 }
 
 /// What values a field takes. A field without bounds takes all of its type.
@@ -180,6 +184,14 @@ pub(crate) const fn objects(name: &'static str, shape: &'static Shape) -> Field 
 
 pub(crate) const fn text_map(name: &'static str) -> Field {
     field(name, Kind::TextMap)
+}
+
+pub(crate) const fn integer_map(name: &'static str) -> Field {
+    field(name, Kind::IntegerMap)
+}
+
+pub(crate) const fn object_map(name: &'static str, shape: &'static Shape) -> Field {
+    field(name, Kind::ObjectMap(shape))
 }
 
 impl Field {

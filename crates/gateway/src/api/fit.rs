@@ -95,6 +95,10 @@ fn of_kind(at: &str, field: &Field, value: &Value) -> Option<String> {
         Kind::Flag => value.is_boolean(),
         Kind::Texts => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
         Kind::TextMap => value.as_object().is_some_and(|members| members.values().all(Value::is_string)),
+        Kind::IntegerMap => value.as_object().is_some_and(|members| {
+            members.values().all(|value| value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()))
+        }),
+        Kind::ObjectMap(shape) => return map(at, shape, value),
         Kind::Object(shape) => return object(&format!("{at}."), shape, value),
         Kind::Objects(shape) => return list(at, shape, value),
     };
@@ -104,6 +108,11 @@ fn of_kind(at: &str, field: &Field, value: &Value) -> Option<String> {
 fn list(at: &str, shape: &Shape, value: &Value) -> Option<String> {
     let Value::Array(items) = value else { return Some(format!("{at} is not a list of {}", shape.name)) };
     items.iter().enumerate().find_map(|(index, item)| object(&format!("{at}[{index}]."), shape, item))
+}
+
+fn map(at: &str, shape: &Shape, value: &Value) -> Option<String> {
+    let Value::Object(members) = value else { return Some(format!("{at} is not a map of {}", shape.name)) };
+    members.iter().find_map(|(name, member)| object(&format!("{at}.{name}."), shape, member))
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub(super) static ENTRIES: [Entry; 8] = [
         .query(&[text("marker"), text("maxitems"), text("package_name"), text("func_name")])
         .gives(200, Answer::Object(&LIST_FUNCTIONS_ANSWER)),
     operation("ShowFunctionConfig", "Read the configuration of a version (default latest)")
-        .note("for version latest")
+        .note("of a version, or of an alias's main version")
         .gives(200, Answer::Object(&SHOW_FUNCTION_CONFIG_ANSWER)),
     operation("UpdateFunctionConfig", "Change the configuration of the latest version")
         .note("for version latest")
@@ -68,10 +68,11 @@ pub(super) static ENTRIES: [Entry; 8] = [
         .refuses(&CODE)
         .refuses(&[ErrorCode::BadVersion]),
     operation("DeleteFunction", "Delete a whole function, or one version when the URN names a version or alias")
-        .note("for version latest")
-        .gives(204, Answer::Nothing),
+        .note("a version takes the alias along whose main version it is")
+        .gives(204, Answer::Nothing)
+        .refuses(&[ErrorCode::VersionInUse]),
     operation("ShowFunctionCode", "Read the code of a version, inline text or a download link")
-        .note("for version latest")
+        .note("of a version, or of an alias's main version")
         .gives(200, Answer::Object(&SHOW_FUNCTION_CODE_ANSWER)),
     operation("UpdateFunctionCode", "Replace the code of the latest version")
         .note("for version latest")
@@ -180,6 +181,7 @@ static LIST_FUNCTIONS_ANSWER: Shape = shape(
 static LIST_FUNCTION_RESULT: Shape = shape(
     "ListFunctionResult",
     &[
+        flag("is_collected").ours("whether the function is pinned, which makes it stand first"),
         text("resource_id"),
         text("func_urn").required().length(1, limits::URN_CHARS),
         text("func_name").required().length(1, limits::NAME_CHARS).like(NAME),
@@ -225,7 +227,7 @@ static LIST_FUNCTION_RESULT: Shape = shape(
 )
 .and(&LISTED_MORE);
 
-static SHOW_FUNCTION_CONFIG_ANSWER: Shape = shape(
+pub(super) static SHOW_FUNCTION_CONFIG_ANSWER: Shape = shape(
     "ShowFunctionConfigResponse",
     &[
         text("func_id"),
@@ -293,7 +295,30 @@ static SHOW_FUNCTION_CONFIG_ANSWER: Shape = shape(
         text("domain_names"),
         integer("reserved_instance_count"),
         text("extend_config"),
+        text("version_description").up_to(limits::DESCRIPTION_CHARS),
+        object("function_async_config", &FUNCTION_ASYNC_CONFIG).absent(),
     ],
+);
+
+pub(super) static FUNCTION_ASYNC_CONFIG: Shape = shape(
+    "FunctionAsyncConfig",
+    &[
+        integer("max_async_event_age_in_seconds").required(),
+        integer("max_async_retry_attempts").required(),
+        object("destination_config", &FUNC_ASYNC_DESTINATION_CONFIG).required(),
+        text("created_time"),
+        text("last_modified"),
+    ],
+);
+
+static FUNC_ASYNC_DESTINATION_CONFIG: Shape = shape(
+    "FuncAsyncDestinationConfig",
+    &[object("on_success", &FUNC_DESTINATION_CONFIG), object("on_failure", &FUNC_DESTINATION_CONFIG)],
+);
+
+static FUNC_DESTINATION_CONFIG: Shape = shape(
+    "FuncDestinationConfig",
+    &[text("destination").one_of(&["OBS", "SMN", "DIS", "FunctionGraph"]), text("param")],
 );
 
 static DEPENDENCY: Shape = shape(
@@ -314,7 +339,7 @@ static DEPENDENCY: Shape = shape(
     ],
 );
 
-static STRATEGY_CONFIG: Shape = shape(
+pub(super) static STRATEGY_CONFIG: Shape = shape(
     "StrategyConfig",
     &[
         integer("concurrency").required().range(-1, 1000),
@@ -361,12 +386,12 @@ static CREATE_FUNCTION_BODY: Shape = shape(
         text("user_data_encrypt_kms_key_id").stored(),
         text("code_encrypt_kms_key_id").stored(),
         text("domain_names").stored(),
-        text("tags").stored(),
+        text("tags"),
     ],
 )
 .and(&CREATE_MORE);
 
-static NETWORK_CONTROL_CONFIG: Shape =
+pub(super) static NETWORK_CONTROL_CONFIG: Shape =
     shape("NetworkControlConfig", &[flag("disable_public_network"), objects("trigger_access_vpcs", &VPC_CONFIG)]);
 
 static VPC_CONFIG: Shape = shape("VpcConfig", &[text("vpc_name"), text("vpc_id")]);
@@ -374,7 +399,7 @@ static VPC_CONFIG: Shape = shape("VpcConfig", &[text("vpc_name"), text("vpc_id")
 static FUNC_LOG_CONFIG: Shape =
     shape("FuncLogConfig", &[text("group_name"), text("group_id"), text("stream_name"), text("stream_id")]);
 
-static MOUNT_CONFIG: Shape = shape(
+pub(super) static MOUNT_CONFIG: Shape = shape(
     "MountConfig",
     &[object("mount_user", &MOUNT_USER).required(), objects("func_mounts", &FUNC_MOUNT).required()],
 );
@@ -393,7 +418,7 @@ static MOUNT_USER: Shape = shape("MountUser", &[integer("user_id").required(), i
 
 static FUNC_CODE: Shape = shape("FuncCode", &[text("file"), text("link").ignored()]);
 
-static CUSTOM_IMAGE: Shape = shape(
+pub(super) static CUSTOM_IMAGE: Shape = shape(
     "CustomImage",
     &[
         flag("enabled"),
@@ -407,7 +432,7 @@ static CUSTOM_IMAGE: Shape = shape(
     ],
 );
 
-static FUNC_VPC: Shape = shape(
+pub(super) static FUNC_VPC: Shape = shape(
     "FuncVpc",
     &[
         text("domain_id"),
@@ -433,12 +458,11 @@ static CREATE_MORE: [Field; 6] = [
     flag("enable_auth_in_header").ours("as in an update"),
 ];
 
-static UPDATE_MORE: [Field; 5] = [
+static UPDATE_MORE: [Field; 4] = [
     texts("depend_version_list").ours("as when a function is created"),
     texts("depend_list").ours("clients of before say it instead of depend_version_list"),
     text("type").ours("as when a function is created"),
     text("code_encrypt_kms_key_id").ours("as when a function is created"),
-    text("tags").ours("as when a function is created"),
 ];
 
 static CODE_MORE: [Field; 2] = [

@@ -13,7 +13,7 @@ pub(super) static ENTRIES: [Entry; 3] = [
         "UpdateFunctionReservedInstancesCount",
         "Set the number of reserved (pre-started) instances and their schedule",
     )
-    .note("for version latest")
+    .note("for a version, or for an alias: then of its main version, whichever that is")
     .takes(Body::Object(&UPDATE_FUNCTION_RESERVED_INSTANCES_COUNT_BODY))
     .gives(200, Answer::Object(&UPDATE_FUNCTION_RESERVED_INSTANCES_COUNT_ANSWER))
     .refuses(&[ErrorCode::TooManyReserved, ErrorCode::BadConcurrency]),
@@ -42,7 +42,7 @@ static LIST_RESERVED_INSTANCE_CONFIGS_ANSWER: Shape = shape(
     &[objects("reserved_instances", &RESERVED_INSTANCE_CONFIGS), object("page_info", &PAGE_INFO), long("count")],
 );
 
-static PAGE_INFO: Shape = shape(
+pub(super) static PAGE_INFO: Shape = shape(
     "PageInfo",
     &[long("next_marker").required(), long("previous_marker").required(), long("current_count").required()],
 );

@@ -76,7 +76,7 @@ fn shapes(entry: &Entry) -> Vec<&'static Shape> {
 /// What is inside of a field.
 fn inside(field: &Field) -> Option<&'static Shape> {
     match field.kind {
-        Kind::Object(shape) | Kind::Objects(shape) => Some(shape),
+        Kind::Object(shape) | Kind::Objects(shape) | Kind::ObjectMap(shape) => Some(shape),
         _ => None,
     }
 }

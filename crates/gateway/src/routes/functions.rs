@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fungraph_engine::Engine;
-use fungraph_model::Fault;
+use fungraph_model::{Fault, Qualifier};
 
 use crate::{
     answer::{self, Refusal, Response},
@@ -27,8 +27,9 @@ pub(crate) async fn list(engine: &Engine, call: Call<'_>) -> Result<Response, Re
 
 /// ShowFunctionConfig.
 pub(crate) async fn show(engine: &Engine, call: Call<'_>) -> Result<Response, Refusal> {
-    let version = engine.function(&call.caller, &call.route.function()?).await?;
-    let reservation = engine.reservation(&version).await?;
+    let function = call.route.function()?;
+    let version = engine.function(&call.caller, &function).await?;
+    let reservation = engine.reservation(&version.key, &function.version()).await?;
     Ok(answer::json(&shape::config(&version, reservation.as_ref(), engine.region())))
 }
 
@@ -37,7 +38,7 @@ pub(crate) async fn update(engine: &Arc<Engine>, call: Call<'_>) -> Result<Respo
     let function = call.route.function()?;
     let (name, draft, attached) = shape::spec_update(Fields::read(call.body).await?)?;
     let version = engine.update_spec(&call.caller, &function, name, draft, attached).await?;
-    let reservation = engine.reservation(&version).await?;
+    let reservation = engine.reservation(&version.key, &Qualifier::Latest).await?;
     Ok(answer::json(&shape::config(&version, reservation.as_ref(), engine.region())))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fungraph_engine::{Engine, InvokeRequest};
+use fungraph_engine::{Engine, InvokeRequest, RequestHeaders};
 use http::{HeaderMap, HeaderName};
 
 use crate::{
@@ -13,6 +13,16 @@ use crate::{
 const LOG_TYPE: HeaderName = HeaderName::from_static("x-cff-log-type");
 const VERSION: HeaderName = HeaderName::from_static("x-cff-request-version");
 const MEMORY: HeaderName = HeaderName::from_static("x-cff-instance-memory");
+
+/// The headers of a request, for whom they may concern.
+#[derive(Debug)]
+pub(crate) struct Sent<'a>(pub(crate) &'a HeaderMap);
+
+impl RequestHeaders for Sent<'_> {
+    fn each(&self, name: &str, see: &mut dyn FnMut(&[u8])) {
+        self.0.get_all(name).iter().for_each(|value| see(value.as_bytes()));
+    }
+}
 
 /// InvokeFunction.
 pub(crate) async fn invoke(engine: &Arc<Engine>, statuses: Statuses, call: Call<'_>) -> Result<Response, Refusal> {
@@ -26,6 +36,7 @@ pub(crate) async fn invoke(engine: &Arc<Engine>, statuses: Statuses, call: Call<
         event: call.body,
         tail,
         memory,
+        headers: &Sent(headers),
         arrived: call.arrived,
         watch: call.watch,
         sink: None,

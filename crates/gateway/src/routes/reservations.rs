@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fungraph_engine::Engine;
+use fungraph_model::Qualifier;
 
 use crate::{
     answer::{self, Refusal, Response},
@@ -37,6 +38,6 @@ pub(crate) async fn set_most_instances(engine: &Arc<Engine>, call: Call<'_>) -> 
     let function = call.route.function()?;
     let most = shape::most_instances(Fields::read(call.body).await?)?;
     let version = engine.set_most_instances(&call.caller, &function, most).await?;
-    let reservation = engine.reservation(&version).await?;
+    let reservation = engine.reservation(&version.key, &Qualifier::Latest).await?;
     Ok(answer::json(&shape::config(&version, reservation.as_ref(), engine.region())))
 }

@@ -17,10 +17,28 @@ impl Operation {
             | Self::ListDependencies
             | Self::ListDependencyVersion
             | Self::ShowDependencyVersion
+            | Self::ListFunctionVersions
+            | Self::ListVersionAliases
+            | Self::ShowVersionAlias
             | Self::ListFunctionTriggers
             | Self::ShowFunctionTrigger
             | Self::ListTriggers
-            | Self::ListTriggerTypes => Right::Read,
+            | Self::ListTriggerTypes
+            | Self::ListEvents
+            | Self::ShowEvent
+            | Self::ListFunctionTags
+            | Self::ShowProjectTagsList
+            | Self::ShowResInstanceInfo
+            | Self::ListQuotas
+            | Self::ShowFunctionAsyncInvokeConfig
+            | Self::ListFunctionAsyncInvokeConfig
+            | Self::ShowProjectAsyncStatusLogInfo
+            | Self::ShowLtsLogDetails
+            | Self::ShowFeatures
+            | Self::ListRuntimes
+            | Self::ListTrustedAgencies => Right::Read,
+            // It gives a secret away, which whoever may only look has no need of.
+            Self::ShowTracing => Right::Change,
             Self::CreateFunction
             | Self::UpdateFunctionConfig
             | Self::UpdateFunctionCode
@@ -29,10 +47,28 @@ impl Operation {
             | Self::UpdateFunctionMaxInstanceConfig
             | Self::CreateDependencyVersion
             | Self::DeleteDependencyVersion
+            | Self::CreateFunctionVersion
+            | Self::CreateVersionAlias
+            | Self::UpdateVersionAlias
+            | Self::DeleteVersionAlias
             | Self::CreateFunctionTrigger
             | Self::UpdateTrigger
             | Self::DeleteFunctionTrigger
-            | Self::BatchDeleteFunctionTriggers => Right::Change,
+            | Self::BatchDeleteFunctionTriggers
+            | Self::CreateEvent
+            | Self::UpdateEvent
+            | Self::DeleteEvent
+            | Self::CreateTags
+            | Self::DeleteTags
+            | Self::UpdateFunctionAsyncInvokeConfig
+            | Self::DeleteFunctionAsyncInvokeConfig
+            | Self::UpdateTracing
+            | Self::UpdateFunctionCollectState
+            | Self::CreateVpcEndpoint
+            | Self::DeleteVpcEndpoint
+            | Self::EnableLtsLogs
+            | Self::EnableAsyncStatusLog
+            | Self::DisableAsyncStatusLog => Right::Change,
             Self::NotBuilt(name) => of_not_built(name),
         }
     }

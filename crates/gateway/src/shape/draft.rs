@@ -14,6 +14,7 @@ pub(crate) fn create(mut fields: Fields) -> Result<FunctionDraft, Fault> {
         spec: spec(&mut fields)?,
         code: code(&mut fields)?,
         attached: attached(&mut fields)?,
+        tags: fields.text("tags")?,
     })
 }
 

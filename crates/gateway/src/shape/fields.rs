@@ -127,6 +127,21 @@ impl Fields {
         items.into_iter().enumerate().map(read).collect()
     }
 
+    /// Runs `read` on each name of an object that is a map, in order. A name without a value is a fault.
+    pub(super) fn entries<T>(
+        &mut self,
+        read: impl Fn(&mut Self, &str) -> Result<Option<T>, Fault>,
+    ) -> Result<Vec<(String, T)>, Fault> {
+        #[cfg(test)]
+        drop(read(&mut Self::default(), "*"));
+        let names: Vec<String> = self.0.keys().cloned().collect();
+        let entry = |name: String| match read(self, &name)? {
+            Some(value) => Ok((name, value)),
+            None => Err(bad(format!("The field '{name}' is null: leave it out, or give it a value"))),
+        };
+        names.into_iter().map(entry).collect()
+    }
+
     /// The object itself.
     pub(super) fn into_value(self) -> Value {
         Value::Object(self.0)

@@ -14,7 +14,7 @@ use super::{
 /// Seconds above which the service calls a function a long one.
 const LONG_SECONDS: u32 = 900;
 
-/// Configuration, as create, show and update answer it.
+/// Configuration, as create, show, update and publish answer it.
 pub(crate) fn config(version: &FunctionVersion, reservation: Option<&Reservation>, region: &str) -> Value {
     let mut shape = common(version, region);
     let spec = &version.spec;
@@ -36,6 +36,9 @@ pub(crate) fn config(version: &FunctionVersion, reservation: Option<&Reservation
             "reserved_instance_idle_mode": reservation.is_some_and(|reservation| reservation.idle_mode),
         }),
     );
+    if version.version != limits::LATEST {
+        shape.insert("version_description".to_owned(), json!(version.remark));
+    }
     image::put(version, &mut shape);
     mount::put(version, &mut shape);
     passive::put(&spec.passive, &mut shape);
@@ -45,17 +48,27 @@ pub(crate) fn config(version: &FunctionVersion, reservation: Option<&Reservation
 
 /// One page of a list.
 pub(crate) fn list_page(list: &FunctionList, region: &str) -> Value {
-    let functions: Vec<_> = list.functions.iter().map(|version| entry(version, region)).collect();
+    let pinned = |position| position < list.pinned;
+    let functions = list.functions.iter().enumerate();
+    let functions: Vec<_> = functions.map(|(position, version)| entry(version, pinned(position), region)).collect();
     json!({ "functions": functions, "next_marker": list.next_marker, "count": list.count })
 }
 
-fn entry(version: &FunctionVersion, region: &str) -> Value {
+/// `is_collected` is ours: no public document says how a list tells which functions are pinned.
+fn entry(version: &FunctionVersion, pinned: bool, region: &str) -> Value {
+    let mut shape = listed(version, region);
+    shape.insert("fail_count".to_owned(), json!(0));
+    shape.insert("is_collected".to_owned(), json!(pinned));
+    Value::Object(shape)
+}
+
+/// What lists show of a function, or of a version.
+pub(super) fn listed(version: &FunctionVersion, region: &str) -> Map<String, Value> {
     let mut shape = common(version, region);
     image::put(version, &mut shape);
     mount::put(version, &mut shape);
     passive::put(&version.spec.passive, &mut shape);
-    shape.insert("fail_count".to_owned(), json!(0));
-    Value::Object(shape)
+    shape
 }
 
 /// Code, as show and update answer it. `link` is where the package can be fetched for a while.
@@ -128,7 +141,7 @@ fn common(version: &FunctionVersion, region: &str) -> Map<String, Value> {
     shape
 }
 
-fn put(shape: &mut Map<String, Value>, more: Value) {
+pub(super) fn put(shape: &mut Map<String, Value>, more: Value) {
     if let Value::Object(more) = more {
         shape.extend(more);
     }
@@ -154,7 +167,7 @@ fn strategy(version: &FunctionVersion) -> Value {
 }
 
 /// UTC without a fraction, the one form that every SDK reads (conventions.md, "Times").
-fn time(time: Timestamp) -> String {
+pub(super) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

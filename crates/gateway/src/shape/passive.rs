@@ -14,7 +14,7 @@ enum Kind {
     Object,
 }
 
-const SETTINGS: [(&str, Kind); 16] = [
+const SETTINGS: [(&str, Kind); 15] = [
     ("xrole", Kind::Text),
     ("app_xrole", Kind::Text),
     ("func_vpc", Kind::Object),
@@ -30,7 +30,6 @@ const SETTINGS: [(&str, Kind); 16] = [
     ("lts_custom_tag", Kind::Object),
     ("user_data_encrypt_kms_key_id", Kind::Text),
     ("code_encrypt_kms_key_id", Kind::Text),
-    ("tags", Kind::Text),
 ];
 
 /// Their names.
@@ -62,7 +61,8 @@ pub(super) fn take(fields: &mut Fields) -> Result<Map<String, Value>, Fault> {
     Ok(passive)
 }
 
-/// Puts them into an answer, under the names that answers have. `tags` is none of them: the tag operations show it.
+/// Puts them into an answer, under the names that answers have. `tags` of functions of before is none of them: the tag operations
+/// have what is true.
 pub(super) fn put(passive: &str, shape: &mut Map<String, Value>) {
     // Our own text, written from a checked map; were it ever unreadable, the answer does without.
     let Ok(Value::Object(passive)) = serde_json::from_str(passive) else { return };

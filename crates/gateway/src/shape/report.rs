@@ -23,6 +23,7 @@ pub(crate) fn report(report: &Report) -> Value {
             json!({
                 "package": one.function.package,
                 "name": one.function.name,
+                "version": one.version,
                 "instances": one.instances,
                 "running": one.running,
                 "waiting": one.waiting,

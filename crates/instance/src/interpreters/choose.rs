@@ -158,6 +158,12 @@ pub(super) fn choose(all: &[Arc<Interpreter>], runtime: Runtime, strict: bool) -
     Ok(Choice { interpreter: Arc::clone(best), exact })
 }
 
+/// Whether an interpreter is of the very series that a runtime's name asks for.
+pub(super) fn is_exact(runtime: Runtime, interpreter: &Interpreter) -> bool {
+    let (major, minor, _) = interpreter.version;
+    Kind::of(runtime.language()).is_some_and(|kind| kind.series(runtime.version()) == kind.series((major, minor)))
+}
+
 /// Nearness: the same series, then those above from below upwards, then those below from above downwards.
 ///
 /// The list is sorted newest first and `min_by_key` takes the first of equals, so a series gives its newest.

@@ -78,12 +78,13 @@ impl Search<'_> {
             ));
         }
         let library = kind.library.and_then(|_| self.gson.clone());
-        let language = kind.language;
-        Ok(vec![Interpreter { language, version, program: program.path.clone(), prefix, library, origin }])
+        let (language, program) = (kind.language, program.path.clone());
+        Ok(vec![Interpreter { language, version, program, prefix, library, origin, image: None }])
     }
 
     fn finish(mut self) -> Interpreters {
         self.cache.write();
+        self.found.gson = self.gson;
         let order = |interpreter: &Interpreter| KINDS.iter().position(|kind| kind.language == interpreter.language);
         // Stable: of two with the same version the one found first stays first.
         self.found.all.sort_by(|a, b| order(a).cmp(&order(b)).then(b.version.cmp(&a.version)));
@@ -108,6 +109,7 @@ fn several(program: &Program, kind: &Kind, prefix: Option<&Path>, origin: Origin
         prefix: prefix.map(Path::to_path_buf),
         library: None,
         origin,
+        image: None,
     };
     Ok(usable.into_iter().map(interpreter).collect())
 }

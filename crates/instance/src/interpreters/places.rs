@@ -30,6 +30,8 @@ pub enum Origin {
     System,
     /// A version manager, by its name.
     Manager(&'static str),
+    /// A container image of the operator's.
+    Image,
 }
 
 impl Origin {
@@ -41,6 +43,7 @@ impl Origin {
             Self::Path => "PATH",
             Self::System => "system",
             Self::Manager(name) => name,
+            Self::Image => "image",
         }
     }
 }

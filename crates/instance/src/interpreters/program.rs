@@ -81,7 +81,7 @@ impl Program {
 }
 
 /// Whether a file starts as a 64-bit ELF file of this machine does (System V ABI, ELF header: `e_ident`, `e_machine`).
-fn is_native_elf(path: &Path) -> bool {
+pub(super) fn is_native_elf(path: &Path) -> bool {
     let mut header = [0; 20];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
     let machine = u16::from_ne_bytes([header[18], header[19]]);

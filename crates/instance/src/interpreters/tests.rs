@@ -18,7 +18,7 @@ fn node(major: u16, minor: u16) -> Arc<Interpreter> {
 
 fn interpreter(language: Language, version: Version) -> Arc<Interpreter> {
     let (program, library) = ("/usr/bin/x".into(), (language == Language::Java).then(|| "/gson.jar".into()));
-    Arc::new(Interpreter { language, version, program, prefix: None, library, origin: Origin::System })
+    Arc::new(Interpreter { language, version, program, prefix: None, library, origin: Origin::System, image: None })
 }
 
 /// A host with four interpreters; `expected` is the version chosen, and whether it is of the series asked for.
@@ -28,7 +28,7 @@ fn check(runtime: &str, expected: Result<(Version, bool), &str>) {
 }
 
 fn check_on(all: &[Arc<Interpreter>], name: &str, strict: bool, expected: Result<(Version, bool), &str>) {
-    let host = Interpreters { all: all.to_vec(), notes: Vec::new() };
+    let host = Interpreters { all: all.to_vec(), ..Interpreters::default() };
     let runtime = Runtime::parse(name).expect(name);
     match (host.choose(runtime, strict), expected) {
         (Ok(choice), Ok((version, exact))) => {

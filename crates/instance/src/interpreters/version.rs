@@ -26,7 +26,7 @@ pub(super) fn from_files(program: &Program, prefix: Option<&Path>, kind: &Kind, 
 }
 
 /// `JAVA_VERSION="17.0.15"` in the file `release` of a JDK, which belongs to its program wherever it lies. Java 8 calls itself 1.8.0_452.
-fn from_release(home: &Path) -> Option<Version> {
+pub(super) fn from_release(home: &Path) -> Option<Version> {
     let text = fs::read_to_string(home.join("release")).ok()?;
     let version = text.lines().find_map(|line| line.strip_prefix("JAVA_VERSION="))?.trim().trim_matches('"');
     java_version(version)
@@ -68,14 +68,16 @@ fn exact(text: &str) -> Option<Version> {
     parts.next().is_none().then_some(version)
 }
 
-/// What `--version` printed: `Python 3.9.18`, `v20.15.1`, `Python 3.15.0a1`.
+/// What `--version` printed: `Python 3.9.18`, `v20.15.1`, `Python 3.15.0a1`. Warnings may stand in front of it.
 pub(super) fn from_output(text: &str) -> Option<Version> {
-    let word = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit() || c == 'v'))?;
-    let mut numbers = word
-        .trim_start_matches('v')
-        .split('.')
-        .map(|part| part.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok()));
-    Some((numbers.next()??, numbers.next()??, numbers.next().flatten().unwrap_or(0)))
+    text.split_whitespace().find_map(|word| {
+        let mut numbers = word
+            .strip_prefix('v')
+            .unwrap_or(word)
+            .split('.')
+            .map(|part| part.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok()));
+        Some((numbers.next()??, numbers.next()??, numbers.next().flatten().unwrap_or(0)))
+    })
 }
 
 /// Whether a program's name denies a version: `python3.9` is no 3.11, and `php82` is 8.2.
@@ -101,6 +103,7 @@ mod tests {
             ("Python 3.15.0a1+", Some((3, 15, 0))),
             ("Python 3.13", Some((3, 13, 0))),
             ("PHP 8.2.29 (cli)", Some((8, 2, 29))),
+            ("Warning: Invalid value 'UTC' in Unknown on line 0\nPHP 8.2.36 (cli)", Some((8, 2, 36))),
             ("error while loading shared libraries", None),
             ("v", None),
             ("Python 99999.1.1", None),

@@ -31,6 +31,7 @@ pub(super) fn plan(name: &str, strategy: Strategy, initializer: Option<HookSpec>
         prefix: None,
         library: None,
         origin: Origin::System,
+        image: None,
     };
     Plan { version: Arc::new(version), interpreter: Arc::new(interpreter), code: PathBuf::from("code"), root: None }
 }

@@ -70,6 +70,7 @@ async fn a_census_counts_what_there_is() {
     census.functions.sort_by(|a, b| a.function.cmp(&b.function));
     let of = |group: &Group, instances, running| FunctionCensus {
         function: group.plan().version.key.clone(),
+        version: group.plan().version.version.clone(),
         instances,
         running,
         waiting: 0,

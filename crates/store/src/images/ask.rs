@@ -177,7 +177,7 @@ fn unreachable(error: &reqwest::Error) -> AskError {
 /// What went wrong on the way, without a word of what came: a stranger may have chosen whom we asked.
 pub(super) fn reason(error: &reqwest::Error) -> String {
     let causes = || causes(error);
-    if causes().any(|cause| cause.is::<NotPublic>()) {
+    if causes().any(<dyn std::error::Error>::is::<NotPublic>) {
         return NotPublic.to_string();
     }
     if error.is_timeout() {

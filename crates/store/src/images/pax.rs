@@ -1,10 +1,13 @@
 //! Extended headers of tar archives (POSIX pax): records that are read by their length, since a value may hold a line feed.
 
-/// The records of a header: key and value, in order.
+/// Key and value.
+type Record<'a> = (&'a [u8], &'a [u8]);
+
+/// The records of a header, in order.
 ///
 /// # Errors
 /// Why one cannot be read.
-pub(super) fn records(mut bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, &'static str> {
+pub(super) fn records(mut bytes: &[u8]) -> Result<Vec<Record<'_>>, &'static str> {
     let mut all = Vec::new();
     while !bytes.is_empty() {
         let (record, rest) = split(bytes).ok_or("an extended header has a record of a wrong length")?;
@@ -30,7 +33,7 @@ mod tests {
     #[test]
     fn records_are_read_by_their_length() {
         let text = b"13 path=a\nbc\n16 linkpath=x=y\n9 empty=\n";
-        let expected: Vec<(&[u8], &[u8])> = vec![(b"path", b"a\nbc"), (b"linkpath", b"x=y"), (b"empty", b"")];
+        let expected: Vec<Record<'_>> = vec![(b"path", b"a\nbc"), (b"linkpath", b"x=y"), (b"empty", b"")];
         assert_eq!(records(text), Ok(expected));
         assert_eq!(records(b""), Ok(Vec::new()));
     }

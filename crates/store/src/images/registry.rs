@@ -100,22 +100,38 @@ pub(super) struct Found {
 }
 
 /// The name of an image, checked.
-pub(super) fn reference(text: &str, settings: &ImageSettings) -> Result<Reference, ImageError> {
+pub(super) fn reference(text: &str) -> Result<Reference, ImageError> {
     let parsed: Result<Reference, _> = text.parse();
-    let reference = parsed.map_err(|error| {
+    parsed.map_err(|error| {
         bad_name(format!(
             "'{}' is no name of an image: {error}. Use registry/repository:tag or registry/repository@sha256:…",
             shown(text)
         ))
-    })?;
-    let registry = reference.resolve_registry();
-    if !settings.registries.is_empty() && !settings.names(registry) {
-        return Err(bad_name(format!(
-            "Images from {registry} are not allowed on this server. Its operator allows: {}",
-            settings.registries.join(", ")
-        )));
+    })
+}
+
+/// Whether a text can be the name of an image.
+///
+/// # Errors
+/// A text that says why not.
+pub fn check_name(text: &str) -> Result<(), String> {
+    match reference(text) {
+        Err(ImageError::Refused(fault)) => Err(fault.message),
+        Err(error) => Err(error.to_string()),
+        Ok(_) => Ok(()),
     }
-    Ok(reference)
+}
+
+/// Whether users may have images of this registry.
+pub(super) fn check_allowed(image: &Reference, settings: &ImageSettings) -> Result<(), ImageError> {
+    let registry = image.resolve_registry();
+    if settings.registries.is_empty() || settings.names(registry) {
+        return Ok(());
+    }
+    Err(bad_name(format!(
+        "Images from {registry} are not allowed on this server. Its operator allows: {}",
+        settings.registries.join(", ")
+    )))
 }
 
 impl Registry {
@@ -129,10 +145,10 @@ impl Registry {
         Ok(Self { open, public, settings: settings.clone() })
     }
 
-    /// The beginning of a conversation; nobody is asked yet.
-    pub(super) fn talk<'a>(&'a self, image: &'a Reference) -> Conversation<'a> {
+    /// The beginning of a conversation; nobody is asked yet. What the operator wants himself is named by that.
+    pub(super) fn talk<'a>(&'a self, image: &'a Reference, by_operator: bool) -> Conversation<'a> {
         let registry = image.resolve_registry();
-        let is_named = self.settings.names(registry);
+        let is_named = by_operator || self.settings.names(registry);
         let insecure = is_in(&self.settings.insecure, registry);
         // Nobody listens on the way to a loopback address, so no certificate is asked for there.
         let plain = insecure || is_named && is_loopback(registry);
@@ -272,7 +288,8 @@ mod tests {
         let check = |text: &str, registries: &[&str], fine: bool| {
             let registries = registries.iter().map(|name| (*name).to_owned()).collect();
             let settings = ImageSettings { registries, ..ImageSettings::default() };
-            assert_eq!(reference(text, &settings).is_ok(), fine, "{text}");
+            let checked = reference(text).and_then(|image| check_allowed(&image, &settings));
+            assert_eq!(checked.is_ok(), fine, "{text}");
         };
         check("127.0.0.1:5000/a/b:v1", &[], true);
         check("alpine", &["docker.io"], true);

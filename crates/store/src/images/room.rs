@@ -38,10 +38,14 @@ impl InUse {
         Self { moment: moment.0, all, of_project, project: Some(project) }
     }
 
-    /// For the operator, who has no share: nothing makes room for it.
+    /// For what the operator wants himself: he has no share, nothing makes room for it, and who names a registry here allows it.
     #[must_use]
-    pub fn nobody() -> Self {
+    pub fn by_operator() -> Self {
         Self::default()
+    }
+
+    pub(super) fn is_by_operator(&self) -> bool {
+        self.project.is_none()
     }
 
     pub(super) fn project_name(&self) -> &str {

@@ -12,8 +12,10 @@ use super::segment::{self, Header, Records};
 use super::{LogError, during};
 
 /// Which records to read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct LogFilter {
+    /// Only of this version.
+    pub version: Option<String>,
     /// Only of this call.
     pub request: Option<RequestId>,
     /// Only the last so many calls of what matches, and what was kept between and after them that is no call.
@@ -23,6 +25,7 @@ pub struct LogFilter {
 impl LogFilter {
     fn takes(&self, header: &Header) -> bool {
         self.request.is_none_or(|wanted| header.request == Some(wanted))
+            && self.version.as_ref().is_none_or(|wanted| header.version == *wanted)
     }
 }
 
@@ -85,6 +88,12 @@ pub fn read(folder: &Path, function: &FunctionKey, filter: LogFilter) -> Result<
     Ok(LogReader { filter, segments, current: None })
 }
 
+/// Whether a function has logs below a data folder.
+#[must_use]
+pub fn exist(folder: &Path, function: &FunctionKey) -> bool {
+    segment::folder(&segment::root(folder), function).exists()
+}
+
 /// Leaves the segments, and the position in the first of them, from which `last` calls match; all where there are fewer.
 fn skip_all_but(segments: &mut VecDeque<(PathBuf, u64)>, filter: &LogFilter, last: usize) -> Result<(), LogError> {
     let mut missing = last;
@@ -135,7 +144,7 @@ impl LogReader {
     fn advance(&mut self) -> Result<Option<LogRecord>, LogError> {
         loop {
             if let Some((path, records)) = &mut self.current {
-                let filter = self.filter;
+                let filter = &self.filter;
                 while let Some((_, header, text)) =
                     records.next(|header| filter.takes(header)).map_err(during("read", path))?
                 {

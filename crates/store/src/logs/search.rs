@@ -24,9 +24,9 @@ pub struct Found {
 /// # Errors
 /// [`LogError::Io`] where a segment cannot be read.
 pub fn find(folder: &Path, request: RequestId) -> Result<Option<Found>, LogError> {
-    let filter = LogFilter { request: Some(request), last: None };
+    let filter = LogFilter { request: Some(request), ..LogFilter::default() };
     for (_, path, function) in newest_first(&segment::root(folder)) {
-        if let Some(record) = LogReader::of_segment(path, filter).next() {
+        if let Some(record) = LogReader::of_segment(path, filter.clone()).next() {
             return Ok(Some(Found { function, record: record? }));
         }
     }

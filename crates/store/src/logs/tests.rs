@@ -102,9 +102,13 @@ async fn a_log_is_read_as_it_was_written() {
         assert_eq!((record.request, record.version.as_str()), (Some(*request), "latest"));
         assert_eq!(record.started.as_microsecond(), 1_700_000_000_000_001);
     }
-    let one = place.records("f", LogFilter { request: Some(requests[2]), last: None });
+    let one = place.records("f", LogFilter { request: Some(requests[2]), ..LogFilter::default() });
     assert_eq!(texts(&one), ["open"]);
-    assert!(place.records("f", LogFilter { request: Some(RequestId::random()), last: Some(1) }).is_empty());
+    assert!(
+        place
+            .records("f", LogFilter { request: Some(RequestId::random()), last: Some(1), ..LogFilter::default() })
+            .is_empty()
+    );
     assert!(place.texts("unknown").is_empty());
 }
 
@@ -127,10 +131,10 @@ async fn the_last_ones_are_the_last_calls() {
         let all = place.records("f", LogFilter::default());
         assert_eq!(all.iter().filter(|record| record.is_call()).count(), 3);
         for (last, left) in [(0, 0), (1, 3), (2, 5), (3, 7), (4, 8), (5, 8)] {
-            let found = place.records("f", LogFilter { request: None, last: Some(last) });
+            let found = place.records("f", LogFilter { last: Some(last), ..LogFilter::default() });
             assert_eq!(found, all[all.len() - left..], "the last {last} in segments of {segment_bytes}");
         }
-        let found = place.records("f", LogFilter { request: Some(stop), last: Some(1) });
+        let found = place.records("f", LogFilter { request: Some(stop), last: Some(1), ..LogFilter::default() });
         assert_eq!(texts(&found), ["last words\n"], "what was asked for by its id is shown");
     }
 }

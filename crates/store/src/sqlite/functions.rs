@@ -1,17 +1,16 @@
 //! Functions and their versions.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use fungraph_model::limits::LATEST;
 use fungraph_model::{Digest, FunctionKey, FunctionVersion, ProjectId, Runtime};
 use sqlx::{QueryBuilder, Row, SqliteConnection};
 
 use super::dependencies::{self, attached};
 use super::rows::{self, bound_columns, columns, placeholders};
 use super::transaction::Transaction;
-use super::{Sqlite, identity};
+use super::{Sqlite, identity, tags};
 use crate::error::is_taken;
-use crate::{Error, FunctionPage, FunctionQuery, Usage};
+use crate::{Error, FunctionPage, FunctionQuery, SecretBox, Usage};
 
 pub(super) const SHOW: &str = concat!(
     "SELECT ",
@@ -26,8 +25,8 @@ const PAGE_END: &str = concat!(
     columns!(),
     ", ",
     attached!(),
-    " FROM page JOIN functions f ON f.id = page.id JOIN projects p ON p.id = f.project \
-     JOIN function_versions v ON v.function = f.id WHERE v.version = 'latest' ORDER BY page.id"
+    ", f.place FROM page JOIN functions f ON f.id = page.id JOIN projects p ON p.id = f.project \
+     JOIN function_versions v ON v.function = f.id WHERE v.version = 'latest' ORDER BY page.place, page.id"
 );
 const INSERT_VERSION: &str = concat!(
     "INSERT INTO function_versions (",
@@ -46,6 +45,14 @@ const UPDATE_VERSION: &str = concat!(
 
 impl Sqlite {
     pub(crate) async fn create_function(&self, function: &FunctionVersion) -> Result<(), Error> {
+        self.create_tagged_function(function, &BTreeMap::new()).await
+    }
+
+    pub(crate) async fn create_tagged_function(
+        &self,
+        function: &FunctionVersion,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
         let failed = Error::during("store a function");
         let key = &function.key;
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
@@ -66,20 +73,14 @@ impl Sqlite {
             .await
             .map_err(&failed)?;
         dependencies::attach(&mut change, id, function).await?;
+        tags::put(&mut change, id, tags).await?;
         count(&mut change, &key.project, 1, rows::signed("code_size", function.code.size)?).await?;
         change.commit().await.map_err(failed)
     }
 
-    pub(crate) async fn function(&self, key: &FunctionKey) -> Result<Option<FunctionVersion>, Error> {
-        let row = sqlx::query(SHOW)
-            .bind(&key.project.0)
-            .bind(&key.package)
-            .bind(&key.name)
-            .bind(LATEST)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(Error::during("read a function"))?;
-        row.as_ref().map(|row| rows::read(row, &self.secrets)).transpose()
+    pub(crate) async fn version(&self, key: &FunctionKey, version: &str) -> Result<Option<FunctionVersion>, Error> {
+        let mut view = self.readers.acquire().await.map_err(Error::during("read a function"))?;
+        show(&mut view, key, version, &self.secrets).await
     }
 
     /// Reads and counts in one transaction, so that both see the same functions.
@@ -88,12 +89,16 @@ impl Sqlite {
         let mut view = Transaction::read(&self.readers).await.map_err(&failed)?;
         let found = page_query(query).build().fetch_all(&mut *view).await.map_err(&failed)?;
         let functions = found.iter().map(|row| rows::read(row, &self.secrets)).collect::<Result<Vec<_>, _>>()?;
+        let mut pinned = 0;
+        for row in &found {
+            pinned += usize::from(rows::get::<i64>(row, "place")? == 0);
+        }
         let end = query.marker.saturating_add(functions.len() as u64);
         // A page that is not full ends the list; only a page in the middle needs the count.
         let short = functions.len() < query.limit as usize && (query.marker == 0 || !functions.is_empty());
         let total = if short { end } else { total(&mut view, query).await? };
         view.commit().await.map_err(&failed)?;
-        Ok(FunctionPage { next: (end < total && !functions.is_empty()).then_some(end), functions, total })
+        Ok(FunctionPage { next: (end < total && !functions.is_empty()).then_some(end), functions, pinned, total })
     }
 
     pub(crate) async fn update_function(&self, function: &FunctionVersion, expected: u64) -> Result<(), Error> {
@@ -199,6 +204,24 @@ impl Sqlite {
     }
 }
 
+/// A version of a function.
+pub(super) async fn show(
+    view: &mut SqliteConnection,
+    key: &FunctionKey,
+    version: &str,
+    secrets: &SecretBox,
+) -> Result<Option<FunctionVersion>, Error> {
+    let row = sqlx::query(SHOW)
+        .bind(&key.project.0)
+        .bind(&key.package)
+        .bind(&key.name)
+        .bind(version)
+        .fetch_optional(view)
+        .await
+        .map_err(Error::during("read a function"))?;
+    row.as_ref().map(|row| rows::read(row, secrets)).transpose()
+}
+
 /// The row of a function and its `func_id`.
 pub(super) async fn find(view: &mut SqliteConnection, key: &FunctionKey) -> Result<Option<(i64, String)>, Error> {
     sqlx::query_as("SELECT id, func_id FROM functions WHERE project = ? AND package = ? AND name = ?")
@@ -208,6 +231,12 @@ pub(super) async fn find(view: &mut SqliteConnection, key: &FunctionKey) -> Resu
         .fetch_optional(view)
         .await
         .map_err(Error::during("find a function"))
+}
+
+/// The row of a function that is there.
+pub(super) async fn row(view: &mut SqliteConnection, key: &FunctionKey) -> Result<i64, Error> {
+    let found = find(view, key).await?;
+    found.map(|(row, _)| row).ok_or_else(|| Error::Missing { key: key.clone() })
 }
 
 /// Keeps the project's counters in step; runs in the transaction of the change.
@@ -251,9 +280,9 @@ pub(super) fn total_query(query: &FunctionQuery) -> Statement {
 
 /// Picks the ids of the page inside an index first, so that skipped functions are never read whole.
 pub(super) fn page_query(query: &FunctionQuery) -> Statement {
-    let mut statement = Statement::new("WITH page AS MATERIALIZED (SELECT id FROM functions");
+    let mut statement = Statement::new("WITH page AS MATERIALIZED (SELECT id, place FROM functions");
     filter(&mut statement, query);
-    statement.push(" ORDER BY id LIMIT ").push_bind(query.limit);
+    statement.push(" ORDER BY place, id LIMIT ").push_bind(query.limit);
     // A marker beyond what an offset can be is beyond every list.
     statement.push(" OFFSET ").push_bind(i64::try_from(query.marker).unwrap_or(i64::MAX));
     statement.push(PAGE_END);
@@ -273,7 +302,7 @@ fn filter(statement: &mut Statement, query: &FunctionQuery) {
 /// A LIKE pattern for names that hold `part`, whose own `_` and `%` are letters like any other.
 ///
 /// SQLite refuses patterns over 50,000 bytes; no name has 1,000 characters, so cutting there changes no answer.
-fn pattern(part: &str) -> String {
+pub(super) fn pattern(part: &str) -> String {
     let mut pattern = String::from("%");
     for c in part.chars().take(1000) {
         if matches!(c, '%' | '_' | '\\') {

@@ -3,12 +3,13 @@
 use fungraph_model::limits::LATEST;
 use fungraph_model::{DomainId, FunctionKey, MetricRule, ProjectId, Qualifier, Reservation, Reserved, Schedule};
 use serde_json::{Value, json};
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::rows::{bad, get};
 use super::transaction::Transaction;
 use super::{Sqlite, functions};
-use crate::{Error, Reservations};
+use crate::{Conflict, Error, Reservations};
 
 macro_rules! select {
     () => {
@@ -59,6 +60,9 @@ impl Sqlite {
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
         let found = functions::find(&mut change, key).await?;
         let (function, _) = found.ok_or_else(|| Error::Missing { key: key.clone() })?;
+        if reservation.is_some() {
+            check(&mut change, function, qualifier).await?;
+        }
         let statement = match reservation {
             None => sqlx::query("DELETE FROM reservations WHERE function = ? AND qualifier = ?"),
             Some(_) => sqlx::query(
@@ -73,6 +77,58 @@ impl Sqlite {
         }
         statement.execute(&mut *change).await.map_err(&failed)?;
         change.commit().await.map_err(failed)
+    }
+}
+
+/// Something of that name is there, and its instances are not reserved under another name.
+async fn check(change: &mut SqliteConnection, function: i64, qualifier: &Qualifier) -> Result<(), Error> {
+    let (name, statement, missing) = match qualifier {
+        Qualifier::Latest => return check_alias(change, function, LATEST).await,
+        Qualifier::Version(name) => (
+            name,
+            "SELECT version FROM function_versions WHERE function = ? AND version = ?",
+            Conflict::VersionMissing { version: name.clone() },
+        ),
+        Qualifier::Alias(name) => {
+            (name, "SELECT version FROM aliases WHERE function = ? AND name = ?", Conflict::AliasMissing)
+        }
+    };
+    let found = sqlx::query_scalar(statement).bind(function).bind(name).fetch_optional(&mut *change).await;
+    let version: Option<String> = found.map_err(Error::during("look for what instances are reserved for"))?;
+    let version = version.ok_or(missing)?;
+    match qualifier {
+        Qualifier::Alias(_) => check_version(change, function, &version).await,
+        _ => check_alias(change, function, &version).await,
+    }
+}
+
+/// Whether the alias of a version has reserved instances.
+async fn check_alias(change: &mut SqliteConnection, function: i64, version: &str) -> Result<(), Error> {
+    refuse(
+        change,
+        "SELECT r.qualifier FROM reservations r JOIN aliases a ON a.function = r.function AND r.qualifier = '!' || a.name
+         WHERE r.function = ? AND a.version = ?",
+        function,
+        version,
+    )
+    .await
+}
+
+/// Whether a version itself has reserved instances.
+pub(super) async fn check_version(change: &mut SqliteConnection, function: i64, version: &str) -> Result<(), Error> {
+    refuse(change, "SELECT qualifier FROM reservations WHERE function = ? AND qualifier = ?", function, version).await
+}
+
+async fn refuse(
+    change: &mut SqliteConnection,
+    statement: &'static str,
+    function: i64,
+    version: &str,
+) -> Result<(), Error> {
+    let found = sqlx::query_scalar(statement).bind(function).bind(version).fetch_optional(change).await;
+    match found.map_err(Error::during("look for reserved instances"))? {
+        Some(other) => Err(Conflict::ReservedTwice { other }.into()),
+        None => Ok(()),
     }
 }
 

@@ -21,7 +21,7 @@ macro_rules! columns {
          v.tmp_mb, v.initializer_handler, v.initializer_timeout_s, v.pre_stop_handler, v.pre_stop_timeout_s, \
          v.user_data, v.encrypted_user_data, v.concurrency, v.concurrent_num, v.description, v.dynamic_memory, \
          v.passive, v.code_type, v.code_filename, v.code_size, v.code_digest, v.merged_digest, v.image, v.mounts, v.revision, \
-         v.last_modified"
+         v.last_modified, v.remark"
     };
 }
 pub(super) use columns;
@@ -31,7 +31,8 @@ macro_rules! bound_columns {
     () => {
         "runtime, handler, timeout_s, memory_mb, tmp_mb, initializer_handler, initializer_timeout_s, pre_stop_handler, \
          pre_stop_timeout_s, user_data, encrypted_user_data, concurrency, concurrent_num, description, dynamic_memory, \
-         passive, code_type, code_filename, code_size, code_digest, merged_digest, image, mounts, revision, last_modified"
+         passive, code_type, code_filename, code_size, code_digest, merged_digest, image, mounts, revision, last_modified, \
+         remark"
     };
 }
 pub(super) use bound_columns;
@@ -39,7 +40,7 @@ pub(super) use bound_columns;
 /// One placeholder for each of [`bound_columns`].
 macro_rules! placeholders {
     () => {
-        "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+        "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
     };
 }
 pub(super) use placeholders;
@@ -84,7 +85,8 @@ pub(super) fn bind<'q>(
         .bind(function.image.as_ref().map(image::write))
         .bind(mounts::write(&spec.mounts))
         .bind(signed("revision", function.revision)?)
-        .bind(function.last_modified.as_microsecond()))
+        .bind(function.last_modified.as_microsecond())
+        .bind(&function.remark))
 }
 
 /// SQLite has no unsigned integers.
@@ -120,6 +122,7 @@ pub(super) fn read(row: &SqliteRow, secrets: &SecretBox) -> Result<FunctionVersi
         code: code(row)?,
         revision: unsigned(row, "revision")?,
         last_modified: Timestamp::from_microsecond(get(row, "last_modified")?).map_err(|e| bad("last_modified", &e))?,
+        remark: get(row, "remark")?,
     })
 }
 
@@ -172,7 +175,7 @@ fn variables(row: &SqliteRow, func_id: &str, secrets: &SecretBox) -> Result<BTre
 }
 
 /// The parser's own text may quote the value, which may be a secret; the column's name says enough.
-pub(super) fn texts(row: &SqliteRow, column: &'static str) -> Result<BTreeMap<String, String>, Error> {
+fn texts(row: &SqliteRow, column: &'static str) -> Result<BTreeMap<String, String>, Error> {
     let text: String = get(row, column)?;
     serde_json::from_str(&text).map_err(|_| bad(column, &"not a JSON object of texts"))
 }

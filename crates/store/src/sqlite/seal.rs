@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use fungraph_model::TriggerId;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Row, SqliteConnection};
 
@@ -19,6 +20,16 @@ pub(super) fn key_purpose(access: &str) -> String {
 /// What the encrypted variables of a function are sealed for; all its versions share them by this.
 pub(super) fn variables_purpose(func_id: &str) -> String {
     format!("function_versions.encrypted_user_data {func_id}")
+}
+
+/// What the secrets of a trigger are sealed for.
+pub(super) fn trigger_purpose(trigger: &TriggerId) -> String {
+    format!("triggers.secrets {trigger}")
+}
+
+/// What the secret of a function's tracing keys is sealed for.
+pub(super) fn tracing_purpose(func_id: &str) -> String {
+    format!("tracing_keys.secret {func_id}")
 }
 
 /// The box of a data folder. A database that has sealed secrets takes no other key than its own; one that has none gets a new one.

@@ -3,7 +3,12 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use fungraph_model::{FunctionVersion, ProjectId, Qualifier, Reservation, Role, sample};
+use fungraph_model::limits::LATEST;
+use fungraph_model::{
+    DomainId, FunctionVersion, ProjectId, Qualifier, Reservation, Role, Secret, TracingKeys, Trigger, TriggerId,
+    TriggerKind, sample,
+};
+use jiff::Timestamp;
 use sqlx::Row;
 use tempfile::TempDir;
 
@@ -116,7 +121,7 @@ async fn a_database_from_before_users_gets_an_administrator_and_its_secrets_are_
         let [grant] = register.grants.as_slice() else { panic!("{start}: {:?}", register.grants) };
         assert_eq!((&grant.user, &grant.project, grant.role), (&user.id, &None, Role::Admin), "{start}");
         assert_eq!(register.projects[0].name, None, "{start}: it goes by the region");
-        let found = sqlite.function(&old.key).await.expect("reads").expect("is there");
+        let found = sqlite.version(&old.key, LATEST).await.expect("reads").expect("is there");
         assert_eq!(found.spec.encrypted_user_data["s"].reveal(), "VariableOfBefore", "{start}");
         let bytes = [FILE, "fungraph.db-wal"].map(|file| std::fs::read(folder.path().join(file)).expect("reads"));
         let bytes = String::from_utf8_lossy(&bytes.concat()).into_owned();
@@ -159,11 +164,11 @@ async fn sealed_secrets_cannot_be_moved_to_another_row() {
          WHERE function = (SELECT id FROM functions WHERE name = 'one'))",
     )
     .await;
-    assert!(sqlite.function(&one.key).await.is_ok());
-    let moved = sqlite.function(&two.key).await;
+    assert!(sqlite.version(&one.key, LATEST).await.is_ok());
+    let moved = sqlite.version(&two.key, LATEST).await;
     assert!(matches!(moved, Err(Error::BadRow { column: "encrypted_user_data", .. })), "{moved:?}");
     execute(&sqlite, "UPDATE function_versions SET encrypted_user_data = '{\"s\":\"in the open\"}'").await;
-    assert!(sqlite.function(&one.key).await.is_err(), "what is not sealed is not taken");
+    assert!(sqlite.version(&one.key, LATEST).await.is_err(), "what is not sealed is not taken");
 }
 
 #[tokio::test]
@@ -176,7 +181,22 @@ async fn functions_of_a_database_from_before_dependencies_have_none() {
         execute(&sqlite, statement).await;
     }
     for statement in [
+        "DROP TABLE aliases",
+        "DROP INDEX function_versions_in_order",
+        "ALTER TABLE function_versions DROP COLUMN remark",
+        "ALTER TABLE function_versions DROP COLUMN number",
         "DROP TABLE triggers",
+        "DROP INDEX functions_of_project",
+        "DROP INDEX functions_of_package",
+        "ALTER TABLE functions DROP COLUMN place",
+        "CREATE INDEX functions_of_project ON functions (project, id, name)",
+        "CREATE INDEX functions_of_package ON functions (project, package, id, name)",
+        "DROP TABLE log_groups",
+        "DROP TABLE vpc_endpoints",
+        "DROP TABLE tracing_keys",
+        "DROP TABLE async_configs",
+        "DROP TABLE function_tags",
+        "DROP TABLE test_events",
         "DROP TABLE function_dependencies",
         "DROP TABLE dependency_versions",
         "DROP TABLE dependencies",
@@ -189,7 +209,7 @@ async fn functions_of_a_database_from_before_dependencies_have_none() {
     }
     sqlite.close().await;
     let sqlite = open(folder.path()).await.expect("is brought up to date");
-    let found = sqlite.function(&old.key).await.expect("reads").expect("is there");
+    let found = sqlite.version(&old.key, LATEST).await.expect("reads").expect("is there");
     assert_eq!((found.spec.description.as_str(), found.merged.is_none()), ("from before", true));
     assert!(found.dependencies.is_empty());
     sqlite.update_function(&FunctionVersion { revision: 2, ..found }, 1).await.expect("updates");
@@ -221,13 +241,13 @@ async fn values_of_a_foreign_hand_are_errors_that_say_so() {
     let function = function("f", String::new());
     sqlite.create_function(&function).await.expect("creates");
     execute(&sqlite, "UPDATE function_versions SET user_data = '{\"secret\":1'").await;
-    let error = sqlite.function(&function.key).await.expect_err("must be refused").to_string();
+    let error = sqlite.version(&function.key, LATEST).await.expect_err("must be refused").to_string();
     assert!(error.contains("user_data") && !error.contains("secret"), "{error}");
     execute(&sqlite, "UPDATE function_versions SET user_data = '{}', runtime = 'Rust9'").await;
-    let error = sqlite.function(&function.key).await.expect_err("must be refused");
+    let error = sqlite.version(&function.key, LATEST).await.expect_err("must be refused");
     assert!(matches!(&error, Error::UnknownRuntime { runtime, .. } if runtime == "Rust9"), "{error:?}");
     execute(&sqlite, "UPDATE function_versions SET runtime = 'http', timeout_s = -1").await;
-    assert!(matches!(sqlite.function(&function.key).await, Err(Error::BadRow { column: "timeout_s", .. })));
+    assert!(matches!(sqlite.version(&function.key, LATEST).await, Err(Error::BadRow { column: "timeout_s", .. })));
 }
 
 #[tokio::test]
@@ -258,6 +278,41 @@ async fn one_reservation_of_a_foreign_hand_leaves_the_others() {
 }
 
 #[tokio::test]
+async fn secrets_of_triggers_are_sealed_and_bound_to_their_row() {
+    let (_folder, sqlite) = fresh().await;
+    let key = function("f", String::new()).key;
+    sqlite.create_function(&function("f", String::new())).await.expect("creates");
+    let now = Timestamp::UNIX_EPOCH;
+    let trigger = |id: &str, password: &str| Trigger {
+        id: TriggerId(id.to_owned()),
+        key: key.clone(),
+        domain: DomainId("d".to_owned()),
+        qualifier: Qualifier::Latest,
+        kind: TriggerKind::Dds,
+        enabled: false,
+        data: "{}".to_owned(),
+        secrets: [("db_password".to_owned(), Secret::new(password.to_owned()))].into(),
+        created: now,
+        updated: now,
+        counts_from: now,
+    };
+    for (id, password) in [("a", "first"), ("b", "second")] {
+        sqlite.add_trigger(&trigger(id, password)).await.expect("stores");
+    }
+    let texts: Vec<String> =
+        sqlx::query_scalar("SELECT secrets FROM triggers").fetch_all(&sqlite.readers).await.expect("reads");
+    assert!(texts.iter().all(|text| text.starts_with("box1:")), "{texts:?}");
+    execute(&sqlite, "UPDATE triggers SET secrets = (SELECT secrets FROM triggers WHERE trigger_id = 'a')").await;
+    let query = TriggerQuery { of: TriggersOf::All, kind: None, after: 0, limit: None };
+    let page = sqlite.triggers(&query).await.expect("lists");
+    assert_eq!(page.triggers, [trigger("a", "first")]);
+    let [(id, Error::BadRow { column: "secrets", .. })] = page.unreadable.as_slice() else {
+        panic!("{:?}", page.unreadable);
+    };
+    assert_eq!(id.0, "b");
+}
+
+#[tokio::test]
 async fn a_full_disk_is_told_apart_and_leaves_nothing() {
     let (_folder, sqlite) = fresh().await;
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&sqlite.writer).await.expect("pages");
@@ -265,7 +320,7 @@ async fn a_full_disk_is_told_apart_and_leaves_nothing() {
     sqlx::query(limit).execute(&sqlite.writer).await.expect("limits");
     let large = function("large", "x".repeat(100_000));
     assert!(matches!(sqlite.create_function(&large).await, Err(Error::DiskFull { .. })));
-    assert!(sqlite.function(&large.key).await.expect("reads").is_none());
+    assert!(sqlite.version(&large.key, LATEST).await.expect("reads").is_none());
     let small = function("small", String::new());
     sqlite.create_function(&small).await.expect("small things still fit");
     assert_eq!(sqlite.usage(&small.key.project).await.expect("counts").functions, 1);
@@ -289,6 +344,7 @@ async fn every_query_uses_an_index() {
         assert!(scans.is_empty() && !plan.contains("TEMP B-TREE"), "{plan}");
     };
     check(&explain(super::functions::SHOW.to_owned(), 4).await, "sqlite_autoindex_functions");
+    check(&explain(super::aliases::SHOW.to_owned(), 4).await, "sqlite_autoindex_aliases");
     for (package, name_part, index) in [
         (None, None, "COVERING INDEX functions_of_project"),
         (None, Some("x"), "COVERING INDEX functions_of_project"),
@@ -328,6 +384,24 @@ async fn every_query_uses_an_index() {
     }
     let digests = explain("SELECT DISTINCT code_digest FROM function_versions".to_owned(), 0).await;
     assert!(digests.contains("COVERING INDEX function_versions_by_digest"), "{digests}");
+}
+
+#[tokio::test]
+async fn tracing_secrets_are_sealed_for_their_function() {
+    let (_folder, sqlite) = fresh().await;
+    let keys = ["a", "b"].map(|name| function(name, String::new()).key);
+    for (name, key) in ["a", "b"].iter().zip(&keys) {
+        sqlite.create_function(&function(name, String::new())).await.expect("creates");
+        let secret = Secret::new("hidden word".to_owned());
+        let tracing = TracingKeys { access: "AK".to_owned(), secret };
+        sqlite.set_tracing_keys(key, Some(&tracing)).await.expect("stores");
+    }
+    let kept: Vec<String> =
+        sqlx::query_scalar("SELECT secret FROM tracing_keys").fetch_all(&sqlite.writer).await.expect("reads");
+    assert!(kept.iter().all(|sealed| !sealed.contains("hidden")) && kept[0] != kept[1], "{kept:?}");
+    execute(&sqlite, "UPDATE tracing_keys SET secret = (SELECT max(secret) FROM tracing_keys)").await;
+    let opened = [sqlite.tracing_keys(&keys[0]).await, sqlite.tracing_keys(&keys[1]).await];
+    assert_eq!(opened.iter().filter(|opened| opened.is_ok()).count(), 1, "one was moved to another function");
 }
 
 /// A caller that stops waiting in the middle of a change must not leave it open.

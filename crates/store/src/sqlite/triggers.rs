@@ -11,11 +11,12 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::reservations::{key, qualifier};
-use super::rows::{bad, get, texts, unsigned};
+use super::rows::{bad, get, unsigned};
 use super::transaction::Transaction;
-use super::{Sqlite, functions};
+use super::{Sqlite, aliases, functions, seal};
 use crate::Error;
 use crate::listing::{TriggerPage, TriggerQuery, TriggersOf};
+use crate::secrets::SecretBox;
 
 type Statement = QueryBuilder<sqlx::Sqlite>;
 
@@ -39,7 +40,7 @@ impl Sqlite {
         let last = rows.last().map(|row| unsigned(row, "id")).transpose()?;
         let mut page = TriggerPage { total, last, ..TriggerPage::default() };
         for row in &rows {
-            match read(row) {
+            match read(row, &self.secrets) {
                 Ok(trigger) => page.triggers.push(trigger),
                 Err(why) => page.unreadable.push((TriggerId(get(row, "trigger_id")?), why)),
             }
@@ -60,7 +61,7 @@ impl Sqlite {
             "INSERT INTO triggers (enabled, data, secrets, updated, counts_from, trigger_id, function, qualifier, kind, created)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         );
-        bind(statement, trigger)
+        bind(statement, trigger, &self.secrets)?
             .bind(&trigger.id.0)
             .bind(function)
             .bind(trigger.qualifier.to_string())
@@ -78,7 +79,7 @@ impl Sqlite {
         let statement = sqlx::query(
             "UPDATE triggers SET (enabled, data, secrets, updated, counts_from) = (?, ?, ?, ?, ?) WHERE trigger_id = ?",
         );
-        let statement = bind(statement, trigger).bind(&trigger.id.0);
+        let statement = bind(statement, trigger, &self.secrets)?.bind(&trigger.id.0);
         let updated = statement.execute(&mut *change).await.map_err(&failed)?.rows_affected();
         change.commit().await.map_err(failed)?;
         Ok(updated > 0)
@@ -113,8 +114,7 @@ async fn is_there(change: &mut SqliteConnection, function: i64, qualifier: &Qual
     let version = match qualifier {
         Qualifier::Latest => LATEST,
         Qualifier::Version(version) => version,
-        // There are no aliases yet.
-        Qualifier::Alias(_) => return Ok(false),
+        Qualifier::Alias(alias) => return aliases::is_there(change, function, alias).await,
     };
     let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM function_versions WHERE function = ? AND version = ?")
         .bind(function)
@@ -129,15 +129,37 @@ async fn is_there(change: &mut SqliteConnection, function: i64, qualifier: &Qual
 fn bind<'q>(
     statement: Query<'q, sqlx::Sqlite, SqliteArguments>,
     trigger: &'q Trigger,
-) -> Query<'q, sqlx::Sqlite, SqliteArguments> {
-    let secrets: BTreeMap<&str, &str> =
-        trigger.secrets.iter().map(|(name, secret)| (name.as_str(), secret.reveal())).collect();
-    statement
+    secrets: &SecretBox,
+) -> Result<Query<'q, sqlx::Sqlite, SqliteArguments>, Error> {
+    Ok(statement
         .bind(trigger.enabled)
         .bind(&trigger.data)
-        .bind(json!(secrets).to_string())
+        .bind(sealed(trigger, secrets)?)
         .bind(trigger.updated.as_microsecond())
-        .bind(trigger.counts_from.as_microsecond())
+        .bind(trigger.counts_from.as_microsecond()))
+}
+
+/// The secrets of a trigger as its row has them; an empty text where there are none, as nearly always.
+fn sealed(trigger: &Trigger, secrets: &SecretBox) -> Result<String, Error> {
+    if trigger.secrets.is_empty() {
+        return Ok(String::new());
+    }
+    let texts: BTreeMap<&str, &str> =
+        trigger.secrets.iter().map(|(name, secret)| (name.as_str(), secret.reveal())).collect();
+    let sealed = secrets.seal(&seal::trigger_purpose(&trigger.id), json!(texts).to_string().as_bytes());
+    sealed.map_err(|source| Error::Seal { source })
+}
+
+fn opened(id: &TriggerId, sealed: &str, secrets: &SecretBox) -> Result<BTreeMap<String, Secret>, Error> {
+    if sealed.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let text = secrets.open_text(&seal::trigger_purpose(id), sealed);
+    let text = text.ok_or_else(|| bad("secrets", &"it is not sealed by this folder's key"))?;
+    // The parser's own text may quote the value.
+    let texts: BTreeMap<String, String> =
+        serde_json::from_str(&text).map_err(|_| bad("secrets", &"not a JSON object of texts"))?;
+    Ok(texts.into_iter().map(|(name, secret)| (name, Secret::new(secret))).collect())
 }
 
 pub(super) fn list_query(query: &TriggerQuery) -> Statement {
@@ -177,7 +199,8 @@ fn filter(statement: &mut Statement, query: &TriggerQuery) {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<Trigger, Error> {
+fn read(row: &SqliteRow, secrets: &SecretBox) -> Result<Trigger, Error> {
+    let id = TriggerId(get(row, "trigger_id")?);
     let kind: String = get(row, "kind")?;
     let data: String = get(row, "data")?;
     if !serde_json::from_str::<Value>(&data).is_ok_and(|data| data.is_object()) {
@@ -185,16 +208,16 @@ fn read(row: &SqliteRow) -> Result<Trigger, Error> {
     }
     let time = |column| Timestamp::from_microsecond(get(row, column)?).map_err(|error| bad(column, &error));
     Ok(Trigger {
-        id: TriggerId(get(row, "trigger_id")?),
         key: key(row)?,
         domain: DomainId(get(row, "domain")?),
         qualifier: qualifier(get(row, "qualifier")?),
         kind: TriggerKind::parse(&kind).ok_or_else(|| bad("kind", &"no such kind of trigger"))?,
         enabled: get(row, "enabled")?,
         data,
-        secrets: texts(row, "secrets")?.into_iter().map(|(name, secret)| (name, Secret::new(secret))).collect(),
+        secrets: opened(&id, &get::<String>(row, "secrets")?, secrets)?,
         created: time("created")?,
         updated: time("updated")?,
         counts_from: time("counts_from")?,
+        id,
     })
 }

@@ -12,16 +12,18 @@ final class CallContext
     private final Journal journal;
     private final int call;
     private final String request;
+    private final String alias;
     private final int limitMillis;
     private final long arrived = System.nanoTime();
     private CallLogger logger;
     private Map<String, String> extra;
 
-    CallContext(Order order, Journal journal, int call, String request, int limitMillis) {
+    CallContext(Order order, Journal journal, int call, String request, String alias, int limitMillis) {
         this.order = order;
         this.journal = journal;
         this.call = call;
         this.request = request;
+        this.alias = alias;
         this.limitMillis = limitMillis;
     }
 
@@ -90,7 +92,7 @@ final class CallContext
 
     @Override
     public String getAlias() {
-        return order.alias;
+        return alias;
     }
 
     @Override

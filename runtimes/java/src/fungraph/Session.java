@@ -46,7 +46,10 @@ final class Session {
                     initialize(frame);
                     break;
                 case Wire.INVOKE:
-                    invoke(frame);
+                    invoke(frame, loaded.order.alias);
+                    break;
+                case Wire.INVOKE_AS:
+                    invokeAs(frame);
                     break;
                 case Wire.STOP:
                     stop();
@@ -86,7 +89,7 @@ final class Session {
     }
 
     private void initialize(Wire.Frame frame) {
-        CallContext context = context(frame, loaded.order.initializerTimeoutMillis);
+        CallContext context = context(frame, loaded.order.alias, loaded.order.initializerTimeoutMillis);
         running.enter(context);
         Failure failure = loaded.initializerMissing;
         try {
@@ -105,16 +108,28 @@ final class Session {
         }
     }
 
-    private void invoke(Wire.Frame frame) {
+    /** An INVOKE whose caller used an alias, which stands between the request id and the event. */
+    private void invokeAs(Wire.Frame frame) {
+        byte[] payload = frame.payload;
+        int start = REQUEST_ID + 1;
+        int event = start + (payload[REQUEST_ID] & 0xFF);
+        String alias = new String(payload, start, event - start, StandardCharsets.US_ASCII);
+        byte[] plain = new byte[REQUEST_ID + payload.length - event];
+        System.arraycopy(payload, 0, plain, 0, REQUEST_ID);
+        System.arraycopy(payload, event, plain, REQUEST_ID, payload.length - event);
+        invoke(new Wire.Frame(Wire.INVOKE, frame.call, plain), alias);
+    }
+
+    private void invoke(Wire.Frame frame, String alias) {
         if (threads == null) {
-            call(frame);
+            call(frame, alias);
             return;
         }
         try {
             threads.execute(() -> {
                 Thread.currentThread().setContextClassLoader(loaded.loader);
                 try {
-                    call(frame);
+                    call(frame, alias);
                 } catch (Throwable error) {
                     // Nobody else would answer the call: all of them end with the process.
                     error.printStackTrace();
@@ -127,8 +142,8 @@ final class Session {
         }
     }
 
-    private void call(Wire.Frame frame) {
-        CallContext context = context(frame, loaded.order.timeoutMillis);
+    private void call(Wire.Frame frame, String alias) {
+        CallContext context = context(frame, alias, loaded.order.timeoutMillis);
         running.enter(context);
         Handler.Result result = null;
         Failure failure = null;
@@ -154,9 +169,9 @@ final class Session {
         }
     }
 
-    private CallContext context(Wire.Frame frame, int limitMillis) {
+    private CallContext context(Wire.Frame frame, String alias, int limitMillis) {
         String request = new String(frame.payload, 0, REQUEST_ID, StandardCharsets.US_ASCII);
-        return new CallContext(loaded.order, journal, frame.call, request, limitMillis);
+        return new CallContext(loaded.order, journal, frame.call, request, alias, limitMillis);
     }
 
     private void stop() {
@@ -175,7 +190,7 @@ final class Session {
             return;
         }
         try {
-            CallContext context = new CallContext(loaded.order, journal, 0, "", loaded.order.timeoutMillis);
+            CallContext context = new CallContext(loaded.order, journal, 0, "", loaded.order.alias, loaded.order.timeoutMillis);
             loaded.preStop.call(context);
         } catch (Throwable error) {
             Throwable cause = error.getCause() == null ? error : error.getCause();

@@ -18,6 +18,7 @@ final class Wire {
     static final int INITIALIZE = 2;
     static final int INVOKE = 3;
     static final int STOP = 4;
+    static final int INVOKE_AS = 5;
     static final int HELLO = 65;
     static final int LOADED = 66;
     static final int INITIALIZED = 67;

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use fungraph_engine::{
-    AttachedDraft, CodeDraft, Error, FunctionDraft, Invocation, InvokeRequest, SpecDraft, Stopwatch,
+    AttachedDraft, CodeDraft, Error, FunctionDraft, Invocation, InvokeRequest, NoHeaders, SpecDraft, Stopwatch,
 };
 use fungraph_instance::Interpreters;
 use fungraph_model::{Caller, FunctionRef, Language, Outcome, RequestId, Runtime, Value, limits};
@@ -33,15 +33,19 @@ pub(super) fn run(args: &InvokeArgs, place: &Path) -> anyhow::Result<Exit> {
     if chosen.parses_event() {
         event::check_json(&event)?;
     }
-    let settings = settings(args)?;
+    let mut settings = settings(args)?;
     telemetry::start_log(&settings.log_filter);
     let package = pack::pack(folder)?;
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let ground = Ground::lay(&settings, place)?;
     let runtime = match chosen {
         Chosen::Runtime(runtime) => runtime,
-        Chosen::Language(language) => newest(&ground.interpreters, language)?,
+        Chosen::Language(language) => {
+            newest(&ground.interpreters, language).or_else(|error| in_image(&settings, language).ok_or(error))?
+        }
     };
+    // No other image is worth bringing for one call.
+    settings.runtimes.images.retain(|wanted| wanted.runtime == runtime);
     let draft = draft(args, runtime, &package);
     ground.give_up_root(&settings)?;
     let threads = platform::runtime(&settings)?;
@@ -96,6 +100,7 @@ async fn call(platform: &Platform, draft: FunctionDraft, event: Bytes) -> anyhow
         event,
         tail: true,
         memory: None,
+        headers: &NoHeaders,
         arrived,
         watch: Stopwatch::since(arrived),
         sink: None,
@@ -151,6 +156,7 @@ fn draft(args: &InvokeArgs, runtime: Runtime, package: &[u8]) -> FunctionDraft {
             image: None,
         },
         attached: AttachedDraft::default(),
+        tags: None,
     }
 }
 
@@ -237,6 +243,12 @@ const MAIN_FILES: [(&str, Language, &str); 3] = [
     ("index.js", Language::NodeJs, "Node.js20.15"),
     ("index.php", Language::Php, "PHP8.3"),
 ];
+
+/// The newest runtime of a language that the settings give an image, for a host that has no interpreter of it.
+fn in_image(settings: &Settings, language: Language) -> Option<Runtime> {
+    let all = settings.runtimes.images.iter().map(|wanted| wanted.runtime);
+    all.filter(|runtime| runtime.language() == language).max_by_key(|runtime| runtime.version())
+}
 
 fn unknown_runtime(name: &str) -> anyhow::Error {
     let runs = |runtime: &Runtime| runtime.language().is_built() && !runtime.loads_plugin();

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use fungraph_model::FunctionRef;
 use http::HeaderMap;
 use serde_json::Value;
 
@@ -11,7 +13,9 @@ use super::event;
 use super::report::{End, Numbers, Report};
 use crate::args::InvokeArgs;
 use crate::client::{self, Answer};
+use crate::credentials::Credentials;
 use crate::exit::{Exit, Stop};
+use crate::target;
 
 /// A synchronous run ends after 15 minutes at the latest; what is silent for longer is gone.
 const LONGEST: Duration = Duration::from_secs(960);
@@ -19,17 +23,38 @@ const LONGEST: Duration = Duration::from_secs(960);
 pub(super) fn run(args: &InvokeArgs) -> anyhow::Result<Exit> {
     let who = client::credentials(&args.locate)?;
     let event = event::read(&args.data)?;
-    let (project, function) = (client::encode(&who.project_id), client::encode(&args.target));
-    let path = format!("/v2/{project}/fgs/functions/{function}/invocations");
+    let meanings = target::meanings(&args.target).map_err(|fault| Stop::usage(fault.message))?;
     let headers: &[_] = if args.tail { &[("x-cff-log-type", "tail")] } else { &[] };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(async {
-        let answer = tokio::time::timeout(LONGEST, client::post(&who, &path, headers, event));
+        let answer = tokio::time::timeout(LONGEST, call(&who, &meanings, headers, event));
         answer.await.map_err(|_| Stop::failed("the server did not answer within 16 minutes"))?
     })?;
     let report = report(answer, args.tail)?;
     report.show();
     Ok(if report.failed() { Exit::Failed } else { Exit::Clean })
+}
+
+/// Calls the first meaning that is there: of a function that is missing, or of another project, nothing has run. Where all are
+/// missing, the refusal of the likeliest is told.
+async fn call(
+    who: &Credentials,
+    meanings: &[FunctionRef],
+    headers: &[(&'static str, &'static str)],
+    event: Bytes,
+) -> anyhow::Result<Answer> {
+    let mut first = None;
+    for function in meanings {
+        let urn = client::encode(&target::urn(function, &who.project_id));
+        let path = format!("/v2/{}/fgs/functions/{urn}/invocations", client::encode(&who.project_id));
+        let answer = client::post(who, &path, headers, event.clone()).await?;
+        let is_missing = matches!(answer.status, 403 | 404) && text(&answer.headers, "x-func-err-code").is_empty();
+        if !is_missing {
+            return Ok(answer);
+        }
+        first.get_or_insert(answer);
+    }
+    first.ok_or_else(|| Stop::usage("the name of a function is missing"))
 }
 
 fn report(answer: Answer, tail: bool) -> anyhow::Result<Report> {

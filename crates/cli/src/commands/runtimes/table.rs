@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use fungraph_instance::Interpreters;
 
-use super::{Means, Offer};
+use super::{Means, Offer, unseen};
 
 /// Columns of a terminal that does not tell, and of a file.
 const WIDTH: usize = 100;
@@ -27,7 +27,13 @@ pub(super) fn text(offers: &[Offer], found: &Interpreters, width: usize) -> Stri
     let mut text = line("RUNTIME", "RUNS ON", "", width);
     for offer in offers {
         let (runs_on, how) = match &offer.means {
-            Means::Interpreter(choice) => (choice.interpreter.to_string(), offer.means.state().to_owned()),
+            Means::Interpreter(choice) => {
+                let state = offer.means.state();
+                let image = choice.interpreter.image.as_ref();
+                let how = image.map_or_else(|| state.to_owned(), |image| format!("{state}, from image {}", image.name));
+                (choice.interpreter.to_string(), how)
+            }
+            Means::Unseen(image) => ("-".to_owned(), unseen(image)),
             Means::OwnProgram => ("its own program".to_owned(), "no interpreter is needed".to_owned()),
             Means::Missing(missing) => ("-".to_owned(), missing.brief()),
             Means::NotBuilt(why) => ("-".to_owned(), (*why).to_owned()),
@@ -91,7 +97,7 @@ mod tests {
     fn no_line_is_wider_than_the_terminal() {
         let found = Interpreters::default();
         for width in [NARROWEST, WIDEST] {
-            let text = text(&offers(&found, false), &found, width);
+            let text = text(&offers(&found, &[], false), &found, width);
             assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
         }
     }

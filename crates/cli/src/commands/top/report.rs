@@ -45,6 +45,9 @@ pub(super) struct Memory {
 pub(super) struct Function {
     pub(super) package: String,
     pub(super) name: String,
+    /// Empty of a server from before there were any.
+    #[serde(default)]
+    pub(super) version: String,
     pub(super) instances: u64,
     pub(super) running: u64,
     pub(super) waiting: u64,

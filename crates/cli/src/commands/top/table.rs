@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use fungraph_model::{Phase, StartKind};
+use fungraph_model::{Phase, StartKind, limits};
 
 use super::report::{Function, Interval, Report, Times};
 
@@ -78,7 +78,9 @@ fn functions(text: &mut String, functions: &[Function]) {
     let [calls, waiting, running, instances] = ["calls/s", "in line", "running", "instances"];
     line(text, format_args!("{:<NAME$}{calls:>9}{waiting:>9}{running:>9}{instances:>11}", "function"));
     for one in functions {
-        let name = cut(&format!("{}:{}", one.package, one.name));
+        let version = if one.version == limits::LATEST { "" } else { &*one.version };
+        let colon = if version.is_empty() { "" } else { ":" };
+        let name = cut(&format!("{}:{}{colon}{version}", one.package, one.name));
         let Function { calls_last_second, waiting, running, instances, .. } = one;
         line(text, format_args!("{name:<NAME$}{calls_last_second:>9}{waiting:>9}{running:>9}{instances:>11}"));
     }

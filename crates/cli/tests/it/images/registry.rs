@@ -98,10 +98,17 @@ impl Registry {
     }
 }
 
-impl Drop for Registry {
-    fn drop(&mut self) {
+impl Registry {
+    /// Nobody answers at its address any more; its settings stay.
+    pub(crate) fn end(&mut self) {
         // It may have ended.
         let _gone = self.process.kill();
         let _gone = self.process.wait();
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.end();
     }
 }

@@ -214,7 +214,7 @@ fn functions() {
     );
     album.manage("delete", "DELETE", "/greeting", &Value::Null);
     album.manage("delete-again", "DELETE", "/greeting", &Value::Null);
-    album.manage("not-built", "GET", "/second/versions", &Value::Null);
+    album.manage("not-built", "GET", "/second/snapshots/state", &Value::Null);
     album.manage("unknown-path", "GET", "/second/colour", &Value::Null);
     album.manage("other-method", "PATCH", "", &Value::Null);
     album.finish();

@@ -13,10 +13,11 @@ use zip::write::SimpleFileOptions;
 
 use super::{FOLDERS, csharp, go, java};
 use crate::harness::repository;
+use crate::images::registry::Registry;
 use crate::raw::base64;
 
 /// Keys of a fixture that are read somewhere. Others would be expectations that nobody checks.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 24] = [
     "title",
     "runtime",
     "also_on",
@@ -28,6 +29,9 @@ const KEYS: [&str; 22] = [
     "build",
     "files",
     "dependencies",
+    // What the image says of itself, and what the function says of it.
+    "image",
+    "custom_image",
     "memory_size",
     "timeout",
     "concurrent_num",
@@ -52,6 +56,8 @@ pub(super) struct Fixture {
     jar: OnceLock<Vec<u8>>,
     /// The same of C#, with what lies beside it.
     assemblies: OnceLock<Vec<(String, Vec<u8>)>>,
+    /// Name of the image, where it is one and has been pushed.
+    image: OnceLock<String>,
 }
 
 /// One call of it.
@@ -79,7 +85,8 @@ impl Fixture {
         let folder = places.into_iter().find(|folder| folder.exists()).expect("it was listed");
         let text = fs::read(folder.join("fixture.json")).expect("the sample has a fixture");
         let json: Value = serde_json::from_slice(&text).expect("a fixture is JSON");
-        Self { name: name.to_owned(), folder, json, jar: OnceLock::new(), assemblies: OnceLock::new() }
+        let (jar, assemblies, image) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { name: name.to_owned(), folder, json, jar, assemblies, image }
     }
 
     /// The runtime, and the others that must behave the same.
@@ -127,9 +134,16 @@ impl Fixture {
         let mut body = json!({
             "func_name": function, "package": "default", "runtime": runtime, "handler": fixture["handler"],
             "timeout": number("timeout", 3), "memory_size": number("memory_size", 128), "code_type": fixture["code_type"],
-            "func_code": { "file": base64(&self.package()) },
             "strategy_config": { "concurrency": number("max_instances", -1), "concurrent_num": number("concurrent_num", 1) },
         });
+        match self.image.get() {
+            Some(image) => {
+                body["custom_image"] = fixture.get("custom_image").cloned().unwrap_or_else(|| json!({}));
+                body["custom_image"]["enabled"] = json!(true);
+                body["custom_image"]["image"] = json!(image);
+            }
+            None => body["func_code"] = json!({ "file": base64(&self.package()) }),
+        }
         if let Some(handler) = fixture.get("initializer_handler") {
             body["initializer_handler"] = handler.clone();
             body["initializer_timeout"] = fixture["initializer_timeout"].clone();
@@ -138,6 +152,13 @@ impl Fixture {
             body["user_data"] = json!(variables.to_string());
         }
         body
+    }
+
+    /// Pushes its image: the program of `tests/images`, and what the fixture says of it.
+    pub(super) fn push(&self, registry: &Registry, program: &[u8]) {
+        let files: [(&str, &[u8]); 2] = [("server", program), ("srv/app/file", b"x")];
+        let name = registry.push(&format!("{}:v1", self.name), &files, &self.json["image"]);
+        self.image.set(name).expect("it is pushed once");
     }
 
     /// Bodies of the requests that create its dependencies, in their order.

@@ -7,15 +7,24 @@ use serde_json::{Map, Value, json};
 use super::{super::field::Use, *};
 
 /// One object of ours stands for several of the contract, whose fields it has all: the server gives the same everywhere.
-const ONE_FOR: [(&str, &[&str]); 6] = [
+const ONE_FOR: [(&str, &[&str]); 10] = [
     (
         "ShowFunctionConfigResponse",
-        &["CreateFunctionResponse", "UpdateFunctionConfigResponse", "UpdateFunctionMaxInstanceConfigResponse"],
+        &[
+            "CreateFunctionResponse",
+            "UpdateFunctionConfigResponse",
+            "UpdateFunctionMaxInstanceConfigResponse",
+            "CreateFunctionVersionResponse",
+        ],
     ),
+    ("ShowVersionAliasResponse", &["CreateVersionAliasResponse", "UpdateVersionAliasResponse"]),
     ("ShowFunctionCodeResponse", &["UpdateFunctionCodeResponse"]),
     ("ShowDependencyVersionResponse", &["CreateDependencyVersionResponse"]),
     ("ListDependencyVersionResponse", &["ListDependenciesResponse"]),
     ("ListDependencyVersionsResult", &["ListDependenciesResult"]),
+    ("ShowFunctionAsyncInvokeConfigResponse", &["UpdateFunctionAsyncInvokeConfigResponse"]),
+    ("CreateEventResponse", &["UpdateEventResponse"]),
+    ("ShowLtsLogDetailsResponse", &["ShowProjectAsyncStatusLogInfoResponse"]),
     (
         "ListFunctionTriggerResult",
         &["CreateFunctionTriggerResponse", "ShowFunctionTriggerResponse", "UpdateTriggerResponse"],
@@ -23,8 +32,9 @@ const ONE_FOR: [(&str, &[&str]); 6] = [
 ];
 
 /// Where we know better than the file, and why.
-const EXCEPTIONS: [(&str, &str); 3] = [
+const EXCEPTIONS: [(&str, &str); 4] = [
     ("handler: min_length", "an image function's handler is -"),
+    ("last_modified: format", "the seconds of a test event do not fit into 32 bits"),
     ("trigger_type_code: enum", "IOTDA and ROCKETMQ are types too (events.md)"),
     ("ephemeral_storage: enum", "the file has texts for numbers in one place"),
 ];
@@ -176,6 +186,8 @@ fn described(field: &Field) -> Value {
         Kind::Any => json!({ "type": "any" }),
         Kind::Texts => json!({ "type": "array", "items": "string" }),
         Kind::TextMap => json!({ "type": "map", "values": "string" }),
+        Kind::IntegerMap => json!({ "type": "map", "values": "integer" }),
+        Kind::ObjectMap(shape) => json!({ "type": "map", "values": shape.name, "ref": shape.name }),
         Kind::Object(shape) => json!({ "type": "object", "ref": shape.name }),
         Kind::Objects(shape) => json!({ "type": "array", "items": shape.name, "ref": shape.name }),
     };

@@ -58,6 +58,8 @@ fn field(name: &str, said: &Value) -> String {
         ("number", _) => format!("number(\"{name}\")"),
         ("boolean", _) => format!("flag(\"{name}\")"),
         ("any", _) => format!("any(\"{name}\")"),
+        ("map", _) if said["values"] == "integer" => format!("integer_map(\"{name}\")"),
+        ("map", _) if !reference.is_empty() => format!("object_map(\"{name}\", &{reference})"),
         ("map", _) => format!("text_map(\"{name}\")"),
         ("object", _) => format!("object(\"{name}\", &{reference})"),
         ("array", _) if reference.is_empty() => format!("texts(\"{name}\")"),

@@ -13,9 +13,19 @@ fn reader(operation: &str) -> Option<fn(Fields)> {
         "UpdateFunctionCode" => |fields| drop(shape::code_update(fields)),
         "UpdateFunctionMaxInstanceConfig" => |fields| drop(shape::most_instances(fields)),
         "UpdateFunctionReservedInstancesCount" => |fields| drop(shape::reservation_update(fields)),
+        "CreateFunctionVersion" => |fields| drop(shape::version_create(fields)),
+        "CreateVersionAlias" => |fields| drop(shape::alias_create(fields)),
+        "UpdateVersionAlias" => |fields| drop(shape::alias_update(fields)),
         "CreateDependencyVersion" => |fields| drop(shape::dependency_create(fields)),
         "CreateFunctionTrigger" => |fields| drop(shape::trigger_create(fields)),
         "UpdateTrigger" => |fields| drop(shape::trigger_update(fields)),
+        "CreateEvent" | "UpdateEvent" => |fields| drop(shape::test_event_draft(fields)),
+        "CreateTags" => |fields| drop(shape::tag_drafts(fields, "create")),
+        "DeleteTags" => |fields| drop(shape::tag_drafts(fields, "delete")),
+        "ShowResInstanceInfo" => |fields| drop(shape::resource_filter(fields)),
+        "UpdateFunctionAsyncInvokeConfig" => |fields| drop(shape::async_draft(fields)),
+        "UpdateTracing" => |fields| drop(shape::tracing_draft(fields)),
+        "CreateVpcEndpoint" => |fields| drop(shape::vpc_endpoint_draft(fields)),
         _ => return None,
     })
 }
@@ -24,7 +34,7 @@ fn reader(operation: &str) -> Option<fn(Fields)> {
 const READ_BY_ENGINE: [&str; 1] = ["event_data"];
 
 /// Texts of whole numbers, which a number may stand for.
-const NUMERIC_TEXTS: [&str; 2] = ["custom_image.uid", "custom_image.gid"];
+const NUMERIC_TEXTS: [&str; 4] = ["custom_image.uid", "custom_image.gid", "limit", "offset"];
 
 #[test]
 fn bodies_are_read_as_the_tables_say() {
@@ -79,7 +89,8 @@ fn declare(at: &str, shape: &Shape, declared: &mut BTreeMap<String, (&'static st
             Kind::Flag => ("flag", ""),
             Kind::Any => ("any", ""),
             Kind::Texts => ("texts", ""),
-            Kind::TextMap => ("object", ""),
+            Kind::TextMap | Kind::IntegerMap => ("object", ""),
+            Kind::ObjectMap(_) => ("object", ".*."),
             Kind::Object(_) => ("object", "."),
             Kind::Objects(_) => ("objects", "[]."),
         };
@@ -89,6 +100,12 @@ fn declare(at: &str, shape: &Shape, declared: &mut BTreeMap<String, (&'static st
             && !READ_BY_ENGINE.contains(&field.name)
         {
             declare(&format!("{path}{below}"), inner, declared);
+        }
+        // Readers of maps are asked with one name for all.
+        match field.kind {
+            Kind::IntegerMap => drop(declared.insert(format!("{path}.*"), ("integer", field.use_))),
+            Kind::ObjectMap(_) => drop(declared.insert(format!("{path}.*"), ("object", field.use_))),
+            _ => {}
         }
         declared.insert(path, (kind, field.use_));
     }

@@ -43,6 +43,7 @@ fn version() -> FunctionVersion {
         image: None,
         revision: 1,
         last_modified: "2026-01-02T03:04:05.678Z".parse().expect("a time"),
+        remark: String::new(),
     }
 }
 
@@ -71,7 +72,7 @@ fn a_configuration_is_golden() {
 
 #[test]
 fn a_list_has_every_field_that_clients_insist_on() {
-    let list = FunctionList { functions: vec![version()], next_marker: 1, count: 7 };
+    let list = FunctionList { functions: vec![version()], next_marker: 1, pinned: 1, count: 7 };
     let page = list_page(&list, "local");
     assert_eq!((&page["next_marker"], &page["count"]), (&json!(1), &json!(7)));
     let entry = &page["functions"][0];
@@ -97,6 +98,7 @@ fn a_list_has_every_field_that_clients_insist_on() {
         assert!(!entry[field].is_null(), "{field}");
     }
     assert_eq!(entry["func_vpc_id"], "v");
+    assert_eq!(entry["is_collected"], true);
 }
 
 #[test]

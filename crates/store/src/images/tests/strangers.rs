@@ -1,10 +1,11 @@
 //! What strangers may try: whoever names an image may also have written its registry.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use fungraph_model::ErrorCode;
+use fungraph_model::{Digest, ErrorCode, ProjectId};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 
 use super::super::{ImageLimits, ImageSettings, Images, InUse};
@@ -23,6 +24,10 @@ fn images(folder: &Path, registries: &[&str]) -> Images {
     Images::open(folder, ImageSettings { registries, ..ImageSettings::default() }, limits).expect("it opens")
 }
 
+fn stranger(images: &Images) -> InUse {
+    InUse::of(images.now(), ProjectId("stranger".into()), Vec::new(), HashSet::new())
+}
+
 #[tokio::test]
 async fn addresses_of_this_hosts_network_are_not_asked_unless_they_are_named() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -34,21 +39,21 @@ async fn addresses_of_this_hosts_network_are_not_asked_unless_they_are_named() {
         (format!("127.1:{port}/a:v1"), ErrorCode::BadImageUrl),
         (format!("localhost:{port}/a:v1"), ErrorCode::ImageNotRead),
     ] {
-        let fault = fault(images.pull(&name, InUse::nobody()).await);
+        let fault = fault(images.pull(&name, stranger(&images)).await);
         assert_eq!(fault.code, code, "{}", fault.message);
         assert!(fault.message.contains("images.registries"), "{}", fault.message);
     }
     assert_eq!(fake.asked(), Vec::<String>::new());
-    assert_eq!(
-        fault(
-            self::images(folder.path(), &[&fake.address])
-                .pull(&format!("{}/a:v1", fake.address), InUse::nobody())
-                .await
-        )
-        .code,
-        ErrorCode::BadCode
-    );
+    let named = self::images(folder.path(), &[&fake.address]);
+    let name = format!("{}/a:v1", fake.address);
+    assert_eq!(fault(named.pull(&name, stranger(&named)).await).code, ErrorCode::BadCode);
     assert_eq!(fake.asked().len(), 1);
+    // Where others are named, this one is not asked; the operator's own word names it too.
+    let others = self::images(folder.path(), &["registry.example.com"]);
+    let refused = fault(others.pull(&name, stranger(&others)).await);
+    assert!(refused.message.contains("are not allowed on this server"), "{}", refused.message);
+    assert_eq!(fault(others.pull(&name, InUse::by_operator()).await).code, ErrorCode::BadCode);
+    assert_eq!(fake.asked().len(), 2);
 }
 
 #[tokio::test]
@@ -65,7 +70,7 @@ async fn nothing_of_what_was_fetched_is_told() {
         let told = answer(status, headers, &body);
         let fake = Fake::start(move |_| told.clone()).await;
         let images = images(folder.path(), &[&fake.address]);
-        let fault = fault(images.pull(&format!("{}/a:v1", fake.address), InUse::nobody()).await);
+        let fault = fault(images.pull(&format!("{}/a:v1", fake.address), stranger(&images)).await);
         assert!(!fault.message.contains("secret"), "{}", fault.message);
     }
 }
@@ -84,13 +89,12 @@ async fn a_registry_that_never_ends_holds_up_nobody_elses_copy_of_a_layer() {
     .await;
     let images = images(folder.path(), &[&stuck.address, &registry.address]);
     let (hostile, of_stuck) = (images.clone(), format!("{}/a:v1", stuck.address));
-    let waiting = tokio::spawn(async move { hostile.pull(&of_stuck, InUse::nobody()).await.map(|_| ()) });
+    let waiting = tokio::spawn(async move { hostile.pull(&of_stuck, stranger(&hostile)).await.map(|_| ()) });
     while !stuck.asked().iter().any(|head| head.contains("/blobs/")) {
         tokio::task::yield_now().await;
     }
     // It belongs to another project, whose own pulls wait for it.
-    let moment = images.now();
-    let other = InUse::of(moment, fungraph_model::ProjectId("p".into()), Vec::new(), std::collections::HashSet::new());
+    let other = InUse::of(images.now(), ProjectId("other".into()), Vec::new(), HashSet::new());
     images.pull(&name, other).await.expect("it comes from the other registry");
     assert!(!waiting.is_finished());
     waiting.abort();
@@ -109,11 +113,11 @@ async fn what_a_registry_sent_by_halves_spoils_nothing_of_another() {
     })
     .await;
     let images = images(folder.path(), &[&liar.address, &registry.address]);
-    let lied = fault(images.pull(&format!("{}/a:v1", liar.address), InUse::nobody()).await);
+    let lied = fault(images.pull(&format!("{}/a:v1", liar.address), stranger(&images)).await);
     assert_eq!(lied.code, ErrorCode::ImageNotRead, "{}", lied.message);
     let parts = kept(folder.path());
     assert!(parts.iter().all(|name| name.ends_with(".part")) && !parts.is_empty(), "{parts:?}");
-    images.pull(&name, InUse::nobody()).await.expect("it comes from the other registry");
+    images.pull(&name, stranger(&images)).await.expect("it comes from the other registry");
     assert!(parts.iter().all(|part| kept(folder.path()).contains(part)), "nobody else touches them");
 }
 
@@ -133,7 +137,7 @@ async fn an_image_stays_held_while_it_is_unpacked_though_nobody_waits_for_it() {
     let pipe = folder.path().join("images/blobs").join(&layer);
     mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a pipe");
     let (pulling, name) = (images.clone(), format!("{}/a:v1", fake.address));
-    let pulling = tokio::spawn(async move { pulling.pull(&name, InUse::nobody()).await.map(|_| ()) });
+    let pulling = tokio::spawn(async move { pulling.pull(&name, stranger(&pulling)).await.map(|_| ()) });
     // A pipe takes a writer once it has a reader.
     let writer = loop {
         match open(&pipe, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty()) {
@@ -145,13 +149,13 @@ async fn an_image_stays_held_while_it_is_unpacked_though_nobody_waits_for_it() {
     assert!(pulling.await.expect_err("it was ended").is_cancelled());
     let held = |digest: &str| images.shelf.holds.lock().contains_key(digest);
     assert!(held(&of_image) && held(&layer));
-    images.collect(&std::collections::HashSet::new()).await.expect("it is looked at");
+    images.collect(&HashSet::new()).await.expect("it is looked at");
     assert!(pipe.exists(), "a layer that is being unpacked is not left");
     drop(writer);
     while held(&of_image) || held(&layer) {
         tokio::task::yield_now().await;
     }
-    assert!(images.recall(&fungraph_model::Digest(of_image)).is_some());
+    assert!(images.recall(&Digest(of_image)).is_some());
     assert!(!pipe.exists());
 }
 
@@ -162,7 +166,7 @@ async fn an_image_that_cannot_be_unpacked_leaves_no_layers() {
     let images = images(folder.path(), &[&registry.address]);
     for layer in [Tar::default().link("etc", "etc"), Tar::default().link("a", "a").file("a/x", "1")] {
         let name = registry.push_here("bad:v1", vec![noise(50_000), layer]).await;
-        let fault = fault(images.pull(&name, InUse::nobody()).await);
+        let fault = fault(images.pull(&name, stranger(&images)).await);
         assert_eq!(fault.code, ErrorCode::BadCode);
         assert!(fault.message.contains("does not fit"), "{}", fault.message);
         assert_eq!(kept(folder.path()), Vec::<String>::new());
