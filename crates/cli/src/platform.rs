@@ -48,7 +48,7 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    /// Locks the folder, finds interpreters, looks at the walls, and starts the spawner.
+    /// Locks the folder, looks at the walls, starts the spawner, and finds interpreters while it makes itself ready.
     ///
     /// # Errors
     /// The folder is in use, or this host cannot give what a sandbox needs.
@@ -58,8 +58,6 @@ impl Ground {
         engine.inspect(&environment::path()).map_err(|error| Stop::usage(error.to_string()))?;
         let credentials = credentials(settings)?;
         let folder = DataFolder::open(folder)?;
-        let plan = environment::search_plan(&settings.runtimes);
-        let interpreters = Interpreters::discover(&plan, Some(&folder.path().join(INTERPRETERS)));
         let config = fungraph_sandbox::Config {
             folder: folder.path().join("sandbox"),
             name: folder.short_name(),
@@ -68,7 +66,11 @@ impl Ground {
             egress: egress(settings),
             shares: shown(shares(settings, folder.path())?)?,
         };
-        let process = fungraph_sandbox::start(&config)?;
+        let starting = fungraph_sandbox::begin(&config)?;
+        // Meanwhile: programs that are asked for their version take as long as the spawner does.
+        let plan = environment::search_plan(&settings.runtimes);
+        let interpreters = Interpreters::discover(&plan, Some(&folder.path().join(INTERPRETERS)));
+        let process = starting.ready()?;
         if let Some(WallState::Missing { why, remedy }) = process.egress() {
             tracing::warn!("functions have NO NETWORK, as if sandbox.network were \"none\": {why}; {remedy}");
         }

@@ -132,6 +132,10 @@ pub struct SpecDraft {
     pub image: Option<ImageDraft>,
     /// `mount_config`; one that is given replaces all mounts.
     pub mounts: Option<MountsDraft>,
+    /// `heartbeat_handler`; empty removes it.
+    pub heartbeat_handler: Option<String>,
+    /// `enable_class_isolation`.
+    pub class_isolation: Option<bool>,
     /// Settings that are stored and given back without effect, by their API names.
     pub passive: Map<String, Value>,
 }

@@ -53,7 +53,7 @@ pub struct Engine {
     pub(crate) orphans: TaskTracker,
     /// Read while a package is stored and its function is not yet; written while unused packages are removed.
     pub(crate) uploads: RwLock<()>,
-    /// Held from the look at a project's quota to the new function that counts against it.
+    /// Held from the look at a project's quota to the new function that counts against it, and from a function's end to that of its logs.
     pub(crate) creations: Mutex<()>,
     pub(crate) jobs: Jobs,
 }

@@ -277,12 +277,16 @@ impl Engine {
             }
         }
         let gone = key.clone();
+        // Until the order to remove its logs is given: it would take the first lines of the next function of this name along.
+        let alone = self.creations.lock().await;
         let deleted = self
             .change(key.clone(), Changed::Function, |store| async move { store.delete_function(&gone).await })
             .await;
         let deleted = deleted.map_err(|source| Error::internal("delete a function", source))?;
         let func_id = deleted.ok_or_else(|| missing(&key))?;
-        self.logs.remove(&key, &func_id).await;
+        let removed = self.logs.remove(&key, &func_id);
+        drop(alone);
+        removed.await;
         self.nudge_cleaner();
         tracing::info!(function = %key, "function deleted");
         Ok(())

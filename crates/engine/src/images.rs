@@ -43,7 +43,9 @@ impl Engine {
                 tracing::warn!(function = %key, image = image.name, reason = fault.message, "an image was not pulled");
                 return Err(fault.into());
             }
-            Ok(Err(ImageError::Io { source, action, path })) if source.kind() == ErrorKind::StorageFull => {
+            Ok(Err(ImageError::Io { source, action, path }))
+                if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) =>
+            {
                 tracing::error!(path = %path.display(), action, "the disk is full, so no image can be pulled");
                 return Err(Fault::new(
                     ErrorCode::Unavailable,

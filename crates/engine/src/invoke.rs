@@ -32,6 +32,8 @@ use crate::{
 
 /// How often an initializer is tried, each time in a new instance (contract: runtimes.md section 4).
 const INITIALIZER_TRIES: usize = 3;
+/// How many instances may be gone before a call begins.
+const CALL_TRIES: usize = 5;
 
 /// A call that waited longer than this gets a note of what its function had: the line is locked for it.
 const WORTH_A_WORD_US: u64 = 1000;
@@ -105,6 +107,8 @@ struct Ran {
     watch: Stopwatch,
     start: Option<StartKind>,
     line: Option<Line>,
+    /// An http function's server answered with a status of 500 or more.
+    is_server_error: bool,
 }
 
 impl Engine {
@@ -194,6 +198,7 @@ impl Engine {
             memory_used: 0,
             memory_mb: call.memory_mb,
             line: Some(call.group.line()),
+            is_server_error: false,
         };
         self.telemetry.ended(&record);
         if call.resolved.refusals.allows(started.as_second()) {
@@ -240,6 +245,7 @@ impl Engine {
             memory_used: ran.memory_used,
             memory_mb: call.memory_mb,
             line: ran.line,
+            is_server_error: ran.is_server_error,
         };
         let (function, request, text) = (call.version, call.request, Box::new(log));
         let entry = LogEntry { function, request, started: call.started, call: None, text };
@@ -255,17 +261,37 @@ impl Engine {
     ) -> Result<Ran, Error> {
         let mut ran = Ran::start(call.request, Arc::clone(&call.version), started, call.watch);
         ran.waited(call, &first);
-        match self.ready_instance(call, first, &mut ran).await? {
-            Ok(lease) => self.call_handler(call, lease, &mut ran).await,
-            Err(failure) => ran.outcome = Outcome::Failed(failure),
+        let mut lease = first;
+        for attempt in 1.. {
+            let ready = match self.ready_instance(call, lease, &mut ran).await? {
+                Ok(lease) => lease,
+                Err(failure) => {
+                    ran.outcome = Outcome::Failed(failure);
+                    break;
+                }
+            };
+            if self.call_handler(call, ready, &mut ran, attempt).await {
+                break;
+            }
+            // In a box, as above.
+            lease = Box::pin(call.group.acquire(Instant::now())).await;
+            ran.waited(call, &lease);
         }
         Ok(ran)
     }
 
-    async fn call_handler(&self, call: &mut Admitted, lease: Lease, ran: &mut Ran) {
+    /// False where the instance ended before anything of the function had seen the call, as a program may that has just answered
+    /// another one: it goes to another instance then.
+    async fn call_handler(&self, call: &mut Admitted, lease: Lease, ran: &mut Ran, attempt: usize) -> bool {
         let limit = Duration::from_secs(call.version.spec.timeout_s.into()).min(self.config.sync_ceiling);
         let alias = call.alias.as_ref().map_or("", |alias| &alias.name);
-        let end = lease.instance().call(call.request, alias, &call.event, limit, call.sink.take()).await;
+        let end = lease.instance().call(call.request, alias, &call.event, limit, call.sink.as_mut()).await;
+        if end.not_begun && attempt < CALL_TRIES {
+            lease.destroy();
+            ran.watch.lap_run(Duration::ZERO);
+            ran.log.add(&end.log);
+            return false;
+        }
         if is_disk_full(&end.outcome) {
             // Nothing empties `/tmp` but a fresh instance.
             lease.dismiss();
@@ -276,11 +302,13 @@ impl Engine {
         ran.log.add(&end.log);
         ran.duration += end.took;
         ran.memory_used = ran.memory_used.max(end.memory_peak);
+        ran.is_server_error = end.http_status.is_some_and(|status| status >= 500);
         ran.outcome = end.outcome;
         if let Outcome::Failed(failure) = &ran.outcome {
             log_failure(&mut ran.log, failure, &end.log);
         }
         end.refused_connection.iter().for_each(|text| ran.log.remark(text));
+        true
     }
 
     /// An instance whose initializer has run: the leased one, or another where the initializer fails, up to three times.
@@ -365,6 +393,7 @@ impl Ran {
             watch,
             start: None,
             line: None,
+            is_server_error: false,
         }
     }
 

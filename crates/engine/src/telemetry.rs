@@ -66,6 +66,7 @@ impl Telemetry {
     /// A call has ended; what did not happen is not recorded.
     pub(crate) fn ended(&self, record: &CallRecord) {
         match record.end {
+            Ending::Returned if record.is_server_error => add(&self.failed),
             Ending::Returned => add(&self.returned),
             Ending::Failed(_) => add(&self.failed),
             // Being quick at refusing is no merit that should show in the times.
@@ -158,7 +159,7 @@ mod tests {
     fn record(start: Option<StartKind>, end: Ending, us: [u64; 9]) -> CallRecord {
         let mut phases = Phases::default();
         Phase::ALL.into_iter().zip(us).for_each(|(phase, us)| phases.add(phase, us));
-        CallRecord { phases, start, end, memory_used: 0, memory_mb: 128, line: None }
+        CallRecord { phases, start, end, memory_used: 0, memory_mb: 128, line: None, is_server_error: false }
     }
 
     #[test]

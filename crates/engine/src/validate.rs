@@ -1,5 +1,7 @@
 //! Drafts become specifications here, and nowhere else: every range of the contract (limits.md) is checked in this file.
 
+mod java;
+
 use std::collections::BTreeMap;
 
 use fungraph_model::{ErrorCode, Fault, FunctionSpec, HookSpec, Language, Mounts, Runtime, Secret, Strategy, limits};
@@ -150,7 +152,12 @@ pub(crate) fn changed_spec(draft: SpecDraft, old: &FunctionSpec) -> Result<Funct
         description: draft.description.map_or(Ok(old.description.clone()), description)?,
         dynamic_memory: draft.dynamic_memory.unwrap_or(old.dynamic_memory),
         mounts: draft.mounts.map_or_else(|| Ok(old.mounts.clone()), mounts::checked)?,
-        passive: passive(draft.passive, &old.passive),
+        passive: java::settings(
+            passive(draft.passive, &old.passive),
+            draft.heartbeat_handler,
+            draft.class_isolation,
+            runtime,
+        )?,
     })
 }
 
@@ -372,10 +379,10 @@ pub(crate) fn description(text: String) -> Result<String, Fault> {
     Ok(text)
 }
 
-fn passive(new: Map<String, Value>, old: &str) -> String {
+fn passive(new: Map<String, Value>, old: &str) -> Map<String, Value> {
     let mut kept: Map<String, Value> = serde_json::from_str(old).unwrap_or_default();
     kept.extend(new);
-    Value::Object(kept).to_string()
+    kept
 }
 
 /// User text in a message is cut short.

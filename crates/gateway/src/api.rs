@@ -8,7 +8,7 @@ mod aliases;
 mod async_configs;
 mod dependencies;
 mod document;
-mod field;
+pub(crate) mod field;
 #[cfg(debug_assertions)]
 pub(crate) mod fit;
 mod functions;
@@ -16,6 +16,7 @@ mod invocations;
 mod not_built;
 mod projects;
 mod reservations;
+pub(crate) mod settings;
 mod tags;
 mod test_events;
 mod triggers;

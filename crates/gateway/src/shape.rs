@@ -7,6 +7,7 @@ mod draft;
 mod fields;
 mod function;
 mod image;
+mod kept;
 mod list;
 mod mount;
 pub(crate) mod not_built;

@@ -88,6 +88,10 @@ pub struct CallEnd {
     pub memory_peak: u64,
     /// For the function's log, once per instance: why its sandbox refused a connection.
     pub refused_connection: Option<&'static str>,
+    /// The instance was gone before anything of the function had seen the call: another one may run it.
+    pub not_begun: bool,
+    /// Status of the answer of an http function's server, where that is how it returned.
+    pub http_status: Option<u16>,
 }
 
 impl Instance {
@@ -176,7 +180,7 @@ impl Instance {
         alias: &str,
         event: &[u8],
         limit: Duration,
-        sink: Option<AnswerSink>,
+        sink: Option<&mut AnswerSink>,
     ) -> CallEnd {
         let id = request.text();
         let id = id.as_str().as_bytes();
@@ -194,9 +198,15 @@ impl Instance {
         })
     }
 
-    async fn exchange(&self, kind: Kind, payload: [&[u8]; 3], limit: Duration, sink: Option<AnswerSink>) -> Exchange {
+    async fn exchange(
+        &self,
+        kind: Kind,
+        payload: [&[u8]; 3],
+        limit: Duration,
+        sink: Option<&mut AnswerSink>,
+    ) -> Exchange {
         let started = Instant::now();
-        let (pieces, taken) = sink.map(AnswerSink::split).unzip();
+        let (pieces, taken) = sink.map(AnswerSink::open).unzip();
         let (call, mut reply) = match self.shared.begin(pieces) {
             Ok(begun) => begun,
             Err(death) => return Exchange::dead(death, started),
@@ -233,7 +243,7 @@ impl Instance {
     async fn give_credit(
         &self,
         call: u32,
-        mut taken: Taken,
+        mut taken: Taken<'_>,
         reply: &mut oneshot::Receiver<Reply>,
     ) -> Result<Reply, oneshot::error::RecvError> {
         loop {
@@ -339,6 +349,21 @@ impl Reply {
     fn is_failure(&self) -> bool {
         matches!(&self.answer, Answer::Frame { header, .. } if header.kind == Kind::Failed)
     }
+
+    fn is_not_begun(&self) -> bool {
+        match &self.answer {
+            Answer::Frame { header, .. } => header.kind == Kind::Failed && header.form == protocol::NOT_BEGUN,
+            Answer::Unread(_) => true,
+            Answer::Died(_) => false,
+        }
+    }
+
+    fn http_status(&self) -> Option<u16> {
+        match &self.answer {
+            Answer::Frame { header, .. } if header.kind == Kind::Result => Some(header.code).filter(|code| *code > 0),
+            _ => None,
+        }
+    }
 }
 
 impl Exchange {
@@ -348,17 +373,19 @@ impl Exchange {
     }
 
     fn into_call_end(self, too_slow: impl FnOnce() -> Failure<Bytes>) -> CallEnd {
+        let not_begun = !self.timed_out && self.reply.is_not_begun();
+        let http_status = self.reply.http_status().filter(|_| !self.timed_out);
         let outcome = if self.timed_out {
             Outcome::Failed(too_slow())
         } else {
             match self.reply.answer {
                 Answer::Frame { header, payload } => outcome(header, payload),
-                Answer::Died(death) => Outcome::Failed(death.failure()),
+                Answer::Died(death) | Answer::Unread(death) => Outcome::Failed(death.failure()),
             }
         };
         let took = self.reply.at.saturating_duration_since(self.started);
         let (log, refused_connection) = (self.reply.log, self.refused_connection);
-        CallEnd { outcome, log, took, memory_peak: self.memory_peak, refused_connection }
+        CallEnd { outcome, log, took, memory_peak: self.memory_peak, refused_connection, not_begun, http_status }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use fungraph_model::{FunctionImage, FunctionVersion, limits};
+use fungraph_model::{CLASS_ISOLATION, FunctionImage, FunctionVersion, HEARTBEAT_HANDLER, limits};
 use serde_json::{Map, Value, json};
 
 use crate::bootstrap::RUNTIME_ROOT;
@@ -13,11 +13,14 @@ pub(crate) const CODE_ROOT: &str = "/opt/function/code";
 /// The object as JSON text.
 pub(crate) fn object(version: &FunctionVersion, limit: Duration) -> String {
     let spec = &version.spec;
+    let java: Map<String, Value> = serde_json::from_str(&spec.passive).unwrap_or_default();
     json!({
         "runtime": spec.runtime.name(),
         "handler": spec.handler,
         "initializer": spec.initializer.as_ref().map(|hook| &hook.handler),
         "pre_stop": spec.pre_stop.as_ref().map(|hook| &hook.handler),
+        "heartbeat": java.get(HEARTBEAT_HANDLER),
+        "class_isolation": java.get(CLASS_ISOLATION).is_some_and(|on| on == true),
         "timeout_ms": u64::from(spec.timeout_s) * 1000,
         "initializer_timeout_ms": spec.initializer.as_ref().map_or(3, |hook| u64::from(hook.timeout_s)) * 1000,
         "pre_stop_timeout_ms": spec.pre_stop.as_ref().map_or(3, |hook| u64::from(hook.timeout_s)) * 1000,

@@ -6,6 +6,8 @@ pub(crate) const HEADER_BYTES: usize = 12;
 pub(crate) const PAYLOAD_BYTES: usize = 16 << 20;
 /// Form of a FAILED after which the process ends by itself.
 pub(crate) const LEAVING: u8 = 1;
+/// Form of FAILED after which the process ends, of a call that no program has seen: it may go to another instance.
+pub(crate) const NOT_BEGUN: u8 = 2;
 /// Form of an INVOKE whose answer is wanted in pieces.
 pub(crate) const STREAMED: u8 = 1;
 /// Version of the protocol that HELLO must name.
@@ -41,10 +43,12 @@ pub enum Kind {
     Log = 70,
     /// The bootstrap is about to exit.
     Stopped = 71,
+    /// The bootstrap takes no more calls, and exits when those that run have ended.
+    Leaving = 72,
     /// Status and headers of a streamed answer.
-    Head = 72,
+    Head = 73,
     /// Bytes of its body.
-    Data = 73,
+    Data = 74,
 }
 
 impl Kind {
@@ -63,6 +67,7 @@ impl Kind {
             Self::Failed,
             Self::Log,
             Self::Stopped,
+            Self::Leaving,
             Self::Head,
             Self::Data,
         ]

@@ -1,6 +1,7 @@
 //! The receiving half of an instance: one task that reads frames and output, and hands each to the call it belongs to.
 
 use std::{
+    io,
     mem::MaybeUninit,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock,
@@ -23,7 +24,7 @@ use tokio::{
 use crate::{
     Death, Ended, FrameHeader, Kind, Process,
     call_log::CallLog,
-    protocol::{BadFrame, HEADER_BYTES, LEAVING},
+    protocol::{BadFrame, HEADER_BYTES, LEAVING, NOT_BEGUN},
     stream::Pieces,
 };
 
@@ -78,8 +79,13 @@ pub(crate) struct Reply {
 
 /// What came back.
 pub(crate) enum Answer {
-    Frame { header: FrameHeader, payload: Bytes },
+    Frame {
+        header: FrameHeader,
+        payload: Bytes,
+    },
     Died(Death),
+    /// The process died before it had read all that was sent to it, and this call was the only one.
+    Unread(Death),
 }
 
 impl Shared {
@@ -178,17 +184,29 @@ impl Shared {
         }
     }
 
-    fn die(&self, death: &Death) {
+    fn die(&self, death: &Death, unread: bool) {
         let at = Instant::now();
         let running = {
             let mut calls = self.lock();
             calls.death = Some(death.clone());
             std::mem::take(&mut calls.running)
         };
+        // Of several, nobody knows whose frame it was that nobody read.
+        let unread = unread && running.len() == 1;
         for call in running {
-            let _ = call.done.send(Reply { answer: Answer::Died(death.clone()), log: call.log.finish(), at });
+            let death = death.clone();
+            let answer = if unread { Answer::Unread(death) } else { Answer::Died(death) };
+            let _ = call.done.send(Reply { answer, log: call.log.finish(), at });
         }
     }
+}
+
+/// How a stream of frames ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StreamEnd {
+    Plain,
+    /// Something that was written to it had not been read.
+    Unread,
 }
 
 /// The reader's own ends.
@@ -205,12 +223,16 @@ pub(crate) struct Reader {
 impl Reader {
     /// Reads until the instance ends, then tells every call and everyone who waits.
     pub(crate) async fn run(mut self) {
-        let broken = self.read_frames().await.err();
+        let (broken, unread) = match self.read_frames().await {
+            Ok(end) => (None, end == StreamEnd::Unread),
+            Err(what) => (Some(what), false),
+        };
         self.shared.dead.store(true, Ordering::Release);
         let ended = self.end(broken.is_some()).await;
         self.drain_output();
         let death = self.cause(broken, ended);
-        self.shared.die(&death);
+        // What we ended ourselves is never tried again.
+        self.shared.die(&death, unread && matches!(death, Death::Ended(_)));
         self.death.send_replace(Some(death));
     }
 
@@ -236,7 +258,7 @@ impl Reader {
     }
 
     /// `Ok` at the end of the stream, the text of what was wrong otherwise.
-    async fn read_frames(&mut self) -> Result<(), String> {
+    async fn read_frames(&mut self) -> Result<StreamEnd, String> {
         let mut buffer = BytesMut::with_capacity(BUFFER_BYTES);
         let mut printed = Vec::with_capacity(PRINTED_BYTES);
         let mut output_open = true;
@@ -244,8 +266,15 @@ impl Reader {
             tokio::select! {
                 biased;
                 read = self.socket.read_buf(&mut buffer) => {
-                    if read.map_err(|error| format!("reading failed: {}", error.kind()))? == 0 {
-                        return if buffer.is_empty() { Ok(()) } else { Err("a frame broke off".to_owned()) };
+                    let end = match read {
+                        Ok(0) => Some(StreamEnd::Plain),
+                        Ok(_) => None,
+                        // So the kernel tells that what we wrote last was still in the socket when that was closed.
+                        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Some(StreamEnd::Unread),
+                        Err(error) => return Err(format!("reading failed: {}", error.kind())),
+                    };
+                    if let Some(end) = end {
+                        return if buffer.is_empty() { Ok(end) } else { Err("a frame broke off".to_owned()) };
                     }
                     while let Some((header, payload)) = take_frame(&mut buffer).map_err(|bad| bad.to_string())? {
                         self.take(header, payload)?;
@@ -267,7 +296,7 @@ impl Reader {
             Kind::Result | Kind::Failed | Kind::Initialized if header.call != 0 => {
                 // What was printed before the answer belongs to it.
                 self.drain_output();
-                if header.kind == Kind::Failed && header.form == LEAVING {
+                if header.kind == Kind::Failed && matches!(header.form, LEAVING | NOT_BEGUN) {
                     // Before its caller gives it back: the next call must not meet a process on its way out.
                     self.shared.dead.store(true, Ordering::Release);
                 }
@@ -280,6 +309,8 @@ impl Reader {
                     return Err(format!("a frame {:?} that nobody waits for", header.kind));
                 }
             }
+            // Calls that run go on; none begins.
+            Kind::Leaving => self.shared.dead.store(true, Ordering::Release),
             kind => return Err(format!("a frame {kind:?} for call {}, out of order", header.call)),
         }
         Ok(())
@@ -323,4 +354,81 @@ fn take_frame(buffer: &mut BytesMut) -> Result<Option<(FrameHeader, Bytes)>, Bad
     let mut frame = buffer.split_to(whole);
     frame.advance(HEADER_BYTES);
     Ok(Some((header, frame.freeze())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+
+    use fungraph_model::{Outcome, RequestId};
+    use tokio::{io::AsyncReadExt as _, net::UnixStream, sync::watch};
+
+    use super::*;
+    use crate::{BoxFuture, CallEnd, Instance, LaunchError, Launched, Plan};
+
+    /// A process that has ended once its socket is closed.
+    struct Fake(watch::Sender<bool>);
+
+    impl Process for Fake {
+        fn fit<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Result<(), LaunchError>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn kill(&self) {
+            self.0.send_replace(true);
+        }
+
+        fn exited(&self) -> BoxFuture<'_, Ended> {
+            Box::pin(async {
+                let mut ended = self.0.subscribe();
+                let _ended = ended.wait_for(|ended| *ended).await;
+                Ended { code: Some(0), signal: None, out_of_memory: false }
+            })
+        }
+
+        fn take_peak(&self) -> u64 {
+            0
+        }
+    }
+
+    /// The ends of so many calls to a process that reads so many bytes and exits.
+    async fn calls(count: usize, reads: usize) -> Vec<CallEnd> {
+        let (socket, mut theirs) = UnixStream::pair().expect("a socket pair");
+        let (output, _written) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).expect("a pipe");
+        let output = pipe::Receiver::from_owned_fd(OwnedFd::from(output)).expect("a pipe");
+        let ended = watch::Sender::new(false);
+        let process = Box::new(Fake(ended.clone()));
+        let instance = Arc::new(Instance::attach(Launched { socket, output, process }, 1024));
+        let running: Vec<_> = (0..count)
+            .map(|_| {
+                let instance = Arc::clone(&instance);
+                tokio::spawn(async move {
+                    instance.call(RequestId::random(), "", b"{}", Duration::from_secs(60), None).await
+                })
+            })
+            .collect();
+        let mut read = vec![0; reads];
+        theirs.read_exact(&mut read).await.expect("the frames come");
+        theirs.readable().await.expect("more comes, or nothing was wanted");
+        drop(theirs);
+        ended.send_replace(true);
+        let mut ends = Vec::new();
+        for call in running {
+            ends.push(call.await.expect("no panic"));
+        }
+        ends
+    }
+
+    const FRAME: usize = HEADER_BYTES + 36 + 2;
+
+    #[tokio::test]
+    async fn a_call_that_nobody_read_has_not_begun() {
+        for reads in [0, 5, FRAME - 1] {
+            let ends = calls(1, reads).await;
+            assert!(ends[0].not_begun, "{reads} bytes of it were read");
+            assert!(matches!(&ends[0].outcome, Outcome::Failed(failure) if failure.code.number() == 4002));
+        }
+        // Of two it is not known which one was read.
+        assert!(calls(2, FRAME).await.iter().all(|end| !end.not_begun));
+    }
 }

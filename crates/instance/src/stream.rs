@@ -62,7 +62,7 @@ pub fn answer_stream() -> (AnswerSink, AnswerStream) {
 }
 
 impl AnswerStream {
-    /// The next piece; `None` after the last one.
+    /// The next piece; `None` once the call is over and all of them are taken.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
         let polled = self.pieces.poll_recv(context);
         if let Poll::Ready(Some(Piece::Data(bytes))) = &polled {
@@ -87,9 +87,10 @@ impl AnswerStream {
 }
 
 impl AnswerSink {
-    pub(crate) fn split(self) -> (Pieces, Taken) {
-        let pieces = Pieces { to: self.pieces, credit: WINDOW, begun: false };
-        (pieces, Taken { from: Some(self.taken) })
+    /// For one try of a call: where its pieces go, and what comes back.
+    pub(crate) fn open(&mut self) -> (Pieces, Taken<'_>) {
+        let pieces = Pieces { to: self.pieces.clone(), credit: WINDOW, begun: false };
+        (pieces, Taken { from: Some(&mut self.taken) })
     }
 }
 
@@ -124,11 +125,11 @@ impl Pieces {
 }
 
 /// What the caller has taken.
-pub(crate) struct Taken {
-    from: Option<UnboundedReceiver<usize>>,
+pub(crate) struct Taken<'a> {
+    from: Option<&'a mut UnboundedReceiver<usize>>,
 }
 
-impl Taken {
+impl Taken<'_> {
     /// Waits until credit is worth a frame.
     pub(crate) async fn credit(&mut self) -> usize {
         let mut sum = 0;
@@ -173,18 +174,13 @@ mod tests {
 
     const HEAD: &[u8] = b"\xc9\x00\x04\x00etag\x02\x00\"\xff";
 
-    fn streaming() -> (Pieces, Taken, AnswerStream) {
-        let (sink, stream) = answer_stream();
-        let (pieces, taken) = sink.split();
-        (pieces, taken, stream)
-    }
-
     #[tokio::test]
     async fn pieces_arrive_in_order_until_the_call_ends() {
-        let (mut pieces, _taken, mut stream) = streaming();
+        let (mut sink, mut stream) = answer_stream();
+        let (mut pieces, _taken) = sink.open();
         pieces.take(Kind::Head, Bytes::from_static(HEAD)).expect("a head");
         pieces.take(Kind::Data, Bytes::from_static(b"one")).expect("data");
-        drop(pieces);
+        drop((pieces, sink));
         let headers = vec![(Bytes::from_static(b"etag"), Bytes::from_static(b"\"\xff"))];
         assert_eq!(stream.next().await, Some(Piece::Head(AnswerHead { status: 201, headers })));
         assert_eq!(stream.next().await, Some(Piece::Data(Bytes::from_static(b"one"))));
@@ -194,7 +190,8 @@ mod tests {
     #[test]
     fn what_is_out_of_order_or_broken_is_refused() {
         let data = || Bytes::from_static(b"x");
-        let (mut pieces, _taken, _stream) = streaming();
+        let (mut sink, _stream) = answer_stream();
+        let (mut pieces, _taken) = sink.open();
         assert!(pieces.take(Kind::Data, data()).is_err(), "a body before its head");
         for end in [0, 1, 3, 5, 7, 9, HEAD.len() - 1] {
             assert!(pieces.take(Kind::Head, Bytes::from_static(&HEAD[..end])).is_err(), "cut at {end}");
@@ -206,7 +203,8 @@ mod tests {
 
     #[tokio::test]
     async fn credit_bounds_what_is_on_its_way() {
-        let (mut pieces, mut taken, mut stream) = streaming();
+        let (mut sink, mut stream) = answer_stream();
+        let (mut pieces, mut taken) = sink.open();
         pieces.take(Kind::Head, Bytes::from_static(HEAD)).expect("a head");
         let piece = Bytes::from(vec![0; (64 << 10) - PIECE_COST]);
         for _ in 0..4 {
@@ -223,7 +221,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_caller_that_leaves_lets_the_function_go_on() {
-        let (mut pieces, mut taken, stream) = streaming();
+        let (mut sink, stream) = answer_stream();
+        let (mut pieces, mut taken) = sink.open();
         drop(stream);
         let credit = taken.credit().await;
         assert_eq!(credit, BOUNDLESS as usize);

@@ -17,6 +17,8 @@ pub struct CallRecord {
     pub memory_mb: u32,
     /// What its function had when the wait was over, where there was one worth a word.
     pub line: Option<Line>,
+    /// Whether it returned the answer of an http function's server with a status of 500 or more: metrics count it as failed. Not kept.
+    pub is_server_error: bool,
 }
 
 /// How a call ended, as a number or a word that outlives the code that made it.

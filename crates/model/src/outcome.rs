@@ -9,6 +9,8 @@ pub enum FailureCode {
     HandlerFailed,
     /// 4004: serialised value over 6 MB.
     ResultTooLarge,
+    /// 4006: the heartbeat handler is missing, or is none.
+    BadHeartbeat,
     /// 4007: the value has no JSON form.
     ResultNotSerialisable,
     /// 4009: the initializer threw.
@@ -33,10 +35,11 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code, in the order of its number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::LoadFailed,
         Self::HandlerFailed,
         Self::ResultTooLarge,
+        Self::BadHeartbeat,
         Self::ResultNotSerialisable,
         Self::InitializerFailed,
         Self::TimedOut,
@@ -56,6 +59,7 @@ impl FailureCode {
             Self::LoadFailed => 4001,
             Self::HandlerFailed => 4002,
             Self::ResultTooLarge => 4004,
+            Self::BadHeartbeat => 4006,
             Self::ResultNotSerialisable => 4007,
             Self::InitializerFailed => 4009,
             Self::TimedOut => 4010,
@@ -84,10 +88,11 @@ impl FailureCode {
         sent.into_iter().find(|code| code.number() == u32::from(number))
     }
 
-    /// The same of a start: a program of the user's own may not come up, or not in time.
+    /// The same of a start: a program of the user's own may not come up, or not in time, and memory may be used up already.
     #[must_use]
     pub fn from_start(number: u16) -> Option<Self> {
-        let sent = [Self::LoadFailed, Self::StartFailed, Self::InitializerTimedOut];
+        let sent =
+            [Self::LoadFailed, Self::BadHeartbeat, Self::StartFailed, Self::OutOfMemory, Self::InitializerTimedOut];
         sent.into_iter().find(|code| code.number() == u32::from(number))
     }
 

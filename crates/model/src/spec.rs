@@ -33,9 +33,15 @@ pub struct FunctionSpec {
     pub dynamic_memory: bool,
     /// What it sees of the operator's folders.
     pub mounts: Mounts,
-    /// Settings that are stored and given back but have no effect yet: a JSON object with the API's field names.
+    /// Settings that are stored and given back but have no effect yet, and those of Java alone ([`HEARTBEAT_HANDLER`],
+    /// [`CLASS_ISOLATION`]), which nobody but its bootstrap looks at: a JSON object with the API's field names.
     pub passive: String,
 }
+
+/// Among [`FunctionSpec::passive`]: the method that an instance is asked with, from time to time, whether all is well.
+pub const HEARTBEAT_HANDLER: &str = "heartbeat_handler";
+/// Among [`FunctionSpec::passive`]: whether the function does not see the libraries that its bootstrap uses.
+pub const CLASS_ISOLATION: &str = "enable_class_isolation";
 
 /// A program without an initializer has at least this long until it asks for its first event (contract: custom-runtime.md 1.1).
 const FIRST_EVENT: Duration = Duration::from_secs(10);

@@ -71,5 +71,5 @@ pub use privileges::drop_privileges;
 pub use share::{Mount, Share, inspect_share};
 pub use spawner::closed_ways;
 pub use spawner::spawner_main;
-pub use start::{SPAWNER_COMMAND, SpawnerProcess, start};
+pub use start::{SPAWNER_COMMAND, SpawnerProcess, Starting, begin, start};
 pub use wall::{Wall, WallReport, WallState, inspect, inspect_egress};

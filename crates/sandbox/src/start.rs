@@ -52,36 +52,67 @@ impl SpawnerProcess {
     }
 }
 
+/// A spawner that makes itself ready: there is time to do something else meanwhile. Dropping it ends it.
+#[derive(Debug)]
+pub struct Starting {
+    child: Child,
+    socket: OwnedFd,
+}
+
 /// Starts the same program again as the spawner and waits until it is ready.
+///
+/// # Errors
+/// As [`begin`] and [`Starting::ready`].
+pub fn start(config: &Config) -> Result<SpawnerProcess, Error> {
+    begin(config)?.ready()
+}
+
+/// Starts the same program again as the spawner.
 ///
 /// Called as root, before threads exist and before anything is open that the spawner must not have.
 ///
 /// # Errors
-/// [`Error::Start`] with the spawner's own words if this host cannot give a wall that `accept_missing` does not name.
-pub fn start(config: &Config) -> Result<SpawnerProcess, Error> {
+/// The program cannot be started.
+pub fn begin(config: &Config) -> Result<Starting, Error> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
         .map_err(Error::system("make the spawner's socket"))?;
     let mut command = Command::new("/proc/self/exe");
     command.arg(SPAWNER_COMMAND).env_clear().stdin(Stdio::from(theirs)).stdout(Stdio::null());
     command.envs(KEPT_VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-    let mut child = command.spawn().map_err(|source| Error::System { step: "start the spawner", source })?;
+    let child = command.spawn().map_err(|source| Error::System { step: "start the spawner", source })?;
     // The command holds the other end of the socket, and only without it does the spawner's end show.
     drop(command);
-    match wait_until_ready(&ours, config) {
-        Ok(egress) => Ok(SpawnerProcess { child, socket: ours, egress }),
-        Err(error) => {
-            // It ends by itself when its socket closes; the kill is for one that hangs.
-            drop(ours);
-            let _ended = child.kill();
-            let _reaped = child.wait();
-            Err(error)
-        }
+    let starting = Starting { child, socket: ours };
+    match channel::send(&starting.socket, &Request::Setup(config.clone()), &[]) {
+        Ok(()) => Ok(starting),
+        Err(error) => Err(starting.give_up(Error::Start { reason: error.to_string() })),
     }
 }
 
-fn wait_until_ready(socket: &OwnedFd, config: &Config) -> Result<Option<WallState>, Error> {
+impl Starting {
+    /// Waits until it is ready.
+    ///
+    /// # Errors
+    /// [`Error::Start`] with the spawner's own words if this host cannot give a wall that `accept_missing` does not name.
+    pub fn ready(self) -> Result<SpawnerProcess, Error> {
+        match wait_until_ready(&self.socket) {
+            Ok(egress) => Ok(SpawnerProcess { child: self.child, socket: self.socket, egress }),
+            Err(error) => Err(self.give_up(error)),
+        }
+    }
+
+    fn give_up(self, error: Error) -> Error {
+        let Starting { mut child, socket } = self;
+        // It ends by itself when its socket closes; the kill is for one that hangs.
+        drop(socket);
+        let _ended = child.kill();
+        let _reaped = child.wait();
+        error
+    }
+}
+
+fn wait_until_ready(socket: &OwnedFd) -> Result<Option<WallState>, Error> {
     let failed = |reason: String| Error::Start { reason };
-    channel::send(socket, &Request::Setup(config.clone()), &[]).map_err(|error| failed(error.to_string()))?;
     let timeout = READY_WITHIN.try_into().expect("seconds fit");
     let ready = poll(&mut [PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN)], Some(&timeout));
     if ready.map_err(Error::system("wait for the spawner"))? == 0 {

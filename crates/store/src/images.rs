@@ -15,7 +15,9 @@
 
 mod allowance;
 mod ask;
+mod clearing;
 mod config;
+mod credentials;
 mod download;
 mod error;
 mod guard;
@@ -43,8 +45,9 @@ use fungraph_model::Digest;
 use tokio::sync::Semaphore;
 
 pub use config::ImageConfig;
+pub use credentials::{Credentials, read_credentials};
 pub use error::ImageError;
-pub use registry::{Credentials, check_name, read_credentials};
+pub use registry::check_name;
 pub use room::{InUse, Moment};
 
 use pull::Pulling;

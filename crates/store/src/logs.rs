@@ -170,10 +170,12 @@ impl Logs {
         self.handle.queue.dropped()
     }
 
-    /// Removes all logs of a deleted function; returns when they are gone. What is appended later under this `func_id` is dropped.
-    pub async fn remove(&self, function: &FunctionKey, func_id: &str) {
+    /// Removes all logs of a deleted function. What was appended before this call goes, what is appended later stays, but for what comes
+    /// under this `func_id`, which is dropped. The future resolves when they are gone, and need not be waited for.
+    pub fn remove(&self, function: &FunctionKey, func_id: &str) -> impl Future<Output = ()> + use<> {
         let mark = self.handle.queue.remove(function.clone(), Some(func_id.to_owned()));
-        self.wait(mark).await;
+        let logs = self.clone();
+        async move { logs.wait(mark).await }
     }
 
     /// The same for a function that no longer exists, by whatever id: a server that was killed while it deleted one leaves its logs.

@@ -10,6 +10,7 @@ namespace Fungraph
         readonly Order order;
         readonly Journal journal;
         readonly string request;
+        readonly string alias;
         readonly int limitMillis;
         readonly Stopwatch running = Stopwatch.StartNew();
 
@@ -17,11 +18,12 @@ namespace Fungraph
         /// <summary>Whether it is the initializer's.</summary>
         internal readonly bool IsInitializer;
 
-        internal CallContext(Order order, Journal journal, int call, string request, int limitMillis, bool isInitializer)
+        internal CallContext(Order order, Journal journal, int call, string request, string alias, int limitMillis, bool isInitializer)
         {
             this.order = order;
             this.journal = journal;
             this.request = request;
+            this.alias = alias;
             this.limitMillis = limitMillis;
             Call = call;
             IsInitializer = isInitializer;
@@ -37,6 +39,8 @@ namespace Fungraph
             {
                 case "RequestId":
                     return request;
+                case "Alias":
+                    return alias;
                 case "ProjectId":
                     return order.Project;
                 case "PackageName":

@@ -21,6 +21,7 @@ namespace Fungraph
         internal readonly string Package;
         internal readonly string Function;
         internal readonly string Version;
+        internal readonly string Alias;
         internal readonly string CodeRoot;
         internal readonly Dictionary<string, string> UserData = new Dictionary<string, string>();
         internal readonly Dictionary<string, string> Environment = new Dictionary<string, string>();
@@ -44,6 +45,7 @@ namespace Fungraph
                 Package = Text(order, "package");
                 Function = Text(order, "function");
                 Version = Text(order, "version");
+                Alias = Text(order, "alias") ?? "";
                 CodeRoot = Text(order, "code_root");
                 Texts(order, "user_data", UserData);
                 Texts(order, "env", Environment);

@@ -68,7 +68,10 @@ namespace Fungraph
                         Initialize(frame);
                         break;
                     case Wire.Invoke:
-                        Invoke(frame);
+                        Invoke(frame, loaded.Order.Alias);
+                        break;
+                    case Wire.InvokeAs:
+                        InvokeAs(frame);
                         break;
                     case Wire.Stop:
                         Stop();
@@ -144,7 +147,7 @@ namespace Fungraph
 
         void Initialize(Frame frame)
         {
-            CallContext call = ContextOf(frame, loaded.Order.InitializerTimeoutMillis, true);
+            CallContext call = ContextOf(frame, loaded.Order.Alias, loaded.Order.InitializerTimeoutMillis, true);
             running.Enter(call);
             Failure failure = loaded.InitializerMissing;
             if (failure == null)
@@ -168,25 +171,38 @@ namespace Fungraph
             wire.Send(Wire.Initialized, frame.Call);
         }
 
-        void Invoke(Frame frame)
+        /// <summary>A call whose caller used an alias, which stands between the request id and the event.</summary>
+        void InvokeAs(Frame frame)
+        {
+            byte[] payload = frame.Payload;
+            int start = RequestId + 1;
+            int from = start + payload[RequestId];
+            string alias = Encoding.ASCII.GetString(payload, start, from - start);
+            frame.Payload = new byte[RequestId + payload.Length - from];
+            Buffer.BlockCopy(payload, 0, frame.Payload, 0, RequestId);
+            Buffer.BlockCopy(payload, from, frame.Payload, RequestId, payload.Length - from);
+            Invoke(frame, alias);
+        }
+
+        void Invoke(Frame frame, string alias)
         {
             if (!severalAtOnce)
             {
-                Call(frame);
+                Call(frame, alias);
                 return;
             }
             ThreadPool.UnsafeQueueUserWorkItem(
                 _ =>
                 {
                     context?.EnterContextualReflection();
-                    Call(frame);
+                    Call(frame, alias);
                 },
                 null);
         }
 
-        void Call(Frame frame)
+        void Call(Frame frame, string alias)
         {
-            CallContext call = ContextOf(frame, loaded.Order.TimeoutMillis, false);
+            CallContext call = ContextOf(frame, alias, loaded.Order.TimeoutMillis, false);
             running.Enter(call);
             Result result = default(Result);
             Failure failure = null;
@@ -213,10 +229,10 @@ namespace Fungraph
             wire.Send(Wire.Result, frame.Call, result.Payload, 0, result.Form);
         }
 
-        CallContext ContextOf(Frame frame, int limitMillis, bool isInitializer)
+        CallContext ContextOf(Frame frame, string alias, int limitMillis, bool isInitializer)
         {
             string request = Encoding.ASCII.GetString(frame.Payload, 0, RequestId);
-            return new CallContext(loaded.Order, journal, frame.Call, request, limitMillis, isInitializer);
+            return new CallContext(loaded.Order, journal, frame.Call, request, alias, limitMillis, isInitializer);
         }
 
         void Stop()
@@ -241,7 +257,7 @@ namespace Fungraph
             }
             try
             {
-                loaded.PreStop.Call(new CallContext(loaded.Order, journal, 0, "", loaded.Order.PreStopTimeoutMillis, false));
+                loaded.PreStop.Call(new CallContext(loaded.Order, journal, 0, "", loaded.Order.Alias, loaded.Order.PreStopTimeoutMillis, false));
             }
             catch (Exception error)
             {

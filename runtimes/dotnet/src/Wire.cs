@@ -21,6 +21,7 @@ namespace Fungraph
         internal const int Initialize = 2;
         internal const int Invoke = 3;
         internal const int Stop = 4;
+        internal const int InvokeAs = 5;
         internal const int Hello = 65;
         internal const int Loaded = 66;
         internal const int Initialized = 67;

@@ -35,7 +35,9 @@ namespace Fungraph
         static void Context()
         {
             Conversation told = new Conversation().Load("Plot::Plot.Functions::Ask").Invoke(1, "{}").Play();
-            Same("a context of a later interface", told.To(1).Text, Conversation.Request + "||0|256|bc|yes");
+            Same("a context of a later interface", told.To(1).Text, Conversation.Request + "||0|256|bc|yes||{}");
+            told = new Conversation().Load("Plot::Plot.Functions::Ask").Frame(Wire.InvokeAs, 1, Conversation.Request + "\u0004prod{}").Play();
+            Holds("a call by an alias: " + told.To(1).Text, told.To(1).Text.EndsWith("|yes|prod|{}"));
             Same("text is text", told.To(1).Form, Result.Text);
         }
 

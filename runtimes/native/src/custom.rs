@@ -75,5 +75,9 @@ impl Custom {
     pub(crate) async fn program_ended(&self) {
         let _unanswered = timeout(LAST_ANSWERS, self.desk.all_answered()).await;
         let _stuck = timeout(LAST_BYTES, self.desk.all_taken()).await;
+        // They came while it was ending, and another instance can have them.
+        for call in self.desk.not_begun() {
+            self.link.not_begun(call).await;
+        }
     }
 }

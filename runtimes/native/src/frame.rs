@@ -52,8 +52,8 @@ pub(crate) enum Kind {
     Failed = 69,
     Log = 70,
     Stopped = 71,
-    Head = 72,
-    Data = 73,
+    Head = 73,
+    Data = 74,
 }
 
 /// How the value of a RESULT is written.

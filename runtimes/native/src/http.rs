@@ -143,17 +143,24 @@ impl Http {
         let (shared, open) = (Arc::clone(&self.shared), self.shared.open.begin());
         let credit = call.streamed.then(|| shared.credits.open(call.number));
         tokio::spawn(async move {
-            let answered = match (shared.asks, credit) {
-                (Asks::Requests, Some(credit)) => {
-                    shared.stream(&call, &credit, open).await.map(|()| (Form::Nothing, Vec::new()))
-                }
-                (Asks::Requests, None) => shared.call(&call, open).await.map(|result| (Form::Json, result)),
-                (Asks::Events, _) => shared.invoke(&call, open).await.map(|result| (Form::Bytes, result)),
+            let link = &shared.link;
+            let failed = match (shared.asks, credit) {
+                (Asks::Requests, Some(credit)) => match shared.stream(&call, &credit, open).await {
+                    Ok(status) => return link.answered(call.number, status.as_u16(), Form::Nothing, &[]).await,
+                    Err(failure) => failure,
+                },
+                (Asks::Requests, None) => match shared.call(&call, open).await {
+                    Ok((status, result)) => {
+                        return link.answered(call.number, status.as_u16(), Form::Json, &result).await;
+                    }
+                    Err(failure) => failure,
+                },
+                (Asks::Events, _) => match shared.invoke(&call, open).await {
+                    Ok(result) => return link.returned(call.number, Form::Bytes, &result).await,
+                    Err(failure) => failure,
+                },
             };
-            match answered {
-                Ok((form, result)) => shared.link.returned(call.number, form, &result).await,
-                Err(failure) => shared.link.failed(call.number, &failure).await,
-            }
+            link.failed(call.number, &failed).await;
         });
     }
 
@@ -180,30 +187,30 @@ impl Shared {
                 let text = String::from_utf8_lossy(answer.body());
                 Err(failed(format!("POST /init was answered with {}: {}", answer.status().as_u16(), clip(&text))))
             }
-            Err(error) => Err(self.broken(open, failure::INITIALIZER, &error).await),
+            Err(error) => Err(self.broken(call, open, failure::INITIALIZER, &error).await),
         }
     }
 
-    async fn call(&self, call: &Call, open: Task) -> Result<Vec<u8>, Failure> {
+    async fn call(&self, call: &Call, open: Task) -> Result<(StatusCode, Vec<u8>), Failure> {
         let mut request = event::request(&call.event).map_err(|error| bad_event(&error))?;
         head::add(request.headers_mut(), &self.load, &self.region, call);
         // The result carries the body as base64, which is a third longer.
         let limit = self.load.result_limit() / 4 * 3;
         match wire::whole(request, limit).await {
-            Ok(answer) => Ok(answer::object(&answer, &call.id)),
+            Ok(answer) => Ok((answer.status(), answer::object(&answer, &call.id))),
             Err(wire::Error::TooLarge) => Err(Failure::too_large()),
-            Err(error) => Err(self.broken(open, failure::CALL, &error).await),
+            Err(error) => Err(self.broken(call, open, failure::CALL, &error).await),
         }
     }
 
     /// Sends the answer on as it comes.
-    async fn stream(&self, call: &Call, credit: &Credit, open: Task) -> Result<(), Failure> {
+    async fn stream(&self, call: &Call, credit: &Credit, open: Task) -> Result<StatusCode, Failure> {
         let mut request = event::request(&call.event).map_err(|error| bad_event(&error))?;
         head::add(request.headers_mut(), &self.load, &self.region, call);
         let passed_on = wire::exchange(request, |answer| stream::pass_on(answer, &self.link, call, credit)).await;
         match passed_on {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.broken(open, failure::CALL, &error).await),
+            Ok(status) => Ok(status),
+            Err(error) => Err(self.broken(call, open, failure::CALL, &error).await),
         }
     }
 
@@ -219,15 +226,22 @@ impl Shared {
             }
             Ok(answer) => Err(Failure::reported(answer.body())),
             Err(wire::Error::TooLarge) => Err(Failure::too_large()),
-            Err(error) => Err(self.broken(open, failure::CALL, &error).await),
+            Err(error) => Err(self.broken(call, open, failure::CALL, &error).await),
         }
     }
 
-    /// A connection broke. Where the program ends too, that is what its caller is told, and not by us.
-    async fn broken(&self, open: Task, code: u16, error: &wire::Error) -> Failure {
-        drop(open);
+    /// A connection broke. Where the program ends too, that is what its caller is told, and not by us; but a call whose connection it
+    /// did not even take goes to another instance.
+    async fn broken(&self, call: &Call, open: Task, code: u16, error: &wire::Error) -> Failure {
+        let is_unseen = code == failure::CALL && matches!(error, wire::Error::Refused(_));
+        // While it is held, this process waits with its own end.
+        let mut open = Some(open).filter(|_| is_unseen);
         let ends = async {
             self.program.ended().await;
+            if open.is_some() {
+                self.link.not_begun(call.number).await;
+                open.take();
+            }
             // Now this process ends as well.
             std::future::pending::<()>().await;
         };

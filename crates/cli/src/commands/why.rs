@@ -147,6 +147,7 @@ mod tests {
             memory_used: 22_516_072,
             memory_mb: 128,
             line: None,
+            is_server_error: false,
         };
         let record = LogRecord {
             started: "2026-01-02T03:04:05.678901Z".parse().expect("a time"),

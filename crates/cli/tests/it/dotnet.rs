@@ -140,6 +140,31 @@ fn an_assembly_for_a_later_dotnet_is_told_with_both_versions() {
     assert_eq!(server.stop(), Some(0));
 }
 
+/// A program of the user's own that finds .NET at its documented place.
+const BOOTSTRAP: &str = r#"#!/bin/bash
+base="http://${RUNTIME_API_ADDR}/v1/runtime/invocation"
+while true; do
+  event=$(curl -sS -L -D /tmp/head "$base/request") || continue
+  id=$(grep -i '^x-cff-request-id:' /tmp/head | head -n 1 | cut -d: -f2 | tr -d '[:space:]')
+  curl -sS -o /dev/null -X POST -d "$(/opt/function/runtime/dotnet3.1/rtsp/dotnet/dotnet --list-runtimes)" "$base/response/$id"
+done
+"#;
+
+#[test]
+fn programs_of_their_own_find_dotnet_at_its_documented_place() {
+    let (_settings, config) = csharp::settings();
+    let server = Server::start(&["--auth", "off", "--config", &config]);
+    let body = json!({
+        "func_name": "f", "package": "default", "runtime": "Custom", "handler": "bootstrap", "timeout": 30,
+        "memory_size": 256, "code_type": "inline", "func_code": { "file": base64(BOOTSTRAP.as_bytes()) },
+    });
+    let answer = server.request("POST", &format!("/v2/{}/fgs/functions", server.project()), &[], &body.to_string());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let answer = server.request("POST", &server.invocations("f"), &[], "{}");
+    assert!(answer.status == 200 && answer.text().starts_with("Microsoft.NETCore.App 3.1."), "{}", answer.text());
+    assert_eq!(server.stop(), Some(0));
+}
+
 #[test]
 fn an_sdk_that_compiles_nothing_is_told_in_the_log() {
     let home = outside_tmp();

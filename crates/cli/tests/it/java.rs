@@ -54,6 +54,90 @@ fn settings(home: &Path, jdk: &Path) -> String {
     file.display().to_string()
 }
 
+const HEART: &str = "
+    package garden;
+    public class Heart {
+        private static final String ID = java.util.UUID.randomUUID().toString();
+        private boolean well = true;
+        public String pump(String event, com.huawei.services.runtime.Context context) {
+            well = well && !event.contains(\"stop\");
+            return ID;
+        }
+        public boolean beat() {
+            return well;
+        }
+        public String parse(com.google.gson.JsonObject event, com.huawei.services.runtime.Context context) {
+            return event.toString();
+        }
+    }";
+
+/// Creates a function of [`HEART`] with more settings.
+fn heart(server: &Server, name: &str, method: &str, more: &Value) {
+    let folder = open_folder();
+    fs::create_dir_all(folder.path().join("garden")).expect("mkdir");
+    fs::write(folder.path().join("garden/Heart.java"), HEART).expect("write");
+    let mut body = json!({
+        "func_name": name, "package": "default", "runtime": "Java17", "handler": format!("garden.Heart.{method}"),
+        "timeout": 30, "memory_size": 256, "code_type": "jar", "func_code": { "file": base64(&jar(folder.path())) },
+    });
+    let more = more.as_object().expect("an object").clone();
+    body.as_object_mut().expect("an object").extend(more);
+    let answer = server.request("POST", &format!("/v2/{}/fgs/functions", server.project()), &[], &body.to_string());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[test]
+fn an_instance_whose_heartbeat_fails_is_replaced() {
+    let home = open_folder();
+    let file = home.path().join("fungraph.toml");
+    // So that it does not leave for want of calls.
+    fs::write(&file, "[pool]\nidle_seconds = 3600\n").expect("write");
+    let server = Server::start(&["--auth", "off", "--config", &file.display().to_string()]);
+    heart(&server, "f", "pump", &json!({ "heartbeat_handler": "garden.Heart.beat" }));
+    let call = |event: &str| {
+        let answer = server.request("POST", &server.invocations("f"), &[], event);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.text()
+    };
+    let first = call("{}");
+    assert_eq!(call(r#"{"do":"stop"}"#), first);
+    // Six beats, five seconds apart.
+    let next = wait_for("another instance", || Some(call("{}")).filter(|next| *next != first));
+    assert_eq!(call("{}"), next);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn a_heartbeat_handler_that_is_none_has_its_number_until_it_is_taken_away() {
+    let server = Server::start(&["--auth", "off"]);
+    heart(&server, "f", "pump", &json!({ "heartbeat_handler": "garden.Heart.rate" }));
+    let answer = server.request("POST", &server.invocations("f"), &[], "{}");
+    assert!(answer.status == 500 && answer.text().contains("FSS.4006"), "{}", answer.text());
+    let config = format!("/v2/{}/fgs/functions/f/config", server.project());
+    let shown: Value = serde_json::from_slice(&server.request("GET", &config, &[], "").body).expect("JSON");
+    assert_eq!(shown["heartbeat_handler"], "garden.Heart.rate");
+    let update = json!({
+        "func_name": "f", "runtime": "Java17", "handler": "garden.Heart.pump", "timeout": 30, "memory_size": 256,
+        "heartbeat_handler": "",
+    });
+    let answer = server.request("PUT", &config, &[], &update.to_string());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(server.request("POST", &server.invocations("f"), &[], "{}").status, 200);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn an_isolated_function_does_not_see_the_platforms_gson() {
+    let server = Server::start(&["--auth", "off"]);
+    heart(&server, "open", "parse", &json!({}));
+    heart(&server, "isolated", "parse", &json!({ "enable_class_isolation": true }));
+    let call = |name: &str| server.request("POST", &server.invocations(name), &[], r#"{"a":1}"#).text();
+    assert_eq!(call("open"), r#"{"a":1}"#);
+    let told = call("isolated");
+    assert!(told.contains("FSS.4001") && told.contains("com/google/gson/JsonObject"), "{told}");
+    assert_eq!(server.stop(), Some(0));
+}
+
 #[test]
 fn a_compiler_that_fails_is_told_with_what_it_said() {
     let home = outside_tmp();

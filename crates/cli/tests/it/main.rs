@@ -2,6 +2,7 @@
 //!
 //! Those that run functions need root, as the server does.
 
+mod environment;
 mod harness;
 mod signed;
 
@@ -22,6 +23,7 @@ mod java;
 mod life;
 mod mounts;
 mod native;
+mod openapi;
 mod raw;
 mod regressions;
 mod remote;

@@ -145,3 +145,52 @@ fn a_start_that_fails_leaves_nothing() {
     wait_for("its log", || log(home.path(), "leaves").contains("exited with code 7").then_some(()));
     assert_eq!(host.server.stop(), Some(0));
 }
+
+/// Each instance takes one event, answers it and ends: whoever stands in line is handed one that is ending.
+#[test]
+fn a_call_that_finds_a_program_on_its_way_out_goes_to_another_instance() {
+    let home = open_folder();
+    let host = Host::start(home.path());
+    let once = looping("", "echo once").replace("done\n", "exit 0\ndone\n");
+    let mut body = custom("once", &once);
+    body["strategy_config"] = json!({ "concurrency": 1 });
+    host.done("POST", "", &body);
+    std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..4).map(|_| scope.spawn(|| host.call("once"))).collect();
+        for call in calls {
+            let answer = call.join().expect("no panic");
+            assert_eq!((answer.status, answer.text().as_str()), (200, "once"), "{}", answer.text());
+        }
+    });
+    assert_eq!(host.server.stop(), Some(0));
+}
+
+#[test]
+fn answers_of_an_http_server_with_500_count_as_failed() {
+    let home = open_folder();
+    let host = Host::start(home.path());
+    let server = "import http.server\nclass H(http.server.BaseHTTPRequestHandler):\n    def do_GET(self):\n        \
+        self.send_response(int(self.path[1:])); self.end_headers()\nhttp.server.HTTPServer(('127.0.0.1', 8000), H).serve_forever()\n";
+    let bootstrap = "exec /opt/function/runtime/python3.9/rtsp/python/bin/python3 /opt/function/code/server.py\n";
+    let package = crate::dependencies::zip(&[("bootstrap", bootstrap), ("server.py", server)]);
+    let mut body = custom("web", "");
+    (body["runtime"], body["code_type"]) = (json!("http"), json!("zip"));
+    body["func_code"]["file"] = json!(base64(&package));
+    host.done("POST", "", &body);
+    let count = |end: &str| {
+        let text = host.server.request("GET", "/metrics", &[], "").text();
+        let line = format!("fungraph_invocations_total{{end=\"{end}\"}} ");
+        text.lines().find_map(|found| found.strip_prefix(&line)?.parse::<u64>().ok()).unwrap_or_default()
+    };
+    for (status, returned, failed) in [(200, 1, 0), (404, 2, 0), (500, 2, 1), (503, 2, 2)] {
+        let event = format!(r#"{{"httpMethod": "GET", "path": "/{status}"}}"#);
+        let answer = host.server.request("POST", &host.server.invocations("web"), &[], &event);
+        assert!(
+            answer.status == 200 && answer.text().contains(&format!("\"statusCode\":{status}")),
+            "{}",
+            answer.text()
+        );
+        wait_for("the counters", || ((count("returned"), count("failed")) == (returned, failed)).then_some(()));
+    }
+    assert_eq!(host.server.stop(), Some(0));
+}

@@ -3,12 +3,16 @@
 mod host;
 
 use std::fs;
+use std::io::Read as _;
+use std::net::TcpListener;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
+use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
 use self::host::{Files, MARK, NODE, PYTHON};
-use crate::harness::{Server, fungraph, instances, open_folder, wait_for};
+use crate::harness::{Server, fungraph, instances, open_folder, server_pid, wait_for};
 use crate::images::registry::Registry;
 use crate::samples;
 
@@ -158,4 +162,23 @@ fn a_folder_runs_in_the_image_too() {
     assert_eq!(run.code, 0, "{run:?}");
     let seen: Value = serde_json::from_str(&run.out).expect("JSON");
     assert_eq!((&seen["mark"], &seen["program"]), (&json!(MARK), &json!(PYTHON)));
+}
+
+#[test]
+fn a_server_that_waits_for_a_registry_ends_when_it_is_asked_to() {
+    let home = open_folder();
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let image = format!("{}/a:v1", silent.local_addr().expect("an address"));
+    let settings = home.path().join("settings.toml");
+    fs::write(&settings, format!("[runtimes]\n\"Python3.9\".image = \"{image}\"\n")).expect("it is written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fungraph"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&settings);
+    command.arg("--data-dir").arg(home.path().join("data")).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut server = command.spawn().expect("the binary starts");
+    let _asked = silent.accept().expect("it is asked");
+    kill_process(server_pid(server.id()), Signal::TERM).expect("it runs");
+    assert_eq!(server.wait().expect("it ends").code(), Some(0));
+    let mut said = String::new();
+    server.stdout.take().expect("it is piped").read_to_string(&mut said).expect("a text");
+    assert_eq!(said, "", "it was never ready");
 }

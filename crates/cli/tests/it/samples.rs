@@ -5,7 +5,7 @@
 
 pub(crate) mod csharp;
 mod expect;
-mod fixture;
+pub(crate) mod fixture;
 mod gateway;
 pub(crate) mod go;
 pub(crate) mod instances;

@@ -1,14 +1,14 @@
 //! The official Python SDK, as anyone installs it, against the real binary: `tests/sdk/` holds the scenarios.
 
-mod environment;
-
 use std::process::Command;
 
+use crate::environment;
 use crate::harness::{Server, open_folder, repository};
+use crate::samples::{csharp, fixture};
 
 /// An interpreter with the SDK, and without settings that the SDK would read.
 fn python() -> Command {
-    let mut command = Command::new(environment::python());
+    let mut command = Command::new(environment::python("sdk", "huaweicloudsdkfunctiongraph"));
     command.args(["-B", "-W", "ignore::ImportWarning"]);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("HUAWEICLOUD_") {
@@ -25,8 +25,14 @@ fn scenarios(file: &str) {
 
 /// The same with a server of these arguments.
 fn scenarios_with(file: &str, args: &[&str]) {
+    scenarios_of(file, args, |_| {});
+}
+
+/// The same with more in the environment of the scenarios.
+fn scenarios_of(file: &str, args: &[&str], change: impl FnOnce(&mut Command)) {
     let server = Server::start(args);
     let mut command = python();
+    change(&mut command);
     command.args(["-m", "unittest", "--verbose", file]).current_dir(repository("tests/sdk"));
     command.env("FUNGRAPH_CREDENTIALS", server.data().join("credentials.json"));
     let output = command.output().expect("the interpreter of the virtual environment starts");
@@ -66,6 +72,17 @@ fn folders_are_mounted() {
     let text = format!("[mounts.data]\npath = \"{}\"\nmode = \"rw\"\n", folder.display());
     std::fs::write(&settings, text).expect("write");
     scenarios_with("test_mounts", &["--config", &settings.display().to_string()]);
+}
+
+#[test]
+fn compiled_functions_are_managed_and_called() {
+    let home = open_folder();
+    let package = home.path().join("package.zip");
+    std::fs::write(&package, fixture::package("csharp-hello")).expect("write");
+    let (_settings, config) = csharp::settings();
+    scenarios_of("test_compiled", &["--config", &config], |command| {
+        command.env("FUNGRAPH_PACKAGE", &package);
+    });
 }
 
 #[test]

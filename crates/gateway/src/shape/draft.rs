@@ -49,6 +49,8 @@ fn spec(fields: &mut Fields) -> Result<SpecDraft, Fault> {
         dynamic_memory: fields.boolean("enable_dynamic_memory")?,
         image: None,
         mounts: mount::read(fields)?,
+        heartbeat_handler: fields.text("heartbeat_handler")?,
+        class_isolation: fields.boolean("enable_class_isolation")?,
         passive: passive::take(fields)?,
     })
 }

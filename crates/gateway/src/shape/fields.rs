@@ -105,6 +105,16 @@ impl Fields {
         items.into_iter().enumerate().map(text).collect::<Result<_, _>>().map(Some)
     }
 
+    /// An object of texts under names of the client's choice.
+    pub(super) fn text_map(&mut self, name: &str) -> Result<Option<Map<String, Value>>, Fault> {
+        let Some(Self(entries)) = self.object(name)? else { return Ok(None) };
+        let wrong_one = entries.iter().find(|(_, value)| !value.is_string());
+        match wrong_one {
+            Some((key, value)) => Err(wrong(&format!("{name}.{key}"), "a text", value)),
+            None => Ok(Some(entries)),
+        }
+    }
+
     /// Runs `read` on each object of a list, whose own errors then name it: `cron_configs[1].count`.
     pub(super) fn each<T>(
         &mut self,

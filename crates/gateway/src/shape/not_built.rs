@@ -8,14 +8,17 @@ use super::fields::Fields;
 /// Field, whether its value asks for the feature, and what to do instead.
 type Feature = (&'static str, fn(&Value) -> bool, &'static str);
 
-const FEATURES: [Feature; 8] = [
+const FEATURES: [Feature; 6] = [
     ("code_type", is_other_code_type, "send the code itself with code_type inline, zip or jar"),
     ("gpu_memory", is_something, "leave the field out"),
     ("gpu_type", is_something, "leave the field out"),
     ("is_stateful_function", is_something, "leave the field out, or set it to false"),
-    ("enable_class_isolation", is_something, "leave the field out, or set it to false"),
-    ("heartbeat_handler", is_something, "leave the field out"),
-    ("restore_hook_handler", is_something, "leave the field out"),
+    (
+        "restore_hook_handler",
+        is_something,
+        "there are no snapshots here that an instance could be restored from; leave the field out, and do in the initializer what \
+         each instance needs",
+    ),
     ("is_return_stream", is_something, "leave the field out, or set it to false"),
 ];
 
@@ -81,7 +84,7 @@ mod tests {
         check(r#"{"code_type":"obs","code_url":"https://x"}"#, Some("code_type 'obs'"));
         check(r#"{"gpu_memory":1024}"#, Some("gpu_memory"));
         check(r#"{"is_stateful_function":true}"#, Some("is_stateful_function"));
-        check(r#"{"heartbeat_handler":"a.b"}"#, Some("heartbeat_handler"));
+        check(r#"{"restore_hook_handler":"a.b"}"#, Some("no snapshots"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ macro_rules! sources {
 }
 
 /// Bootstrap, and the API as each of its families names it.
-const SOURCES: [(&str, &str); 26] = sources![
+const SOURCES: [(&str, &str); 27] = sources![
     "fungraph/Bootstrap.java",
     "fungraph/CallContext.java",
     "fungraph/CallLogger.java",
@@ -17,6 +17,7 @@ const SOURCES: [(&str, &str); 26] = sources![
     "fungraph/FunctionLoader.java",
     "fungraph/GsonMarshal.java",
     "fungraph/Handler.java",
+    "fungraph/Heartbeat.java",
     "fungraph/Journal.java",
     "fungraph/Loaded.java",
     "fungraph/Marshal.java",

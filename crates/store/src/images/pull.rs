@@ -46,11 +46,9 @@ impl Pulling<'_> {
         if let Some(image) = shelf.kept(&found.digest) {
             return Ok(Held::new(shelf, image, hold));
         }
-        let pull = Pull::begin(Arc::clone(shelf), in_use);
-        pull.take(plan.size.saturating_add(plan.config.size))?;
-        let blobs = Blobs::of(shelf, &plan);
-        let config = match fetch(shelf, talk, &plan).await {
-            Ok(config) => config,
+        let (blobs, pull) = (Blobs::of(shelf, &plan), Pull::begin(Arc::clone(shelf), in_use));
+        let (pull, config) = match prepare(shelf, talk, &plan, pull).await {
+            Ok(prepared) => prepared,
             Err(error) => {
                 blobs.end(&error);
                 return Err(error);
@@ -124,6 +122,19 @@ impl Blobs {
         let Self { shelf, holds } = self;
         holds.into_iter().for_each(|hold| shelf.drop_blob(hold));
     }
+}
+
+/// Takes the room that the blobs want, and brings them.
+async fn prepare(
+    shelf: &Shelf,
+    talk: &Conversation<'_>,
+    plan: &Plan,
+    pull: Pull,
+) -> Result<(Pull, ImageConfig), ImageError> {
+    let wanted = plan.size.saturating_add(plan.config.size);
+    // To make room may mean to delete a whole image.
+    let pull = super::blocking(move || pull.take(wanted).map(|()| pull).map_err(ImageError::from)).await?;
+    Ok((pull, fetch(shelf, talk, plan).await?))
 }
 
 /// Brings all blobs; gives what the configuration says.

@@ -1,69 +1,17 @@
-//! Registries: their names and accounts, what of them is asked, and their failures in words for the client.
+//! Registries: their names, what of them is asked, and their failures in words for the client.
 
-use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Mutex;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use oci_spec::distribution::Reference;
 use reqwest::{Client, StatusCode};
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::ImageSettings;
-use super::ask::{Account, AskError, Conversation};
+use super::ask::{AskError, Conversation};
+use super::credentials::host;
 use super::error::{ImageError, bad_name, missing, not_read, unusable};
 use super::guard;
 use super::plan::{ImageManifest, Manifest, sha256};
-
-/// Users and passwords by registry.
-#[derive(Clone, Default)]
-pub struct Credentials(HashMap<String, Account>);
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
-}
-
-#[derive(Deserialize)]
-struct AuthFile {
-    #[serde(default)]
-    auths: HashMap<String, AuthEntry>,
-}
-
-#[derive(Deserialize)]
-struct AuthEntry {
-    auth: Option<String>,
-}
-
-impl Credentials {
-    /// Reads a file as `docker login`, `podman login` and `skopeo login` write it.
-    ///
-    /// # Errors
-    /// A text that says what is wrong with it, without what is in it.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let file: AuthFile = serde_json::from_str(text).map_err(|error| {
-            format!("it is no JSON with \"auths\" as docker login writes it (line {})", error.line())
-        })?;
-        let mut all = HashMap::new();
-        for (registry, entry) in file.auths {
-            let Some(auth) = entry.auth else {
-                return Err(format!("it has no \"auth\" for {registry}: a credential helper cannot be asked"));
-            };
-            let plain = STANDARD.decode(auth).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            let pair = plain.as_deref().and_then(|plain| plain.split_once(':'));
-            let (user, password) =
-                pair.ok_or_else(|| format!("\"auth\" of {registry} is not the base64 of user:password"))?;
-            all.insert(host(&registry).to_owned(), (user.to_owned(), password.to_owned()));
-        }
-        Ok(Self(all))
-    }
-
-    fn of(&self, registry: &str) -> Option<&Account> {
-        self.0.get(registry)
-    }
-}
 
 impl ImageSettings {
     /// Whether the operator has named a registry.
@@ -74,13 +22,6 @@ impl ImageSettings {
 
 fn is_in(list: &[String], registry: &str) -> bool {
     list.iter().any(|known| host(known) == registry)
-}
-
-/// Docker's file names its own registry by an address.
-fn host(registry: &str) -> &str {
-    let registry = registry.trim_start_matches("https://").trim_start_matches("http://");
-    let host = registry.split('/').next().unwrap_or(registry);
-    if host == "docker.io" { "index.docker.io" } else { host }
 }
 
 /// Whoever asks registries.
@@ -241,34 +182,9 @@ pub(super) fn shown(text: &str) -> String {
     text.chars().take(200).flat_map(char::escape_debug).collect()
 }
 
-/// Reads a file of credentials.
-///
-/// # Errors
-/// A text that names the file.
-pub fn read_credentials(path: &Path) -> Result<Credentials, String> {
-    let named = |why: String| format!("{}: {why}", path.display());
-    let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
-    Credentials::parse(&text).map_err(named)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn credentials_are_those_of_docker_login() {
-        let text = r#"{"auths":{"registry.example.com":{"auth":"YWRhOnNlY3JldDp4"},"https://index.docker.io/v1/":{"auth":"YTpi"}}}"#;
-        let credentials = Credentials::parse(text).expect("it is such a file");
-        assert_eq!(credentials.of("registry.example.com"), Some(&("ada".into(), "secret:x".into())));
-        assert_eq!(credentials.of("index.docker.io"), Some(&("a".into(), "b".into())));
-        assert_eq!(credentials.of("other.example.com"), None);
-        assert!(!format!("{credentials:?}").contains("secret"));
-        for bad in
-            ["", r#"{"auths":{"x":{}}}"#, r#"{"auths":{"x":{"auth":"!"}}}"#, r#"{"auths":{"x":{"auth":"YQ=="}}}"#]
-        {
-            assert!(Credentials::parse(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn loopback_addresses_need_no_tls() {

@@ -1,25 +1,21 @@
 //! Room on this disk: what images and pulls take of it, for whom, and what goes where more is wanted.
 //!
-//! What goes first is what broken pulls have left, the oldest first; then images that no function uses, the least recently used first. What
-//! functions use never goes: where that fills the disk, a pull is refused.
+//! This is the account; `clearing.rs` is what goes where there is not enough.
 
 use std::collections::{HashMap, HashSet};
-use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use fungraph_model::{Digest, ErrorCode, Fault, ProjectId};
 
-use super::error::{ImageError, during};
+use super::error::ImageError;
 use super::shelf::Shelf;
-use crate::packages::disk;
 
 /// Which images functions use, as it was known at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct InUse {
-    moment: u64,
-    all: HashSet<Digest>,
+    pub(super) moment: u64,
+    pub(super) all: HashSet<Digest>,
     of_project: HashSet<Digest>,
     project: Option<ProjectId>,
 }
@@ -56,14 +52,14 @@ impl InUse {
 /// Who takes how much.
 #[derive(Debug)]
 pub(super) struct Room {
-    total: u64,
+    pub(super) total: u64,
     per_project: u64,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    images: HashMap<String, Kept>,
+pub(super) struct State {
+    pub(super) images: HashMap<String, Kept>,
     pulls: HashMap<u64, Taken>,
     /// Goes on with every use of an image.
     moment: u64,
@@ -71,11 +67,11 @@ struct State {
 }
 
 #[derive(Debug)]
-struct Kept {
+pub(super) struct Kept {
     bytes: u64,
     /// Of its last use.
-    moment: u64,
-    last: SystemTime,
+    pub(super) moment: u64,
+    pub(super) last: SystemTime,
 }
 
 #[derive(Debug)]
@@ -155,13 +151,13 @@ impl Room {
         state.images.insert(digest.to_owned(), kept);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    fn images_and_pulls(&self) -> u64 {
+    pub(super) fn images_and_pulls(&self) -> u64 {
         let images = self.images.values().map(|image| image.bytes);
         images.chain(self.pulls.values().map(|pull| pull.bytes)).fold(0, u64::saturating_add)
     }
@@ -192,148 +188,29 @@ impl Pull {
         Self { shelf, in_use, number }
     }
 
-    /// Takes more; makes room for it where it can.
+    /// Takes more; room is made where it can be, which may mean to delete a lot.
     ///
     /// # Errors
     /// There is none.
     pub(super) fn take(&self, bytes: u64) -> Result<(), NoRoom> {
         let room = &self.shelf.room;
-        let mut gone = Gone::default();
         let mut state = room.lock();
         if self.in_use.project.is_some() && state.of_project(&self.in_use).saturating_add(bytes) > room.per_project {
             return Err(NoRoom::OfProject { most: room.per_project >> 20 });
         }
-        let mut left = self.shelf.left().map_err(NoRoom::Io)?;
-        loop {
-            let taken = state.images_and_pulls().saturating_add(left.iter().map(|left| left.bytes).sum());
-            if taken.saturating_add(bytes) <= room.total {
-                break;
-            }
-            if let Some(oldest) = left.pop() {
-                self.shelf.drop_left(&oldest).map_err(NoRoom::Io)?;
-                continue;
-            }
-            let unused = self.least_recently_used(&state).ok_or(NoRoom::Left { most: room.total >> 20 })?;
-            let moved = self.shelf.evict(&unused, &mut gone).map_err(NoRoom::Io)?;
-            if moved {
-                tracing::info!(digest = unused, "an image that no function uses was removed to make room");
-                state.images.remove(&unused);
-            } else {
-                // Somebody has just begun to use it.
-                return Err(NoRoom::Left { most: room.total >> 20 });
-            }
-        }
+        let gone = self.shelf.make_room(&mut state, bytes, &self.in_use)?;
         if let Some(taken) = state.pulls.get_mut(&self.number) {
-            taken.bytes += bytes;
+            taken.bytes = taken.bytes.saturating_add(bytes);
         }
         drop(state);
         // What is gone is deleted now that nobody waits for it.
         drop(gone);
         Ok(())
     }
-
-    fn least_recently_used(&self, state: &State) -> Option<String> {
-        let held = self.shelf.holds.lock();
-        let is_free = |digest: &String, image: &Kept| {
-            image.moment < self.in_use.moment
-                && !held.contains_key(digest)
-                && !self.in_use.all.contains(&Digest(digest.clone()))
-        };
-        let free = state.images.iter().filter(|(digest, image)| is_free(digest, image));
-        free.min_by_key(|(_, image)| image.moment).map(|(digest, _)| digest.clone())
-    }
 }
 
 impl Drop for Pull {
     fn drop(&mut self) {
         self.shelf.room.lock().pulls.remove(&self.number);
-    }
-}
-
-/// Folders that are no images any more; deleted when dropped.
-#[derive(Default)]
-pub(super) struct Gone(Vec<disk::Staging>);
-
-/// What a broken pull has left.
-pub(super) struct Left {
-    path: PathBuf,
-    bytes: u64,
-    changed: SystemTime,
-}
-
-impl Shelf {
-    /// Removes images that no function has used for as long as the limits say, and what broken pulls left; returns how many images.
-    pub(super) fn collect(&self, live: &HashSet<Digest>) -> Result<usize, ImageError> {
-        let kept_for = self.limits.unused;
-        let is_old = |changed: SystemTime| changed.elapsed().is_ok_and(|age| age >= kept_for);
-        let mut gone = Gone::default();
-        let mut state = self.room.lock();
-        let unused =
-            |(digest, image): &(&String, &Kept)| is_old(image.last) && !live.contains(&Digest((*digest).clone()));
-        let unused: Vec<String> = state.images.iter().filter(unused).map(|(digest, _)| digest.clone()).collect();
-        let mut removed = 0;
-        for digest in unused {
-            if self.evict(&digest, &mut gone)? {
-                state.images.remove(&digest);
-                removed += 1;
-            }
-        }
-        drop(state);
-        for left in self.left()?.iter().filter(|left| left.changed.elapsed().is_ok_and(|age| age > self.limits.left)) {
-            self.drop_left(left)?;
-        }
-        Ok(removed)
-    }
-
-    /// Takes an image away unless somebody holds it; says whether it is gone.
-    fn evict(&self, digest: &str, gone: &mut Gone) -> Result<bool, ImageError> {
-        let staging = disk::Staging::new(&self.root).map_err(during("make a folder in", &self.root))?;
-        // Held until it is moved: nobody can take it in between.
-        let held = self.holds.lock();
-        if held.contains_key(digest) {
-            return Ok(false);
-        }
-        let home = self.home(digest);
-        match std::fs::rename(&home, staging.path().join("old")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(during("move away", &home)(error)),
-            _ => {}
-        }
-        drop(held);
-        gone.0.push(staging);
-        Ok(true)
-    }
-
-    /// Layers that no pull works with, the newest first.
-    fn left(&self) -> Result<Vec<Left>, ImageError> {
-        let folder = self.blobs();
-        let failed = during("look at the layers in", &folder);
-        let held = self.holds.lock();
-        let mut all = Vec::new();
-        for entry in std::fs::read_dir(&folder).map_err(&failed)? {
-            let entry = entry.map_err(&failed)?;
-            let name = entry.file_name();
-            let digest = name.to_str().and_then(|name| name.split('.').next()).unwrap_or_default();
-            if held.contains_key(digest) {
-                continue;
-            }
-            // Whoever is faster has removed it.
-            let Ok(file) = entry.metadata() else { continue };
-            let changed = file.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            all.push(Left { path: entry.path(), bytes: file.len(), changed });
-        }
-        all.sort_by_key(|left| std::cmp::Reverse(left.changed));
-        Ok(all)
-    }
-
-    fn drop_left(&self, left: &Left) -> Result<(), ImageError> {
-        let held = self.holds.lock();
-        let name = left.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if name.split('.').next().is_some_and(|digest| held.contains_key(digest)) {
-            return Ok(());
-        }
-        match std::fs::remove_file(&left.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(during("remove", &left.path)(error)),
-            _ => Ok(()),
-        }
     }
 }

@@ -157,7 +157,8 @@ fn images(root: &Path) -> io::Result<Vec<(String, u64, SystemTime)>> {
         let file = home.join(CONFIG);
         let last = fs::metadata(&file).and_then(|file| file.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
         let kept: Option<Kept> = fs::read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        let disk = kept.and_then(|kept| kept.disk).map_or_else(|| measure(&home), Ok)?;
+        // One that cannot be measured is no reason not to start.
+        let disk = kept.and_then(|kept| kept.disk).unwrap_or_else(|| measure(&home).unwrap_or(0));
         all.push((digest, disk, last));
     }
     Ok(all)

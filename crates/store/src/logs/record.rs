@@ -18,7 +18,7 @@ const FULL: &str = "full";
 
 /// Adds the words, each after a space.
 pub(super) fn write(out: &mut String, record: &CallRecord) {
-    let CallRecord { phases, start, end, memory_used, memory_mb, line } = record;
+    let CallRecord { phases, start, end, memory_used, memory_mb, line, is_server_error: _ } = record;
     let put = |out: &mut String| -> std::fmt::Result {
         out.push_str(" us=");
         for (phase, us) in phases.iter() {
@@ -67,6 +67,7 @@ pub(super) fn parse<'a>(words: impl Iterator<Item = &'a str>) -> Option<CallReco
         memory_used: used.parse().ok()?,
         memory_mb: mb.parse().ok()?,
         line,
+        is_server_error: false,
     })
 }
 
@@ -104,6 +105,7 @@ mod tests {
             memory_used: 22_516_072,
             memory_mb: 128,
             line: None,
+            is_server_error: false,
         }
     }
 

@@ -192,6 +192,7 @@ fn record() -> CallRecord {
         memory_used: 5,
         memory_mb: 128,
         line: None,
+        is_server_error: false,
     }
 }
 
@@ -362,6 +363,19 @@ async fn logs_go_with_their_function() {
     place.restart().await;
     assert_eq!(place.texts("f"), ["of a new function"]);
     place.logs.remove(&key("never seen"), "never seen").await;
+}
+
+/// Whoever deletes a function may be slow to wait for the end of its logs: the next function of that name is there already.
+#[tokio::test]
+async fn an_order_to_remove_takes_nothing_that_comes_after_it() {
+    let place = Place::new();
+    place.append("f", "of the old function");
+    let removed = place.logs.remove(&key("f"), "f");
+    let next = Arc::new(FunctionVersion { func_id: "another".to_owned(), ..sample::function("f") });
+    place.logs.append(LogEntry { function: next, ..entry("f", "first line of the next") });
+    place.logs.flush().await;
+    removed.await;
+    assert_eq!(place.texts("f"), ["first line of the next"]);
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ namespace Plot
 
         string NewKey { get; }
 
+        string Alias { get; }
+
         long NewNumber { get; }
 
         int RemainingTimeInMilliSeconds { get; }
@@ -45,7 +47,7 @@ namespace Plot
             context.NewDeed(1);
             return context.RequestId + "|" + context.NewKey + "|" + context.NewNumber + "|" + context.MemoryLimitInMb + "|"
                 + context.GetUserData("a") + context.GetUserData("b") + context.GetUserData("b", "c") + "|"
-                + Environment.GetEnvironmentVariable("RUNTIME_TEST");
+                + Environment.GetEnvironmentVariable("RUNTIME_TEST") + "|" + context.Alias + "|" + input;
         }
 
         public void Leave(IFunctionContext context)

@@ -18,7 +18,7 @@ public final class Bootstrap {
             return;
         }
         Wire wire = Wire.onDescriptor(SOCKET);
-        Session session = new Session(wire);
+        Session session = new Session(wire, Runtime.getRuntime()::halt);
         session.hello();
         // Nobody asks yet, mostly: the time goes into what the first call would have to wait for.
         Rehearsal.play(wire::isAsked);

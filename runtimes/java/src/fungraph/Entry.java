@@ -28,6 +28,22 @@ final class Entry {
         return new Entry(method, isStatic ? null : instances.of(owner));
     }
 
+    /** The public method of a class that takes nothing and says whether all is well. */
+    static Entry beat(Class<?> owner, String name, Instances instances) throws Failure {
+        try {
+            Method method = owner.getMethod(name);
+            Class<?> says = method.getReturnType();
+            if (says == boolean.class || says == Boolean.class) {
+                method.setAccessible(true);
+                return new Entry(method, Modifier.isStatic(method.getModifiers()) ? null : instances.of(owner));
+            }
+        } catch (NoSuchMethodException missing) {
+            // Told below, together with one that says something else.
+        }
+        throw Failure.config("heartbeat handler '" + name + "' of class '" + owner.getName()
+                + "' must be a public method without parameters that returns boolean");
+    }
+
     /** The type of the event, with its parameters. */
     Type eventType() {
         return method.getGenericParameterTypes()[0];
@@ -39,6 +55,11 @@ final class Entry {
 
     Object call(CallContext context) throws InvocationTargetException, IllegalAccessException {
         return method.invoke(instance, context);
+    }
+
+    /** What a heartbeat says. */
+    boolean call() throws InvocationTargetException, IllegalAccessException {
+        return Boolean.TRUE.equals(method.invoke(instance));
     }
 
     private static Method find(Class<?> owner, String name, boolean takesEvent) throws Failure {

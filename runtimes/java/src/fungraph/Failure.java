@@ -10,6 +10,7 @@ final class Failure extends Exception {
     static final int ENTRY = 4001;
     static final int THROWN = 4002;
     static final int TOO_LARGE = 4004;
+    static final int HEARTBEAT = 4006;
     static final int NOT_SERIALISABLE = 4007;
     static final int INITIALIZER = 4009;
     static final int OUT_OF_MEMORY = 4205;
@@ -39,14 +40,25 @@ final class Failure extends Exception {
         return new Failure(ENTRY, "FunctionConfigError", prefix(ENTRY) + message, null, false);
     }
 
-    /** A class that cannot be loaded. */
+    /** A class that cannot be loaded. A heap that is used up is told as that. */
     static Failure load(String message, Throwable cause) {
+        if (cause != null && isOutOfMemory(cause)) {
+            return outOfMemory(cause);
+        }
         List<String> stack = cause == null ? null : Stack.lines(cause);
         return new Failure(ENTRY, "FunctionLoadError", prefix(ENTRY) + message, stack, false);
     }
 
+    /** The same for a heartbeat handler. */
+    Failure ofHeartbeat() {
+        return code == ENTRY ? new Failure(HEARTBEAT, type, getMessage(), stack, leaving) : this;
+    }
+
     /** The same for an initializer, which is told about when it should run. */
     Failure ofInitializer() {
+        if (code != ENTRY) {
+            return this;
+        }
         String told = getMessage();
         String message = told.startsWith(prefix(ENTRY)) ? told.substring(prefix(ENTRY).length()) : told;
         return new Failure(INITIALIZER, type, prefix(INITIALIZER) + message, stack, leaving);

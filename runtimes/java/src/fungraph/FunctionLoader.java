@@ -28,18 +28,21 @@ final class FunctionLoader extends URLClassLoader {
     }
 
     private final boolean ownGson;
+    /** Whether the function sees of the platform only what it must: the classes of the API. */
+    private final boolean isIsolated;
 
-    private FunctionLoader(URL[] urls, ClassLoader parent) {
+    private FunctionLoader(URL[] urls, ClassLoader parent, boolean isIsolated) {
         super(urls, parent);
+        this.isIsolated = isIsolated;
         ownGson = findResource("com/google/gson/Gson.class") != null;
     }
 
-    static FunctionLoader of(String codeRoot) throws IOException {
+    static FunctionLoader of(String codeRoot, boolean isIsolated) throws IOException {
         List<URL> urls = new ArrayList<>();
         File root = new File(codeRoot);
         urls.add(root.toURI().toURL());
         addJars(root, urls);
-        return new FunctionLoader(urls.toArray(new URL[0]), FunctionLoader.class.getClassLoader());
+        return new FunctionLoader(urls.toArray(new URL[0]), FunctionLoader.class.getClassLoader(), isIsolated);
     }
 
     /** Whether the package has any class to load. */
@@ -66,6 +69,9 @@ final class FunctionLoader extends URLClassLoader {
 
     @Override
     protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
+        if (isIsolated && isPlatforms(name)) {
+            return isolated(name);
+        }
         if (!isOwn(name)) {
             return super.loadClass(name, resolve);
         }
@@ -84,6 +90,20 @@ final class FunctionLoader extends URLClassLoader {
             return true;
         }
         return ownGson && (name.startsWith("com.google.gson.") || name.equals(MARSHAL));
+    }
+
+    /** Whether a class is one that the platform has for its own sake. */
+    private static boolean isPlatforms(String name) {
+        boolean isShared = name.equals(MARSHAL) || name.equals(Marshal.class.getName());
+        return name.startsWith("com.google.gson.") || name.startsWith("fungraph.") && !isShared;
+    }
+
+    /** One of such a name, from the package or not at all. */
+    private Class<?> isolated(String name) throws ClassNotFoundException {
+        synchronized (getClassLoadingLock(name)) {
+            Class<?> loaded = findLoadedClass(name);
+            return loaded == null ? findClass(name) : loaded;
+        }
     }
 
     private Class<?> own(String name) {

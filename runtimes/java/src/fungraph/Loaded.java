@@ -13,6 +13,8 @@ final class Loaded {
     final Failure initializerMissing;
     final Entry preStop;
     final Failure preStopMissing;
+    /** Null where there is none to ask. */
+    final Entry heartbeat;
 
     private final Entry.Instances instances = new Entry.Instances();
 
@@ -20,7 +22,7 @@ final class Loaded {
     Loaded(Order order) throws Failure {
         this.order = order;
         try {
-            loader = FunctionLoader.of(order.codeRoot);
+            loader = FunctionLoader.of(order.codeRoot, order.isIsolated);
             Thread.currentThread().setContextClassLoader(loader);
             marshal = loader.marshal();
         } catch (IOException | ReflectiveOperationException | LinkageError error) {
@@ -33,6 +35,15 @@ final class Loaded {
         Named last = hook(order.preStop);
         preStop = last.entry;
         preStopMissing = last.missing;
+        heartbeat = order.heartbeat == null ? null : beat(order.heartbeat);
+    }
+
+    private Entry beat(String name) throws Failure {
+        try {
+            return Entry.beat(load(owner(name)), name.substring(name.lastIndexOf('.') + 1), instances);
+        } catch (Failure failure) {
+            throw failure.ofHeartbeat();
+        }
     }
 
     private Named hook(String name) {
@@ -47,17 +58,22 @@ final class Loaded {
     }
 
     private Entry entry(String name, boolean takesEvent) throws Failure {
-        int dot = name.lastIndexOf('.');
-        if (dot <= 0 || dot == name.length() - 1) {
-            throw Failure.config("handler '" + name + "' must have the form package.Class.method");
-        }
-        Class<?> owner = load(name.substring(0, dot));
+        Class<?> owner = load(owner(name));
         try {
-            return Entry.of(owner, name.substring(dot + 1), takesEvent, instances);
+            return Entry.of(owner, name.substring(name.lastIndexOf('.') + 1), takesEvent, instances);
         } catch (LinkageError broken) {
             // A class that a signature names is not there, or does not fit.
             throw Failure.load(explain(owner.getName(), broken), broken);
         }
+    }
+
+    /** Its class: all before the last dot. */
+    private static String owner(String name) throws Failure {
+        int dot = name.lastIndexOf('.');
+        if (dot <= 0 || dot == name.length() - 1) {
+            throw Failure.config("handler '" + name + "' must have the form package.Class.method");
+        }
+        return name.substring(0, dot);
     }
 
     private Class<?> load(String name) throws Failure {

@@ -11,8 +11,11 @@ final class Order {
     final String handler;
     final String initializer;
     final String preStop;
+    final String heartbeat;
+    final boolean isIsolated;
     final int timeoutMillis;
     final int initializerTimeoutMillis;
+    final int preStopTimeoutMillis;
     final int atOnce;
     final int memory;
     final int cpu;
@@ -32,8 +35,11 @@ final class Order {
         handler = text(order, "handler");
         initializer = text(order, "initializer");
         preStop = text(order, "pre_stop");
+        heartbeat = text(order, "heartbeat");
+        isIsolated = order.has("class_isolation") && order.get("class_isolation").getAsBoolean();
         timeoutMillis = number(order, "timeout_ms");
         initializerTimeoutMillis = number(order, "initializer_timeout_ms");
+        preStopTimeoutMillis = number(order, "pre_stop_timeout_ms");
         atOnce = number(order, "concurrent_num");
         memory = number(order, "memory_mb");
         cpu = number(order, "cpu_millicores");

@@ -32,13 +32,13 @@ final class Rehearsal {
             frame(script, Wire.INITIALIZE, 1, REQUEST);
             frame(script, Wire.INVOKE, 1, REQUEST + EVENT);
             frame(script, Wire.INVOKE, 2, REQUEST + "\"a\"");
-            new Session(new Wire(new ByteArrayInputStream(script.toByteArray()), new ByteArrayOutputStream())).serve();
+            new Session(new Wire(new ByteArrayInputStream(script.toByteArray()), new ByteArrayOutputStream()), status -> {}).serve();
         }
     }
 
     private static String order(String handler) {
         return "{\"handler\":\"" + handler + "\",\"initializer\":\"fungraph.Rehearsal$Actor.begin\",\"pre_stop\":null,"
-                + "\"timeout_ms\":3000,\"initializer_timeout_ms\":3000,\"concurrent_num\":1,\"memory_mb\":128,"
+                + "\"timeout_ms\":3000,\"initializer_timeout_ms\":3000,\"pre_stop_timeout_ms\":3000,\"concurrent_num\":1,\"memory_mb\":128,"
                 + "\"cpu_millicores\":300,\"max_result_bytes\":1000,\"project_id\":\"\",\"package\":\"\",\"function\":\"\","
                 + "\"version\":\"\",\"alias\":\"\",\"user_data\":{},\"env\":{},\"code_root\":\"/opt/function/code\"}";
     }

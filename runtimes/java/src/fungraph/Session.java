@@ -4,12 +4,18 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.function.IntConsumer;
 
 /** One conversation with the platform: answers frames until it ends. */
 final class Session {
     private static final int REQUEST_ID = 36;
 
+    /** How long nothing must run before an instance that leaves ends: a call may have been on its way to it. */
+    private static final long QUIET_MILLIS = 1000;
+
     private final Wire wire;
+    /** Ends the process. */
+    private final IntConsumer end;
     private final Running running = new Running();
     private final Journal journal;
     private final Output output;
@@ -17,8 +23,9 @@ final class Session {
     private Handler handler;
     private ExecutorService threads;
 
-    Session(Wire wire) {
+    Session(Wire wire, IntConsumer end) {
         this.wire = wire;
+        this.end = end;
         this.journal = new Journal(wire, running);
         this.output = new Output(journal);
     }
@@ -78,6 +85,9 @@ final class Session {
             handler = new Handler(loaded);
             output.endLine(0);
             wire.send(Wire.LOADED, frame.call);
+            if (loaded.initializer == null) {
+                watch();
+            }
         } catch (Failure failure) {
             fail(frame.call, failure);
         } catch (OutOfMemoryError error) {
@@ -103,9 +113,33 @@ final class Session {
         if (failure == null) {
             output.endLine(frame.call);
             wire.send(Wire.INITIALIZED, frame.call);
+            watch();
         } else {
             fail(frame.call, failure);
         }
+    }
+
+    /** Asks the heartbeat handler from now on. */
+    private void watch() {
+        if (loaded.heartbeat != null) {
+            new Heartbeat(loaded.heartbeat::call, journal, this::leave).start(loaded.loader);
+        }
+    }
+
+    /** Takes no more calls, and ends once those that run have ended. */
+    private void leave() {
+        wire.send(Wire.LEAVING, 0);
+        long quiet = 0;
+        while (quiet < QUIET_MILLIS) {
+            try {
+                Thread.sleep(QUIET_MILLIS / 10);
+            } catch (InterruptedException asked) {
+                break;
+            }
+            quiet = running.isBusy() ? 0 : quiet + QUIET_MILLIS / 10;
+        }
+        output.endLines();
+        end.accept(0);
     }
 
     /** An INVOKE whose caller used an alias, which stands between the request id and the event. */
@@ -133,7 +167,7 @@ final class Session {
                 } catch (Throwable error) {
                     // Nobody else would answer the call: all of them end with the process.
                     error.printStackTrace();
-                    Runtime.getRuntime().halt(1);
+                    end.accept(1);
                 }
             });
         } catch (OutOfMemoryError error) {
@@ -190,7 +224,8 @@ final class Session {
             return;
         }
         try {
-            CallContext context = new CallContext(loaded.order, journal, 0, "", loaded.order.alias, loaded.order.timeoutMillis);
+            CallContext context =
+                    new CallContext(loaded.order, journal, 0, "", loaded.order.alias, loaded.order.preStopTimeoutMillis);
             loaded.preStop.call(context);
         } catch (Throwable error) {
             Throwable cause = error.getCause() == null ? error : error.getCause();
@@ -209,7 +244,7 @@ final class Session {
         }
         wire.send(Wire.FAILED, call, payload, failure.code, failure.leaving ? 1 : 0);
         if (failure.leaving) {
-            Runtime.getRuntime().halt(1);
+            end.accept(1);
         }
     }
 }

@@ -26,6 +26,7 @@ final class Wire {
     static final int FAILED = 69;
     static final int LOG = 70;
     static final int STOPPED = 71;
+    static final int LEAVING = 72;
 
     private static final int HEADER = 12;
     private static final int MOST = 16 << 20;

@@ -17,6 +17,11 @@ final class Conversation {
 
     private final ByteArrayOutputStream said = new ByteArrayOutputStream();
     private final List<Answer> answers = new ArrayList<>();
+    private String more = "";
+    private int atOnce = 1;
+    private int awaited;
+    /** What the process ended with; negative where it did not. */
+    int ended = -1;
 
     /** One frame that came back. */
     static final class Answer {
@@ -34,10 +39,24 @@ final class Conversation {
 
     Conversation load(String codeRoot, String handler, String initializer, String preStop) {
         return say(Wire.LOAD, 0, "{\"handler\":\"" + handler + "\",\"initializer\":" + quoted(initializer) + ",\"pre_stop\":"
-                + quoted(preStop) + ",\"timeout_ms\":3000,\"initializer_timeout_ms\":2000,\"concurrent_num\":1,\"memory_mb\":128,"
+                + quoted(preStop) + ",\"timeout_ms\":3000,\"initializer_timeout_ms\":2000,\"pre_stop_timeout_ms\":90000,"
+                + more + "\"concurrent_num\":" + atOnce + ",\"memory_mb\":128,"
                 + "\"cpu_millicores\":300,\"max_result_bytes\":100000,\"project_id\":\"p\",\"package\":\"default\","
                 + "\"function\":\"f\",\"version\":\"latest\",\"alias\":\"\",\"user_data\":{\"key\":\"value\"},"
                 + "\"env\":{\"RUNTIME_TEST\":\"set\"},\"code_root\":\"" + codeRoot + "\"}");
+    }
+
+    /** More keys of the function to load, each with its comma. */
+    Conversation with(String keys) {
+        more = keys;
+        return this;
+    }
+
+    /** The function to load takes several calls, which are all waited for. */
+    Conversation atOnce(int calls) {
+        atOnce = calls;
+        awaited = calls;
+        return this;
     }
 
     Conversation invoke(int call, String event) {
@@ -58,16 +77,30 @@ final class Conversation {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         PrintStream standard = System.out;
         PrintStream error = System.err;
-        Session session = new Session(new Wire(slow(said.toByteArray(), bytesAtOnce), out));
+        Session session = new Session(new Wire(slow(said.toByteArray(), bytesAtOnce), out), status -> ended = status);
         session.takeOutput();
         try {
             session.serve();
+            waitFor(out);
         } finally {
             System.setOut(standard);
             System.setErr(error);
         }
         read(ByteBuffer.wrap(out.toByteArray()).order(ByteOrder.LITTLE_ENDIAN));
         return this;
+    }
+
+    /** Calls that run at once are answered by threads of their own. */
+    private void waitFor(ByteArrayOutputStream out) {
+        for (int tries = 0; awaited > 0 && tries < 2000; tries++) {
+            answers.clear();
+            read(ByteBuffer.wrap(out.toByteArray()).order(ByteOrder.LITTLE_ENDIAN));
+            if (answers.stream().filter(answer -> answer.kind == Wire.RESULT || answer.kind == Wire.FAILED).count() >= awaited) {
+                break;
+            }
+            java.util.concurrent.locks.LockSupport.parkNanos(10_000_000);
+        }
+        answers.clear();
     }
 
     /** The answer to a call that is no log line, and the only one. */

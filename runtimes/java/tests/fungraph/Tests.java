@@ -111,6 +111,86 @@ public final class Tests {
         same(call("fail", "{}").log(1), answer.text + "\n");
     }
 
+    void testCallsAtOnceHaveEachItsAnswerAndItsLog() throws IOException {
+        Conversation talk = new Conversation().atOnce(3).load(functions, "plot.Functions.meet", null, null);
+        talk.invoke(1, "1").invoke(2, "2").invoke(3, "3").play(9999);
+        for (int call = 1; call <= 3; call++) {
+            same(talk.answer(call).text, "" + call);
+            same(talk.log(call), "met by " + call + "\n");
+        }
+    }
+
+    void testUsedUpHeapEndsTheProcessWithItsNumber() throws IOException {
+        Conversation talk = call("hog", "{}");
+        same(talk.answer(1).code, 4205);
+        same(talk.answer(1).form, 1);
+        same(talk.ended, 1);
+        Conversation load = new Conversation().load(functions, "plot.Functions$Greedy.handle", null, null).play(99);
+        same(load.answer(0).code, 4205);
+        same(load.ended, 1);
+    }
+
+    void testIsolatedFunctionSeesNothingOfThePlatformButItsApi() throws IOException {
+        for (String[] each : new String[][] {
+            {"com.google.gson.Gson", "none"},
+            {"fungraph.Wire", "none"},
+            {"com.huawei.services.runtime.Context", "com.huawei.services.runtime.Context"}
+        }) {
+            String isolated = "\"class_isolation\":true,";
+            Conversation talk = new Conversation().with(isolated).load(functions, "plot.Functions$Seeing.see", null, null);
+            same(talk.invoke(1, "\"" + each[0] + "\"").play(999).answer(1).text, each[1]);
+            talk = new Conversation().load(functions, "plot.Functions$Seeing.see", null, null);
+            same(talk.invoke(1, "\"" + each[0] + "\"").play(999).answer(1).text, each[0]);
+        }
+    }
+
+    void testHeartbeatThatIsNoneIsToldWhenItIsLoaded() throws IOException {
+        for (String name : new String[] {"plot.Functions.pulse", "plot.Functions.none", "plot.None.beat", "beat"}) {
+            String heartbeat = "\"heartbeat\":\"" + name + "\",";
+            Conversation talk = new Conversation().with(heartbeat).load(functions, "plot.Functions.text", null, null).play(99);
+            same(talk.answer(0).code, 4006);
+        }
+        String heartbeat = "\"heartbeat\":\"plot.Functions.beat\",";
+        Conversation talk = new Conversation().with(heartbeat).load(functions, "plot.Functions.text", null, null).play(99);
+        check(talk.has(Wire.LOADED), "it has one");
+    }
+
+    void testSixFailedHeartbeatsInARowAreTheEnd() throws InterruptedException {
+        // Five failures, a good one, then six; each kind of failure is among them.
+        java.util.concurrent.atomic.AtomicInteger beats = new java.util.concurrent.atomic.AtomicInteger();
+        java.util.concurrent.CountDownLatch left = new java.util.concurrent.CountDownLatch(1);
+        Journal journal = new Journal(new Wire(null, new java.io.ByteArrayOutputStream()), new Running());
+        Heartbeat heartbeat = new Heartbeat(() -> beats(beats.incrementAndGet()), journal, left::countDown, 1, 20_000);
+        Thread thread = heartbeat.start(Tests.class.getClassLoader());
+        check(left.await(60, java.util.concurrent.TimeUnit.SECONDS), "it left");
+        thread.join();
+        same(beats.get(), 12);
+    }
+
+    private static boolean beats(int number) {
+        if (number == 6) {
+            return true;
+        }
+        if (number % 2 == 0) {
+            throw new IllegalStateException("fibrillation");
+        }
+        return false;
+    }
+
+    void testHeartbeatThatHangsIsAskedOnce() throws InterruptedException {
+        java.util.concurrent.atomic.AtomicInteger beats = new java.util.concurrent.atomic.AtomicInteger();
+        java.util.concurrent.CountDownLatch left = new java.util.concurrent.CountDownLatch(1);
+        Journal journal = new Journal(new Wire(null, new java.io.ByteArrayOutputStream()), new Running());
+        Heartbeat.Method hangs = () -> {
+            beats.incrementAndGet();
+            Thread.sleep(60_000);
+            return true;
+        };
+        new Heartbeat(hangs, journal, left::countDown, 1, 1).start(Tests.class.getClassLoader());
+        check(left.await(60, java.util.concurrent.TimeUnit.SECONDS), "it left");
+        same(beats.get(), 1);
+    }
+
     void testFullDiskHasItsNumber() throws IOException {
         same(call("fail", "{\"disk\":\"1\"}").answer(1).code, 4207);
     }

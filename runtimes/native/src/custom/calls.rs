@@ -78,6 +78,11 @@ impl Calls {
         self.running.iter().any(|running| running.is_out)
     }
 
+    /// Calls whose events nobody has.
+    pub(super) fn not_begun(&self) -> Vec<u32> {
+        self.running.iter().filter(|running| !running.is_out).map(|running| running.call.number).collect()
+    }
+
     fn hand_out(&mut self) {
         for running in self.running.iter_mut().filter(|running| !running.is_out) {
             // Polls whose client has left take nothing.
@@ -102,6 +107,17 @@ mod tests {
 
     fn got(poll: &mut oneshot::Receiver<Call>) -> Option<u32> {
         poll.try_recv().ok().map(|call| call.number)
+    }
+
+    #[test]
+    fn calls_have_begun_once_somebody_has_their_event() {
+        let mut calls = Calls::default();
+        let mut poll = calls.ask();
+        (1..=3).for_each(|number| calls.arrive(call(number)));
+        assert_eq!((got(&mut poll), calls.not_begun()), (Some(1), vec![2, 3]));
+        calls.put_back(1);
+        assert_eq!(calls.not_begun(), [1, 2, 3], "it was given back unseen");
+        assert_eq!((calls.answer("id-2"), calls.not_begun()), (Match::Call(2), vec![1, 3]));
     }
 
     #[test]

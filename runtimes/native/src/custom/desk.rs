@@ -59,6 +59,10 @@ impl Desk {
         found
     }
 
+    pub(super) fn not_begun(&self) -> Vec<u32> {
+        self.calls().not_begun()
+    }
+
     /// An answer begins to arrive.
     pub(super) fn takes(&self) -> Task {
         self.shared.taking.begin()

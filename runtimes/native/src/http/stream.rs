@@ -74,15 +74,16 @@ impl Drop for Credit {
     }
 }
 
-/// Sends an answer on, piece by piece, as fast as its caller takes it.
+/// Sends an answer on, piece by piece, as fast as its caller takes it; gives its status.
 pub(super) async fn pass_on(
     answer: Response<Incoming>,
     link: &Link,
     call: &Call,
     credit: &Credit,
-) -> Result<(), wire::Error> {
+) -> Result<StatusCode, wire::Error> {
     let (head, mut body) = answer.into_parts();
-    let head = encode(head.status, &head.headers).ok_or(wire::Error::LargeHead)?;
+    let status = head.status;
+    let head = encode(status, &head.headers).ok_or(wire::Error::LargeHead)?;
     link.piece(Kind::Head, call.number, &head).await;
     while let Some(frame) = body.frame().await {
         // Trailers are no part of the body.
@@ -93,7 +94,7 @@ pub(super) async fn pass_on(
             link.piece(Kind::Data, call.number, &piece).await;
         }
     }
-    Ok(())
+    Ok(status)
 }
 
 /// Status and headers as bytes; `None` where they are too large.

@@ -29,6 +29,7 @@ fn meaning(number: u32) -> &'static str {
         FailureCode::LoadFailed => ", its code could not be loaded",
         FailureCode::HandlerFailed => ", its handler failed",
         FailureCode::ResultTooLarge => ", its result was too large",
+        FailureCode::BadHeartbeat => ", its heartbeat handler is none",
         FailureCode::ResultNotSerialisable => ", its result has no JSON form",
         FailureCode::InitializerFailed => ", its initializer failed",
         FailureCode::TimedOut => ", its time was up",
@@ -189,6 +190,7 @@ mod tests {
             memory_used: 10 << 20,
             memory_mb: 128,
             line: None,
+            is_server_error: false,
         }
     }
 

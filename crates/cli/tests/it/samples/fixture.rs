@@ -217,6 +217,11 @@ impl Fixture {
     }
 }
 
+/// The code package of a sample.
+pub(crate) fn package(name: &str) -> Vec<u8> {
+    Fixture::find(name).package()
+}
+
 /// One file of an archive.
 struct Member {
     name: String,

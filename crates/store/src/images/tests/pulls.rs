@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fungraph_model::ErrorCode;
 
-use super::super::{ImageLimits, ImageSettings, Images, InUse, registry::Credentials};
+use super::super::{ImageLimits, ImageSettings, Images, InUse, credentials::Credentials};
 use super::registry::{ACCOUNT, Line, Registry, largest_blob};
 use super::{Tar, fault, kept, noise};
 

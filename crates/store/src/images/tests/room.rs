@@ -127,3 +127,17 @@ async fn what_broken_pulls_left_goes_before_any_image() {
     images.pull(&second, used(&images, "p", &[])).await.expect("room is made");
     assert!(!left.exists() && images.root_of(&digest).exists());
 }
+
+#[tokio::test]
+async fn small_files_of_broken_pulls_are_not_without_number() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let registry = Registry::start(false);
+    let images = images(folder.path(), &registry, ImageLimits { total_bytes: 100 * MB, ..TWO_STAY });
+    let blobs = folder.path().join("images/blobs");
+    for number in 0..1500 {
+        fs::write(blobs.join(format!("{number:064x}.0011223344556677.part")), "x").expect("it is written");
+    }
+    let name = push(&registry, "a").await;
+    images.pull(&name, used(&images, "p", &[])).await.expect("there is room");
+    assert_eq!(fs::read_dir(&blobs).expect("a folder").count(), 1000);
+}

@@ -4,9 +4,13 @@ import com.google.gson.JsonObject;
 import com.huawei.services.runtime.Context;
 import java.io.IOException;
 import java.util.Map;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.TimeUnit;
 
 /** Functions that the tests load from a code folder. */
 public class Functions {
+    private static final CyclicBarrier ALL = new CyclicBarrier(3);
+
     private String begun = "not begun";
 
     public void begin(Context context) {
@@ -14,7 +18,46 @@ public class Functions {
     }
 
     public void stop(Context context) {
-        System.out.print("stopped after " + begun);
+        boolean inTime = context.getRemainingTimeInMilliSeconds() > 80_000;
+        System.out.print("stopped " + (inTime ? "" : "too soon ") + "after " + begun);
+    }
+
+    public String meet(String event, Context context) throws Exception {
+        ALL.await(20, TimeUnit.SECONDS);
+        System.out.print("met by " + event);
+        return event;
+    }
+
+    public String hog(String event, Context context) {
+        throw new OutOfMemoryError("Java heap space");
+    }
+
+    public boolean beat() {
+        return true;
+    }
+
+    public String pulse() {
+        return "strong";
+    }
+
+    /** Tells which classes it sees; names none of Gson's itself. */
+    public static class Seeing {
+        public String see(String name, Context context) {
+            try {
+                return Class.forName(name.replace("\"", "")).getName();
+            } catch (ClassNotFoundException hidden) {
+                return "none";
+            }
+        }
+    }
+
+    /** Uses up the heap before anything is called. */
+    public static class Greedy {
+        public Greedy() {
+            throw new OutOfMemoryError("Java heap space");
+        }
+
+        public void handle(String event, Context context) {}
     }
 
     public String text(String event, Context context) {
