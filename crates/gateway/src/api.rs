@@ -18,6 +18,7 @@ mod projects;
 mod reservations;
 pub(crate) mod settings;
 mod tags;
+mod templates;
 mod test_events;
 mod triggers;
 mod versions;
@@ -66,13 +67,14 @@ enum Answer {
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 11] = [
+const TABLES: [&[Entry]; 12] = [
     &functions::ENTRIES,
     &invocations::ENTRIES,
     &versions::ENTRIES,
     &aliases::ENTRIES,
     &reservations::ENTRIES,
     &dependencies::ENTRIES,
+    &templates::ENTRIES,
     &test_events::ENTRIES,
     &tags::ENTRIES,
     &async_configs::ENTRIES,

@@ -13,6 +13,7 @@ pub(crate) mod report;
 pub(crate) mod reservations;
 pub(crate) mod rights;
 pub(crate) mod tags;
+pub(crate) mod templates;
 pub(crate) mod test_events;
 pub(crate) mod tracing_keys;
 pub(crate) mod triggers;
@@ -59,6 +60,8 @@ pub(crate) enum Operation {
     BatchDeleteFunctionTriggers,
     ListTriggers,
     ListTriggerTypes,
+    ListFunctionTemplate,
+    ShowFunctionTemplate,
     ListEvents,
     CreateEvent,
     ShowEvent,
@@ -127,6 +130,8 @@ impl Operation {
             Self::BatchDeleteFunctionTriggers => "BatchDeleteFunctionTriggers",
             Self::ListTriggers => "ListTriggers",
             Self::ListTriggerTypes => "ListTriggerTypes",
+            Self::ListFunctionTemplate => "ListFunctionTemplate",
+            Self::ShowFunctionTemplate => "ShowFunctionTemplate",
             Self::ListEvents => "ListEvents",
             Self::CreateEvent => "CreateEvent",
             Self::ShowEvent => "ShowEvent",

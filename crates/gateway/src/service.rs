@@ -30,7 +30,7 @@ use crate::{
     front, percent, project,
     routes::{
         self, Operation, Route, aliases, async_configs, code, dependencies, download, functions, health, invocations,
-        projects, report, reservations, rights, tags, test_events, tracing_keys, triggers, versions,
+        projects, report, reservations, rights, tags, templates, test_events, tracing_keys, triggers, versions,
     },
 };
 
@@ -178,6 +178,8 @@ impl Service {
             Operation::BatchDeleteFunctionTriggers => Box::pin(triggers::delete_all(engine, call)).await,
             Operation::ListTriggers => Box::pin(triggers::list_all(engine, call)).await,
             Operation::ListTriggerTypes => Ok(triggers::list_types()),
+            Operation::ListFunctionTemplate => templates::list(engine, &call),
+            Operation::ShowFunctionTemplate => templates::show(engine, &call),
             Operation::ListEvents => Box::pin(test_events::list(engine, call)).await,
             Operation::CreateEvent => Box::pin(test_events::create(engine, call)).await,
             Operation::ShowEvent => Box::pin(test_events::show(engine, call)).await,

@@ -16,6 +16,7 @@ mod project;
 pub(crate) mod report;
 mod reservation;
 mod tag;
+mod template;
 mod test_event;
 mod trigger;
 mod version;
@@ -34,6 +35,7 @@ pub(crate) use reservation::{
     most_instances, reservation, reservation_configs, reservation_query, reservation_update, reserved_instances,
 };
 pub(crate) use tag::{project_tags, resource_count, resource_filter, resources, tag_drafts, tags};
+pub(crate) use template::{template, template_query, templates};
 pub(crate) use test_event::{test_event, test_event_draft, test_event_named, test_events};
 pub(crate) use trigger::{
     trigger, trigger_create, trigger_list, trigger_query, trigger_types, trigger_update, triggers,
