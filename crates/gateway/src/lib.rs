@@ -65,3 +65,8 @@ impl Gateway {
 pub fn operations() -> impl Iterator<Item = (&'static str, &'static str, fungraph_model::Right)> {
     routes::all()
 }
+
+/// Every path for administrators of the account, with its method. Tests go through them all.
+pub fn administration() -> impl Iterator<Item = (&'static str, &'static str)> {
+    routes::manage::ROWS.iter().map(|(method, path, _)| (*method, *path))
+}

@@ -1,6 +1,8 @@
 //! One request, from its arrival to its answer, in the order the contract asks for: route, key and date, body, signature, project,
 //! handler.
 
+mod accounts;
+
 use std::{
     net::SocketAddr,
     pin::pin,
@@ -96,11 +98,16 @@ impl Service {
                 if !refusal.is_of_slow_sender() {
                     Box::pin(self.hear_out(&head, &mut body)).await;
                 }
-                refusal.into_response(id)
+                if routes::iam::has(head.uri.path()) {
+                    refusal.into_response_of_iam(id)
+                } else {
+                    refusal.into_response(id)
+                }
             }
             Err(message) => Refusal::Panic { message }.into_response(id),
         };
         let path = head.uri.path();
+        let response = if routes::iam::has(path) { routes::iam::finish(response, id) } else { response };
         let response = answer::finish(response, id, routes::is_invocation(path));
         let (status, us) = (response.status().as_u16(), arrived.elapsed().as_micros());
         tracing::debug!(request = %id, peer = %peer.remote, method = %head.method, path, status, us, "answered");
@@ -223,6 +230,12 @@ impl Service {
         watch: &mut Stopwatch,
     ) -> Result<Response, Refusal> {
         let path = head.uri.path();
+        if routes::iam::has(path) {
+            return self.answer_iam(peer, head, body, watch).await;
+        }
+        if path.starts_with(routes::manage::PREFIX) {
+            return self.answer_administrator(head, body, watch).await;
+        }
         let (token, reported) = (path.strip_prefix(download::PREFIX), report::project(path));
         if token.is_none()
             && reported.is_none()
@@ -246,7 +259,8 @@ impl Service {
             ("/openapi.json", _) => Ok(answer::json_text(self.document.get_or_init(document_text).clone())),
             _ => {
                 if !health::may_read_metrics(peer, &head.headers) {
-                    self.authenticate(head, body, self.limit(Operation::ListFunctions), watch).await?;
+                    let (proof, _) = self.authenticate(head, body, self.limit(Operation::ListFunctions), watch).await?;
+                    health::may_read_metrics_of_all(&proof)?;
                 }
                 Ok(health::metrics((self.metrics)()))
             }

@@ -6,6 +6,7 @@ mod environment;
 mod harness;
 mod signed;
 
+mod accounts;
 mod belongings;
 mod cleanliness;
 mod config;

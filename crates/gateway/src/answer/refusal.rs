@@ -74,6 +74,21 @@ impl Refusal {
         response
     }
 
+    /// The answer of the identity service: the same, and beside it the object that clients of OpenStack read.
+    pub(crate) fn into_response_of_iam(self, id: RequestId) -> Response {
+        let fault = self.fault();
+        let mut response = self.into_response(id);
+        let (code, id) = (response.status(), id.text());
+        let shape = serde_json::json!({
+            "error": { "code": code.as_u16(), "title": code.canonical_reason(), "message": fault.message },
+            "error_code": fault.code.text(),
+            "error_msg": fault.message,
+            "request_id": id.as_str(),
+        });
+        *response.body_mut() = super::Content::whole(json_bytes(&shape));
+        response
+    }
+
     /// What the caller is told.
     pub(crate) fn fault(&self) -> Fault {
         match self {
