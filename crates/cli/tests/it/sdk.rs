@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::environment;
 use crate::harness::{Server, open_folder, repository};
+use crate::images::registry::Registry;
 use crate::samples::{csharp, fixture};
 
 /// An interpreter with the SDK, and without settings that the SDK would read.
@@ -94,6 +97,21 @@ fn folders_are_mounted() {
     let text = format!("[mounts.data]\npath = \"{}\"\nmode = \"rw\"\n", folder.display());
     std::fs::write(&settings, text).expect("write");
     scenarios_with("test_mounts", &["--config", &settings.display().to_string()]);
+}
+
+#[test]
+fn images_are_functions() {
+    let registry = Registry::start();
+    let program = registry.program();
+    let image = registry.push_server("server:v1", &program);
+    let program = std::fs::read(program).expect("it is built");
+    let other = registry.push("other:v1", &[("server", &program)], &json!({ "Cmd": ["/server"] }));
+    let settings = registry.settings("");
+    // Signed, so without the last two arguments.
+    let arguments = settings.each_ref().map(String::as_str);
+    scenarios_of("test_images", &arguments[..2], |command| {
+        command.env("TEST_IMAGE", &image).env("TEST_OTHER_IMAGE", &other);
+    });
 }
 
 #[test]
