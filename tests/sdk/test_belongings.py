@@ -24,9 +24,11 @@ from huaweicloudsdkfunctiongraph.v2 import (
     ListFunctionAsyncInvokeConfigRequest,
     ListFunctionsRequest,
     ListFunctionTagsRequest,
+    ListFunctionTemplateRequest,
     ListQuotasRequest,
     ShowEventRequest,
     ShowFunctionAsyncInvokeConfigRequest,
+    ShowFunctionTemplateRequest,
     ShowLtsLogDetailsRequest,
     ShowProjectAsyncStatusLogInfoRequest,
     ShowProjectTagsListRequest,
@@ -140,3 +142,13 @@ class Belongings(Scenario):
         self.client.enable_lts_logs(EnableLtsLogsRequest())
         self.assertTrue(self.client.show_lts_log_details(ShowLtsLogDetailsRequest(function_urn=urn)).group_id)
         self.refused(400, "FSS.1221", lambda: self.client.enable_lts_logs(EnableLtsLogsRequest()))
+
+    def test_a_function_from_a_template(self):
+        listed = self.client.list_function_template(ListFunctionTemplateRequest(runtime="Python3.9", scene="basic"))
+        self.assertEqual([template.id for template in listed.func_templates], ["hello-python3.9"])
+        template = self.client.show_function_template(ShowFunctionTemplateRequest(template_id="hello-python3.9"))
+        urn = self.create("templated", base64.b64decode(template.code).decode(), runtime=template.runtime).func_urn
+        answer = self.invoke(urn, json.loads(template.temp_detail.input))
+        self.assertEqual(answer.raw_content.decode(), template.temp_detail.output)
+        nothing = ShowFunctionTemplateRequest(template_id="nothing")
+        self.refused(404, "FSS.1059", lambda: self.client.show_function_template(nothing))

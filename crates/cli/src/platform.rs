@@ -294,6 +294,7 @@ fn engine(settings: &Settings) -> fungraph_engine::Config {
         strict_runtimes: settings.runtimes.strict,
         image_pull: settings.images.pull,
         mounts: mount_names(settings),
+        time_zone: settings.time_zone.clone(),
     }
 }
 

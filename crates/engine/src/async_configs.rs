@@ -5,7 +5,6 @@ mod check;
 use std::collections::BTreeMap;
 
 use fungraph_model::{AsyncConfig, Caller, ErrorCode, Fault, FunctionKey, FunctionRef, Qualifier};
-use fungraph_store::Error as StoreError;
 use jiff::Timestamp;
 
 use crate::{Engine, Error, functions};
@@ -84,11 +83,9 @@ impl Engine {
                 self.check_target(caller, &key, &target, field).await?;
             }
         }
-        match self.store.set_async_config(&key, &function.version(), &config).await {
-            Ok(stored) => Ok((key, stored)),
-            Err(StoreError::Missing { .. }) => Err(functions::missing(&key).into()),
-            Err(source) => Err(Error::internal("store asynchronous settings", source)),
-        }
+        let stored = self.store.set_async_config(&key, &function.version(), &config).await;
+        let stored = stored.map_err(|error| self.refused(&key, "store asynchronous settings", error))?;
+        Ok((key, stored))
     }
 
     /// Removes them.
@@ -97,12 +94,9 @@ impl Engine {
     /// FSS.0404 where none are set; FSS.1051, FSS.1052 and FSS.1053.
     pub async fn delete_async_config(&self, caller: &Caller, function: &FunctionRef) -> Result<(), Error> {
         let key = self.function(caller, function).await?.key.clone();
-        match self.store.delete_async_config(&key, &function.version()).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(not_set().into()),
-            Err(StoreError::Missing { .. }) => Err(functions::missing(&key).into()),
-            Err(source) => Err(Error::internal("delete asynchronous settings", source)),
-        }
+        let deleted = self.store.delete_async_config(&key, &function.version()).await;
+        let deleted = deleted.map_err(|error| self.refused(&key, "delete asynchronous settings", error))?;
+        if deleted { Ok(()) } else { Err(not_set().into()) }
     }
 
     /// One page of the asynchronous settings of a function's versions and aliases.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use crate::MountNames;
 
 /// What an operator may change about the platform itself.
@@ -27,6 +29,8 @@ pub struct Config {
     pub image_pull: Duration,
     /// Folders that functions may mount.
     pub mounts: MountNames,
+    /// Time zone of timers that name none; UTC.
+    pub time_zone: TimeZone,
 }
 
 impl Default for Config {
@@ -41,6 +45,7 @@ impl Default for Config {
             reserved_instances: 90,
             strict_runtimes: false,
             image_pull: Duration::from_secs(300),
+            time_zone: TimeZone::UTC,
             mounts: MountNames::default(),
         }
     }

@@ -49,8 +49,8 @@ pub(crate) struct Times {
 
 impl Times {
     /// Reads an expression of 5 or 6 fields: second (or none), minute, hour, day of month, month, day of week.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let (zone, fields) = zone(text)?;
+    pub(crate) fn parse(text: &str, default: &TimeZone) -> Result<Self, String> {
+        let (zone, fields) = zone(text, default)?;
         let texts: Vec<&str> = fields.split_whitespace().collect();
         if !(5..=6).contains(&texts.len()) {
             return Err(
@@ -96,9 +96,9 @@ impl Times {
     }
 }
 
-/// The time zone that a text begins with, UTC where it names none, and what follows it.
-pub(crate) fn zone(text: &str) -> Result<(TimeZone, &str), String> {
-    let Some(rest) = text.trim().strip_prefix(ZONE_PREFIX) else { return Ok((TimeZone::UTC, text.trim())) };
+/// The time zone that a text begins with, the default where it names none, and what follows it.
+pub(crate) fn zone<'a>(text: &'a str, default: &TimeZone) -> Result<(TimeZone, &'a str), String> {
+    let Some(rest) = text.trim().strip_prefix(ZONE_PREFIX) else { return Ok((default.clone(), text.trim())) };
     let (name, rest) = rest.split_once(' ').ok_or("has a time zone and nothing after it")?;
     let zone = TimeZone::get(name);
     Ok((zone.map_err(|_| format!("names a time zone '{name}' that this host does not know"))?, rest.trim()))
@@ -232,7 +232,7 @@ mod tests {
             ("CRON_TZ=Nowhere/Land 0 8 * * *", "does not know"),
             ("CRON_TZ=UTC", "nothing after it"),
         ] {
-            let why = Times::parse(text).expect_err(text);
+            let why = Times::parse(text, &TimeZone::UTC).expect_err(text);
             assert!(why.contains(word), "{text}: {why}");
         }
     }
@@ -251,14 +251,15 @@ mod tests {
             ("*/90 0 * * * *", "2026-03-02T10:00:00Z", "2026-03-02T11:00:00Z"),
             ("1/20,5 * * * * *", "2026-03-02T10:20:21Z", "2026-03-02T10:20:41Z"),
         ] {
-            let found = Times::parse(text).expect(text).around(now);
+            let found = Times::parse(text, &TimeZone::UTC).expect(text).around(now);
             assert_eq!(found, (Some(second(last)), Some(second(next))), "{text}");
         }
     }
 
     #[test]
     fn days_that_never_come_are_known_without_a_search() {
-        let check = |text: &str, comes| assert_eq!(Times::parse(text).expect(text).comes(), comes, "{text}");
+        let check =
+            |text: &str, comes| assert_eq!(Times::parse(text, &TimeZone::UTC).expect(text).comes(), comes, "{text}");
         check("0 0 0 30 2 *", false);
         check("0 0 0 30/1 feb ?", false);
         check("0 0 31 4,6,SEP-SEP,11 *", false);
@@ -268,6 +269,9 @@ mod tests {
         check("0 0 30,1 2 *", true);
         check("0 0 30 2 MON", true);
         check("0 0 */30 2 *", true);
-        assert_eq!(Times::parse("0 0 0 30 2 *").expect("read").around(second("2026-03-02T00:00:00Z")), (None, None));
+        assert_eq!(
+            Times::parse("0 0 0 30 2 *", &TimeZone::UTC).expect("read").around(second("2026-03-02T00:00:00Z")),
+            (None, None)
+        );
     }
 }

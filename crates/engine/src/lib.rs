@@ -28,6 +28,7 @@ mod run_log;
 mod stopwatch;
 mod tags;
 mod telemetry;
+mod templates;
 mod test_events;
 mod to_end;
 mod tracing_keys;
@@ -48,6 +49,7 @@ pub use draft::{
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
 pub use functions::{FunctionCode, FunctionList, ListQuery};
+pub use fungraph_instance::{AnswerHead, AnswerSink, AnswerStream, Piece, answer_stream};
 pub use identity::{
     Credentials, KeyView, Login, NameOrId, NamedIn, NewKey, ScopeWanted, SecurityToken, Token, UserView,
 };
@@ -60,6 +62,7 @@ pub use reserve::{ReservationList, ReservationQuery};
 pub use stopwatch::Stopwatch;
 pub use tags::{Resource, ResourceFilter, ResourceList, TagDraft, TagValues, Tags};
 pub use telemetry::{Counts, Snapshot};
+pub use templates::{Kind as TemplateKind, Template, TemplateFilter, TemplateList, TriggerHint};
 pub use test_events::TestEventDraft;
 pub use tracing_keys::TracingDraft;
 pub use triggers::{GatewayApi, GatewayAuth, GatewayRoute, TriggerFilter, TriggerList, api_id, unconnected};

@@ -78,7 +78,10 @@ impl Engine {
         let tags = check::new_tags(tags)?;
         let key = functions::key(caller, function)?;
         let put = self.store.put_tags(&key, &tags, limits::TAGS).await;
-        put.map_err(|source| refused(source, &key, "store tags"))
+        put.map_err(|error| match error {
+            StoreError::Full { most } => too_many(most).into(),
+            error => self.refused(&key, "store tags", error),
+        })
     }
 
     /// Removes tags of a function; those it does not have are no error.
@@ -89,7 +92,7 @@ impl Engine {
         let tags = check::old_tags(tags)?;
         let key = functions::key(caller, function)?;
         let removed = self.store.remove_tags(&key, &tags).await;
-        removed.map_err(|source| refused(source, &key, "remove tags"))
+        removed.map_err(|error| self.refused(&key, "remove tags", error))
     }
 
     /// The functions whose tags match.
@@ -111,14 +114,6 @@ impl Engine {
 fn system(enterprise: Option<String>) -> BTreeMap<String, String> {
     let tag = enterprise.filter(|id| !id.is_empty()).map(|id| (ENTERPRISE_PROJECT.to_owned(), id));
     tag.into_iter().collect()
-}
-
-fn refused(source: StoreError, key: &FunctionKey, doing: &'static str) -> Error {
-    match source {
-        StoreError::Full { most } => too_many(most).into(),
-        StoreError::Missing { .. } => functions::missing(key).into(),
-        source => Error::internal(doing, source),
-    }
 }
 
 fn too_many(most: usize) -> Fault {

@@ -61,7 +61,8 @@ impl Engine {
                 ),
             )
             .into()),
-            Err(source) => Err(refused(source, &event, &key, "store a test event")),
+            Err(StoreError::Taken { .. }) => Err(taken(&event.name)),
+            Err(error) => Err(self.refused(&key, "store a test event", error)),
         }
     }
 
@@ -83,7 +84,8 @@ impl Engine {
         match self.store.update_test_event(&key, &event).await {
             Ok(true) => Ok(event),
             Ok(false) => Err(missing(id).into()),
-            Err(source) => Err(refused(source, &event, &key, "update a test event")),
+            Err(StoreError::Taken { .. }) => Err(taken(&event.name)),
+            Err(error) => Err(self.refused(&key, "update a test event", error)),
         }
     }
 
@@ -96,22 +98,17 @@ impl Engine {
         match self.store.delete_test_event(&key, id).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(missing(id).into()),
-            Err(StoreError::Missing { .. }) => Err(functions::missing(&key).into()),
-            Err(source) => Err(Error::internal("delete a test event", source)),
+            Err(error) => Err(self.refused(&key, "delete a test event", error)),
         }
     }
 }
 
-fn refused(source: StoreError, event: &TestEvent, key: &fungraph_model::FunctionKey, doing: &'static str) -> Error {
-    match source {
-        StoreError::Taken { .. } => Fault::new(
-            ErrorCode::TestEventExists,
-            format!("The function has a test event '{}' already. Update it, or choose another name", event.name),
-        )
-        .into(),
-        StoreError::Missing { .. } => functions::missing(key).into(),
-        source => Error::internal(doing, source),
-    }
+fn taken(name: &str) -> Error {
+    Fault::new(
+        ErrorCode::TestEventExists,
+        format!("The function has a test event '{name}' already. Update it, or choose another name"),
+    )
+    .into()
 }
 
 fn missing(id: &str) -> Fault {

@@ -1,7 +1,6 @@
 //! Keys for a tracing service, and pins: what is set for a function beside its versions. Neither changes how it runs.
 
 use fungraph_model::{Caller, ErrorCode, Fault, FunctionRef, Secret, TracingKeys};
-use fungraph_store::Error as StoreError;
 
 use crate::{Engine, Error, functions};
 
@@ -43,11 +42,8 @@ impl Engine {
     ) -> Result<(), Error> {
         let keys = check(draft)?;
         let key = functions::key(caller, function)?;
-        match self.store.set_tracing_keys(&key, keys.as_ref()).await {
-            Ok(()) => Ok(()),
-            Err(StoreError::Missing { .. }) => Err(functions::missing(&key).into()),
-            Err(source) => Err(Error::internal("store tracing keys", source)),
-        }
+        let stored = self.store.set_tracing_keys(&key, keys.as_ref()).await;
+        stored.map_err(|error| self.refused(&key, "store tracing keys", error))
     }
 
     /// Makes a function stand first in lists, or takes that back.
@@ -56,11 +52,8 @@ impl Engine {
     /// FSS.1051 where the function is missing.
     pub async fn pin_function(&self, caller: &Caller, function: &FunctionRef, pinned: bool) -> Result<(), Error> {
         let key = functions::key(caller, function)?;
-        match self.store.pin_function(&key, pinned).await {
-            Ok(()) => Ok(()),
-            Err(StoreError::Missing { .. }) => Err(functions::missing(&key).into()),
-            Err(source) => Err(Error::internal("pin a function", source)),
-        }
+        let done = self.store.pin_function(&key, pinned).await;
+        done.map_err(|error| self.refused(&key, "pin a function", error))
     }
 }
 

@@ -19,7 +19,7 @@ use fungraph_model::{
     limits,
 };
 use fungraph_store::{Error as StoreError, TriggerPage, TriggerQuery, TriggersOf, logs::LogEntry};
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -66,7 +66,7 @@ impl Engine {
         let enabled = check::enabled(kind, draft.status.as_deref())?;
         let version = self.function(caller, function).await?;
         check::runtime(kind, version.spec.runtime, &version.spec.handler)?;
-        let checked = check::data(kind, &draft.data.unwrap_or_default())?;
+        let checked = check::data(kind, &draft.data.unwrap_or_default(), &self.config.time_zone)?;
         let now = Timestamp::now();
         let new = Trigger {
             id: TriggerId(Uuid::new_v4().to_string()),
@@ -163,7 +163,7 @@ impl Engine {
             let _alone = engine.creations.lock().await;
             let old = engine.trigger(&caller, &function, kind.code(), &id).await;
             let old = old.map_err(|error| not_found_of_updates(error, kind, &id))?;
-            let new = changed(&old, enabled, &change.data)?;
+            let new = changed(&old, enabled, &change.data, &engine.config.time_zone)?;
             if new.data != old.data {
                 engine.check_others(&caller, &new).await?;
             }
@@ -252,7 +252,7 @@ impl Engine {
     #[must_use]
     pub fn next_firing(&self, trigger: &Trigger) -> Option<Timestamp> {
         let fires = trigger.kind == TriggerKind::Timer && trigger.is_active();
-        fires.then(|| schedule::next_of(trigger, Timestamp::now())).flatten()
+        fires.then(|| schedule::next_of(trigger, Timestamp::now(), &self.config.time_zone)).flatten()
     }
 
     /// Timers fire no more. Their calls that run end like all others.
@@ -392,9 +392,14 @@ pub fn unconnected(kind: TriggerKind) -> Option<String> {
 }
 
 /// The trigger after a change.
-fn changed(old: &Trigger, enabled: Option<bool>, data: &[Map<String, Value>]) -> Result<Trigger, Fault> {
+fn changed(
+    old: &Trigger,
+    enabled: Option<bool>,
+    data: &[Map<String, Value>],
+    zone: &TimeZone,
+) -> Result<Trigger, Fault> {
     let now = Timestamp::now();
-    let checked = check::changed(old, data)?;
+    let checked = check::changed(old, data, zone)?;
     let enabled = enabled.unwrap_or(old.enabled);
     let before = check::shown(&old.data);
     let same_schedule = ["schedule_type", "schedule"].iter().all(|name| before.get(*name) == checked.data.get(*name));

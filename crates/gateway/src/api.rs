@@ -8,7 +8,7 @@ mod aliases;
 mod async_configs;
 mod dependencies;
 mod document;
-mod field;
+pub(crate) mod field;
 #[cfg(debug_assertions)]
 pub(crate) mod fit;
 mod functions;
@@ -16,7 +16,9 @@ mod invocations;
 mod not_built;
 mod projects;
 mod reservations;
+pub(crate) mod settings;
 mod tags;
+mod templates;
 mod test_events;
 mod triggers;
 mod versions;
@@ -65,13 +67,14 @@ enum Answer {
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 11] = [
+const TABLES: [&[Entry]; 12] = [
     &functions::ENTRIES,
     &invocations::ENTRIES,
     &versions::ENTRIES,
     &aliases::ENTRIES,
     &reservations::ENTRIES,
     &dependencies::ENTRIES,
+    &templates::ENTRIES,
     &test_events::ENTRIES,
     &tags::ENTRIES,
     &async_configs::ENTRIES,

@@ -7,12 +7,16 @@ pub(crate) mod dependencies;
 pub(crate) mod download;
 pub(crate) mod functions;
 pub(crate) mod health;
+pub(crate) mod iam;
 pub(crate) mod invocations;
+pub(crate) mod manage;
+pub(crate) mod own;
 pub(crate) mod projects;
 pub(crate) mod report;
 pub(crate) mod reservations;
 pub(crate) mod rights;
 pub(crate) mod tags;
+pub(crate) mod templates;
 pub(crate) mod test_events;
 pub(crate) mod tracing_keys;
 pub(crate) mod triggers;
@@ -59,6 +63,8 @@ pub(crate) enum Operation {
     BatchDeleteFunctionTriggers,
     ListTriggers,
     ListTriggerTypes,
+    ListFunctionTemplate,
+    ShowFunctionTemplate,
     ListEvents,
     CreateEvent,
     ShowEvent,
@@ -127,6 +133,8 @@ impl Operation {
             Self::BatchDeleteFunctionTriggers => "BatchDeleteFunctionTriggers",
             Self::ListTriggers => "ListTriggers",
             Self::ListTriggerTypes => "ListTriggerTypes",
+            Self::ListFunctionTemplate => "ListFunctionTemplate",
+            Self::ShowFunctionTemplate => "ShowFunctionTemplate",
             Self::ListEvents => "ListEvents",
             Self::CreateEvent => "CreateEvent",
             Self::ShowEvent => "ShowEvent",

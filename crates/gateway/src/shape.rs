@@ -6,8 +6,12 @@ mod dependency;
 mod draft;
 mod fields;
 mod function;
+pub(crate) mod iam;
 mod image;
+mod kept;
 mod list;
+pub(crate) mod login;
+pub(crate) mod manage;
 mod mount;
 pub(crate) mod not_built;
 pub(crate) mod passive;
@@ -15,6 +19,7 @@ mod project;
 pub(crate) mod report;
 mod reservation;
 mod tag;
+mod template;
 mod test_event;
 mod trigger;
 mod version;
@@ -33,6 +38,7 @@ pub(crate) use reservation::{
     most_instances, reservation, reservation_configs, reservation_query, reservation_update, reserved_instances,
 };
 pub(crate) use tag::{project_tags, resource_count, resource_filter, resources, tag_drafts, tags};
+pub(crate) use template::{template, template_query, templates};
 pub(crate) use test_event::{test_event, test_event_draft, test_event_named, test_events};
 pub(crate) use trigger::{
     trigger, trigger_create, trigger_list, trigger_query, trigger_types, trigger_update, triggers,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fungraph_sandbox::{Cidr, Egress, Engine, Wall};
+use jiff::tz::TimeZone;
 use toml::Value;
 
 use super::Error;
@@ -26,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) logs: Logs,
     pub(crate) limits: Limits,
+    /// `triggers.time_zone`.
+    pub(crate) time_zone: TimeZone,
     pub(crate) log_filter: String,
 }
 
@@ -203,6 +206,7 @@ fn read_all<'a>(
         mounts,
         logs: logs(&section("logs"))?,
         limits: limits(&section("limits"))?,
+        time_zone: section("triggers").text("time_zone", time_zone)?,
         log_filter: section("log").text("filter", filter)?,
     })
 }
@@ -297,6 +301,11 @@ fn limits(section: &Section<'_>) -> Result<Limits, Error> {
         code_per_project: section.megabytes("code_mb_per_project", 1..=1_048_576)?,
         sync: section.seconds("sync_seconds", 1..=86_400)?,
     })
+}
+
+fn time_zone(name: &str) -> Result<TimeZone, String> {
+    let known = TimeZone::get(name);
+    known.map_err(|_| "it must be a time zone that this host knows, such as UTC or Europe/Prague".to_owned())
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

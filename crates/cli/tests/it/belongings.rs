@@ -271,6 +271,92 @@ fn asynchronous_settings_are_checked_kept_and_given_back() {
 }
 
 #[test]
+fn asynchronous_settings_go_with_their_version_or_alias() {
+    let host = Host::start(&[]);
+    create(&host.client, "f", CODE);
+    host.done("POST", "/fgs/functions/f/versions", &json!({ "version": "v1" }));
+    host.done("POST", "/fgs/functions/f/aliases", &json!({ "name": "prod", "version": "v1" }));
+    let path = |part: &str| format!("/fgs/functions/{}:{part}/async-invoke-config", host.urn("f"));
+    let all = || host.done("GET", "/fgs/functions/f/async-invoke-configs", &Value::Null);
+    for (part, age) in [("v1", 1), ("%21prod", 2), ("latest", 3)] {
+        host.done("PUT", &path(part), &json!({ "max_async_event_age_in_seconds": age }));
+    }
+    let shown = host.done("GET", &path("%21prod"), &Value::Null);
+    assert_eq!(shown["max_async_event_age_in_seconds"], 2);
+    assert_eq!(shown["func_urn"], format!("{}:!prod", host.urn("f")));
+    assert_eq!(all()["count"], 3);
+    let page = host.done("GET", "/fgs/functions/f/async-invoke-configs?limit=2&marker=1", &Value::Null);
+    assert_eq!(page["page_info"], json!({ "next_marker": 0, "previous_marker": 0, "current_count": 2 }));
+    host.done("DELETE", "/fgs/functions/f/aliases/prod", &Value::Null);
+    assert_eq!(all()["count"], 2);
+    host.done("DELETE", &format!("/fgs/functions/{}:v1", host.urn("f")), &Value::Null);
+    assert_eq!(all()["async_invoke_configs"][0]["func_urn"], format!("{}:latest", host.urn("f")));
+    assert_eq!(all()["count"], 1);
+    host.stop();
+}
+
+/// Whether an answer is the text, or an object with these fields, that a template says.
+fn fits(answer: &str, said: &str) -> bool {
+    match (serde_json::from_str::<Value>(answer), serde_json::from_str::<Value>(said)) {
+        (Ok(answer), Ok(Value::Object(fields))) => fields.iter().all(|(name, value)| answer[name] == *value),
+        _ => answer == said,
+    }
+}
+
+#[test]
+fn every_template_makes_a_function_that_answers_as_it_says() {
+    let host = Host::start(&[]);
+    let list = host.done("GET", "/fgs/templates", &Value::Null);
+    let templates = list["func_templates"].as_array().expect("a list");
+    assert_eq!(list["next_marker"], 0);
+    let runtimes = host.done("GET", "/fgs/runtimetypes", &Value::Null);
+    let is_here = |runtime: &Value| runtimes.as_array().expect("a list").iter().any(|one| one["type"] == *runtime);
+    let mut called = Vec::new();
+    for template in templates {
+        let id = template["id"].as_str().expect("a text");
+        assert_eq!(host.done("GET", &format!("/fgs/templates/{id}"), &Value::Null), *template);
+        if !is_here(&template["runtime"]) {
+            continue;
+        }
+        let name = id.replace('.', "-");
+        let body = json!({
+            "func_name": name, "package": "default", "runtime": template["runtime"], "handler": template["handler"],
+            "timeout": template["timeout"], "memory_size": template["memory_size"], "code_type": template["code_type"],
+            "func_code": { "file": template["code"] },
+        });
+        host.client.done("POST", "", &body);
+        let (input, output) = (&template["temp_detail"]["input"], template["temp_detail"]["output"].as_str());
+        let event = serde_json::from_str(input.as_str().expect("a text")).expect("JSON");
+        let answer = host.client.done("POST", &format!("/{name}/invocations"), &event).text();
+        assert!(fits(&answer, output.expect("a text")), "{id}: {answer} is not {output:?}");
+        // What the next one needs room for.
+        host.client.done("DELETE", &format!("/{name}"), &Value::Null);
+        called.push(id.to_owned());
+    }
+    // These have what they need on every host that runs the tests.
+    for id in
+        ["hello-python3.9", "gateway-python3.9", "timer-python3.9", "hello-node.js18.15", "hello-custom", "server-http"]
+    {
+        assert!(called.iter().any(|one| one == id), "{id} is not in {called:?}");
+    }
+
+    let page = |query: &str| host.done("GET", &format!("/fgs/templates?{query}"), &Value::Null);
+    let ids = |page: &Value| {
+        let templates = page["func_templates"].as_array().expect("a list").iter();
+        templates.map(|one| one["id"].as_str().expect("a text").to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(ids(&page("runtime=Python3.12")), "hello-python3.12 gateway-python3.12 timer-python3.12");
+    assert_eq!(ids(&page("runtime=Python3.12&scene=schedule")), "timer-python3.12");
+    assert_eq!(ids(&page("service=APIG&runtime=http")), "server-http");
+    let second = page("runtime=Python3.12&marker=1&maxitems=1");
+    assert_eq!((ids(&second).as_str(), &second["next_marker"]), ("gateway-python3.12", &json!(2)));
+    assert_eq!(ids(&page("ispublic=false")), "");
+    host.refused("GET", "/fgs/templates/nothing", &Value::Null, 404, "FSS.1059", "nothing");
+    host.refused("GET", "/fgs/templates?maxitems=-1", &Value::Null, 400, "FSS.0400", "maxitems");
+    host.stop();
+}
+
+#[test]
 fn pins_and_tracing_keys_are_the_functions() {
     let host = Host::start(&[]);
     for name in ["a", "b", "c"] {

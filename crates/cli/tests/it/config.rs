@@ -30,6 +30,15 @@ fn a_value_out_of_range_names_the_range() {
 }
 
 #[test]
+fn a_time_zone_must_be_one_of_the_hosts() {
+    refused(
+        "[triggers]\ntime_zone = \"Nowhere/Land\"\n",
+        "fungraph.toml:2: triggers.time_zone = \"Nowhere/Land\" is not possible: it must be a time zone that this host knows, \
+         such as UTC or Europe/Prague",
+    );
+}
+
+#[test]
 fn kata_is_refused_with_the_reason() {
     refused(
         "[sandbox]\nengine = \"kata\"\n",

@@ -2,9 +2,11 @@
 //!
 //! Those that run functions need root, as the server does.
 
+mod environment;
 mod harness;
 mod signed;
 
+mod accounts;
 mod belongings;
 mod cleanliness;
 mod config;
@@ -15,12 +17,14 @@ mod drain;
 mod engines;
 mod faults;
 mod folder;
+mod gateway;
 mod help;
 mod images;
 mod java;
 mod life;
 mod mounts;
 mod native;
+mod openapi;
 mod raw;
 mod regressions;
 mod remote;

@@ -1,6 +1,7 @@
 //! What a request may reserve (contract: schemas.json, async.md section 6).
 
 use fungraph_model::{ErrorCode, Fault, MetricRule, Reservation, Schedule, limits};
+use jiff::tz::TimeZone;
 
 use crate::{MetricDraft, ReservationDraft, ScheduleDraft, cron::Times};
 
@@ -49,7 +50,7 @@ fn schedule(draft: ScheduleDraft, basic: u32, path: &str) -> Result<Schedule, Fa
     if cron.len() > CRON_BYTES {
         return Err(bad(format!("The field '{path}.cron' has more than {CRON_BYTES} bytes")));
     }
-    let times = Times::parse(&cron).map_err(|why| bad(format!("The field '{path}.cron' {why}")))?;
+    let times = Times::parse(&cron, &TimeZone::UTC).map_err(|why| bad(format!("The field '{path}.cron' {why}")))?;
     if !times.comes() {
         return Err(bad(format!("The field '{path}.cron' names no time to come. Is there such a day in that month?")));
     }

@@ -2,7 +2,7 @@
 //! so that neither a restart nor a step of the clock can confuse it.
 
 use fungraph_model::{Reservation, Schedule};
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 
 use crate::cron::Times;
 
@@ -52,7 +52,7 @@ impl Entry {
 impl Timetable {
     /// Reads those that can be read: they were checked when they were stored, but a time zone may have gone from the host since.
     pub(crate) fn of(reservation: &Reservation) -> Self {
-        let read = |schedule: &Schedule| match Times::parse(&schedule.cron) {
+        let read = |schedule: &Schedule| match Times::parse(&schedule.cron, &TimeZone::UTC) {
             Ok(times) => Some(Entry { times, schedule: schedule.clone(), found: None }),
             Err(why) => {
                 let Schedule { name, cron, .. } = schedule;

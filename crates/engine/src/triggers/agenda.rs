@@ -12,7 +12,7 @@ use std::{
 };
 
 use fungraph_model::{Trigger, TriggerId};
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{check::shown, schedule::Schedule};
 
@@ -41,8 +41,10 @@ pub(super) struct Firing {
 }
 
 /// The timers there are.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Agenda {
+    /// That of schedules that name none.
+    zone: TimeZone,
     timers: HashMap<TriggerId, Timer>,
     /// The next times, with the number of the timer's entry. One whose number is not the timer's any more says nothing.
     heap: BinaryHeap<Reverse<(Timestamp, u64, TriggerId)>>,
@@ -62,31 +64,35 @@ struct Timer {
 }
 
 impl Timer {
-    fn schedule(&self) -> Option<Schedule> {
-        Schedule::of(&shown(&self.trigger.data)).ok()
+    fn schedule(&self, zone: &TimeZone) -> Option<Schedule> {
+        Schedule::of(&shown(&self.trigger.data), zone).ok()
     }
 
-    fn after(&self, moment: Timestamp) -> Option<Timestamp> {
-        self.schedule()?.after(self.trigger.counts_from, moment)
+    fn after(&self, moment: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        self.schedule(zone)?.after(self.trigger.counts_from, moment)
     }
 
     /// The next time after the clock went back. A period that began does not end sooner.
-    fn after_step(&self, now: Now) -> Option<Timestamp> {
+    fn after_step(&self, now: Now, zone: &TimeZone) -> Option<Timestamp> {
         let left = self.period.zip(self.fired).map(|(period, fired)| {
             let passed = SignedDuration::try_from(now.steady.saturating_duration_since(fired)).unwrap_or(period);
             (period - passed).max(SignedDuration::ZERO)
         });
         // A time at the very end of the period is the next one.
         let end = left.unwrap_or_default() - SignedDuration::from_nanos(1);
-        self.after(now.wall.checked_add(end.max(SignedDuration::ZERO)).unwrap_or(now.wall))
+        self.after(now.wall.checked_add(end.max(SignedDuration::ZERO)).unwrap_or(now.wall), zone)
     }
 }
 
 impl Agenda {
+    pub(super) fn new(zone: TimeZone) -> Self {
+        Self { zone, timers: HashMap::new(), heap: BinaryHeap::new(), last_number: 0, seen: None }
+    }
+
     /// A timer is new, or another than before. One whose schedule cannot be read any more, since its time zone is gone, is told and
     /// left out.
     pub(super) fn set(&mut self, trigger: Arc<Trigger>, now: Now) {
-        let schedule = match Schedule::of(&shown(&trigger.data)) {
+        let schedule = match Schedule::of(&shown(&trigger.data), &self.zone) {
             Ok(schedule) => schedule,
             Err(why) => {
                 self.remove(&trigger.id);
@@ -115,7 +121,7 @@ impl Agenda {
             }
             let Some(mut timer) = self.timers.remove(&id) else { continue };
             // It could be read when the timer was set.
-            let Some(schedule) = timer.schedule() else { continue };
+            let Some(schedule) = timer.schedule(&self.zone) else { continue };
             if now.wall.duration_since(due) <= LATEST {
                 timer.fired = Some(now.steady);
                 firings.push(Firing { trigger: Arc::clone(&timer.trigger), time: schedule.tell(due) });
@@ -159,7 +165,7 @@ impl Agenda {
                 self.timers.insert(id, timer);
                 continue;
             }
-            let due = timer.after_step(now);
+            let due = timer.after_step(now, &self.zone);
             self.put(timer, due);
         }
     }

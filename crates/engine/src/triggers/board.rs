@@ -119,6 +119,14 @@ impl Board {
         }
     }
 
+    /// Tells all timers anew, for a job that begins again: once it looks, not at once.
+    pub(super) fn tell_all(&self) {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let all = known.timers.values().cloned().map(Change::Set);
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).extend(all);
+        self.set_stale(true);
+    }
+
     pub(super) fn take_changes(&self) -> Vec<Change> {
         std::mem::take(&mut *self.changes.lock().unwrap_or_else(PoisonError::into_inner))
     }

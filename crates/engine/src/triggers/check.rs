@@ -1,7 +1,7 @@
 //! What a request may make of a trigger: the fields by their table, then what no table says.
 
 use fungraph_model::{ErrorCode, Fault, Language, Runtime, Trigger, TriggerKind, limits};
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Map, Value};
 
 use super::{
@@ -53,14 +53,14 @@ pub(super) fn runtime(kind: TriggerKind, runtime: Runtime, handler: &str) -> Res
 }
 
 /// Event data of a kind.
-pub(super) fn data(kind: TriggerKind, given: &Map<String, Value>) -> Result<Checked, Fault> {
+pub(super) fn data(kind: TriggerKind, given: &Map<String, Value>, zone: &TimeZone) -> Result<Checked, Fault> {
     let rules = rules(kind);
     let mut checked = fields::read(rules.fields, given, rules.bad)?;
     name(&checked.data)?;
     let bad = |message: String| Fault::new(rules.bad, message);
     match kind {
         TriggerKind::Timer => {
-            let schedule = Schedule::of(&checked.data).map_err(bad)?;
+            let schedule = Schedule::of(&checked.data, zone).map_err(bad)?;
             // The search is tried here, where a failure is the failure of one request.
             let now = Timestamp::now();
             if !schedule.comes() || schedule.after(now, now).is_none() {
@@ -89,7 +89,7 @@ pub(super) fn data(kind: TriggerKind, given: &Map<String, Value>) -> Result<Chec
 }
 
 /// Event data of a trigger after a change: what the change leaves out stays.
-pub(super) fn changed(trigger: &Trigger, changes: &[Map<String, Value>]) -> Result<Checked, Fault> {
+pub(super) fn changed(trigger: &Trigger, changes: &[Map<String, Value>], zone: &TimeZone) -> Result<Checked, Fault> {
     let mut all = shown(&trigger.data);
     for (name, secret) in &trigger.secrets {
         all.insert(name.clone(), Value::from(secret.reveal()));
@@ -103,7 +103,7 @@ pub(super) fn changed(trigger: &Trigger, changes: &[Map<String, Value>]) -> Resu
             all.insert(name.clone(), merged(all.get(name), value));
         }
     }
-    data(trigger.kind, &all)
+    data(trigger.kind, &all, zone)
 }
 
 /// Objects are merged too: `func_info` may come with its `timeout` alone.

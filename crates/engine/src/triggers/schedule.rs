@@ -40,25 +40,25 @@ pub(super) enum Schedule {
 }
 
 impl Schedule {
-    /// The schedule of a timer's event data.
+    /// The schedule of a timer's event data; `zone` is that of schedules that name none.
     ///
     /// # Errors
     /// What is wrong with it, a sentence that names the field.
-    pub(super) fn of(data: &Map<String, Value>) -> Result<Self, String> {
+    pub(super) fn of(data: &Map<String, Value>, zone: &TimeZone) -> Result<Self, String> {
         let text = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default();
         let schedule = text("schedule");
-        let read = if text("schedule_type") == "Rate" { rate(schedule) } else { Self::cron(schedule) };
+        let read = if text("schedule_type") == "Rate" { rate(schedule, zone) } else { Self::cron(schedule, zone) };
         read.map_err(|why| format!("The field 'event_data.schedule' {why}"))
     }
 
-    fn cron(text: &str) -> Result<Self, String> {
-        let (zone, rest) = cron::zone(text)?;
+    fn cron(text: &str, default: &TimeZone) -> Result<Self, String> {
+        let (zone, rest) = cron::zone(text, default)?;
         match rest.strip_prefix("@every ") {
             Some(period) => Ok(Self::Every { period: every(period.trim())?, zone }),
             None if rest.starts_with('@') => {
                 Err("has an '@' that is not '@every <duration>', such as '@every 1h30m'".to_owned())
             }
-            None => Times::parse(text).map(Self::Cron),
+            None => Times::parse(text, default).map(Self::Cron),
         }
     }
 
@@ -105,12 +105,12 @@ impl Schedule {
 }
 
 /// The first time at which a stored timer fires after a moment, for those who ask.
-pub(super) fn next_of(timer: &Trigger, moment: Timestamp) -> Option<Timestamp> {
-    Schedule::of(&shown(&timer.data)).ok()?.after(timer.counts_from, moment)
+pub(super) fn next_of(timer: &Trigger, moment: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    Schedule::of(&shown(&timer.data), zone).ok()?.after(timer.counts_from, moment)
 }
 
 /// `5m`, `2h`, `1d`.
-fn rate(text: &str) -> Result<Schedule, String> {
+fn rate(text: &str, zone: &TimeZone) -> Result<Schedule, String> {
     let wrong = || "must be a number with 'm' (1 to 60), 'h' (1 to 24) or 'd' (1 to 30), such as 5m".to_owned();
     let unit = text.chars().next_back().ok_or_else(wrong)?;
     let (_, seconds, most) = RATES.into_iter().find(|(known, ..)| *known == unit).ok_or_else(wrong)?;
@@ -120,7 +120,7 @@ fn rate(text: &str) -> Result<Schedule, String> {
     if !(1..=most).contains(&number) {
         return Err(wrong());
     }
-    Ok(Schedule::Every { period: SignedDuration::from_secs(number * seconds), zone: TimeZone::UTC })
+    Ok(Schedule::Every { period: SignedDuration::from_secs(number * seconds), zone: zone.clone() })
 }
 
 /// A duration as Go writes it: `1h30m`, `1.5h`, `500ms`.
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     fn schedule(kind: &str, text: &str) -> Result<Schedule, String> {
-        Schedule::of(json!({ "schedule_type": kind, "schedule": text }).as_object().expect("an object"))
+        Schedule::of(json!({ "schedule_type": kind, "schedule": text }).as_object().expect("an object"), &TimeZone::UTC)
     }
 
     fn time(text: &str) -> Timestamp {
@@ -263,6 +263,23 @@ mod tests {
             ("2026-03-02T09:01:00Z", "2026-03-02T09:05:00Z"),
         ] {
             assert_eq!(five.after(from, time(moment)), Some(time(next)), "{moment}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_zone_has_the_servers() {
+        let prague = TimeZone::get("Europe/Prague").expect("a zone");
+        let moment = time("2026-03-02T10:00:00Z");
+        for (kind, text, told) in [
+            ("Cron", "0 0 8 * * *", "2026-03-03T08:00:00+01:00"),
+            ("Cron", "CRON_TZ=UTC 0 0 8 * * *", "2026-03-03T08:00:00Z"),
+            ("Cron", "@every 1h", "2026-03-02T12:00:00+01:00"),
+            ("Rate", "1h", "2026-03-02T12:00:00+01:00"),
+        ] {
+            let data = json!({ "schedule_type": kind, "schedule": text });
+            let schedule = Schedule::of(data.as_object().expect("an object"), &prague).expect(text);
+            let next = schedule.after(moment, moment).expect("it comes");
+            assert_eq!(schedule.tell(next), told, "{text}");
         }
     }
 

@@ -27,15 +27,20 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Runs until it is stopped. A firing that waits for its turn then is given up; one that runs ends like any call.
 pub(crate) async fn run(engine: Weak<Engine>, stop: CancellationToken) {
-    let (mut agenda, lanes) = (Agenda::default(), Lanes::default());
-    let Some(board) = engine.upgrade().map(|engine| Arc::clone(&engine.board)) else { return };
+    let found = engine.upgrade().map(|engine| (Arc::clone(&engine.board), engine.config.time_zone.clone()));
+    let Some((board, zone)) = found else { return };
+    let (mut agenda, lanes) = (Agenda::new(zone.clone()), Lanes::default());
     while let Some(engine) = engine.upgrade().filter(|_| !stop.is_cancelled()) {
         if board.is_stale()
             && let Err(error) = engine.read_triggers().await
         {
             tracing::warn!(cause = chain(&error), "the triggers cannot be read; tried again");
         }
-        let Some((known, firings)) = look(agenda, board.take_changes()).await else { return };
+        let (known, firings) = look(agenda, board.take_changes()).await.unwrap_or_else(|| {
+            // A panic, which has been told, or the end of the runtime. What was known is lost with it, and begun again.
+            board.tell_all();
+            (Agenda::new(zone.clone()), Vec::new())
+        });
         agenda = known;
         for firing in firings {
             engine.fire(firing, &lanes, &stop);
@@ -114,6 +119,7 @@ impl Engine {
             headers: &NoHeaders,
             arrived: now,
             watch: Stopwatch::since(now),
+            sink: None,
         };
         let id = request.request;
         tracing::debug!(function = %trigger.key, trigger = %trigger.id, request = %id, time, "a timer fires");

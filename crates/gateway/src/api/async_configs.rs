@@ -47,6 +47,17 @@ static SHOW_FUNCTION_ASYNC_INVOKE_CONFIG_ANSWER: Shape = shape(
 )
 .and(&LOG);
 
+pub(super) static FUNCTION_ASYNC_CONFIG: Shape = shape(
+    "FunctionAsyncConfig",
+    &[
+        integer("max_async_event_age_in_seconds").required(),
+        integer("max_async_retry_attempts").required(),
+        object("destination_config", &FUNC_ASYNC_DESTINATION_CONFIG).required(),
+        text("created_time"),
+        text("last_modified"),
+    ],
+);
+
 static FUNC_ASYNC_DESTINATION_CONFIG: Shape = shape(
     "FuncAsyncDestinationConfig",
     &[object("on_success", &FUNC_DESTINATION_CONFIG), object("on_failure", &FUNC_DESTINATION_CONFIG)],

@@ -13,6 +13,7 @@ use super::{
 use crate::{answer, routes};
 
 const JSON: &str = "application/json";
+const ENVELOPE: &str = "Refusal";
 
 const ABOUT: &str = "The FunctionGraph v2 API as this server speaks it. Operations with `x-fungraph: not built` answer 501. Fields with \
     `x-fungraph` differ from the service in the way it says. Requests are read leniently: the text of a number is a number, \
@@ -25,7 +26,10 @@ pub(crate) fn document() -> Value {
     for (operation, method, path) in routes::table() {
         let name = operation.name();
         let entry = entry(name);
-        let described = entry.map_or_else(|| unbuilt(name, path), |entry| built(entry, path, &mut shapes));
+        let described = match entry {
+            Some(entry) => built(entry, path, &mut shapes),
+            None => unbuilt(name, path, &mut shapes),
+        };
         let bounds = entry.map_or(&[][..], |entry| entry.path);
         let parameters = path_parameters(path, bounds).chain(described.parameters).collect::<Vec<_>>();
         let mut operation = Map::from_iter([("operationId".to_owned(), json!(name))]);
@@ -35,21 +39,22 @@ pub(crate) fn document() -> Value {
         }
         paths.entry(path).or_default().insert(method.to_lowercase(), operation.into());
     }
+    let mut components = shapes.written();
+    components.insert("securitySchemes".to_owned(), json!({ "signature": signature() }));
     json!({
         "openapi": "3.1.0",
         "info": { "title": "fungraph", "version": env!("CARGO_PKG_VERSION"), "description": ABOUT },
         "servers": [{ "url": "/" }],
         "security": [{ "signature": [] }],
         "paths": paths,
-        "components": {
-            "schemas": shapes.written(),
-            "securitySchemes": {
-                "signature": {
-                    "type": "apiKey", "in": "header", "name": "Authorization",
-                    "description": "SDK-HMAC-SHA256 over the request, with the header X-Sdk-Date",
-                },
-            },
-        },
+        "components": components,
+    })
+}
+
+fn signature() -> Value {
+    json!({
+        "type": "apiKey", "in": "header", "name": "Authorization",
+        "description": "SDK-HMAC-SHA256 over the request, with the header X-Sdk-Date",
     })
 }
 
@@ -60,12 +65,12 @@ struct Described {
     rest: Map<String, Value>,
 }
 
-fn unbuilt(name: &str, path: &str) -> Described {
+fn unbuilt(name: &str, path: &str, shapes: &mut Shapes) -> Described {
     let mut responses = Map::new();
-    for status in [400, 401, 403] {
-        responses.insert(status.to_string(), refusal(&BTreeSet::new()));
+    for status in [400, 401, 403, 404] {
+        responses.insert(status.to_string(), shapes.refusal(&BTreeSet::new()));
     }
-    responses.insert("501".to_owned(), refusal(&BTreeSet::from(["FSS.0426"])));
+    responses.insert("501".to_owned(), shapes.refusal(&BTreeSet::from(["FSS.0426"])));
     let rest = json!({
         "summary": format!("{name} answers 501: {}", not_built::reason(path)), "x-fungraph": "not built", "responses": responses,
     });
@@ -99,7 +104,7 @@ fn responses(entry: &Entry, path: &str, shapes: &mut Shapes) -> Map<String, Valu
         codes.entry(answer::status_of(code)).or_default().insert(code.text());
     }
     let mut responses: Map<String, Value> =
-        codes.iter().map(|(status, codes)| (status.to_string(), refusal(codes))).collect();
+        codes.iter().map(|(status, codes)| (status.to_string(), shapes.refusal(codes))).collect();
     let success = match entry.answer {
         Answer::Nothing if entry.status == 204 => json!({ "description": "Done" }),
         Answer::Nothing => json!({ "description": "Done", "content": { JSON: { "schema": { "type": "object" } } } }),
@@ -135,19 +140,6 @@ fn run(shape: &Value) -> Value {
     })
 }
 
-fn refusal(codes: &BTreeSet<&str>) -> Value {
-    let mut code = json!({ "type": "string" });
-    if !codes.is_empty() {
-        code["enum"] = codes.iter().copied().collect();
-    }
-    let schema = json!({
-        "type": "object",
-        "required": ["error_code", "error_msg"],
-        "properties": { "error_code": code, "error_msg": { "type": "string" }, "request_id": { "type": "string" } },
-    });
-    json!({ "description": "Refused: error_msg says what to do", "content": { JSON: { "schema": schema } } })
-}
-
 fn path_parameters(path: &'static str, known: &'static [Field]) -> impl Iterator<Item = Value> {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     names.map(move |name| match known.iter().find(|field| field.name == name) {
@@ -167,18 +159,21 @@ fn parameter(place: &str, field: &Field) -> Value {
     parameter
 }
 
-/// Objects that are referred to, by their names.
+/// What is referred to, by name.
 #[derive(Default)]
-struct Shapes(BTreeMap<&'static str, Option<Value>>);
+struct Shapes {
+    objects: BTreeMap<&'static str, Option<Value>>,
+    refusals: BTreeMap<String, Value>,
+}
 
 impl Shapes {
     /// A reference to a shape, which is written where it is the first.
     fn refer(&mut self, shape: &'static Shape) -> Value {
-        if !self.0.contains_key(shape.name) {
+        if !self.objects.contains_key(shape.name) {
             // Before its fields, since they may lead back to it.
-            self.0.insert(shape.name, None);
+            self.objects.insert(shape.name, None);
             let written = self.write(shape);
-            self.0.insert(shape.name, Some(written));
+            self.objects.insert(shape.name, Some(written));
         }
         json!({ "$ref": format!("#/components/schemas/{}", shape.name) })
     }
@@ -208,9 +203,42 @@ impl Shapes {
         schema.into()
     }
 
-    fn written(self) -> Map<String, Value> {
-        self.0.into_iter().filter_map(|(name, schema)| Some((name.to_owned(), schema?))).collect()
+    /// A reference to the answer that refuses with one of these codes, or with any.
+    fn refusal(&mut self, codes: &BTreeSet<&'static str>) -> Value {
+        let name =
+            if codes.is_empty() { "Refused".to_owned() } else { codes.iter().copied().collect::<Vec<_>>().join("-") };
+        let reference = json!({ "$ref": format!("#/components/responses/{name}") });
+        self.refusals.entry(name).or_insert_with(|| refusal(codes));
+        reference
     }
+
+    /// The `components` of the document.
+    fn written(self) -> Map<String, Value> {
+        let objects = self.objects.into_iter().filter_map(|(name, schema)| Some((name.to_owned(), schema?)));
+        let schemas: Map<String, Value> = objects.chain([(ENVELOPE.to_owned(), envelope())]).collect();
+        members(json!({ "schemas": schemas, "responses": self.refusals }))
+    }
+}
+
+fn refusal(codes: &BTreeSet<&str>) -> Value {
+    let envelope = json!({ "$ref": format!("#/components/schemas/{ENVELOPE}") });
+    let schema = if codes.is_empty() {
+        envelope
+    } else {
+        json!({ "allOf": [envelope, { "properties": { "error_code": { "enum": codes } } }] })
+    };
+    json!({ "description": "Refused: error_msg says what to do", "content": { JSON: { "schema": schema } } })
+}
+
+/// What every refusal is (contract: errors.md, "Envelope").
+fn envelope() -> Value {
+    json!({
+        "type": "object",
+        "required": ["error_code", "error_msg"],
+        "properties": {
+            "error_code": { "type": "string" }, "error_msg": { "type": "string" }, "request_id": { "type": "string" },
+        },
+    })
 }
 
 fn bare(kind: Kind, shapes: &mut Shapes) -> Map<String, Value> {

@@ -4,8 +4,10 @@ use fungraph_model::{ErrorCode, limits};
 
 use super::{
     Answer, Body, Entry,
+    async_configs::FUNCTION_ASYNC_CONFIG,
     field::{Field, Shape, flag, integer, long, object, objects, shape, text, text_map, texts, time},
     operation,
+    settings::{FUNC_LOG_CONFIG, FUNC_VPC, NETWORK_CONTROL_CONFIG, TYPES},
     words::{CODE_TYPES, NAME},
 };
 
@@ -135,7 +137,7 @@ static UPDATE_FUNCTION_CONFIG_BODY: Shape = shape(
         text("func_name").required().length(1, limits::NAME_CHARS).like(NAME),
         text("runtime").required().of_runtimes(),
         integer("timeout").required().within(&limits::TIMEOUT_SECONDS),
-        text("handler").required().length(3, limits::HANDLER_CHARS),
+        text("handler").required().length(1, limits::HANDLER_CHARS),
         integer("memory_size").required().one_of_numbers(&limits::MEMORY_MB),
         integer("gpu_memory").range(1024, 16384).refused(),
         text("gpu_type").refused(),
@@ -191,7 +193,7 @@ static LIST_FUNCTION_RESULT: Shape = shape(
         text("package").required(),
         text("runtime").required().of_runtimes(),
         integer("timeout").required(),
-        text("handler").required().length(3, limits::HANDLER_CHARS),
+        text("handler").required().length(1, limits::HANDLER_CHARS),
         integer("memory_size").required().one_of_numbers(&limits::MEMORY_MB),
         integer("gpu_memory").range(1024, 16384).absent(),
         integer("cpu").required(),
@@ -219,7 +221,7 @@ static LIST_FUNCTION_RESULT: Shape = shape(
         flag("long_time"),
         text("log_group_id"),
         text("log_stream_id"),
-        text("type").one_of(&["v1", "v2"]),
+        text("type").one_of(&TYPES),
         integer("fail_count"),
         flag("is_bridge_function"),
         texts("bind_bridge_funcUrns").absent(),
@@ -240,7 +242,7 @@ pub(super) static SHOW_FUNCTION_CONFIG_ANSWER: Shape = shape(
         text("package"),
         text("runtime").of_runtimes(),
         integer("timeout"),
-        text("handler").length(3, limits::HANDLER_CHARS),
+        text("handler").length(1, limits::HANDLER_CHARS),
         integer("memory_size").one_of_numbers(&limits::MEMORY_MB),
         integer("gpu_memory").range(1024, 16384).absent(),
         text("gpu_type").absent(),
@@ -274,7 +276,7 @@ pub(super) static SHOW_FUNCTION_CONFIG_ANSWER: Shape = shape(
         flag("long_time"),
         text("log_group_id"),
         text("log_stream_id"),
-        text("type").one_of(&["v1", "v2"]),
+        text("type").one_of(&TYPES),
         text("enable_cloud_debug").absent(),
         flag("enable_dynamic_memory"),
         flag("is_stateful_function"),
@@ -300,33 +302,12 @@ pub(super) static SHOW_FUNCTION_CONFIG_ANSWER: Shape = shape(
     ],
 );
 
-pub(super) static FUNCTION_ASYNC_CONFIG: Shape = shape(
-    "FunctionAsyncConfig",
-    &[
-        integer("max_async_event_age_in_seconds").required(),
-        integer("max_async_retry_attempts").required(),
-        object("destination_config", &FUNC_ASYNC_DESTINATION_CONFIG).required(),
-        text("created_time"),
-        text("last_modified"),
-    ],
-);
-
-static FUNC_ASYNC_DESTINATION_CONFIG: Shape = shape(
-    "FuncAsyncDestinationConfig",
-    &[object("on_success", &FUNC_DESTINATION_CONFIG), object("on_failure", &FUNC_DESTINATION_CONFIG)],
-);
-
-static FUNC_DESTINATION_CONFIG: Shape = shape(
-    "FuncDestinationConfig",
-    &[text("destination").one_of(&["OBS", "SMN", "DIS", "FunctionGraph"]), text("param")],
-);
-
 static DEPENDENCY: Shape = shape(
     "Dependency",
     &[
         text("id"),
         text("owner").required(),
-        text("link").ignored().required(),
+        text("link").required(),
         text("runtime").required().of_runtimes(),
         text("etag").required(),
         long("size").required(),
@@ -354,7 +335,7 @@ static CREATE_FUNCTION_BODY: Shape = shape(
         text("package").required(),
         text("runtime").required().of_runtimes(),
         integer("timeout").required().within(&limits::TIMEOUT_SECONDS),
-        text("handler").required().length(3, limits::HANDLER_CHARS),
+        text("handler").required().length(1, limits::HANDLER_CHARS),
         texts("depend_version_list"),
         object("func_vpc", &FUNC_VPC).stored(),
         integer("memory_size").required().one_of_numbers(&limits::MEMORY_MB),
@@ -376,7 +357,7 @@ static CREATE_FUNCTION_BODY: Shape = shape(
         text("pre_stop_handler"),
         integer("pre_stop_timeout").within(&limits::PRE_STOP_SECONDS),
         text("enterprise_project_id").stored(),
-        text("type").one_of(&["v1", "v2"]).stored(),
+        text("type").one_of(&TYPES).stored(),
         object("log_config", &FUNC_LOG_CONFIG).stored(),
         object("network_controller", &NETWORK_CONTROL_CONFIG).stored(),
         flag("is_stateful_function").refused(),
@@ -390,14 +371,6 @@ static CREATE_FUNCTION_BODY: Shape = shape(
     ],
 )
 .and(&CREATE_MORE);
-
-pub(super) static NETWORK_CONTROL_CONFIG: Shape =
-    shape("NetworkControlConfig", &[flag("disable_public_network"), objects("trigger_access_vpcs", &VPC_CONFIG)]);
-
-static VPC_CONFIG: Shape = shape("VpcConfig", &[text("vpc_name"), text("vpc_id")]);
-
-static FUNC_LOG_CONFIG: Shape =
-    shape("FuncLogConfig", &[text("group_name"), text("group_id"), text("stream_name"), text("stream_id")]);
 
 pub(super) static MOUNT_CONFIG: Shape = shape(
     "MountConfig",
@@ -429,22 +402,6 @@ pub(super) static CUSTOM_IMAGE: Shape = shape(
         text("uid"),
         text("gid"),
         flag("is_public").ignored(),
-    ],
-);
-
-pub(super) static FUNC_VPC: Shape = shape(
-    "FuncVpc",
-    &[
-        text("domain_id"),
-        text("namespace"),
-        text("vpc_name"),
-        text("vpc_id").required(),
-        text("subnet_name"),
-        text("subnet_id").required(),
-        text("cidr"),
-        text("gateway"),
-        texts("security_groups"),
-        flag("is_safety"),
     ],
 );
 

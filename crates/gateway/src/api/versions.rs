@@ -4,12 +4,11 @@ use fungraph_model::{ErrorCode, limits};
 
 use super::{
     Answer, Body, Entry,
+    async_configs::FUNCTION_ASYNC_CONFIG,
     field::{Field, Shape, flag, integer, long, object, objects, shape, text, text_map, time},
-    functions::{
-        CUSTOM_IMAGE, FUNC_VPC, FUNCTION_ASYNC_CONFIG, MOUNT_CONFIG, NETWORK_CONTROL_CONFIG,
-        SHOW_FUNCTION_CONFIG_ANSWER, STRATEGY_CONFIG,
-    },
+    functions::{CUSTOM_IMAGE, MOUNT_CONFIG, SHOW_FUNCTION_CONFIG_ANSWER, STRATEGY_CONFIG},
     operation,
+    settings::{FUNC_VPC, NETWORK_CONTROL_CONFIG},
     words::{CODE_TYPES, NAME, VERSION_NAME},
 };
 

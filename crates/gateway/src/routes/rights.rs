@@ -24,6 +24,8 @@ impl Operation {
             | Self::ShowFunctionTrigger
             | Self::ListTriggers
             | Self::ListTriggerTypes
+            | Self::ListFunctionTemplate
+            | Self::ShowFunctionTemplate
             | Self::ListEvents
             | Self::ShowEvent
             | Self::ListFunctionTags

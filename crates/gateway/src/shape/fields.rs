@@ -53,7 +53,7 @@ impl Fields {
     }
 
     /// A text.
-    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Fault> {
+    pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Fault> {
         match self.take(name, "text") {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -103,6 +103,16 @@ impl Fields {
             other => Err(wrong(&format!("{name}[{index}]"), "a text", &other)),
         };
         items.into_iter().enumerate().map(text).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// An object of texts under names of the client's choice.
+    pub(super) fn text_map(&mut self, name: &str) -> Result<Option<Map<String, Value>>, Fault> {
+        let Some(Self(entries)) = self.object(name)? else { return Ok(None) };
+        let wrong_one = entries.iter().find(|(_, value)| !value.is_string());
+        match wrong_one {
+            Some((key, value)) => Err(wrong(&format!("{name}.{key}"), "a text", value)),
+            None => Ok(Some(entries)),
+        }
     }
 
     /// Runs `read` on each object of a list, whose own errors then name it: `cron_configs[1].count`.

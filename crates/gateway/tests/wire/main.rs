@@ -1,5 +1,6 @@
 //! The gateway over real sockets, on a real engine.
 
+mod accounts;
 mod client;
 mod rights;
 mod server;

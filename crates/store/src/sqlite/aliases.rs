@@ -90,12 +90,12 @@ impl Sqlite {
         if deleted.bind(function).bind(name).execute(&mut *change).await.map_err(&failed)?.rows_affected() == 0 {
             return Err(Conflict::AliasMissing.into());
         }
-        sqlx::query("DELETE FROM reservations WHERE function = ? AND qualifier = '!' || ?")
-            .bind(function)
-            .bind(name)
-            .execute(&mut *change)
-            .await
-            .map_err(&failed)?;
+        for statement in [
+            "DELETE FROM reservations WHERE function = ? AND qualifier = '!' || ?",
+            "DELETE FROM async_configs WHERE function = ? AND qualifier = '!' || ?",
+        ] {
+            sqlx::query(statement).bind(function).bind(name).execute(&mut *change).await.map_err(&failed)?;
+        }
         change.commit().await.map_err(failed)
     }
 }

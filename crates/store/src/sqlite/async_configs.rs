@@ -56,6 +56,7 @@ impl Sqlite {
         let failed = Error::during("store asynchronous settings");
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
         let function = functions::row(&mut change, key).await?;
+        reservations::named_version(&mut change, function, qualifier).await?;
         let created: i64 = sqlx::query_scalar(
             "INSERT INTO async_configs
              (function, qualifier, max_age_s, max_retries, on_success, on_failure, status_log, log, created, last_modified)

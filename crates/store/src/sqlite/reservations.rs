@@ -82,8 +82,21 @@ impl Sqlite {
 
 /// Something of that name is there, and its instances are not reserved under another name.
 async fn check(change: &mut SqliteConnection, function: i64, qualifier: &Qualifier) -> Result<(), Error> {
+    let version = named_version(change, function, qualifier).await?;
+    match qualifier {
+        Qualifier::Alias(_) => check_version(change, function, &version).await,
+        _ => check_alias(change, function, &version).await,
+    }
+}
+
+/// The version that a qualifier of a function names now.
+pub(super) async fn named_version(
+    change: &mut SqliteConnection,
+    function: i64,
+    qualifier: &Qualifier,
+) -> Result<String, Error> {
     let (name, statement, missing) = match qualifier {
-        Qualifier::Latest => return check_alias(change, function, LATEST).await,
+        Qualifier::Latest => return Ok(LATEST.to_owned()),
         Qualifier::Version(name) => (
             name,
             "SELECT version FROM function_versions WHERE function = ? AND version = ?",
@@ -94,12 +107,8 @@ async fn check(change: &mut SqliteConnection, function: i64, qualifier: &Qualifi
         }
     };
     let found = sqlx::query_scalar(statement).bind(function).bind(name).fetch_optional(&mut *change).await;
-    let version: Option<String> = found.map_err(Error::during("look for what instances are reserved for"))?;
-    let version = version.ok_or(missing)?;
-    match qualifier {
-        Qualifier::Alias(_) => check_version(change, function, &version).await,
-        _ => check_alias(change, function, &version).await,
-    }
+    let version: Option<String> = found.map_err(Error::during("look for a version of a function"))?;
+    Ok(version.ok_or(missing)?)
 }
 
 /// Whether the alias of a version has reserved instances.

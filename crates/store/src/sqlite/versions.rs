@@ -40,6 +40,7 @@ macro_rules! theirs {
     };
 }
 const DELETE_RESERVATIONS: &str = concat!("DELETE FROM reservations", theirs!());
+const DELETE_ASYNC_CONFIGS: &str = concat!("DELETE FROM async_configs", theirs!());
 const DELETE_TRIGGERS: &str = concat!("DELETE FROM triggers", theirs!());
 
 impl Sqlite {
@@ -96,7 +97,7 @@ impl Sqlite {
             return Err(Conflict::VersionInUse { alias }.into());
         }
         // What is theirs goes with it, and with the alias that goes with it.
-        for statement in [DELETE_RESERVATIONS, DELETE_TRIGGERS] {
+        for statement in [DELETE_RESERVATIONS, DELETE_ASYNC_CONFIGS, DELETE_TRIGGERS] {
             sqlx::query(statement).bind(id).bind(version).execute(&mut *change).await.map_err(&failed)?;
         }
         let bytes: Option<i64> = sqlx::query_scalar(

@@ -142,7 +142,7 @@ impl Store {
     /// Stores asynchronous settings in place of those before, whose time of creation stays. Gives what was stored.
     ///
     /// # Errors
-    /// [`Error::Missing`] where there is no such function.
+    /// [`Error::Missing`] where there is no such function, [`Error::Conflict`] where it has no such version or alias.
     pub async fn set_async_config(
         &self,
         key: &FunctionKey,

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Host, PRINTS};
 use crate::harness::{fungraph, open_folder, wait_for};
+use crate::raw::base64;
 
 fn times(events: &[Value]) -> Vec<Timestamp> {
     events.iter().map(|event| event["time"].as_str().expect("a text").parse().expect("a time")).collect()
@@ -153,5 +154,42 @@ fn a_failing_timer_shows_like_any_call() {
     let answer = host.server.request("PUT", &path, &[], r#"{"max_instance_num": 0}"#);
     assert_eq!(answer.status, 200, "{}", answer.text());
     wait_for("a refusal in its log", || host.log("broken").contains("Refuse invoke").then_some(()));
+    assert_eq!(host.server.stop(), Some(0));
+}
+
+#[test]
+fn a_timer_of_an_alias_calls_its_version_and_goes_with_it() {
+    let host = Host::start();
+    host.server.create("clock", "Python3.9", &PRINTS.replace("'event '", "'one ' + 'event '"));
+    let functions = format!("/v2/{}/fgs/functions/clock", host.server.project());
+    let done = |method: &str, rest: &str, body: &Value| {
+        let answer = host.server.request(method, &format!("{functions}{rest}"), &[], &body.to_string());
+        assert!((200..300).contains(&answer.status), "{method} {rest}: {}", answer.text());
+    };
+    done("POST", "/versions", &json!({ "version": "v1" }));
+    done("POST", "/aliases", &json!({ "name": "prod", "version": "v1" }));
+    let code = json!({ "code_type": "inline", "func_code": { "file": base64(PRINTS.as_bytes()) } });
+    done("PUT", "/code", &code);
+    let of = |qualifier: &str| format!("urn:fss:local:{}:function:default:clock:{qualifier}", host.server.project());
+    let timer = host.timer(&of("!prod"), "often", "Cron", "@every 1s");
+    wait_for("a call of the version", || host.log("clock").contains("\none event ").then_some(()));
+    assert!(!host.log("clock").contains("\nevent "), "latest is not called");
+    host.done(200, "GET", &timer, &Value::Null);
+    let refused = host.server.request("DELETE", &format!("{functions}/aliases/prod"), &[], "");
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    host.done(204, "DELETE", &format!("/{}", of("!prod")), &Value::Null);
+    host.timer(&of("!prod"), "again", "Cron", "@every 1s");
+    host.timer(&of("latest"), "latest", "Cron", "@every 1s");
+    let gone = host.server.request("DELETE", &functions.replace("/clock", &format!("/{}", of("v1"))), &[], "");
+    assert_eq!(gone.status, 204, "{}", gone.text());
+    let stopped = now();
+    let left = host.done(200, "GET", "/clock", &Value::Null);
+    let names: Vec<_> = left.as_array().expect("a list").iter().map(|trigger| &trigger["event_data"]["name"]).collect();
+    assert_eq!(names, ["latest"]);
+    host.wait_for_more("clock", "latest", 3);
+    let log = host.log("clock");
+    let events = log.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("one event ")?).ok());
+    let late: Vec<_> = times(&events.collect::<Vec<Value>>()).into_iter().filter(|time| *time > stopped).collect();
+    assert!(late.is_empty(), "{late:?} after {stopped}");
     assert_eq!(host.server.stop(), Some(0));
 }

@@ -13,7 +13,7 @@ struct Clock {
 
 impl Clock {
     fn at(wall: &str) -> Self {
-        Self { now: Now { wall: time(wall), steady: Instant::now() }, agenda: Agenda::default() }
+        Self { now: Now { wall: time(wall), steady: Instant::now() }, agenda: Agenda::new(TimeZone::UTC) }
     }
 
     fn set(&mut self, id: &str, kind: &str, schedule: &str) {
@@ -192,7 +192,7 @@ fn a_restart_neither_doubles_nor_loses_a_time() {
     let mut fired = 0;
     for _ in 0..60 {
         fired += parts.pass(10).len();
-        parts.agenda = Agenda::default();
+        parts.agenda = Agenda::new(TimeZone::UTC);
         for (id, kind, schedule) in timers {
             let stored = timer(id, kind, schedule, time(begin));
             parts.agenda.set(stored, parts.now);

@@ -94,9 +94,9 @@ fn declare(at: &str, shape: &Shape, declared: &mut BTreeMap<String, (&'static st
             Kind::Object(_) => ("object", "."),
             Kind::Objects(_) => ("objects", "[]."),
         };
-        // What is inside of an object that is only kept, or refused, is nobody's.
+        // What is inside of an object that is refused, or not looked at, is nobody's.
         if let Some(inner) = inside(field)
-            && !matches!(field.use_, Use::Stored | Use::Refused | Use::Ignored)
+            && !matches!(field.use_, Use::Refused | Use::Ignored)
             && !READ_BY_ENGINE.contains(&field.name)
         {
             declare(&format!("{path}{below}"), inner, declared);

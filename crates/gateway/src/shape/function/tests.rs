@@ -30,7 +30,7 @@ fn version() -> FunctionVersion {
             description: "text".into(),
             dynamic_memory: false,
             mounts: Mounts::default(),
-            passive: r#"{"xrole":"agency","type":"v1","func_vpc":{"vpc_id":"v"}}"#.into(),
+            passive: r#"{"xrole":"agency","type":"v1","func_vpc":{"vpc_id":"v","subnet_id":"s"}}"#.into(),
         },
         code: CodePackage {
             code_type: CodeType::Inline,
@@ -64,7 +64,7 @@ fn a_configuration_is_golden() {
         "depend_list": [], "depend_version_list": [], "dependencies": [],
         "is_stateful_function": false, "is_return_stream": false, "enable_class_isolation": false,
         "apig_route_enable": false, "reserved_instance_count": 0, "reserved_instance_idle_mode": false,
-        "xrole": "agency", "func_vpc": {"vpc_id": "v"}
+        "xrole": "agency", "func_vpc": {"vpc_id": "v", "subnet_id": "s"}
     }"#;
     let expected: Value = serde_json::from_str(&expected.replace("DIGEST", &"ab".repeat(64))).expect("JSON");
     assert_eq!(config(&version(), None, "local"), expected);

@@ -1,4 +1,4 @@
-//! A virtual environment with the SDK below `target/`, made once for each list of requirements.
+//! Virtual environments of Python below `target/`, each made once for its list of requirements.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,21 +8,22 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::harness::repository;
 
-/// The interpreter that has the SDK. The first caller installs it, with pip and from wherever pip is set to look.
+/// The interpreter that has what `tests/NAME/requirements.txt` lists, `module` among it. The first caller installs it, with pip and from
+/// wherever pip is set to look.
 ///
 /// # Panics
 /// With what to do, where it cannot be installed.
-pub(super) fn python() -> PathBuf {
-    let folder = repository("target/sdk-tests");
+pub(crate) fn python(name: &str, module: &str) -> PathBuf {
+    let folder = repository(&format!("target/{name}-tests"));
     fs::create_dir_all(&folder).expect("a folder below target");
     // Tests of other processes may want it too.
     let lock = File::create(folder.join("lock")).expect("a file to lock");
     flock(&lock, FlockOperation::LockExclusive).expect("a lock");
-    let requirements = repository("tests/sdk/requirements.txt");
-    let wanted = fs::read_to_string(&requirements).expect("tests/sdk/requirements.txt");
+    let requirements = repository(&format!("tests/{name}/requirements.txt"));
+    let wanted = fs::read_to_string(&requirements).expect("a list of requirements");
     let (home, ready) = (folder.join("venv"), folder.join("installed.txt"));
     let python = home.join("bin/python");
-    if fs::read_to_string(&ready).ok().as_ref() != Some(&wanted) || !works(&python) {
+    if fs::read_to_string(&ready).ok().as_ref() != Some(&wanted) || !works(&python, module) {
         let _ = fs::remove_file(&ready);
         run(
             Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home),
@@ -36,11 +37,8 @@ pub(super) fn python() -> PathBuf {
     python
 }
 
-fn works(python: &Path) -> bool {
-    Command::new(python)
-        .args(["-c", "import huaweicloudsdkfunctiongraph"])
-        .status()
-        .is_ok_and(|status| status.success())
+fn works(python: &Path, module: &str) -> bool {
+    Command::new(python).args(["-c", &format!("import {module}")]).status().is_ok_and(|status| status.success())
 }
 
 fn run(command: &mut Command, hint: &str) {
