@@ -58,6 +58,22 @@ const TOP_HELP: &str = "\
 q ends it. Where the server is comes from --data-dir/credentials.json, or from FUNGRAPH_ENDPOINT, HUAWEICLOUD_SDK_AK,
 HUAWEICLOUD_SDK_SK and HUAWEICLOUD_SDK_PROJECT_ID. Prometheus finds the same numbers at /metrics.";
 
+const ENV_HELP: &str = "\
+Examples:
+  eval \"$(fungraph env)\"
+  fungraph env --format clouds > clouds.yaml           a token inside, for 24 hours
+  fungraph env --format clouds --user ada              the password comes from secure.yaml
+  fungraph env --format terraform > provider.tf";
+
+const USER_HELP: &str = "\
+Roles: admin does everything in its project, developer creates, changes, calls and deletes functions, invoker calls them, reader looks.
+An admin of the whole account (--everywhere) decides about users, keys and projects too.
+
+Examples:
+  fungraph user create ada --password
+  fungraph user grant ada developer --project team-a
+  fungraph key create ada";
+
 const TRIGGERS_HELP: &str = "\
 Where the server is comes from --data-dir/credentials.json, or from FUNGRAPH_ENDPOINT, HUAWEICLOUD_SDK_AK,
 HUAWEICLOUD_SDK_SK and HUAWEICLOUD_SDK_PROJECT_ID.
@@ -104,8 +120,18 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// List the runtimes of the service: what runs each on this host, and what to install for the rest
     Runtimes(RuntimesArgs),
-    /// Print the variables that point an SDK at this server (eval "$(fungraph env)")
+    /// Print what points a client at this server: variables (eval "$(fungraph env)"), a clouds.yaml, a Terraform block
+    #[command(after_help = ENV_HELP)]
     Env(EnvArgs),
+    /// Make, list and delete projects; for administrators
+    #[command(subcommand)]
+    Project(ProjectCommand),
+    /// Make, list and delete users, and say what they may do; for administrators
+    #[command(subcommand, after_help = USER_HELP)]
+    User(UserCommand),
+    /// Make, list, rotate, disable and delete access keys; for administrators
+    #[command(subcommand)]
+    Key(KeyCommand),
     #[command(name = RUN_COMMAND, hide = true)]
     Run(RunArgs),
 }
@@ -254,6 +280,136 @@ pub(crate) struct RuntimesArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct EnvArgs {
+    /// What to print: variables, a clouds.yaml for OpenStack's clients, a provider block for Terraform, or one after the other
+    #[arg(long, value_enum, default_value_t = EnvFormat::Shell)]
+    pub(crate) format: EnvFormat,
+    /// clouds only: log in as this user, whose password secure.yaml has, and not with a token for 24 hours
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    #[command(flatten)]
+    pub(crate) locate: Locate,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EnvFormat {
+    Shell,
+    Clouds,
+    Terraform,
+    All,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProjectCommand {
+    /// Make a project
+    Create {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        locate: Locate,
+    },
+    /// Show all projects
+    List {
+        #[command(flatten)]
+        locate: Locate,
+    },
+    /// Delete a project that has no functions and no dependencies any more
+    Delete {
+        /// Its name or id
+        project: String,
+        #[command(flatten)]
+        locate: Locate,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Make a user, who may do nothing until a role is granted
+    Create {
+        /// The user's name
+        name: String,
+        /// Give it a password: asked for, or the first line of standard input
+        #[arg(long)]
+        password: bool,
+        #[command(flatten)]
+        locate: Locate,
+    },
+    /// Show all users and their roles
+    List {
+        #[command(flatten)]
+        locate: Locate,
+    },
+    /// Delete a user with its keys; its tokens end
+    Delete {
+        /// The user's name
+        name: String,
+        #[command(flatten)]
+        locate: Locate,
+    },
+    /// Give a user another password: asked for, or the first line of standard input; its tokens end
+    Passwd {
+        /// The user's name
+        name: String,
+        #[command(flatten)]
+        locate: Locate,
+    },
+    /// Give a user a role
+    Grant(GrantArgs),
+    /// Take a role from a user
+    Revoke(GrantArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GrantArgs {
+    /// The user's name
+    pub(crate) name: String,
+    /// admin, developer, invoker or reader
+    pub(crate) role: String,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) locate: Locate,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Place {
+    /// In this project: its name or id
+    #[arg(long, value_name = "PROJECT")]
+    pub(crate) project: Option<String>,
+    /// In every project of the account, those to come too; with admin: decides about users, keys and projects
+    #[arg(long)]
+    pub(crate) everywhere: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key for a user; its secret is shown this once
+    Create {
+        /// The user's name
+        user: String,
+        #[command(flatten)]
+        locate: Locate,
+    },
+    /// Show all keys, without their secrets
+    List {
+        #[command(flatten)]
+        locate: Locate,
+    },
+    /// Give a key another secret, shown this once; the one before counts no more
+    Rotate(KeyArgs),
+    /// Let a key open nothing for now
+    Disable(KeyArgs),
+    /// Let a disabled key open something again
+    Enable(KeyArgs),
+    /// Delete a key
+    Delete(KeyArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct KeyArgs {
+    /// The access key
+    #[arg(value_name = "ACCESS_KEY")]
+    pub(crate) key: String,
     #[command(flatten)]
     pub(crate) locate: Locate,
 }

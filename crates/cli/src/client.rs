@@ -4,18 +4,24 @@ mod sign;
 
 pub(crate) use sign::encode;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use fungraph_model::Secret;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::args::Locate;
 use crate::credentials::Credentials;
 use crate::environment::{client_folders, variable};
 use crate::exit::Stop;
+
+/// What an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A whole answer.
 #[derive(Debug)]
@@ -79,6 +85,49 @@ pub(crate) async fn post(
 /// The endpoint cannot be used or reached.
 pub(crate) async fn get(who: &Credentials, path: &str) -> anyhow::Result<Answer> {
     send(who, Method::GET, path, &[], Bytes::new()).await
+}
+
+/// One signed request of a command that does nothing else: the JSON of the answer, null where it has none.
+///
+/// # Errors
+/// The endpoint cannot be used or reached, or the server refuses.
+pub(crate) fn ask(who: &Credentials, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
+    let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = runtime.block_on(async {
+        let answer = tokio::time::timeout(PATIENCE, send(who, method, path, &[], body));
+        answer.await.map_err(|_| Stop::failed("the server did not answer within 30 seconds"))?
+    })?;
+    if !(200..300).contains(&answer.status) {
+        return Err(refusal(answer.status, &answer.body));
+    }
+    if answer.body.is_empty() {
+        return Ok(Value::Null);
+    }
+    let broken = |_| Stop::failed("the server's answer is no JSON; is there something else at that address?");
+    serde_json::from_slice(&answer.body).map_err(broken)
+}
+
+/// The envelope of a refused request, as one sentence.
+pub(crate) fn refusal(status: u16, body: &[u8]) -> anyhow::Error {
+    let envelope: Value = serde_json::from_slice(body).unwrap_or_default();
+    let field = |name: &str| envelope.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    match (field("error_code"), field("error_msg")) {
+        (code, message) if !message.is_empty() => {
+            Stop::failed(format!("the server refused the call: {message} ({status} {code})"))
+        }
+        _ => Stop::failed(format!("the server refused the call with status {status}")),
+    }
+}
+
+/// Sends one request that is not signed and reads the whole answer: who logs in has no other proof.
+///
+/// # Errors
+/// The endpoint cannot be used or reached.
+pub(crate) async fn post_unsigned(endpoint: &str, path: &str, body: Bytes) -> anyhow::Result<Answer> {
+    let host = host(endpoint)?;
+    let request = Request::post(path).header("host", &host).header("content-type", "application/json");
+    exchange(&host, request.body(Full::new(body))?).await
 }
 
 async fn send(

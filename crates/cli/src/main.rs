@@ -45,6 +45,9 @@ fn main() -> ExitCode {
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Runtimes(args) => commands::runtimes::run(&args),
         Command::Env(args) => commands::env::run(&args),
+        Command::Project(command) => commands::project::run(&command),
+        Command::User(command) => commands::user::run(&command),
+        Command::Key(command) => commands::key::run(&command),
         Command::Run(args) => commands::invoke::run_in_place(&args),
     };
     let exit = done.unwrap_or_else(|error| {

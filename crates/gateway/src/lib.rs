@@ -11,6 +11,7 @@ mod body;
 mod catch;
 mod config;
 mod connection;
+mod front;
 mod in_turn;
 mod percent;
 mod project;
@@ -63,4 +64,9 @@ impl Gateway {
 /// Every operation that is served, built or not: its method, its path, and what it asks of a caller. Tests go through them all.
 pub fn operations() -> impl Iterator<Item = (&'static str, &'static str, fungraph_model::Right)> {
     routes::all()
+}
+
+/// Every path for administrators of the account, with its method. Tests go through them all.
+pub fn administration() -> impl Iterator<Item = (&'static str, &'static str)> {
+    routes::manage::ROWS.iter().map(|(method, path, _)| (*method, *path))
 }

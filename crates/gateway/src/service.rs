@@ -1,6 +1,8 @@
 //! One request, from its arrival to its answer, in the order the contract asks for: route, key and date, body, signature, project,
 //! handler.
 
+mod accounts;
+
 use std::{
     net::SocketAddr,
     pin::pin,
@@ -27,7 +29,7 @@ use crate::{
     body::{self, Limit, Pace, Received},
     catch,
     config::{Auth, Config},
-    percent, project,
+    front, percent, project,
     routes::{
         self, Operation, Route, aliases, async_configs, code, dependencies, download, functions, health, invocations,
         projects, report, reservations, rights, tags, templates, test_events, tracing_keys, triggers, versions,
@@ -64,7 +66,7 @@ pub(crate) struct Call<'a> {
 /// Everything a request may need.
 pub(crate) struct Service {
     pub(crate) config: Config,
-    engine: Arc<Engine>,
+    pub(crate) engine: Arc<Engine>,
     metrics: Box<dyn Fn() -> String + Send + Sync>,
     links: download::Links,
     statuses: Statuses,
@@ -96,11 +98,16 @@ impl Service {
                 if !refusal.is_of_slow_sender() {
                     Box::pin(self.hear_out(&head, &mut body)).await;
                 }
-                refusal.into_response(id)
+                if routes::iam::has(head.uri.path()) {
+                    refusal.into_response_of_iam(id)
+                } else {
+                    refusal.into_response(id)
+                }
             }
             Err(message) => Refusal::Panic { message }.into_response(id),
         };
         let path = head.uri.path();
+        let response = if routes::iam::has(path) { routes::iam::finish(response, id) } else { response };
         let response = answer::finish(response, id, routes::is_invocation(path));
         let (status, us) = (response.status().as_u16(), arrived.elapsed().as_micros());
         tracing::debug!(request = %id, peer = %peer.remote, method = %head.method, path, status, us, "answered");
@@ -122,6 +129,10 @@ impl Service {
             return Err(auth::Error::Encoding.into());
         }
         if !path.starts_with("/v2/") {
+            if let Some(place) = path.strip_prefix(front::PREFIX) {
+                let asked = front::Asked { id, peer, arrived, watch, head, place };
+                return Box::pin(front::serve(self, asked, body)).await;
+            }
             return Box::pin(self.answer_beside_the_api(peer, head, body, &mut watch)).await;
         }
         let route = routes::find(&head.method, path)?;
@@ -219,6 +230,12 @@ impl Service {
         watch: &mut Stopwatch,
     ) -> Result<Response, Refusal> {
         let path = head.uri.path();
+        if routes::iam::has(path) {
+            return self.answer_iam(peer, head, body, watch).await;
+        }
+        if path.starts_with(routes::manage::PREFIX) {
+            return self.answer_administrator(head, body, watch).await;
+        }
         let (token, reported) = (path.strip_prefix(download::PREFIX), report::project(path));
         if token.is_none()
             && reported.is_none()
@@ -242,11 +259,17 @@ impl Service {
             ("/openapi.json", _) => Ok(answer::json_text(self.document.get_or_init(document_text).clone())),
             _ => {
                 if !health::may_read_metrics(peer, &head.headers) {
-                    self.authenticate(head, body, self.limit(Operation::ListFunctions), watch).await?;
+                    let (proof, _) = self.authenticate(head, body, self.limit(Operation::ListFunctions), watch).await?;
+                    health::may_read_metrics_of_all(&proof)?;
                 }
                 Ok(health::metrics((self.metrics)()))
             }
         }
+    }
+
+    /// How slowly a body may come.
+    pub(crate) fn pace(&self) -> Pace {
+        Pace { pause: self.config.body_pause_timeout, whole: self.config.body_read_timeout }
     }
 
     fn limit(&self, operation: Operation) -> Limit {
@@ -257,14 +280,14 @@ impl Service {
     }
 
     /// Proves the caller and reads the body, which the proof covers. Key and date are looked at before anything large is read.
-    async fn authenticate(
+    pub(crate) async fn authenticate(
         &self,
         head: &Parts,
         body: &mut Arriving<Incoming>,
         limit: Limit,
         watch: &mut Stopwatch,
     ) -> Result<(Proof, Received), Refusal> {
-        let pace = Pace { pause: self.config.body_pause_timeout, whole: self.config.body_read_timeout };
+        let pace = self.pace();
         if self.config.auth == Auth::Off {
             let received = body::read(body, limit, pace).await?;
             watch.lap(Phase::Accept);
@@ -334,13 +357,22 @@ impl Call<'_> {
 }
 
 fn base(headers: &HeaderMap, authority: Option<&str>, local: SocketAddr) -> String {
+    let scheme = if is_https(headers) { "https" } else { "http" };
+    format!("{scheme}://{}", host(headers, authority, local))
+}
+
+/// Whether the client came by TLS, as the proxy says that ended it.
+pub(crate) fn is_https(headers: &HeaderMap) -> bool {
+    headers.get(FORWARDED_PROTO).is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
+}
+
+/// The host that the client named, with its port; else our own address.
+pub(crate) fn host(headers: &HeaderMap, authority: Option<&str>, local: SocketAddr) -> String {
     let is_host = |text: &&str| {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte))
     };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).or(authority).filter(is_host);
-    let is_https = headers.get(FORWARDED_PROTO).is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
-    let scheme = if is_https { "https" } else { "http" };
-    host.map_or_else(|| format!("{scheme}://{local}"), |host| format!("{scheme}://{host}"))
+    host.map_or_else(|| local.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

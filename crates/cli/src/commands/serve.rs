@@ -1,8 +1,10 @@
 //! `fungraph serve`: start in order, say that it is ready, wait for the end, drain, stop in order.
 
+use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use fungraph_engine::Engine;
@@ -67,6 +69,7 @@ async fn serve(settings: &Settings, ground: Ground, listener: TcpListener) -> an
     tell_runtimes(settings, &platform.interpreters);
     let engine = platform.engine.clone();
     credentials(&engine, address).await?.write(Path::new("."))?;
+    let kept = keep_credentials(engine.clone(), address);
     let stop = CancellationToken::new();
     let counted = engine.clone();
     let gateway = Gateway::new(gateway(settings), engine, move || {
@@ -80,6 +83,7 @@ async fn serve(settings: &Settings, ground: Ground, listener: TcpListener) -> an
 
     tokio::select! {
         name = signals.next() => tracing::info!("{name}: finishing what runs, for up to {} s; a second signal ends at once", settings.server.drain.as_secs()),
+        never = kept => match never {},
         () = platform.spawner.lost() => {
             tracing::error!("the spawner ended, and every instance with it; start the server again");
             return Ok(Exit::SpawnerLost);
@@ -141,15 +145,34 @@ fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 async fn credentials(engine: &Engine, address: SocketAddr) -> anyhow::Result<Credentials> {
-    let first = engine.first_credentials().await?;
-    Ok(Credentials {
+    Ok(file_of(engine, address, engine.first_credentials().await?))
+}
+
+/// Writes the file anew whenever the operator's key is another one: clients of this host read it with every command.
+async fn keep_credentials(engine: Arc<Engine>, address: SocketAddr) -> Infallible {
+    let mut operator = engine.operator();
+    loop {
+        if operator.changed().await.is_err() {
+            // The engine holds the other end, and so do we.
+            std::future::pending::<()>().await;
+        }
+        let Some(now) = operator.borrow_and_update().clone() else { continue };
+        match file_of(&engine, address, now).write(Path::new(".")) {
+            Ok(()) => tracing::info!("the operator's key is another one: credentials.json was written anew"),
+            Err(error) => tracing::error!("credentials.json still has a key that counts no more: {error:#}"),
+        }
+    }
+}
+
+fn file_of(engine: &Engine, address: SocketAddr, known: fungraph_engine::Credentials) -> Credentials {
+    Credentials {
         endpoint: format!("http://{}", reachable(address)),
         region: engine.region().to_owned(),
-        domain_id: first.domain_id.to_string(),
-        project_id: first.project_id.to_string(),
-        access_key: first.access_key,
-        secret_key: first.secret_key,
-    })
+        domain_id: known.domain_id.to_string(),
+        project_id: known.project_id.to_string(),
+        access_key: known.access_key,
+        secret_key: known.secret_key,
+    }
 }
 
 /// An address that a client of this host can connect to: "all addresses" is none.

@@ -40,6 +40,19 @@ fn help_of_top() {
 }
 
 #[test]
+fn help_of_accounts() {
+    for (name, args) in [
+        ("env", &["env", "--help"][..]),
+        ("project", &["project", "--help"]),
+        ("user", &["user", "--help"]),
+        ("user-grant", &["user", "grant", "--help"]),
+        ("key", &["key", "--help"]),
+    ] {
+        shows(name, args);
+    }
+}
+
+#[test]
 fn help_of_triggers() {
     shows("triggers", &["triggers", "--help"]);
 }
@@ -69,5 +82,7 @@ fn commands_that_are_not_built_are_not_listed() {
     let help = fungraph(&["--help"]).out;
     let commands = help.split("Commands:").nth(1).and_then(|rest| rest.split("Options:").next()).expect("two headings");
     let names: Vec<&str> = commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(names, ["serve", "invoke", "logs", "why", "top", "triggers", "doctor", "runtimes", "env"]);
+    let expected =
+        ["serve", "invoke", "logs", "why", "top", "triggers", "doctor", "runtimes", "env", "project", "user", "key"];
+    assert_eq!(names, expected);
 }

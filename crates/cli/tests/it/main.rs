@@ -6,6 +6,7 @@ mod environment;
 mod harness;
 mod signed;
 
+mod accounts;
 mod belongings;
 mod cleanliness;
 mod config;
@@ -16,6 +17,7 @@ mod drain;
 mod engines;
 mod faults;
 mod folder;
+mod gateway;
 mod help;
 mod images;
 mod java;

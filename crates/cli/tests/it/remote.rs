@@ -75,9 +75,10 @@ fn variables_for_an_sdk() {
     let known = server.credentials();
     let text = |name: &str| known[name].as_str().expect("a text").to_owned();
     let expected = format!(
-        "export FUNGRAPH_ENDPOINT='{0}'\nexport HUAWEICLOUD_SDK_AK='{1}'\nexport HUAWEICLOUD_SDK_SK='{2}'\n\
+        "export FUNGRAPH_ENDPOINT='{0}'\nexport FUNGRAPH_REGION='local'\nexport HUAWEICLOUD_SDK_AK='{1}'\nexport HUAWEICLOUD_SDK_SK='{2}'\n\
          export HUAWEICLOUD_SDK_PROJECT_ID='{3}'\nexport HUAWEICLOUD_SDK_DOMAIN_ID='{4}'\n\
-         export HUAWEICLOUD_SDK_REGION_FUNCTIONGRAPH_LOCAL='{0}'\n",
+         export HUAWEICLOUD_SDK_REGION_FUNCTIONGRAPH_LOCAL='{0}'\nexport HUAWEICLOUD_SDK_IAM_ENDPOINT='{0}'\n\
+         export HUAWEICLOUD_SDK_STS_ENDPOINT='{0}'\n",
         server.endpoint(),
         text("access_key"),
         text("secret_key"),

@@ -1,17 +1,26 @@
 //! The official Python SDK, as anyone installs it, against the real binary: `tests/sdk/` holds the scenarios.
 
+use std::path::PathBuf;
 use std::process::Command;
+
+use serde_json::json;
 
 use crate::environment;
 use crate::harness::{Server, open_folder, repository};
+use crate::images::registry::Registry;
 use crate::samples::{csharp, fixture};
 
 /// An interpreter with the SDK, and without settings that the SDK would read.
 fn python() -> Command {
-    let mut command = Command::new(environment::python("sdk", "huaweicloudsdkfunctiongraph"));
+    clean(environment::python("sdk", "huaweicloudsdkfunctiongraph"))
+}
+
+fn clean(python: PathBuf) -> Command {
+    let mut command = Command::new(python);
     command.args(["-B", "-W", "ignore::ImportWarning"]);
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("HUAWEICLOUD_") {
+        let name = name.to_string_lossy().into_owned();
+        if ["HUAWEICLOUD_", "FUNGRAPH_", "OS_"].iter().any(|prefix| name.starts_with(prefix)) {
             command.env_remove(name);
         }
     }
@@ -30,10 +39,16 @@ fn scenarios_with(file: &str, args: &[&str]) {
 
 /// The same with more in the environment of the scenarios.
 fn scenarios_of(file: &str, args: &[&str], change: impl FnOnce(&mut Command)) {
-    let server = Server::start(args);
     let mut command = python();
     change(&mut command);
-    command.args(["-m", "unittest", "--verbose", file]).current_dir(repository("tests/sdk"));
+    scenarios_by(command, "sdk", file, args);
+}
+
+/// The same by another interpreter and from another folder of `tests`.
+fn scenarios_by(mut command: Command, folder: &str, file: &str, args: &[&str]) {
+    let server = Server::start(args);
+    command.env("FUNGRAPH_PROGRAM", env!("CARGO_BIN_EXE_fungraph"));
+    command.args(["-m", "unittest", "--verbose", file]).current_dir(repository(&format!("tests/{folder}")));
     command.env("FUNGRAPH_CREDENTIALS", server.data().join("credentials.json"));
     let output = command.output().expect("the interpreter of the virtual environment starts");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -59,6 +74,16 @@ fn refusals_arrive_as_exceptions() {
 }
 
 #[test]
+fn a_key_or_a_password_is_all_a_client_needs() {
+    scenarios("test_accounts");
+}
+
+#[test]
+fn clients_of_openstack_log_in() {
+    scenarios_by(clean(environment::python("openstack", "openstack")), "openstack", "test_accounts", &[]);
+}
+
+#[test]
 fn dependencies_are_attached() {
     scenarios("test_dependencies");
 }
@@ -72,6 +97,21 @@ fn folders_are_mounted() {
     let text = format!("[mounts.data]\npath = \"{}\"\nmode = \"rw\"\n", folder.display());
     std::fs::write(&settings, text).expect("write");
     scenarios_with("test_mounts", &["--config", &settings.display().to_string()]);
+}
+
+#[test]
+fn images_are_functions() {
+    let registry = Registry::start();
+    let program = registry.program();
+    let image = registry.push_server("server:v1", &program);
+    let program = std::fs::read(program).expect("it is built");
+    let other = registry.push("other:v1", &[("server", &program)], &json!({ "Cmd": ["/server"] }));
+    let settings = registry.settings("");
+    // Signed, so without the last two arguments.
+    let arguments = settings.each_ref().map(String::as_str);
+    scenarios_of("test_images", &arguments[..2], |command| {
+        command.env("TEST_IMAGE", &image).env("TEST_OTHER_IMAGE", &other);
+    });
 }
 
 #[test]
@@ -98,6 +138,11 @@ fn instances_are_reserved() {
 #[test]
 fn triggers_call_functions() {
     scenarios("test_triggers");
+}
+
+#[test]
+fn versions_are_published_and_aliases_point_to_them() {
+    scenarios("test_versions");
 }
 
 #[test]

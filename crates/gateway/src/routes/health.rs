@@ -1,5 +1,6 @@
 //! What operators ask: is it alive, is it ready, what are its numbers. The first two need no credentials.
 
+use fungraph_model::{ErrorCode, Fault, Proof};
 use http::{HeaderMap, HeaderName, StatusCode, header::FORWARDED};
 
 use crate::{
@@ -27,6 +28,15 @@ pub(crate) fn ready(is_ready: bool) -> Response {
 pub(crate) fn may_read_metrics(peer: Peer, headers: &HeaderMap) -> bool {
     let is_proxied = headers.contains_key(FORWARDED) || headers.contains_key(FORWARDED_FOR);
     peer.remote.ip().to_canonical().is_loopback() && !is_proxied
+}
+
+/// From elsewhere the numbers are for administrators: they are of all projects together.
+///
+/// # Errors
+/// FSS.0401 for everybody else.
+pub(crate) fn may_read_metrics_of_all(proof: &Proof) -> Result<(), Fault> {
+    let message = "The numbers are of all projects together: only an administrator of the account reads them from another machine";
+    if proof.holder.is_administrator { Ok(()) } else { Err(Fault::new(ErrorCode::NotPermitted, message)) }
 }
 
 /// `/metrics`: the text of the Prometheus exposition format.

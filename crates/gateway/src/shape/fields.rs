@@ -53,7 +53,7 @@ impl Fields {
     }
 
     /// A text.
-    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Fault> {
+    pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Fault> {
         match self.take(name, "text") {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),

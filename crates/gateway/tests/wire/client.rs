@@ -63,8 +63,12 @@ impl Request {
         let query = pairs.join("&");
         let (method, host) = (&self.method, &self.host);
         let body = hex(&Sha256::digest(&self.body));
+        // A temporary key's token is signed too.
+        let token = self.headers.iter().find(|(name, _)| name == "X-Security-Token").map(|(_, value)| value);
+        let token_line = token.map(|token| format!("x-security-token:{token}\n")).unwrap_or_default();
+        let names = if token.is_some() { "host;x-sdk-date;x-security-token" } else { "host;x-sdk-date" };
         let canonical =
-            format!("{method}\n{path}{slash}\n{query}\nhost:{host}\nx-sdk-date:{date}\n\nhost;x-sdk-date\n{body}");
+            format!("{method}\n{path}{slash}\n{query}\nhost:{host}\nx-sdk-date:{date}\n{token_line}\n{names}\n{body}");
         let text = format!("SDK-HMAC-SHA256\n{date}\n{}", hex(&Sha256::digest(canonical)));
         let mut mac = Hmac::<Sha256>::new_from_slice(by.secret_key.reveal().as_bytes()).expect("any length");
         mac.update(text.as_bytes());
@@ -72,7 +76,7 @@ impl Request {
         let access = &by.access_key;
         self.with("X-Sdk-Date", &date).with(
             "Authorization",
-            &format!("SDK-HMAC-SHA256 Access={access}, SignedHeaders=host;x-sdk-date, Signature={signature}"),
+            &format!("SDK-HMAC-SHA256 Access={access}, SignedHeaders={names}, Signature={signature}"),
         )
     }
 

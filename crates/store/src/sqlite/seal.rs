@@ -35,7 +35,8 @@ pub(super) fn tracing_purpose(func_id: &str) -> String {
 /// The box of a data folder. A database that has sealed secrets takes no other key than its own; one that has none gets a new one.
 pub(super) async fn open(folder: &Path, writer: &SqlitePool) -> Result<SecretBox, Error> {
     let failed = Error::during("look for the proof of the key");
-    let path = folder.join(secrets::FILE);
+    // Told to people, who may stand elsewhere.
+    let path = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()).join(secrets::FILE);
     let unusable = |source| Error::KeyFile { path: path.clone(), source };
     let proof: Option<String> =
         sqlx::query_scalar("SELECT proof FROM seal").fetch_optional(writer).await.map_err(&failed)?;

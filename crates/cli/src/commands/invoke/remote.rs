@@ -65,24 +65,12 @@ fn report(answer: Answer, tail: bool) -> anyhow::Result<Report> {
             let is_line = !text(&headers, "content-type").is_empty() && std::str::from_utf8(&body).is_ok();
             End::Returned { value: body.to_vec(), is_line }
         }
-        (0, _) => return Err(refusal(status, &body)),
+        (0, _) => return Err(client::refusal(status, &body)),
         _ => End::Failed { number, object: body.to_vec() },
     };
     let log = STANDARD.decode(text(&headers, "x-cff-function-log")).unwrap_or_default();
     let numbers = if tail { numbers(text(&headers, "x-cff-invoke-summary")) } else { None };
     Ok(Report { end, log: String::from_utf8_lossy(&log).into_owned(), numbers, beside: None })
-}
-
-/// The envelope of a refused request, as one sentence.
-fn refusal(status: u16, body: &[u8]) -> anyhow::Error {
-    let envelope: Value = serde_json::from_slice(body).unwrap_or_default();
-    let field = |name: &str| envelope.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    match (field("error_code"), field("error_msg")) {
-        (code, message) if !message.is_empty() => {
-            Stop::failed(format!("the server refused the call: {message} ({status} {code})"))
-        }
-        _ => Stop::failed(format!("the server refused the call with status {status}")),
-    }
 }
 
 fn numbers(summary: &str) -> Option<Numbers> {
