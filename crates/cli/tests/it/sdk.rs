@@ -141,6 +141,11 @@ fn triggers_call_functions() {
 }
 
 #[test]
+fn versions_are_published_and_aliases_point_to_them() {
+    scenarios("test_versions");
+}
+
+#[test]
 fn the_program_that_readme_shows_runs() {
     let server = Server::start(&[]);
     let credentials = server.data().join("credentials.json");
