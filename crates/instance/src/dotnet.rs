@@ -141,7 +141,7 @@ pub(crate) fn command(interpreter: &Interpreter, mark: &str) -> Vec<String> {
     }
     compile += &format!("csc -target:exe -out:/tmp/bootstrap.dll{resources} src/*.cs\n");
     let script = format!(
-        "set -e\nexport DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_MULTILEVEL_LOOKUP=0\ncd {RUNTIME_ROOT}/{FOLDER}\n\
+        "set -e\nexport DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_MULTILEVEL_LOOKUP=0 COMPlus_TC_QuickJitForLoops=1\ncd {RUNTIME_ROOT}/{FOLDER}\n\
          for file in {runtime}/*.dll; do printf -- '-r:\"%s\"\\n' \"$file\"; done > /tmp/references\n\
          csc() {{ {program} exec {compiler} -nologo -noconfig -nostdlib+ -optimize+ -debug- -unsafe+ -langversion:7.3 -warn:0 \
          @/tmp/references \"$@\"; }}\n\
