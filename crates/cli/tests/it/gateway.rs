@@ -107,10 +107,15 @@ impl Scene {
 
     /// An http function of one instance that takes several calls at once.
     fn web(&self) {
+        self.web_of(60);
+    }
+
+    /// The same, with another time limit.
+    fn web_of(&self, timeout: u32) {
         let bootstrap = "exec /opt/function/runtime/python3.9/rtsp/python/bin/python3 server.py\n";
         let package = zip(&[("bootstrap", bootstrap), ("server.py", WEB)]);
         let body = json!({
-            "func_name": "web", "package": "default", "runtime": "http", "handler": "bootstrap", "timeout": 60,
+            "func_name": "web", "package": "default", "runtime": "http", "handler": "bootstrap", "timeout": timeout,
             "memory_size": 256, "code_type": "zip", "func_code": {"file": base64(&package)},
             "strategy_config": {"concurrency": 1, "concurrent_num": 20},
         });
@@ -250,6 +255,22 @@ fn a_slow_client_slows_the_function_down_and_one_that_leaves_does_not_stop_it() 
 }
 
 #[test]
+fn a_client_that_does_not_read_keeps_no_call_beyond_its_time() {
+    let scene = Scene::start();
+    scene.web_of(3);
+    let api = scene.api("web", json!({}));
+    let mut stream = scene.open(&format!("{api}/big"));
+    read_until(&mut stream, b"xxx");
+    // The connection stays open all the while.
+    wait_for("the end of the call", || scene.log("web").contains("its limit of 3 seconds").then_some(()));
+    assert_eq!(scene.get(&format!("{api}/x")).status, 203);
+    let mut rest = Vec::new();
+    let _end = stream.read_to_end(&mut rest);
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "an answer that was cut off does not look whole");
+    scene.stop();
+}
+
+#[test]
 fn an_answer_that_breaks_off_is_seen_to_be_broken() {
     let scene = Scene::start();
     scene.web();
@@ -361,6 +382,8 @@ fn pages_of_other_sites_may_call_where_the_trigger_says_so() {
     assert_eq!(answer.header("access-control-allow-headers"), Some("x-own"));
     let read = scene.send("GET", &format!("{open}/x"), &[("Origin", "https://page.example")]);
     assert_eq!((read.status, read.header("access-control-allow-origin")), (200, Some("*")));
+    let failed = scene.get(&format!("{open}/raises"));
+    assert_eq!((failed.status, failed.header("access-control-allow-origin")), (500, Some("*")), "a page sees it fail");
     let own = scene.get(&format!("{open}/own"));
     assert_eq!(own.header("access-control-allow-origin"), Some("https://own.example"));
     let answer = scene.send("OPTIONS", &format!("{closed}/x"), &question);

@@ -62,7 +62,7 @@ fn sleep(agenda: &Agenda, is_stale: bool) -> Duration {
 
 /// Beside the threads that serve calls: thousands of times may have to be searched. `None` where the runtime ends.
 async fn look(mut agenda: Agenda, changes: Vec<Change>) -> Option<(Agenda, Vec<Firing>)> {
-    if changes.is_empty() && agenda.wait(now()).is_none_or(|wait| wait.is_positive()) {
+    if changes.is_empty() && agenda.is_quiet(now()) {
         // A look at the clock costs no thread.
         let firings = agenda.take_due(now());
         return Some((agenda, firings));
