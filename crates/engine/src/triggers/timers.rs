@@ -123,10 +123,17 @@ impl Engine {
         };
         let id = request.request;
         tracing::debug!(function = %trigger.key, trigger = %trigger.id, request = %id, time, "a timer fires");
-        // How the function ended stands in its log and in the metrics; so does a refusal of the pool.
-        if let Err(error) = self.invoke(&caller, request).await {
-            tracing::warn!(function = %trigger.key, trigger = %trigger.id, request = %id, cause = chain(&error),
-                "a timer's call was refused");
+        // How the function ended stands in its log and in the metrics; so does a refusal of the pool, which a tenant could otherwise
+        // fill the server's log with.
+        match self.invoke(&caller, request).await {
+            Ok(_) => {}
+            Err(error @ crate::Error::Refused(_)) => {
+                tracing::debug!(request = %id, cause = chain(&error), "a timer's call was refused")
+            }
+            Err(error) => {
+                tracing::warn!(function = %trigger.key, trigger = %trigger.id, request = %id, cause = chain(&error),
+                "a timer's call failed")
+            }
         }
     }
 
