@@ -128,11 +128,11 @@ impl Engine {
         match self.invoke(&caller, request).await {
             Ok(_) => {}
             Err(error @ crate::Error::Refused(_)) => {
-                tracing::debug!(request = %id, cause = chain(&error), "a timer's call was refused")
+                tracing::debug!(request = %id, cause = chain(&error), "a timer's call was refused");
             }
             Err(error) => {
                 tracing::warn!(function = %trigger.key, trigger = %trigger.id, request = %id, cause = chain(&error),
-                "a timer's call failed")
+                "a timer's call failed");
             }
         }
     }
