@@ -19,10 +19,19 @@ impl Engine {
         let filename = filename(draft.filename, code_type, runtime)?;
         let bytes = match draft.file.filter(|file| !file.is_empty()) {
             Some(file) => decode(file, &CODE).await?,
-            None if code_type == CodeType::Inline => sample(runtime)?,
             None => return Err(missing(code_type).into()),
         };
         self.packages.put(code_type, &filename, bytes).await.map_err(package_error)
+    }
+
+    /// The code of a new function: a sample where it brings none. An update never puts one in the place of what is there.
+    pub(crate) async fn first_code(&self, draft: CodeDraft, runtime: Runtime) -> Result<CodePackage, Error> {
+        let code_type = code_type(draft.code_type.as_deref(), runtime)?;
+        if code_type != CodeType::Inline || draft.file.as_ref().is_some_and(|file| !file.is_empty()) {
+            return self.keep_code(draft, runtime).await;
+        }
+        let filename = filename(draft.filename, code_type, runtime)?;
+        self.packages.put(code_type, &filename, sample(runtime)?).await.map_err(package_error)
     }
 
     /// Source text of inline code; packages are downloaded instead.

@@ -88,7 +88,7 @@ impl Engine {
         check_attached(runtime, &dependencies)?;
         let code = match &pulled {
             Some(pulled) => pulled.code.clone(),
-            None => self.keep_code(draft.code, runtime).await?,
+            None => self.first_code(draft.code, runtime).await?,
         };
         let mut version = FunctionVersion {
             key,

@@ -9,10 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_instance::{StartError, StartTimes, failure};
+use fungraph_instance::{AnswerSink, StartError, StartTimes, failure};
 use fungraph_model::{
-    Alias, CallRecord, Caller, Ending, ErrorCode, Failure, FailureCode, Fault, FunctionRef, FunctionVersion, Line,
-    LogTail, Outcome, Phase, Phases, RequestId, Runtime, StartKind, Summary, Value, limits,
+    Alias, CallRecord, Caller, Ending, ErrorCode, Failure, FailureCode, Fault, FunctionRef, FunctionVersion, Language,
+    Line, LogTail, Outcome, Phase, Phases, RequestId, Runtime, StartKind, Summary, Value, limits,
 };
 use fungraph_pool::{AcquireError, Group, Lease, Refusal};
 use fungraph_store::logs::LogEntry;
@@ -39,7 +39,7 @@ const CALL_TRIES: usize = 5;
 const WORTH_A_WORD_US: u64 = 1000;
 
 /// A call to make.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct InvokeRequest<'a> {
     /// Id of the run.
     pub request: RequestId,
@@ -57,6 +57,8 @@ pub struct InvokeRequest<'a> {
     pub arrived: Instant,
     /// What it has taken until now.
     pub watch: Stopwatch,
+    /// Where the answer of a web server goes piece by piece; the functions that are none leave it alone.
+    pub sink: Option<AnswerSink>,
 }
 
 /// A call that was made, whatever its outcome.
@@ -84,6 +86,7 @@ struct Admitted {
     tail: bool,
     arrived: Instant,
     watch: Stopwatch,
+    sink: Option<AnswerSink>,
 }
 
 /// A call that has ended.
@@ -155,6 +158,7 @@ impl Engine {
             Some(text) if version.spec.dynamic_memory && !text.is_empty() => validate::memory_header(text)?,
             _ => version.spec.memory_mb,
         };
+        let sink = request.sink.filter(|_| is_web_server(version));
         let mut admitted = Admitted {
             version: Arc::clone(version),
             group: self.group(&resolved, memory_mb)?,
@@ -166,6 +170,7 @@ impl Engine {
             tail: request.tail,
             arrived: request.arrived,
             watch: request.watch,
+            sink,
         };
         admitted.watch.lap(Phase::Resolve);
         Ok(admitted)
@@ -207,11 +212,11 @@ impl Engine {
 
     async fn execute(
         self: Arc<Self>,
-        call: Admitted,
+        mut call: Admitted,
         lease: Result<Lease, AcquireError>,
         started: Timestamp,
     ) -> Result<(Invocation, OpenRecord), Error> {
-        let ran = self.run(&call, lease, started).await?;
+        let ran = self.run(&mut call, lease, started).await?;
         let Admitted { version, request, memory_mb, tail, .. } = call;
         Ok(self.conclude(ran, Ended { version, request, memory_mb, tail, started }))
     }
@@ -248,7 +253,12 @@ impl Engine {
         (Invocation { outcome: ran.outcome, summary, tail, runtime }, record)
     }
 
-    async fn run(&self, call: &Admitted, first: Result<Lease, AcquireError>, started: Timestamp) -> Result<Ran, Error> {
+    async fn run(
+        &self,
+        call: &mut Admitted,
+        first: Result<Lease, AcquireError>,
+        started: Timestamp,
+    ) -> Result<Ran, Error> {
         let mut ran = Ran::start(call.request, Arc::clone(&call.version), started, call.watch);
         ran.waited(call, &first);
         let mut lease = first;
@@ -272,10 +282,10 @@ impl Engine {
 
     /// False where the instance ended before anything of the function had seen the call, as a program may that has just answered
     /// another one: it goes to another instance then.
-    async fn call_handler(&self, call: &Admitted, lease: Lease, ran: &mut Ran, attempt: usize) -> bool {
+    async fn call_handler(&self, call: &mut Admitted, lease: Lease, ran: &mut Ran, attempt: usize) -> bool {
         let limit = Duration::from_secs(call.version.spec.timeout_s.into()).min(self.config.sync_ceiling);
         let alias = call.alias.as_ref().map_or("", |alias| &alias.name);
-        let end = lease.instance().call(call.request, alias, &call.event, limit).await;
+        let end = lease.instance().call(call.request, alias, &call.event, limit, call.sink.as_mut()).await;
         if end.not_begun && attempt < CALL_TRIES {
             lease.destroy();
             ran.watch.lap_run(Duration::ZERO);
@@ -401,6 +411,15 @@ impl Ran {
         if self.watch.phases().get(Phase::Wait) - waited >= WORTH_A_WORD_US {
             self.line = Some(call.group.line());
         }
+    }
+}
+
+/// Whether its answers are HTTP already: an http function, or an image that says so.
+fn is_web_server(version: &FunctionVersion) -> bool {
+    match version.spec.runtime.language() {
+        Language::Http => true,
+        Language::Image => version.spec.handler == "http",
+        _ => false,
     }
 }
 

@@ -49,6 +49,7 @@ pub use draft::{
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
 pub use functions::{FunctionCode, FunctionList, ListQuery};
+pub use fungraph_instance::{AnswerHead, AnswerSink, AnswerStream, Piece, answer_stream};
 pub use identity::{
     Credentials, KeyView, Login, NameOrId, NamedIn, NewKey, ScopeWanted, SecurityToken, Token, UserView,
 };

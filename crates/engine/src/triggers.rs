@@ -266,7 +266,7 @@ impl Engine {
         let query = TriggerQuery { of: TriggersOf::All, kind: None, after: 0, limit: None };
         let TriggerPage { triggers, unreadable, .. } = self.store.triggers(&query).await?;
         for (id, why) in &unreadable {
-            tracing::warn!(trigger = %id, cause = crate::error::chain(why), "a trigger is left out; delete it and set it anew");
+            tracing::warn!(trigger = %id, cause = crate::error::chain(why), "a trigger is left out; delete all triggers of its function, and set them anew");
         }
         self.board.replace_all(triggers);
         self.board.set_stale(false);

@@ -306,11 +306,20 @@ fn hook(
     Ok(Some(HookSpec { handler, timeout_s }))
 }
 
+/// Bytes that no text of user variables needs, with every character escaped.
+const USER_DATA_TEXT_BYTES: usize = 16 * limits::USER_DATA_CHARS;
+
 /// Reads the text of a JSON object of strings (contract: limits.md, "environment variables").
 fn variables(field: &str, text: &str) -> Result<BTreeMap<String, String>, Fault> {
     let bad = |why: String| Fault::new(ErrorCode::BadUserData, format!("{field} {why}"));
     if text.trim().is_empty() {
         return Ok(BTreeMap::new());
+    }
+    // Parsed JSON takes a multiple of its text, so what can only be refused is not parsed.
+    if text.len() > USER_DATA_TEXT_BYTES {
+        let bytes = text.len();
+        let message = format!("{field} has {bytes} bytes; its keys and values may have 4096 characters");
+        return Err(Fault::new(ErrorCode::UserDataTooBig, message));
     }
     let object: Map<String, Value> = serde_json::from_str(text).map_err(|_| {
         bad("must be the text of a JSON object of strings, {\"city\":\"Brno\"} for instance".to_owned())

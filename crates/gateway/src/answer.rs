@@ -4,6 +4,7 @@ mod content;
 mod refusal;
 mod run;
 mod status;
+mod stream;
 
 use bytes::Bytes;
 use fungraph_model::RequestId;
@@ -16,6 +17,7 @@ use serde::Serialize;
 pub(crate) use content::{Content, FileContent};
 pub(crate) use refusal::Refusal;
 pub(crate) use run::{Form, RUN_HEADERS, Statuses, run};
+pub(crate) use stream::StreamContent;
 
 /// An answer on its way out.
 pub(crate) type Response = http::Response<Content>;
@@ -23,7 +25,7 @@ pub(crate) type Response = http::Response<Content>;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RUN_ID: HeaderName = HeaderName::from_static("x-cff-request-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+pub(crate) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// The HTTP status of a code.
 pub(crate) fn status_of(code: fungraph_model::ErrorCode) -> u16 {

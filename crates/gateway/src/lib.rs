@@ -11,6 +11,7 @@ mod body;
 mod catch;
 mod config;
 mod connection;
+mod front;
 mod in_turn;
 mod percent;
 mod project;

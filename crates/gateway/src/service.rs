@@ -29,7 +29,7 @@ use crate::{
     body::{self, Limit, Pace, Received},
     catch,
     config::{Auth, Config},
-    percent, project,
+    front, percent, project,
     routes::{
         self, Operation, Route, aliases, async_configs, code, dependencies, download, functions, health, invocations,
         projects, report, reservations, rights, tags, templates, test_events, tracing_keys, triggers, versions,
@@ -66,7 +66,7 @@ pub(crate) struct Call<'a> {
 /// Everything a request may need.
 pub(crate) struct Service {
     pub(crate) config: Config,
-    engine: Arc<Engine>,
+    pub(crate) engine: Arc<Engine>,
     metrics: Box<dyn Fn() -> String + Send + Sync>,
     links: download::Links,
     statuses: Statuses,
@@ -129,6 +129,10 @@ impl Service {
             return Err(auth::Error::Encoding.into());
         }
         if !path.starts_with("/v2/") {
+            if let Some(place) = path.strip_prefix(front::PREFIX) {
+                let asked = front::Asked { id, peer, arrived, watch, head, place };
+                return Box::pin(front::serve(self, asked, body)).await;
+            }
             return Box::pin(self.answer_beside_the_api(peer, head, body, &mut watch)).await;
         }
         let route = routes::find(&head.method, path)?;
@@ -263,6 +267,11 @@ impl Service {
         }
     }
 
+    /// How slowly a body may come.
+    pub(crate) fn pace(&self) -> Pace {
+        Pace { pause: self.config.body_pause_timeout, whole: self.config.body_read_timeout }
+    }
+
     fn limit(&self, operation: Operation) -> Limit {
         match operation {
             Operation::InvokeFunction => Limit { bytes: limits::EVENT_BYTES, code: ErrorCode::EventTooLarge },
@@ -271,14 +280,14 @@ impl Service {
     }
 
     /// Proves the caller and reads the body, which the proof covers. Key and date are looked at before anything large is read.
-    async fn authenticate(
+    pub(crate) async fn authenticate(
         &self,
         head: &Parts,
         body: &mut Arriving<Incoming>,
         limit: Limit,
         watch: &mut Stopwatch,
     ) -> Result<(Proof, Received), Refusal> {
-        let pace = Pace { pause: self.config.body_pause_timeout, whole: self.config.body_read_timeout };
+        let pace = self.pace();
         if self.config.auth == Auth::Off {
             let received = body::read(body, limit, pace).await?;
             watch.lap(Phase::Accept);
@@ -348,13 +357,22 @@ impl Call<'_> {
 }
 
 fn base(headers: &HeaderMap, authority: Option<&str>, local: SocketAddr) -> String {
+    let scheme = if is_https(headers) { "https" } else { "http" };
+    format!("{scheme}://{}", host(headers, authority, local))
+}
+
+/// Whether the client came by TLS, as the proxy says that ended it.
+pub(crate) fn is_https(headers: &HeaderMap) -> bool {
+    headers.get(FORWARDED_PROTO).is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
+}
+
+/// The host that the client named, with its port; else our own address.
+pub(crate) fn host(headers: &HeaderMap, authority: Option<&str>, local: SocketAddr) -> String {
     let is_host = |text: &&str| {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte))
     };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).or(authority).filter(is_host);
-    let is_https = headers.get(FORWARDED_PROTO).is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
-    let scheme = if is_https { "https" } else { "http" };
-    host.map_or_else(|| format!("{scheme}://{local}"), |host| format!("{scheme}://{host}"))
+    host.map_or_else(|| local.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

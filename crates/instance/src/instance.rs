@@ -11,7 +11,7 @@ use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, 
 use tokio::{
     io::AsyncWriteExt,
     net::{UnixStream, unix::OwnedWriteHalf},
-    sync::{Mutex, mpsc, watch},
+    sync::{Mutex, mpsc, oneshot, watch},
     time::timeout,
 };
 
@@ -21,6 +21,7 @@ use crate::{
     load, protocol,
     reader::{Answer, CONTROL_FRAMES, Reader, Reply, Shared},
     refusal::Looks,
+    stream::{self, AnswerSink, Taken},
 };
 
 /// The serialised result may be this much over its limit (contract: limits.md, "plus or minus 100 bytes").
@@ -121,7 +122,7 @@ impl Instance {
     /// Lets it load its function, which may take up to `limit`.
     pub(crate) async fn load(&self, version: &FunctionVersion, limit: Duration) -> Result<(), Failure<Bytes>> {
         let object = load::object(version, limit);
-        if self.write(Kind::Load, 0, &[], &[], object.as_bytes()).await.is_err() {
+        if self.write(Kind::Load, 0, 0, [&[], &[], object.as_bytes()]).await.is_err() {
             return Err(self.dead().await.start_failure());
         }
         let (header, payload) = self.control_frame().await?;
@@ -157,7 +158,7 @@ impl Instance {
 
     /// Runs the initializer; `limit` is its time limit, past which the instance is ended.
     pub async fn initialize(&self, request: RequestId, limit: Duration) -> CallEnd {
-        let end = self.exchange(Kind::Initialize, request, &[], &[], limit).await;
+        let end = self.exchange(Kind::Initialize, [request.text().as_str().as_bytes(), &[], &[]], limit, None).await;
         end.into_call_end(|| {
             failure(
                 FailureCode::InitializerTimedOut,
@@ -171,12 +172,22 @@ impl Instance {
     }
 
     /// Calls the handler; past `limit` the instance and everything it started is ended. `alias` is the one that the caller used,
-    /// empty for none: an instance serves the calls of its version, whichever way they came.
-    pub async fn call(&self, request: RequestId, alias: &str, event: &[u8], limit: Duration) -> CallEnd {
+    /// empty for none: an instance serves the calls of its version, whichever way they came. With a `sink` the answer goes there piece
+    /// by piece, and the outcome returns nothing.
+    pub async fn call(
+        &self,
+        request: RequestId,
+        alias: &str,
+        event: &[u8],
+        limit: Duration,
+        sink: Option<&mut AnswerSink>,
+    ) -> CallEnd {
+        let id = request.text();
+        let id = id.as_str().as_bytes();
         let end = if alias.is_empty() {
-            self.exchange(Kind::Invoke, request, &[], event, limit).await
+            self.exchange(Kind::Invoke, [id, &[], event], limit, sink).await
         } else {
-            self.exchange(Kind::InvokeAs, request, &protocol::short_text(alias), event, limit).await
+            self.exchange(Kind::InvokeAs, [id, &protocol::short_text(alias), event], limit, sink).await
         };
         end.into_call_end(|| {
             failure(
@@ -187,16 +198,28 @@ impl Instance {
         })
     }
 
-    async fn exchange(&self, kind: Kind, request: RequestId, alias: &[u8], event: &[u8], limit: Duration) -> Exchange {
+    async fn exchange(
+        &self,
+        kind: Kind,
+        payload: [&[u8]; 3],
+        limit: Duration,
+        sink: Option<&mut AnswerSink>,
+    ) -> Exchange {
         let started = Instant::now();
-        let (call, mut reply) = match self.shared.begin() {
+        let (pieces, taken) = sink.map(AnswerSink::open).unzip();
+        let (call, mut reply) = match self.shared.begin(pieces) {
             Ok(begun) => begun,
             Err(death) => return Exchange::dead(death, started),
         };
         let answered = timeout(limit, async {
             // A write that fails means that the process is gone; its end answers the call.
-            let _ = self.write(kind, call, request.text().as_str().as_bytes(), alias, event).await;
-            (&mut reply).await
+            let form = if taken.is_some() { protocol::STREAMED } else { 0 };
+            let _ = self.write(kind, form, call, payload).await;
+            match taken {
+                None => (&mut reply).await,
+                // In a box: hardly a call streams, and all would carry the room for it.
+                Some(taken) => Box::pin(self.give_credit(call, taken, &mut reply)).await,
+            }
         });
         match answered.await {
             Ok(reply) => {
@@ -216,9 +239,32 @@ impl Instance {
         }
     }
 
-    async fn write(&self, kind: Kind, call: u32, id: &[u8], alias: &[u8], payload: &[u8]) -> io::Result<()> {
-        let header = FrameHeader::new(kind, call, id.len() + alias.len() + payload.len()).encode();
-        let mut slices = [&header[..], id, alias, payload].map(IoSlice::new);
+    /// Waits for the end of a call that streams, and lets it send as much as is taken of it.
+    async fn give_credit(
+        &self,
+        call: u32,
+        mut taken: Taken<'_>,
+        reply: &mut oneshot::Receiver<Reply>,
+    ) -> Result<Reply, oneshot::error::RecvError> {
+        loop {
+            tokio::select! {
+                biased;
+                reply = &mut *reply => return reply,
+                credit = taken.credit() => {
+                    self.shared.grant(call, credit);
+                    let bytes = u32::try_from(credit).unwrap_or(stream::BOUNDLESS).to_le_bytes();
+                    let _ = self.write(Kind::Credit, 0, call, [&[], &[], &bytes]).await;
+                }
+            }
+        }
+    }
+
+    /// Sends a frame; its payload may be in parts.
+    async fn write(&self, kind: Kind, form: u8, call: u32, payload: [&[u8]; 3]) -> io::Result<()> {
+        let [id, alias, rest] = payload;
+        let length = id.len() + alias.len() + rest.len();
+        let header = FrameHeader { form, ..FrameHeader::new(kind, call, length) }.encode();
+        let mut slices = [&header[..], id, alias, rest].map(IoSlice::new);
         let mut rest = slices.as_mut_slice();
         let mut writer = self.writer.lock().await;
         while !rest.is_empty() {
@@ -260,7 +306,7 @@ impl Instance {
     /// what was printed since the last call.
     pub async fn stop(&self, limit: Option<Duration>) -> Bytes {
         if let Some(limit) = limit
-            && self.write(Kind::Stop, 0, &[], &[], &[]).await.is_ok()
+            && self.write(Kind::Stop, 0, 0, [&[]; 3]).await.is_ok()
         {
             // Both ways out are fine: it said STOPPED, or its time is over.
             let _ = timeout(limit, self.control_frame()).await;

@@ -21,6 +21,7 @@ mod reader;
 mod recipe;
 mod refusal;
 mod sandboxed;
+mod stream;
 
 pub use blank::Blank;
 pub use death::{Death, failure};
@@ -32,3 +33,4 @@ pub use launcher::{Blueprint, BoxFuture, Ended, LaunchError, Launched, Launcher,
 pub use native::{NativeBootstrap, loaded_libraries};
 pub use protocol::{FrameHeader, Kind};
 pub use sandboxed::{BLANK_MEMORY_MB, Config, SandboxLauncher};
+pub use stream::{AnswerHead, AnswerSink, AnswerStream, Piece, answer_stream};

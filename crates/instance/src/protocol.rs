@@ -8,6 +8,8 @@ pub(crate) const PAYLOAD_BYTES: usize = 16 << 20;
 pub(crate) const LEAVING: u8 = 1;
 /// Form of FAILED after which the process ends, of a call that no program has seen: it may go to another instance.
 pub(crate) const NOT_BEGUN: u8 = 2;
+/// Form of an INVOKE whose answer is wanted in pieces.
+pub(crate) const STREAMED: u8 = 1;
 /// Version of the protocol that HELLO must name.
 pub(crate) const VERSION: u64 = 1;
 
@@ -25,6 +27,8 @@ pub enum Kind {
     Stop = 4,
     /// Call the handler for a caller who used an alias.
     InvokeAs = 5,
+    /// Room for more pieces of a streamed answer.
+    Credit = 6,
     /// The bootstrap runs.
     Hello = 65,
     /// The function is loaded.
@@ -41,6 +45,10 @@ pub enum Kind {
     Stopped = 71,
     /// The bootstrap takes no more calls, and exits when those that run have ended.
     Leaving = 72,
+    /// Status and headers of a streamed answer.
+    Head = 73,
+    /// Bytes of its body.
+    Data = 74,
 }
 
 impl Kind {
@@ -51,6 +59,7 @@ impl Kind {
             Self::Invoke,
             Self::Stop,
             Self::InvokeAs,
+            Self::Credit,
             Self::Hello,
             Self::Loaded,
             Self::Initialized,
@@ -59,6 +68,8 @@ impl Kind {
             Self::Log,
             Self::Stopped,
             Self::Leaving,
+            Self::Head,
+            Self::Data,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

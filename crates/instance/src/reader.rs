@@ -25,6 +25,7 @@ use crate::{
     Death, Ended, FrameHeader, Kind, Process,
     call_log::CallLog,
     protocol::{BadFrame, HEADER_BYTES, LEAVING, NOT_BEGUN},
+    stream::Pieces,
 };
 
 /// Room for frames; most fit many times over.
@@ -65,6 +66,8 @@ struct Running {
     call: u32,
     log: CallLog,
     done: oneshot::Sender<Reply>,
+    /// Where the pieces of a streamed answer go.
+    pieces: Option<Pieces>,
 }
 
 /// The end of one exchange.
@@ -96,7 +99,7 @@ impl Shared {
     }
 
     /// Registers a call; its number is never used again.
-    pub(crate) fn begin(&self) -> Result<(u32, oneshot::Receiver<Reply>), Death> {
+    pub(crate) fn begin(&self, pieces: Option<Pieces>) -> Result<(u32, oneshot::Receiver<Reply>), Death> {
         let (done, reply) = oneshot::channel();
         let mut calls = self.lock();
         if let Some(death) = &calls.death {
@@ -109,7 +112,7 @@ impl Shared {
         } else {
             std::mem::replace(&mut calls.stray, CallLog::new(self.log_limit))
         };
-        calls.running.push(Running { call, log, done });
+        calls.running.push(Running { call, log, done, pieces });
         Ok((call, reply))
     }
 
@@ -143,6 +146,24 @@ impl Shared {
         // The caller may be gone; then nobody wants the reply.
         let _ = running.done.send(reply);
         Ok(())
+    }
+
+    /// A piece of a streamed answer.
+    fn piece(&self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
+        let mut calls = self.lock();
+        let running = calls.running.iter_mut().find(|running| running.call == header.call);
+        let pieces = running.and_then(|running| running.pieces.as_mut());
+        let pieces = pieces.ok_or_else(|| format!("a piece of call {}, which streams nothing", header.call))?;
+        pieces.take(header.kind, payload)
+    }
+
+    /// Room for more pieces of a call; one that has ended needs none.
+    pub(crate) fn grant(&self, call: u32, credit: usize) {
+        let mut calls = self.lock();
+        let running = calls.running.iter_mut().find(|running| running.call == call);
+        if let Some(pieces) = running.and_then(|running| running.pieces.as_mut()) {
+            pieces.grant(credit);
+        }
     }
 
     /// Lines that a bootstrap tagged. Those of a call that has ended belong to none.
@@ -271,6 +292,7 @@ impl Reader {
     fn take(&mut self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
         match header.kind {
             Kind::Log => self.shared.log(header.call, &payload),
+            Kind::Head | Kind::Data if header.call != 0 => self.shared.piece(header, payload)?,
             Kind::Result | Kind::Failed | Kind::Initialized if header.call != 0 => {
                 // What was printed before the answer belongs to it.
                 self.drain_output();
@@ -336,8 +358,6 @@ fn take_frame(buffer: &mut BytesMut) -> Result<Option<(FrameHeader, Bytes)>, Bad
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::OwnedFd;
-
     use fungraph_model::{Outcome, RequestId};
     use tokio::{io::AsyncReadExt as _, net::UnixStream, sync::watch};
 
@@ -373,16 +393,16 @@ mod tests {
     async fn calls(count: usize, reads: usize) -> Vec<CallEnd> {
         let (socket, mut theirs) = UnixStream::pair().expect("a socket pair");
         let (output, _written) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).expect("a pipe");
-        let output = pipe::Receiver::from_owned_fd(OwnedFd::from(output)).expect("a pipe");
+        let output = pipe::Receiver::from_owned_fd(output).expect("a pipe");
         let ended = watch::Sender::new(false);
         let process = Box::new(Fake(ended.clone()));
         let instance = Arc::new(Instance::attach(Launched { socket, output, process }, 1024));
         let running: Vec<_> = (0..count)
             .map(|_| {
                 let instance = Arc::clone(&instance);
-                tokio::spawn(
-                    async move { instance.call(RequestId::random(), "", b"{}", Duration::from_secs(60)).await },
-                )
+                tokio::spawn(async move {
+                    instance.call(RequestId::random(), "", b"{}", Duration::from_secs(60), None).await
+                })
             })
             .collect();
         let mut read = vec![0; reads];

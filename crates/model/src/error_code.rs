@@ -222,6 +222,10 @@ codes! {
     DdsExists = "FSS.1166",
     /// Event over 6 MB.
     EventTooLarge = "FSS.1201",
+    /// A function behind an API answered without `statusCode`.
+    NoStatusCode = "FSS.1202",
+    /// A function behind an API answered with something else than the object of an answer.
+    BadApiResult = "FSS.1206",
     /// `event_data` of CTS.
     BadCts = "FSS.1305",
     /// The version holds its most triggers.

@@ -481,7 +481,7 @@ async fn triggers_are_changed_removed_and_go_with_their_function() {
     assert_eq!(list(TriggersOf::Project(project("p2"))).await, []);
     assert_eq!(list(TriggersOf::Domain(DomainId("d1".to_owned()))).await.len(), 3);
     let kind = TriggerQuery { kind: Some(TriggerKind::Dds), ..triggers_of(TriggersOf::Project(project("p1"))) };
-    assert_eq!(store.triggers(&kind).await.expect("lists").triggers, [other.clone()]);
+    assert_eq!(store.triggers(&kind).await.expect("lists").triggers, std::slice::from_ref(&other));
 
     let changed = Trigger {
         enabled: false,

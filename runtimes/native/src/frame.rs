@@ -6,6 +6,8 @@ use bytes::{Buf, Bytes, BytesMut};
 pub(crate) const HEADER: usize = 12;
 /// Most bytes of a payload.
 const PAYLOAD: usize = 16 << 20;
+/// Form of an INVOKE whose answer is wanted in pieces.
+const STREAMED: u8 = 1;
 /// Bytes of the request id that stands before every event.
 const ID: usize = 36;
 
@@ -20,6 +22,8 @@ pub(crate) enum Order {
     Invoke(Call),
     /// Leave in order.
     Stop,
+    /// The caller has taken so many bytes of this call's answer.
+    Credit(u32, u32),
 }
 
 /// One call; of an initializer, the event is empty.
@@ -33,6 +37,8 @@ pub(crate) struct Call {
     pub(crate) alias: Option<String>,
     /// The event, as the caller sent it.
     pub(crate) event: Bytes,
+    /// Whether the answer is wanted in pieces.
+    pub(crate) streamed: bool,
 }
 
 /// What goes to the platform.
@@ -46,6 +52,8 @@ pub(crate) enum Kind {
     Failed = 69,
     Log = 70,
     Stopped = 71,
+    Head = 73,
+    Data = 74,
 }
 
 /// How the value of a RESULT is written.
@@ -85,7 +93,7 @@ pub(crate) fn header(kind: Kind, call: u32, code: u16, form: u8, length: usize) 
 
 /// Takes the first frame, if all of it is there; else makes room for it.
 pub(crate) fn take(buffer: &mut BytesMut) -> Result<Option<Order>, BadFrame> {
-    let Some(&[l0, l1, l2, l3, c0, c1, c2, c3, _, _, kind, _]) = buffer.first_chunk::<HEADER>() else {
+    let Some(&[l0, l1, l2, l3, c0, c1, c2, c3, _, _, kind, form]) = buffer.first_chunk::<HEADER>() else {
         return Ok(None);
     };
     let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
@@ -99,29 +107,30 @@ pub(crate) fn take(buffer: &mut BytesMut) -> Result<Option<Order>, BadFrame> {
     let mut payload = buffer.split_to(HEADER + length).freeze();
     payload.advance(HEADER);
     let number = u32::from_le_bytes([c0, c1, c2, c3]);
-    order(kind, number, payload).ok_or(BadFrame { kind, length }).map(Some)
+    order(kind, form, number, payload).ok_or(BadFrame { kind, length }).map(Some)
 }
 
-fn order(kind: u8, number: u32, payload: Bytes) -> Option<Order> {
+fn order(kind: u8, form: u8, number: u32, payload: Bytes) -> Option<Order> {
     Some(match kind {
         1 => Order::Load(payload),
-        2 => Order::Initialize(call(number, payload)?),
-        3 => Order::Invoke(call(number, payload)?),
+        2 => Order::Initialize(call(number, false, payload)?),
+        3 => Order::Invoke(call(number, form == STREAMED, payload)?),
         4 => Order::Stop,
-        5 => Order::Invoke(call_by_alias(number, payload)?),
+        5 => Order::Invoke(call_by_alias(number, form == STREAMED, payload)?),
+        6 => Order::Credit(number, u32::from_le_bytes(payload.as_ref().try_into().ok()?)),
         _ => return None,
     })
 }
 
-fn call(number: u32, mut payload: Bytes) -> Option<Call> {
+fn call(number: u32, streamed: bool, mut payload: Bytes) -> Option<Call> {
     let id = std::str::from_utf8(payload.get(..ID)?).ok()?.to_owned();
     payload.advance(ID);
-    Some(Call { number, id, alias: None, event: payload })
+    Some(Call { number, id, alias: None, event: payload, streamed })
 }
 
 /// The alias stands before the event, after a byte with its length.
-fn call_by_alias(number: u32, payload: Bytes) -> Option<Call> {
-    let mut call = call(number, payload)?;
+fn call_by_alias(number: u32, streamed: bool, payload: Bytes) -> Option<Call> {
+    let mut call = call(number, streamed, payload)?;
     let end = 1 + usize::from(*call.event.first()?);
     let alias = std::str::from_utf8(call.event.get(1..end)?).ok()?.to_owned();
     call.event.advance(end);
@@ -153,9 +162,12 @@ mod tests {
         }
         buffer.extend_from_slice(&whole[whole.len() - 1..]);
         buffer.extend_from_slice(&frame(4, 0, b""));
-        let call = Call { number: 7, id: REQUEST.to_owned(), alias: None, event: Bytes::from_static(b"{}") };
+        let call =
+            Call { number: 7, id: REQUEST.to_owned(), alias: None, event: Bytes::from_static(b"{}"), streamed: false };
         assert_eq!(take(&mut buffer), Ok(Some(Order::Invoke(call.clone()))));
         assert_eq!(take(&mut buffer), Ok(Some(Order::Stop)));
+        buffer.extend_from_slice(&frame(6, 7, &[1, 2, 0, 0]));
+        assert_eq!(take(&mut buffer), Ok(Some(Order::Credit(7, 513))));
         assert_eq!(take(&mut buffer), Ok(None));
         buffer.extend_from_slice(&frame(5, 7, format!("{REQUEST}\x04prod{{}}").as_bytes()));
         let by_alias = Call { alias: Some("prod".to_owned()), ..call };
@@ -166,6 +178,7 @@ mod tests {
     fn what_is_no_frame_is_refused() {
         for bytes in [
             frame(9, 0, b""),
+            frame(6, 1, b"abc"),
             frame(3, 1, b"too short"),
             frame(5, 1, REQUEST.as_bytes()),
             frame(5, 1, format!("{REQUEST}\x05prod").as_bytes()),

@@ -5,6 +5,7 @@ mod answer;
 mod event;
 mod head;
 mod image;
+mod stream;
 mod wire;
 
 use std::{sync::Arc, time::Duration};
@@ -15,7 +16,10 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use self::event::BadEvent;
+use self::{
+    event::BadEvent,
+    stream::{Credit, Credits},
+};
 use crate::{
     busy::{Busy, Task},
     child::{self, Program},
@@ -58,6 +62,8 @@ struct Shared {
     /// Requests that may still be answered.
     open: Busy,
     asks: Asks,
+    /// Of the calls whose answers are sent in pieces.
+    credits: Arc<Credits>,
 }
 
 impl Http {
@@ -109,7 +115,15 @@ impl Http {
             ))),
         }
         let region = std::env::var(crate::REGION).unwrap_or_default();
-        let shared = Shared { load, link: link.clone(), region, program: program.clone(), asks, open: Busy::default() };
+        let shared = Shared {
+            load,
+            link: link.clone(),
+            region,
+            program: program.clone(),
+            asks,
+            open: Busy::default(),
+            credits: Arc::default(),
+        };
         Ok((Self { shared: Arc::new(shared) }, program))
     }
 
@@ -127,20 +141,32 @@ impl Http {
     /// Sends the request that the event describes.
     pub(crate) fn call(&self, call: Call) {
         let (shared, open) = (Arc::clone(&self.shared), self.shared.open.begin());
+        let credit = call.streamed.then(|| shared.credits.open(call.number));
         tokio::spawn(async move {
             let link = &shared.link;
-            let failed = match shared.asks {
-                Asks::Requests => match shared.call(&call, open).await {
-                    Ok((status, result)) => return link.answered(call.number, status.as_u16(), &result).await,
+            let failed = match (shared.asks, credit) {
+                (Asks::Requests, Some(credit)) => match shared.stream(&call, &credit, open).await {
+                    Ok(status) => return link.answered(call.number, status.as_u16(), Form::Nothing, &[]).await,
                     Err(failure) => failure,
                 },
-                Asks::Events => match shared.invoke(&call, open).await {
+                (Asks::Requests, None) => match shared.call(&call, open).await {
+                    Ok((status, result)) => {
+                        return link.answered(call.number, status.as_u16(), Form::Json, &result).await;
+                    }
+                    Err(failure) => failure,
+                },
+                (Asks::Events, _) => match shared.invoke(&call, open).await {
                     Ok(result) => return link.returned(call.number, Form::Bytes, &result).await,
                     Err(failure) => failure,
                 },
             };
             link.failed(call.number, &failed).await;
         });
+    }
+
+    /// More of a call's answer may be sent.
+    pub(crate) fn credit(&self, call: u32, bytes: u32) {
+        self.shared.credits.add(call, bytes);
     }
 
     /// Takes the answers that were sent just before.
@@ -153,7 +179,7 @@ impl Shared {
     async fn initialize(&self, call: &Call, open: Task) -> Result<(), Failure> {
         let mut request = event::initialization();
         head::add(request.headers_mut(), &self.load, &self.region, call);
-        let answered = wire::exchange(request, self.load.result_limit()).await;
+        let answered = wire::whole(request, self.load.result_limit()).await;
         let failed = |why: String| Failure::new(failure::INITIALIZER, "HttpInitializerError", &why);
         match answered {
             Ok(answer) if answer.status().is_success() => Ok(()),
@@ -170,9 +196,20 @@ impl Shared {
         head::add(request.headers_mut(), &self.load, &self.region, call);
         // The result carries the body as base64, which is a third longer.
         let limit = self.load.result_limit() / 4 * 3;
-        match wire::exchange(request, limit).await {
+        match wire::whole(request, limit).await {
             Ok(answer) => Ok((answer.status(), answer::object(&answer, &call.id))),
             Err(wire::Error::TooLarge) => Err(Failure::too_large()),
+            Err(error) => Err(self.broken(call, open, failure::CALL, &error).await),
+        }
+    }
+
+    /// Sends the answer on as it comes.
+    async fn stream(&self, call: &Call, credit: &Credit, open: Task) -> Result<StatusCode, Failure> {
+        let mut request = event::request(&call.event).map_err(|error| bad_event(&error))?;
+        head::add(request.headers_mut(), &self.load, &self.region, call);
+        let passed_on = wire::exchange(request, |answer| stream::pass_on(answer, &self.link, call, credit)).await;
+        match passed_on {
+            Ok(status) => Ok(status),
             Err(error) => Err(self.broken(call, open, failure::CALL, &error).await),
         }
     }
@@ -181,7 +218,7 @@ impl Shared {
     async fn invoke(&self, call: &Call, open: Task) -> Result<Vec<u8>, Failure> {
         let mut request = event::invocation(call.event.clone());
         head::add(request.headers_mut(), &self.load, &self.region, call);
-        match wire::exchange(request, self.load.result_limit()).await {
+        match wire::whole(request, self.load.result_limit()).await {
             Ok(answer) if answer.status() == StatusCode::OK => Ok(answer.into_body().into()),
             Ok(answer) if answer.body().is_empty() => {
                 let status = answer.status().as_u16();

@@ -63,9 +63,14 @@ impl Link {
         self.send(Kind::Result, call, 0, form as u8, value).await;
     }
 
+    /// Status and headers of a streamed answer, or bytes of its body.
+    pub(crate) async fn piece(&self, kind: Kind, call: u32, payload: &[u8]) {
+        self.send(kind, call, 0, 0, payload).await;
+    }
+
     /// The user's server answered a call with this status.
-    pub(crate) async fn answered(&self, call: u32, status: u16, value: &[u8]) {
-        self.send(Kind::Result, call, status, Form::Json as u8, value).await;
+    pub(crate) async fn answered(&self, call: u32, status: u16, form: Form, value: &[u8]) {
+        self.send(Kind::Result, call, status, form as u8, value).await;
     }
 
     /// The program has ended and never saw this call; so does this process.

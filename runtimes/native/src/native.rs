@@ -60,6 +60,13 @@ impl Native {
         }
     }
 
+    /// More of a call's answer may be sent.
+    pub(crate) fn credit(&self, call: u32, bytes: u32) {
+        if let Self::Http(http) = self {
+            http.credit(call, bytes);
+        }
+    }
+
     /// The program has ended: what it said before may still lie in a socket.
     pub(crate) async fn program_ended(&self) {
         match self {

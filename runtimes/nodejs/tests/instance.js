@@ -8,6 +8,7 @@ const BOOTSTRAP = path.join(__dirname, '..', 'bootstrap.js');
 const LOAD = 1;
 const INITIALIZE = 2;
 const INVOKE = 3;
+const INVOKE_AS = 5;
 const STOP = 4;
 const HELLO = 65;
 const LOADED = 66;
@@ -130,6 +131,13 @@ class Instance {
 
   call(event) {
     return this.answer(this.begin(JSON.stringify(event)));
+  }
+
+  callAs(alias, event) {
+    const requestID = newID();
+    this.calls += 1;
+    this.send(INVOKE_AS, this.calls, requestID + String.fromCharCode(alias.length) + alias + JSON.stringify(event));
+    return this.answer(requestID);
   }
 
   stop() {

@@ -514,6 +514,15 @@ tests['frames in pieces and together'] = async (scene) => {
   assert.strictEqual(texts.join(''), '12345678');
 };
 
+tests['an alias belongs to its call'] = async (scene) => {
+  const instance = await scene.loaded(`exports.handler = async (event, context) =>
+    [event, context.alias, context.getAlias(), context.requestID.length];`);
+  for (const alias of ['prod', '', 'a'.repeat(63)]) {
+    const answer = await (alias ? instance.callAs(alias, '\u017e') : instance.call('\u017e'));
+    assert.deepStrictEqual(answer.json, ['\u017e', alias, alias, 36]);
+  }
+};
+
 tests['context'] = async (scene) => {
   const instance = await scene.loaded(`
     exports.handler = (event, context) => { context.mine = 1; while (event === 'spin' && context.getRemainingTimeInMilliSeconds() > 0);

@@ -7,6 +7,7 @@ const BOOTSTRAP = __DIR__ . '/../bootstrap.php';
 const LOAD = 1;
 const INITIALIZE = 2;
 const INVOKE = 3;
+const INVOKE_AS = 5;
 const STOP = 4;
 const HELLO = 65;
 const LOADED = 66;
@@ -133,6 +134,14 @@ final class Instance
     public function call($event)
     {
         return $this->answer($this->begin(json_encode($event)));
+    }
+
+    public function callAs($alias, $event)
+    {
+        $request = new_id();
+        $this->calls += 1;
+        $this->send(INVOKE_AS, $this->calls, $request . chr(strlen($alias)) . $alias . json_encode($event));
+        return $this->answer($request);
     }
 
     public function stop()

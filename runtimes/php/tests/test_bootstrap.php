@@ -398,6 +398,15 @@ $tests['warnings go to the log and not into results'] = function (Scene $scene) 
     holds(preg_match('~^PHP (Warning|Notice):  Undefined variable:? \$?none in .*/index\.php on line 3\ntold\nwritten\nPHP Warning:  mine in ~', $printed) === 1, $printed);
 };
 
+$tests['an alias belongs to its call'] = function (Scene $scene) {
+    $instance = $scene->loaded('function handler($event, $context) {
+        return [$event, $context->getAlias(), $context->getRequestID()]; }');
+    foreach (['prod', '', str_repeat('a', 63)] as $alias) {
+        $answer = $alias === '' ? $instance->call('event') : $instance->callAs($alias, 'event');
+        same($answer->json(), ['event', $alias, $answer->request]);
+    }
+};
+
 $tests['the context'] = function (Scene $scene) {
     $methods = ['getRequestID', 'getRunningTimeInSeconds', 'getFunctionName', 'getVersion', 'getPackage', 'getProjectID', 'getAlias',
         'getMemorySize', 'getCPUNumber', 'getAccessKey', 'getSecretKey', 'getSecurityAccessKey', 'getSecuritySecretKey', 'getSecurityToken',

@@ -7,7 +7,7 @@ import subprocess
 import uuid
 
 BOOTSTRAP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "bootstrap.py"))
-LOAD, INITIALIZE, INVOKE, STOP = 1, 2, 3, 4
+LOAD, INITIALIZE, INVOKE, STOP, INVOKE_AS = 1, 2, 3, 4, 5
 HELLO, LOADED, INITIALIZED, RESULT, FAILED, LOG, STOPPED = 65, 66, 67, 68, 69, 70, 71
 HEADER = struct.Struct("<IIHBB")
 # Only so that a broken bootstrap fails a test and does not hang it; nothing is decided by it.
@@ -112,6 +112,13 @@ class Instance:
         frame = self.answer()
         assert frame.call == call, frame
         return Answer(frame, self.logs.get(call, ""), request_id)
+
+    def call_as(self, alias, event=None):
+        self.calls += 1
+        request_id = str(uuid.uuid4())
+        payload = request_id.encode() + bytes([len(alias)]) + alias.encode() + json.dumps(event).encode()
+        self.send(INVOKE_AS, self.calls, payload)
+        return Answer(self.answer(), self.logs.get(self.calls, ""), request_id)
 
     def stop(self):
         """STOPPED and the exit code."""

@@ -700,6 +700,18 @@ class AtOnce(Case):
 
 
 class Context(Case):
+    def test_an_alias_belongs_to_its_call(self):
+        plain = """
+            def handler(event, context):
+                return [event, context.getAlias(), context.getRequestID()]
+        """
+        for source, at_once in (plain, 1), (plain, 3), (plain.replace("def handler", "async def handler"), 3):
+            with self.subTest(at_once=at_once):
+                instance = self.loaded(source, concurrent_num=at_once)
+                for alias in ("prod", "", "a" * 63):
+                    answer = instance.call_as(alias, "\u017e") if alias else instance.call("\u017e")
+                    self.assertEqual(answer.json, ["\u017e", alias, answer.request_id])
+
     def test_extras(self):
         source = """
             def handler(event, context):

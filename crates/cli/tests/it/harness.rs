@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-pub(crate) use http::{Answer, request};
+pub(crate) use http::{Answer, dechunk, request};
 pub(crate) use run::{Run, fungraph, fungraph_in, fungraph_with};
 pub(crate) use server::{Server, children, has_code, instance, instances, is_over, pid as server_pid};
 

@@ -17,6 +17,7 @@ mod drain;
 mod engines;
 mod faults;
 mod folder;
+mod gateway;
 mod help;
 mod images;
 mod java;

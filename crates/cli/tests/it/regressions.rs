@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Barrier, Mutex};
 use std::thread;
 
 use rustix::process::{Signal, kill_process};
@@ -110,6 +110,16 @@ fn updates_while_calls_run(runtime: &str, code: &str) {
     body["user_data"] = json!(config(0));
     client.done("POST", "", &body);
     let (progress, done) = (Progress::default(), AtomicBool::new(false));
+    let published = Mutex::new(Vec::new());
+    // A published version is one revision, whatever runs beside it; and so is the alias that moves on with each of them.
+    let call_published = |turn: usize| {
+        let picked = { published.lock().expect("no panic").iter().copied().cycle().nth(turn) };
+        let Some((name, expected)): Option<(usize, Revision)> = picked else { return };
+        let answer = invoke(&client, &format!("{}:default:changing:v{name}", client.project));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let seen: [usize; 2] = serde_json::from_slice(&answer.body).expect("two numbers");
+        assert_eq!(Revision { code: seen[0], config: seen[1] }, expected, "v{name}");
+    };
     let call = || {
         let least = Progress::read(&progress.confirmed);
         let answer = invoke(&client, "changing");
@@ -125,12 +135,16 @@ fn updates_while_calls_run(runtime: &str, code: &str) {
         let callers: Vec<_> = (0..3)
             .map(|_| {
                 scope.spawn(|| {
+                    let mut turn = 0;
                     while !done.load(Ordering::SeqCst) {
                         call();
+                        call_published(turn);
+                        turn += 1;
                     }
                 })
             })
             .collect();
+        let ends = Ends(&done);
         for update in 0..12 {
             let (which, number) = (update % 2, update / 2 + 1);
             progress.asked[which].store(number, Ordering::SeqCst);
@@ -145,12 +159,39 @@ fn updates_while_calls_run(runtime: &str, code: &str) {
             }
             progress.confirmed[which].store(number, Ordering::SeqCst);
             call();
+            client.done("POST", "/changing/versions", &json!({ "version": format!("v{update}") }));
+            let now = Progress::read(&progress.confirmed);
+            published.lock().expect("no panic").push((update, now));
+            // The instances of latest are warm, and of the same code; they are not its instances.
+            call_published(update);
+            move_alias(&client, update);
+            let answer = invoke(&client, &format!("{}:default:changing:%21prod", client.project));
+            let seen: [usize; 2] = serde_json::from_slice(&answer.body).expect("two numbers");
+            assert_eq!(Revision { code: seen[0], config: seen[1] }, now, "the alias of v{update}");
         }
-        done.store(true, Ordering::SeqCst);
+        drop(ends);
         callers.into_iter().for_each(|caller| caller.join().expect("every answer was of its time"));
     });
     assert_eq!(call(), Revision { code: 6, config: 6 });
     assert_eq!(server.stop(), Some(0));
+}
+
+/// Lets the callers end, also where the test fails meanwhile.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+fn move_alias(client: &Client, update: usize) {
+    let version = format!("v{update}");
+    if update == 0 {
+        client.done("POST", "/changing/aliases", &json!({ "name": "prod", "version": version }));
+    } else {
+        client.done("PUT", "/changing/aliases/prod", &json!({ "version": version }));
+    }
 }
 
 /// Many more calls at once than may run: of a function with a limit, and of one that only the host limits.

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::environment;
 use crate::harness::{Server, open_folder, repository};
+use crate::images::registry::Registry;
 use crate::samples::{csharp, fixture};
 
 /// An interpreter with the SDK, and without settings that the SDK would read.
@@ -97,6 +100,21 @@ fn folders_are_mounted() {
 }
 
 #[test]
+fn images_are_functions() {
+    let registry = Registry::start();
+    let program = registry.program();
+    let image = registry.push_server("server:v1", &program);
+    let program = std::fs::read(program).expect("it is built");
+    let other = registry.push("other:v1", &[("server", &program)], &json!({ "Cmd": ["/server"] }));
+    let settings = registry.settings("");
+    // Signed, so without the last two arguments.
+    let arguments = settings.each_ref().map(String::as_str);
+    scenarios_of("test_images", &arguments[..2], |command| {
+        command.env("TEST_IMAGE", &image).env("TEST_OTHER_IMAGE", &other);
+    });
+}
+
+#[test]
 fn compiled_functions_are_managed_and_called() {
     let home = open_folder();
     let package = home.path().join("package.zip");
@@ -120,6 +138,11 @@ fn instances_are_reserved() {
 #[test]
 fn triggers_call_functions() {
     scenarios("test_triggers");
+}
+
+#[test]
+fn versions_are_published_and_aliases_point_to_them() {
+    scenarios("test_versions");
 }
 
 #[test]

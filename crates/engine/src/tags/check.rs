@@ -11,6 +11,9 @@ use crate::validate::clip;
 
 /// Keys, and values of one key, in one filter.
 const MOST_IN_FILTER: usize = 20;
+/// Bytes of the text that CreateFunction has: twenty tags of the longest kind, all escaped, are less. Parsed JSON takes a multiple
+/// of its text, so what cannot be tags is not parsed.
+const TEXT_BYTES: usize = 128 * 1024;
 /// Functions on one page of a search.
 const PAGE: u32 = 1000;
 
@@ -70,7 +73,11 @@ pub(super) fn new_tags(drafts: Vec<TagDraft>) -> Result<BTreeMap<String, String>
 
 /// Tags to remove: by key, or by key and value.
 pub(super) fn old_tags(drafts: Vec<TagDraft>) -> Result<BTreeMap<String, Option<String>>, Fault> {
-    some(drafts)?.into_iter().map(|draft| Ok((key(draft.key)?, draft.value))).collect()
+    let drafts = some(drafts)?;
+    if drafts.len() > limits::TAGS {
+        return Err(bad("More than 20 tags are named, and a function has no more. Send fewer"));
+    }
+    drafts.into_iter().map(|draft| Ok((key(draft.key)?, draft.value))).collect()
 }
 
 fn some(drafts: Vec<TagDraft>) -> Result<Vec<TagDraft>, Fault> {
@@ -85,6 +92,9 @@ pub(crate) fn of_text(text: &str) -> Result<BTreeMap<String, String>, Fault> {
     let text = text.trim();
     if text.is_empty() {
         return Ok(BTreeMap::new());
+    }
+    if text.len() > TEXT_BYTES {
+        return Err(too_many(limits::TAGS));
     }
     let drafts = match text.as_bytes()[0] {
         b'{' => serde_json::from_str::<Map<String, Value>>(text)
@@ -126,23 +136,25 @@ fn key(key: Option<String>) -> Result<String, Fault> {
         && key.trim() == key
         && !key.starts_with("_sys_")
         && key.chars().all(|c| is_plain(c) && c != '/');
-    good.then_some(key.clone()).ok_or_else(|| {
-        bad(&format!(
-            "The tag key '{}' cannot be used. A key has 1 to 128 letters, digits, spaces or _ . : = + - @, no space at its ends, and does \
-             not begin with _sys_",
-            clip(&key)
-        ))
-    })
+    if good {
+        return Ok(key);
+    }
+    Err(bad(&format!(
+        "The tag key '{}' cannot be used. A key has 1 to 128 letters, digits, spaces or _ . : = + - @, no space at its ends, and does \
+         not begin with _sys_",
+        clip(&key)
+    )))
 }
 
 fn value(value: String) -> Result<String, Fault> {
     let good = value.chars().count() <= limits::TAG_VALUE_CHARS && value.chars().all(is_plain);
-    good.then_some(value.clone()).ok_or_else(|| {
-        bad(&format!(
-            "The tag value '{}' cannot be used. A value has up to 255 letters, digits, spaces or _ . : / = + - @",
-            clip(&value)
-        ))
-    })
+    if good {
+        return Ok(value);
+    }
+    Err(bad(&format!(
+        "The tag value '{}' cannot be used. A value has up to 255 letters, digits, spaces or _ . : / = + - @",
+        clip(&value)
+    )))
 }
 
 fn is_plain(c: char) -> bool {
@@ -236,6 +248,7 @@ mod tests {
         for text in ["", " ", "{}", "[]"] {
             assert_eq!(pairs(text), Ok(vec![]), "{text:?}");
         }
+        assert_eq!(pairs(&format!("[{}", "{},".repeat(1 << 20))), Err(ErrorCode::BadParameter));
         for text in ["env", "{\"a\":1}", "{", "[1]", "[{\"key\":1}]", "a=1,", "a=1,a=2", "=1", "_sys_a=1"] {
             assert_eq!(pairs(text), Err(ErrorCode::BadParameter), "{text:?}");
         }
@@ -258,6 +271,7 @@ mod tests {
         check("k", "", true);
         let tags = |n: usize| (0..n).map(|n| TagDraft { key: Some(format!("k{n}")), value: None }).collect::<Vec<_>>();
         assert!(new_tags(tags(20)).is_ok() && new_tags(tags(21)).is_err() && new_tags(tags(0)).is_err());
+        assert!(old_tags(tags(20)).is_ok() && old_tags(tags(21)).is_err() && old_tags(tags(0)).is_err());
     }
 
     #[test]

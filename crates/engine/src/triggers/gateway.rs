@@ -41,6 +41,8 @@ pub struct GatewayApi {
     pub waits: bool,
     /// How long at most.
     pub timeout: Duration,
+    /// Whether pages of other sites may call.
+    pub cors: bool,
     /// Whose function it is.
     pub owner: Caller,
     /// The function, with the version or alias.
@@ -97,6 +99,7 @@ impl GatewayApi {
             },
             waits: func_info.and_then(|info| info.get("invocation_type")?.as_str()) != Some("async"),
             timeout: Duration::from_millis(timeout_ms),
+            cors: data.get("cors").and_then(Value::as_bool).unwrap_or(false),
             owner: Caller { domain: trigger.domain.clone(), project: trigger.key.project.clone() },
             function: FunctionRef {
                 project: Some(trigger.key.project.clone()),

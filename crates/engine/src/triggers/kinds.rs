@@ -83,6 +83,8 @@ const GATEWAY: &[Field] = &[
     Field::new("backend_type", Holds::Word(&["FUNCTION"])),
     Field::required("type", Holds::Number(1..=2)),
     Field::new("sl_domain", Holds::Text(1..=255)),
+    // Of the API itself where the service keeps it: here a trigger has all there is of one.
+    Field::new("cors", Holds::Flag),
     Field::new("instance_id", ID),
     Field::new("roma_app_id", ID),
     Field::required("func_info", Holds::Object(FUNC_INFO)),

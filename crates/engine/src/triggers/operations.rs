@@ -39,8 +39,7 @@ fn parts(text: &str) -> Option<(&str, Vec<&str>, Vec<&str>)> {
     let [service, types, operations] = *fields.as_slice() else { return None };
     let (types, operations): (Vec<&str>, Vec<&str>) = (types.split(';').collect(), operations.split(';').collect());
     let is_word = |word: &&str| !word.is_empty() && !word.contains(char::is_whitespace);
-    let all =
-        is_word(&service) && types.iter().all(|word| is_word(&word)) && operations.iter().all(|word| is_word(&word));
+    let all = is_word(&service) && types.iter().all(is_word) && operations.iter().all(is_word);
     all.then_some((service, types, operations))
 }
 

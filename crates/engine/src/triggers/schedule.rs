@@ -36,7 +36,7 @@ pub(super) enum Schedule {
         zone: TimeZone,
     },
     /// At times of the clock on the wall.
-    Cron(Times),
+    Cron(Box<Times>),
 }
 
 impl Schedule {
@@ -58,7 +58,7 @@ impl Schedule {
             None if rest.starts_with('@') => {
                 Err("has an '@' that is not '@every <duration>', such as '@every 1h30m'".to_owned())
             }
-            None => Times::parse(text, default).map(Self::Cron),
+            None => Times::parse(text, default).map(|times| Self::Cron(Box::new(times))),
         }
     }
 

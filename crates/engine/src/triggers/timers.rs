@@ -119,6 +119,7 @@ impl Engine {
             headers: &NoHeaders,
             arrived: now,
             watch: Stopwatch::since(now),
+            sink: None,
         };
         let id = request.request;
         tracing::debug!(function = %trigger.key, trigger = %trigger.id, request = %id, time, "a timer fires");

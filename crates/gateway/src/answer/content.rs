@@ -1,4 +1,4 @@
-//! The body of an answer: bytes at hand, or a file sent piece by piece.
+//! The body of an answer: bytes at hand, or a file or a function's answer sent piece by piece.
 
 use std::{
     io,
@@ -13,6 +13,8 @@ use tokio::{
     io::{AsyncRead, ReadBuf},
 };
 
+use super::StreamContent;
+
 /// Bytes of a file in one frame.
 const PIECE: usize = 64 * 1024;
 
@@ -23,6 +25,8 @@ pub(crate) enum Content {
     Whole(Bytes),
     /// A file, from where it stands.
     File(FileContent),
+    /// What a function's server sends, while it does.
+    Stream(StreamContent),
 }
 
 /// A file that is being sent.
@@ -68,7 +72,7 @@ impl Content {
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Whole(bytes) => bytes,
-            Self::File(_) => &[],
+            Self::File(_) | Self::Stream(_) => &[],
         }
     }
 }
@@ -82,6 +86,7 @@ impl Body for Content {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::File(file) => file.poll_piece(context),
+            Self::Stream(stream) => stream.poll_piece(context),
         }
     }
 
@@ -89,14 +94,17 @@ impl Body for Content {
         match self {
             Self::Whole(bytes) => bytes.is_empty(),
             Self::File(file) => file.left == 0,
+            // Its end must be seen, since only then is it known to be whole.
+            Self::Stream(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match self {
-            Self::Whole(bytes) => bytes.len() as u64,
-            Self::File(file) => file.left,
-        })
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::File(file) => SizeHint::with_exact(file.left),
+            Self::Stream(_) => SizeHint::default(),
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! A request that is not served, and its envelope.
 
 use fungraph_model::{ErrorCode, Fault, RequestId};
-use http::{HeaderValue, header::ALLOW};
+use http::{HeaderValue, StatusCode, header::ALLOW};
 use serde::Serialize;
 
 use super::{JSON, Response, json_bytes, status::status, whole};
+use crate::front::Problem;
 
 /// Why a request is not served.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) enum Refusal {
     },
     /// The engine refused, or failed.
     Engine(fungraph_engine::Error),
+    /// The gateway in front of functions refused.
+    Gateway(Problem),
     /// The handler panicked.
     Panic {
         /// The panic's text, for the operator.
@@ -54,7 +57,6 @@ impl Refusal {
 
     /// The answer. Failures of the platform are logged here, where they end, once, with their whole cause.
     pub(crate) fn into_response(self, id: RequestId) -> Response {
-        let fault = self.fault();
         match &self {
             Self::Engine(error @ fungraph_engine::Error::Internal { .. }) => {
                 tracing::error!(request = %id, error = fungraph_engine::chain(error), "request failed");
@@ -62,7 +64,10 @@ impl Refusal {
             Self::Panic { message } => tracing::error!(request = %id, error = message, "handler panicked"),
             _ => {}
         }
-        let mut response = envelope(&fault, id);
+        let mut response = match &self {
+            Self::Gateway(problem) => write(problem.status, &problem.code, &problem.message, Some(id)),
+            _ => envelope(&self.fault(), id),
+        };
         if let Some(allow) = self.allow().and_then(|allow| HeaderValue::from_str(allow).ok()) {
             response.headers_mut().insert(ALLOW, allow);
         }
@@ -92,7 +97,7 @@ impl Refusal {
                 Fault::new(ErrorCode::MethodNotAllowed, format!("This path does not have the method; it has {allow}"))
             }
             Self::Engine(error) => error.fault(),
-            Self::Panic { .. } => Fault::new(
+            Self::Gateway(_) | Self::Panic { .. } => Fault::new(
                 ErrorCode::Internal,
                 "The platform failed while it handled the request; the operator finds the cause in the server's log \
                  under the id of the header X-Request-Id",
@@ -104,6 +109,12 @@ impl Refusal {
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Gateway(problem)
     }
 }
 
@@ -125,25 +136,26 @@ impl From<crate::auth::Error> for Refusal {
 
 #[derive(Serialize)]
 struct Envelope<'a> {
-    error_code: &'static str,
+    error_code: &'a str,
     error_msg: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
 }
 
-/// The body of every refusal. Only the one of the gateway in front of the cloud names the request (auth.md, "Failures").
+/// The body of a refusal. Only those of a gateway name the request (auth.md, "Failures"; events.md, section 4).
 fn envelope(fault: &Fault, id: RequestId) -> Response {
-    let id = id.text();
-    let request_id = (fault.code == ErrorCode::BadCredentials).then(|| id.as_str());
-    let shape = Envelope { error_code: fault.code.text(), error_msg: &fault.message, request_id };
-    whole(status(fault.code), JSON, json_bytes(&shape))
+    let named = (fault.code == ErrorCode::BadCredentials).then_some(id);
+    write(status(fault.code), fault.code.text(), &fault.message, named)
 }
 
-/// An error and its causes in one line.
+fn write(status: StatusCode, code: &str, message: &str, id: Option<RequestId>) -> Response {
+    let id = id.map(|id| id.text());
+    let request_id = id.as_ref().map(|id| id.as_str());
+    whole(status, JSON, json_bytes(&Envelope { error_code: code, error_msg: message, request_id }))
+}
+
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
-
     use super::*;
 
     fn check(refusal: impl Into<Refusal>, status: u16, body: &str) {

@@ -111,7 +111,7 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
             StatusCode::PAYLOAD_TOO_LARGE
         }
         ErrorCode::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::Internal | ErrorCode::NoStatusCode | ErrorCode::BadApiResult => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::NotSupported => StatusCode::NOT_IMPLEMENTED,
         ErrorCode::WrongKind => StatusCode::UPGRADE_REQUIRED,
         ErrorCode::Unavailable | ErrorCode::ImageNotRead => StatusCode::SERVICE_UNAVAILABLE,

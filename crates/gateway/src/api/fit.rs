@@ -42,7 +42,9 @@ fn misfit(entry: &Entry, path: &str, answer: &Result<Response, Refusal>) -> Opti
         }
         Ok(response) => match response.body() {
             Content::Whole(body) => body_misfit(entry.answer, body),
-            Content::File(_) => Some("a file is none of the answers in the tables".to_owned()),
+            Content::File(_) | Content::Stream(_) => {
+                Some("what is sent piece by piece is none of the answers in the tables".to_owned())
+            }
         },
     }
 }

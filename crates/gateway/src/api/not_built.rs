@@ -1,21 +1,16 @@
 //! Why operations answer 501, told by their paths: for the document and for docs/compatibility.md.
 
 /// A part of the path, and the reason.
-const REASONS: [(&str, &str); 16] = [
+const REASONS: [(&str, &str); 11] = [
     ("/fgs/workflows", "function flows are not built"),
     ("/fgs/workflow-statistic", "function flows are not built"),
     ("/fgs/application", "applications are not built"),
     ("/servicebridge", "there are no bridges to other services here"),
-    ("/vpc-endpoint", "functions have no VPC here"),
-    ("/lts-log", "there is no log service here: fungraph logs has the logs"),
-    ("lts-logs", "there is no log service here: fungraph logs has the logs"),
-    ("async-status-log", "there is no log service here: fungraph logs has the logs"),
     ("/snapshots/", "instances are not started from snapshots here"),
     ("/statistics", "statistics are at /metrics"),
     ("/slareports/", "statistics are at /metrics"),
     ("/instancereports", "statistics are at /metrics"),
     ("/report", "statistics are at /metrics"),
-    ("/tracing", "traces are not sent anywhere yet"),
     ("async", "there is no queue yet"),
     ("/cancel", "there is no queue yet"),
 ];

@@ -11,6 +11,9 @@ use super::{
 /// Why a field of `event_data` is here that no schema has.
 const WHY: &str = "documents of the event source have it";
 
+/// The same of `cors`.
+const CORS: &str = "lets pages of other sites call; the service has it at the API, which is the trigger here";
+
 static KINDS: [&str; TriggerKind::ALL.len()] = {
     let mut codes = [""; TriggerKind::ALL.len()];
     let mut index = 0;
@@ -128,6 +131,7 @@ static TRIGGER_EVENT_DATA_ANSWER_BODY: Shape = shape(
         text("invoke_url"),
         object("func_info", &APIG_TRIGGER_FUNC_INFO),
         text("sl_domain").length(1, 255),
+        flag("cors").ours(CORS),
         text("backend_type").one_of(&["FUNCTION"]),
         text("instance_id"),
         text("roma_app_id"),
@@ -224,6 +228,7 @@ static TRIGGER_EVENT_DATA_BODY: Shape = shape(
         text("auth").one_of(&["IAM", "APP", "NONE"]),
         object("func_info", &APIG_TRIGGER_FUNC_INFO),
         text("sl_domain").length(1, 255),
+        flag("cors").ours(CORS),
         text("backend_type").one_of(&["FUNCTION"]),
         texts("operations"),
         text("instance_id"),

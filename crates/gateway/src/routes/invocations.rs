@@ -16,7 +16,7 @@ const MEMORY: HeaderName = HeaderName::from_static("x-cff-instance-memory");
 
 /// The headers of a request, for whom they may concern.
 #[derive(Debug)]
-struct Sent<'a>(&'a HeaderMap);
+pub(crate) struct Sent<'a>(pub(crate) &'a HeaderMap);
 
 impl RequestHeaders for Sent<'_> {
     fn each(&self, name: &str, see: &mut dyn FnMut(&[u8])) {
@@ -39,6 +39,7 @@ pub(crate) async fn invoke(engine: &Arc<Engine>, statuses: Statuses, call: Call<
         headers: &Sent(headers),
         arrived: call.arrived,
         watch: call.watch,
+        sink: None,
     };
     let (invocation, record) = engine.invoke(&call.caller, request).await?;
     let response = answer::run(call.id, form, tail, invocation, statuses);

@@ -1,9 +1,11 @@
 //! Published versions and aliases.
 
-use fungraph_model::{Alias, Combine, Rule, RuleKind, Split, limits::LATEST};
+use fungraph_model::{
+    Alias, AsyncConfig, Combine, Rule, RuleKind, Split, Trigger, TriggerId, TriggerKind, limits::LATEST,
+};
 
 use super::*;
-use crate::{Conflict, Publication, VersionQuery};
+use crate::{Conflict, Publication, TriggerQuery, TriggersOf, VersionQuery};
 
 pub(super) fn publication(function: &str, version: &str) -> Publication {
     Publication {
@@ -255,6 +257,8 @@ async fn a_deleted_version_takes_its_alias_along_unless_another_alias_needs_it()
     for qualifier in [Qualifier::Alias("prod".to_owned()), Qualifier::Version("v3".to_owned())] {
         store.reserve(&key("f"), &qualifier, Some(&one)).await.expect("reserves");
     }
+    let (prod, now) = (Qualifier::Alias("prod".to_owned()), Timestamp::UNIX_EPOCH);
+    store.set_async_config(&key("f"), &prod, &async_config(now)).await.expect("stores");
     conflict(store.delete_version(&key("f"), "v2").await, &Conflict::VersionInUse { alias: "prod".to_owned() });
     for absent in ["absent", LATEST] {
         let missing = Conflict::VersionMissing { version: absent.to_owned() };
@@ -263,6 +267,7 @@ async fn a_deleted_version_takes_its_alias_along_unless_another_alias_needs_it()
     store.delete_version(&key("f"), "v1").await.expect("its alias goes with it");
     let left = store.aliases(&key("f")).await.expect("lists");
     assert_eq!(left.iter().map(|alias| alias.name.as_str()).collect::<Vec<_>>(), ["beta"]);
+    assert_eq!(store.async_configs(&key("f")).await.expect("lists").len(), 0, "and so are its settings");
     let reserved = store.reservations().await.expect("lists").reserved;
     assert_eq!(reserved.len(), 1, "what was reserved for the alias is gone too: {reserved:?}");
     store.delete_version(&key("f"), "v2").await.expect("nobody needs it any more");
@@ -311,4 +316,55 @@ async fn instances_are_not_reserved_for_a_version_twice() {
     conflict(store.update_alias(&key("f"), &alias("prod", "v2", None)).await, &twice("v2"));
     store.update_alias(&key("f"), &alias("prod", LATEST, None)).await.expect("it moves on");
     conflict(store.reserve(&key("f"), &Qualifier::Latest, Some(&one)).await, &twice("!prod"));
+}
+
+fn async_config(now: Timestamp) -> AsyncConfig {
+    AsyncConfig {
+        max_age_s: 60,
+        max_retries: 1,
+        on_success: None,
+        on_failure: None,
+        status_log: false,
+        log: BTreeMap::new(),
+        created: now,
+        last_modified: now,
+    }
+}
+
+fn trigger(qualifier: &Qualifier) -> Trigger {
+    let now = Timestamp::UNIX_EPOCH;
+    Trigger {
+        id: TriggerId(format!("t-{qualifier}")),
+        key: key("f"),
+        domain: DomainId("d1".to_owned()),
+        qualifier: qualifier.clone(),
+        kind: TriggerKind::Timer,
+        enabled: true,
+        data: "{}".to_owned(),
+        secrets: BTreeMap::new(),
+        created: now,
+        updated: now,
+        counts_from: now,
+    }
+}
+
+#[tokio::test]
+async fn triggers_hold_their_alias_and_go_with_their_version() {
+    let (_folder, store) = published(&["v1", "v2"]).await;
+    store.add_alias(&key("f"), &alias("prod", "v1", None), 10).await.expect("stores");
+    let (prod, version) = (Qualifier::Alias("prod".to_owned()), Qualifier::Version("v1".to_owned()));
+    let absent = Qualifier::Alias("absent".to_owned());
+    assert!(matches!(store.add_trigger(&trigger(&absent)).await, Err(Error::Missing { .. })));
+    for qualifier in [&prod, &version, &Qualifier::Latest] {
+        store.add_trigger(&trigger(qualifier)).await.expect("stores");
+    }
+    conflict(store.delete_alias(&key("f"), "prod").await, &Conflict::AliasHasTriggers);
+    store.delete_triggers(&key("f"), Some(&prod)).await.expect("deletes");
+    store.delete_alias(&key("f"), "prod").await.expect("nothing calls it any more");
+    store.add_alias(&key("f"), &alias("prod", "v1", None), 10).await.expect("stores");
+    store.add_trigger(&trigger(&prod)).await.expect("stores");
+    store.delete_version(&key("f"), "v1").await.expect("takes its alias and the triggers of both along");
+    let query = TriggerQuery { of: TriggersOf::Function(key("f")), kind: None, after: 0, limit: None };
+    let left = store.triggers(&query).await.expect("lists").triggers;
+    assert_eq!(left.iter().map(|left| left.qualifier.to_string()).collect::<Vec<_>>(), [LATEST]);
 }

@@ -207,6 +207,13 @@ public final class Tests {
         same(call("text", "\"[1\"").answer(1).text, "not begun \"[1\"");
     }
 
+    void testAnAliasBelongsToItsCall() throws IOException {
+        Conversation talk = new Conversation().load(functions, "plot.Functions.alias", null, null);
+        talk.say(Wire.INVOKE_AS, 1, Conversation.REQUEST + "\u0004prod\"e\"").invoke(2, "\"e\"").play(99);
+        same(talk.answer(1).text, "\"e\" prod");
+        same(talk.answer(2).text, "\"e\" ");
+    }
+
     void testBridgesHideNoTypes() throws IOException {
         Conversation talk = new Conversation().load(functions, "plot.Functions$Typed.handle", null, null);
         same(talk.invoke(1, "{\"name\":\"n\",\"sizes\":[1,2]}").play(99).answer(1).text, "n2");

@@ -24,10 +24,18 @@ pub(crate) fn object(answer: &Response<Bytes>, id: &str) -> Vec<u8> {
     object.into_bytes()
 }
 
+/// Whether a header is for the caller.
+pub(super) fn is_passed_on(name: &HeaderName) -> bool {
+    !CONNECTION_HEADERS.contains(name) && name.as_str() != "keep-alive"
+}
+
 /// Names in canonical form, values always in lists.
 fn headers(headers: &HeaderMap) -> Map<String, Value> {
-    let passed = headers.keys().filter(|name| !CONNECTION_HEADERS.contains(name) && name.as_str() != "keep-alive");
-    passed.map(|name| (canonical(name), headers.get_all(name).iter().map(text).collect())).collect()
+    headers
+        .keys()
+        .filter(|name| is_passed_on(name))
+        .map(|name| (canonical(name), headers.get_all(name).iter().map(text).collect()))
+        .collect()
 }
 
 /// `Content-Type`, as Go writes names.

@@ -103,6 +103,7 @@ async fn call(platform: &Platform, draft: FunctionDraft, event: Bytes) -> anyhow
         headers: &NoHeaders,
         arrived,
         watch: Stopwatch::since(arrived),
+        sink: None,
     };
     let (invocation, _record) = engine.invoke(&caller, request).await.map_err(told)?;
     Ok(report(invocation, arrived))

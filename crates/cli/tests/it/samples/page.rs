@@ -8,7 +8,7 @@ use std::fs;
 use std::sync::{Mutex, PoisonError};
 
 use super::fixture::Fixture;
-use super::{HTTP_NOT_YET, NOT_YET, RARE};
+use super::{NOT_YET, RARE};
 use crate::harness::repository;
 
 const FILE: &str = "docs/runtimes.md";
@@ -80,9 +80,7 @@ fn section(samples: &[Fixture]) -> String {
             false => "",
         };
         let marks: Vec<&str> = runtimes.iter().map(mark).collect();
-        let rest =
-            if HTTP_NOT_YET.contains(&sample.name.as_str()) { " (what a gateway makes of it: not yet)" } else { "" };
-        text += &format!("| {} | {}{rest} | {} |\n", sample.name, sample.title(), marks.join(" | "));
+        text += &format!("| {} | {} | {} |\n", sample.name, sample.title(), marks.join(" | "));
     }
     text
 }

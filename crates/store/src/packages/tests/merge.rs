@@ -195,7 +195,7 @@ async fn a_whole_of_too_many_entries_is_refused_and_what_gave_way_does_not_count
     let same = dependency(&place, "same", zip_of(&[("a/one", "x"), ("a/two", "x")])).await;
     let file = dependency(&place, "file", zip_of(&[("a", "x")])).await;
     let more = dependency(&place, "more", zip_of(&[("b", ""), ("c", ""), ("d", ""), ("e", "")])).await;
-    place.packages.merge(&code, &[same.clone()]).await.expect("four entries");
+    place.packages.merge(&code, std::slice::from_ref(&same)).await.expect("four entries");
     place.packages.merge(&code, &[same.clone(), file, more.clone()]).await.expect("six entries");
     let refused = place.packages.merge(&code, &[same, more]).await.expect_err("eight entries");
     let PackageError::Refused(fault) = refused else { panic!("{refused}") };

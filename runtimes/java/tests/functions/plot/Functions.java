@@ -11,6 +11,10 @@ import java.util.concurrent.TimeUnit;
 public class Functions {
     private static final CyclicBarrier ALL = new CyclicBarrier(3);
 
+    public String alias(String event, Context context) {
+        return event + " " + context.getAlias();
+    }
+
     private String begun = "not begun";
 
     public void begin(Context context) {
