@@ -1,7 +1,7 @@
 //! The part of the identity service that clients of the function service need (auth.md, "Project and account discovery"), on our own
 //! listener, so that one address is enough.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use fungraph_engine::{Engine, Token};
 use fungraph_model::{Administrator, ErrorCode, Fault, Proof, RequestId, Scope};
@@ -182,7 +182,7 @@ pub(crate) fn finish(mut response: Response, id: RequestId) -> Response {
 fn value(query: Option<&str>, name: &str) -> Option<String> {
     let pairs = query?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let mut values = pairs.filter(|(found, _)| *found == name);
-    values.next().and_then(|(_, text)| percent::decode_text(text).ok()).map(Cow::into_owned)
+    values.next().and_then(|(_, text)| percent::decode_text(text).ok()).map(std::borrow::Cow::into_owned)
 }
 
 /// Whether a flag is set: keystone takes its mere name for yes.
