@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Answer, Body, Entry, entry,
     field::{Bounds, Field, Kind, Shape, Use, text},
-    not_built,
+    not_built, operation,
 };
 use crate::{answer, routes};
 
@@ -18,6 +18,10 @@ const ENVELOPE: &str = "Refusal";
 const ABOUT: &str = "The FunctionGraph v2 API as this server speaks it. Operations with `x-fungraph: not built` answer 501. Fields with \
     `x-fungraph` differ from the service in the way it says. Requests are read leniently: the text of a number is a number, \
     null is an absent field, and unknown fields are ignored. Every answer has the header X-Request-Id.";
+
+/// What the contract does not have: an operation without a body that has nothing to say.
+static SWITCH_OFF: Entry = operation("DisableAsyncStatusLog", "Switch the persistent log of asynchronous states off")
+    .gives(204, Answer::Nothing);
 
 /// The whole document.
 pub(crate) fn document() -> Value {
@@ -37,6 +41,16 @@ pub(crate) fn document() -> Value {
         if !parameters.is_empty() {
             operation.insert("parameters".to_owned(), parameters.into());
         }
+        paths.entry(path).or_default().insert(method.to_lowercase(), operation.into());
+    }
+    for (operation, method, path) in routes::further_methods() {
+        let described = built(entry(operation.name()).unwrap_or(&SWITCH_OFF), path, &mut shapes);
+        let parameters = path_parameters(path, &[]).chain(described.parameters).collect::<Vec<_>>();
+        // An id stands for one method only.
+        let id = format!("{}By{method}", operation.name());
+        let mut operation = Map::from_iter([("operationId".to_owned(), json!(id))]);
+        operation.extend(described.rest);
+        operation.insert("parameters".to_owned(), parameters.into());
         paths.entry(path).or_default().insert(method.to_lowercase(), operation.into());
     }
     let mut components = shapes.written();
