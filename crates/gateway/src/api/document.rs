@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Answer, Body, Entry, entry,
     field::{Bounds, Field, Kind, Shape, Use, text},
-    not_built, operation,
+    not_built,
 };
 use crate::{answer, routes};
 
@@ -18,10 +18,6 @@ const ENVELOPE: &str = "Refusal";
 const ABOUT: &str = "The FunctionGraph v2 API as this server speaks it. Operations with `x-fungraph: not built` answer 501. Fields with \
     `x-fungraph` differ from the service in the way it says. Requests are read leniently: the text of a number is a number, \
     null is an absent field, and unknown fields are ignored. Every answer has the header X-Request-Id.";
-
-/// What the contract does not have: an operation without a body that has nothing to say.
-static SWITCH_OFF: Entry = operation("DisableAsyncStatusLog", "Switch the persistent log of asynchronous states off")
-    .gives(204, Answer::Nothing);
 
 /// The whole document.
 pub(crate) fn document() -> Value {
@@ -34,24 +30,16 @@ pub(crate) fn document() -> Value {
             Some(entry) => built(entry, path, &mut shapes),
             None => unbuilt(name, path, &mut shapes),
         };
-        let bounds = entry.map_or(&[][..], |entry| entry.path);
-        let parameters = path_parameters(path, bounds).chain(described.parameters).collect::<Vec<_>>();
-        let mut operation = Map::from_iter([("operationId".to_owned(), json!(name))]);
-        operation.extend(described.rest);
-        if !parameters.is_empty() {
-            operation.insert("parameters".to_owned(), parameters.into());
-        }
-        paths.entry(path).or_default().insert(method.to_lowercase(), operation.into());
+        let written = written(name, path, entry, described);
+        paths.entry(path).or_default().insert(method.to_lowercase(), written);
     }
-    for (operation, method, path) in routes::further_methods() {
-        let described = built(entry(operation.name()).unwrap_or(&SWITCH_OFF), path, &mut shapes);
-        let parameters = path_parameters(path, &[]).chain(described.parameters).collect::<Vec<_>>();
-        // An id stands for one method only.
-        let id = format!("{}By{method}", operation.name());
-        let mut operation = Map::from_iter([("operationId".to_owned(), json!(id))]);
-        operation.extend(described.rest);
-        operation.insert("parameters".to_owned(), parameters.into());
-        paths.entry(path).or_default().insert(method.to_lowercase(), operation.into());
+    for (operation, method, path) in routes::more() {
+        // An id is given once, and some of these are another way to an operation that has its own.
+        let name = format!("{}By{method}", operation.name());
+        let entry = entry(operation.name());
+        let described = beside(entry, path, &mut shapes);
+        let written = written(&name, path, entry, described);
+        paths.entry(path).or_default().insert(method.to_lowercase(), written);
     }
     let mut components = shapes.written();
     components.insert("securitySchemes".to_owned(), json!({ "signature": signature() }));
@@ -77,6 +65,30 @@ fn signature() -> Value {
 struct Described {
     parameters: Vec<Value>,
     rest: Map<String, Value>,
+}
+
+fn written(id: &str, path: &'static str, entry: Option<&'static Entry>, described: Described) -> Value {
+    let mut operation = Map::from_iter([("operationId".to_owned(), json!(id))]);
+    operation.extend(described.rest);
+    let bounds = entry.map_or(&[][..], |entry| entry.path);
+    let parameters: Vec<Value> = path_parameters(path, bounds).chain(described.parameters).collect();
+    if !parameters.is_empty() {
+        operation.insert("parameters".to_owned(), parameters.into());
+    }
+    operation.into()
+}
+
+/// What clients call although the contract's list does not have it. Where no table describes it, any answer may come.
+fn beside(entry: Option<&'static Entry>, path: &str, shapes: &mut Shapes) -> Described {
+    let mut described = match entry {
+        Some(entry) => built(entry, path, shapes),
+        None => {
+            let responses = json!({ "responses": { "default": { "description": "Not described" } } });
+            Described { parameters: Vec::new(), rest: members(responses) }
+        }
+    };
+    described.rest.insert("x-fungraph".to_owned(), "beside the list of the contract: clients call it".into());
+    described
 }
 
 fn unbuilt(name: &str, path: &str, shapes: &mut Shapes) -> Described {
