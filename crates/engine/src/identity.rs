@@ -12,7 +12,7 @@ mod token;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use fungraph_model::{AccessKey, DomainId, Project, Proof, Register};
+use fungraph_model::{AccessKey, DomainId, Project, Proof};
 use fungraph_store::{SecretBox, Store};
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -58,12 +58,10 @@ impl Identity {
         self.directory.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a changed register in the place of the one before.
-    fn replace(&self, register: Register) {
-        let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
-        directory.replace(register);
-        let operator = directory.operator_credentials();
-        drop(directory);
+    /// Puts a changed state in the place of the one before.
+    fn replace(&self, next: Directory) {
+        let operator = next.operator_credentials();
+        self.directory.write().unwrap_or_else(PoisonError::into_inner).become_next(next);
         self.operator.send_if_modified(|before| std::mem::replace(before, operator) != *before);
     }
 

@@ -51,6 +51,7 @@ pub(crate) struct Asked<'a> {
 type Call = Pin<Box<dyn Future<Output = Result<(Invocation, OpenRecord), Error>> + Send>>;
 
 /// The first that is known of an answer.
+#[allow(clippy::large_enum_variant, reason = "it lives for a moment, on the stack")]
 enum First {
     /// Status and headers; the body follows.
     Head(AnswerHead),

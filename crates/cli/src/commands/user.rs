@@ -59,7 +59,7 @@ fn list(locate: &Locate) -> anyhow::Result<()> {
 fn role(args: &GrantArgs, method: Method) -> anyhow::Result<()> {
     let who = client::credentials(&args.locate)?;
     let path = path(&args.name, &format!("/roles/{}", encode(&args.role)));
-    ask(&who, method, &path, &json!({ "project": args.place.project }))?;
+    ask(&who, method, &path, &json!({ "project": args.place.project, "everywhere": args.place.everywhere }))?;
     Ok(())
 }
 

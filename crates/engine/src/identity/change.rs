@@ -82,20 +82,22 @@ impl Engine {
         let whole = async move {
             let identity = &engine.identity;
             let _alone = identity.changes.lock().await;
-            let (change, register) = {
+            let (change, next) = {
                 let directory = identity.directory();
                 let change = decide(&directory)?;
                 let mut register = directory.register().clone();
                 change.clone().apply(&mut register);
-                (change, register)
+                (change, Directory::new(register, directory.region().to_owned()))
             };
-            if Directory::new(register.clone(), String::new()).operator_key().is_none() {
+            if next.operator_key().is_none() {
                 return Err(last_administrator().into());
             }
             // Nobody creates a function in a project that is about to go.
             let _alone = engine.creations.lock().await;
             change.store(&engine.store).await.map_err(refusal)?;
-            identity.replace(register);
+            identity.replace(next);
+            // Secrets print as such.
+            tracing::info!(?change, "accounts changed");
             Ok(())
         };
         to_end(whole, self.orphans.clone()).await

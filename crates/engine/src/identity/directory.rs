@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use fungraph_model::{
-    AccessKey, Domain, DomainId, KeyRecord, Principal, Project, ProjectId, Proof, Register, Rights, Role, Scope, User,
+    AccessKey, Domain, DomainId, Grant, Principal, Project, ProjectId, Proof, Register, Rights, Role, Scope, User,
     UserId,
 };
 use jiff::Timestamp;
@@ -24,25 +24,22 @@ pub(super) struct Directory {
 
 impl Directory {
     pub(super) fn new(register: Register, region: String) -> Self {
-        let (keys, principals, revoked) = (HashMap::new(), HashMap::new(), HashMap::new());
-        let mut new = Self { register: Register::default(), region, keys, principals, revoked };
-        new.replace(register);
-        new
-    }
-
-    /// Takes another register and prepares it. Rare, and small: nobody has more users than fit on a list.
-    pub(super) fn replace(&mut self, register: Register) {
         let known = |user: &User| (user.id.clone(), (Arc::new(principal(user, &register)), user.generation));
-        self.principals = register.users.iter().map(known).collect();
-        let enabled = register.keys.iter().filter(|key| key.enabled);
-        let known = |key: &KeyRecord| Some((key.access.clone(), (Arc::new(self.access_key(key)?), key.rotated)));
-        self.keys = enabled.filter_map(known).collect();
-        self.register = register;
+        let principals: HashMap<_, _> = register.users.iter().map(known).collect();
+        let mut keys = HashMap::new();
+        for key in register.keys.iter().filter(|key| key.enabled) {
+            let Some((holder, _)) = principals.get(&key.user) else { continue };
+            let (access, secret, holder) = (key.access.clone(), key.secret.clone(), Arc::clone(holder));
+            let found = AccessKey { access, secret, holder, scope: Scope::Whole };
+            keys.insert(key.access.clone(), (Arc::new(found), key.rotated));
+        }
+        Self { register, region, keys, principals, revoked: HashMap::new() }
     }
 
-    fn access_key(&self, key: &KeyRecord) -> Option<AccessKey> {
-        let holder = Arc::clone(self.principal(&key.user)?);
-        Some(AccessKey { access: key.access.clone(), secret: key.secret.clone(), holder, scope: Scope::Whole })
+    /// Makes `next` the state, which is prepared already: requests wait for no more than this.
+    pub(super) fn become_next(&mut self, next: Self) {
+        let revoked = std::mem::take(&mut self.revoked);
+        *self = Self { revoked, ..next };
     }
 
     pub(super) fn region(&self) -> &str {
@@ -157,12 +154,12 @@ pub(super) fn is_administrator(user: &User, register: &Register) -> bool {
 
 /// Everything that a user's grants come to.
 fn principal(user: &User, register: &Register) -> Principal {
+    let grants: Vec<&Grant> = register.grants.iter().filter(|grant| grant.user == user.id).collect();
     let own = |project: &ProjectId| {
-        let grants = register.grants.iter().filter(|grant| grant.user == user.id);
-        let here = grants.filter(|grant| grant.project.as_ref().is_none_or(|granted| granted == project));
+        let here = grants.iter().filter(|grant| grant.project.as_ref().is_none_or(|granted| granted == project));
         here.fold(Rights::NONE, |rights, grant| rights.with(grant.role.rights()))
     };
-    let projects = register.projects.iter().filter(|project| project.domain == user.domain);
+    let projects = register.projects.iter().filter(|project| !grants.is_empty() && project.domain == user.domain);
     let projects = projects.map(|project| (project.id.clone(), own(&project.id)));
     let projects = projects.filter(|(_, rights)| *rights != Rights::NONE).collect();
     Principal::new(user.id.clone(), user.name.clone(), user.domain.clone(), is_administrator(user, register), projects)
@@ -170,7 +167,7 @@ fn principal(user: &User, register: &Register) -> Principal {
 
 #[cfg(test)]
 mod tests {
-    use fungraph_model::{Grant, Right, Secret};
+    use fungraph_model::{KeyRecord, Right, Secret};
 
     use super::*;
 
@@ -240,15 +237,15 @@ mod tests {
 
     #[test]
     fn disabled_keys_open_nothing_and_the_operator_has_the_oldest_enabled_one() {
-        let mut directory = Directory::new(register(), "local".into());
+        let directory = Directory::new(register(), "local".into());
         assert!(directory.key("K1").is_none());
         assert_eq!(directory.operator_key().expect("a key").access, "K2");
         let operator = directory.operator().expect("an administrator");
         assert_eq!(operator.scope, Scope::Project(ProjectId("p1".into())));
         let mut changed = register();
         changed.keys.retain(|key| key.user.0 != "root");
-        directory.replace(changed);
-        assert!(directory.operator_key().is_none(), "the key of a developer is not the operator's");
+        let changed = Directory::new(changed, "local".into());
+        assert!(changed.operator_key().is_none(), "the key of a developer is not the operator's");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::directory::{Directory, is_administrator};
 use crate::{Engine, Error};
 
 /// Letters of a secret key.
@@ -60,8 +61,8 @@ impl Engine {
         if !known.projects.iter().any(|project| project.domain == domain) {
             new.projects.push(Project { id: ProjectId(new_id()), domain: domain.clone(), name: None, created: now });
         }
-        let is_administrator = |user: &&User| user.domain == domain && super::directory::is_administrator(user, &known);
-        let user = match known.users.iter().find(is_administrator) {
+        let decides = |user: &&User| user.domain == domain && is_administrator(user, &known);
+        let user = match known.users.iter().find(decides) {
             Some(user) => user.id.clone(),
             None => {
                 let id = UserId(new_id());
@@ -83,7 +84,8 @@ impl Engine {
         users.extend(new.users);
         grants.extend(new.grants);
         keys.extend(new.keys);
-        self.identity.replace(Register { domains, projects, users, grants, keys });
+        let next = Register { domains, projects, users, grants, keys };
+        self.identity.replace(Directory::new(next, self.region().to_owned()));
         Ok(())
     }
 }

@@ -89,7 +89,7 @@ pub(crate) async fn answer(
             done(engine.set_password(&by, first, password).await)
         }
         Asked::Grant | Asked::RevokeGrant => {
-            let (role, project) = (role(&names.next().unwrap_or_default())?, fields.text("project")?);
+            let (role, project) = (role(&names.next().unwrap_or_default())?, place(&mut fields)?);
             match asked {
                 Asked::Grant => done(engine.grant(&by, first, role, project).await),
                 _ => done(engine.revoke_grant(&by, first, role, project).await),
@@ -121,6 +121,18 @@ fn needed(fields: &mut Fields, name: &str) -> Result<String, Fault> {
     let missing =
         || Fault::new(ErrorCode::BadParameter, format!("The body must be a JSON object with the text '{name}'"));
     fields.text(name)?.ok_or_else(missing)
+}
+
+/// Where a role is meant: a project, or the whole account, which nobody gets by leaving something out.
+fn place(fields: &mut Fields) -> Result<Option<String>, Fault> {
+    match (fields.text("project")?, fields.boolean("everywhere")?.unwrap_or(false)) {
+        (Some(project), false) => Ok(Some(project)),
+        (None, true) => Ok(None),
+        _ => Err(Fault::new(
+            ErrorCode::BadParameter,
+            "Say where: either the text 'project', the name or id of one, or 'everywhere': true for the whole account",
+        )),
+    }
 }
 
 fn role(name: &str) -> Result<Role, Fault> {

@@ -73,7 +73,7 @@ impl Fields {
     }
 
     /// True or false; the texts of them count.
-    pub(super) fn boolean(&mut self, name: &str) -> Result<Option<bool>, Fault> {
+    pub(crate) fn boolean(&mut self, name: &str) -> Result<Option<bool>, Fault> {
         match self.take(name, "flag") {
             None => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(flag)),

@@ -390,7 +390,7 @@ async fn nobody_can_be_locked_out_of_the_account() {
     assert_eq!(ask("DELETE", &key, Value::Null).await, "428 FSS.0428");
     assert_eq!(ask("POST", &format!("{key}/disable"), Value::Null).await, "428 FSS.0428");
     assert_eq!(ask("DELETE", "users/administrator", Value::Null).await, "428 FSS.0428");
-    assert_eq!(ask("DELETE", "users/administrator/roles/admin", json!({})).await, "428 FSS.0428");
+    assert_eq!(ask("DELETE", "users/administrator/roles/admin", json!({ "everywhere": true })).await, "428 FSS.0428");
     assert_eq!(ask("DELETE", "projects/local", Value::Null).await, "403 FSS.0403");
 
     assert_eq!(ask("POST", "users", json!({ "name": "ada", "password": "short" })).await, "400 FSS.0400");
@@ -398,11 +398,15 @@ async fn nobody_can_be_locked_out_of_the_account() {
     assert_eq!(ask("POST", "users", json!({})).await, "400 FSS.0400");
     assert_eq!(ask("POST", "users", json!({ "name": "ada", "password": PASSWORD })).await, "201");
     assert_eq!(ask("POST", "users", json!({ "name": "ada" })).await, "409 FSS.0409");
-    assert_eq!(ask("PUT", "users/ada/roles/owner", json!({})).await, "400 FSS.0400");
+    let everywhere = json!({ "everywhere": true });
+    assert_eq!(ask("PUT", "users/ada/roles/owner", everywhere.clone()).await, "400 FSS.0400");
+    assert_eq!(ask("PUT", "users/ada/roles/admin", json!({})).await, "400 FSS.0400", "nothing said is not everything");
+    let both = json!({ "everywhere": true, "project": "local" });
+    assert_eq!(ask("PUT", "users/ada/roles/admin", both).await, "400 FSS.0400");
     assert_eq!(ask("PUT", "users/ada/roles/admin", json!({ "project": "none" })).await, "404 FSS.0404");
-    assert_eq!(ask("PUT", "users/nobody/roles/admin", json!({})).await, "404 FSS.0404");
-    assert_eq!(ask("PUT", "users/ada/roles/admin", json!({})).await, "204");
-    assert_eq!(ask("PUT", "users/ada/roles/admin", json!({})).await, "409 FSS.0409");
+    assert_eq!(ask("PUT", "users/nobody/roles/admin", everywhere.clone()).await, "404 FSS.0404");
+    assert_eq!(ask("PUT", "users/ada/roles/admin", everywhere.clone()).await, "204");
+    assert_eq!(ask("PUT", "users/ada/roles/admin", everywhere).await, "409 FSS.0409");
     assert_eq!(ask("DELETE", &key, Value::Null).await, "428 FSS.0428", "ada has no key yet");
     assert_eq!(ask("POST", "keys", json!({ "user": "nobody" })).await, "404 FSS.0404");
     assert_eq!(ask("POST", "keys", json!({ "user": "ada" })).await, "201");

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::client;
 use crate::credentials::Credentials;
 use crate::exit::Stop;
+use crate::say;
 
 /// What an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,7 +20,6 @@ pub(super) fn file(found: &Credentials, user: Option<&str>) -> anyhow::Result<St
         Some(user) => ("v3password", format!("      username: {}\n      user_domain_name: default\n", quoted(user))),
         None => ("v3token", format!("      token: {}\n", quoted(&token(found)?))),
     };
-    // The API has one version, which no service there is asked for.
     Ok(format!(
         "clouds:\n  fungraph:\n    auth_type: {kind}\n    auth:\n      auth_url: {endpoint}/v3\n{proof}      project_id: {project_id}\n    \
          region_name: {region}\n    identity_api_version: 3\n"
@@ -31,6 +31,11 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
+/// Whether an address never leaves this machine.
+fn is_of_this_host(endpoint: &str) -> bool {
+    ["http://127.", "http://[::1]", "http://localhost"].iter().any(|begin| endpoint.starts_with(begin))
+}
+
 /// Logs in with the key.
 fn token(found: &Credentials) -> anyhow::Result<String> {
     let key = json!({ "access": { "key": found.access_key }, "secret": { "key": found.secret_key.reveal() } });
@@ -38,6 +43,11 @@ fn token(found: &Credentials) -> anyhow::Result<String> {
         "identity": { "methods": ["hw_ak_sk"], "hw_ak_sk": key },
         "scope": { "project": { "id": found.project_id } },
     } });
+    if !is_of_this_host(&found.endpoint) {
+        say::note(
+            "the secret key goes to the server over plain HTTP for this: take --user NAME where others could read along",
+        );
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(async {
         let path = "/v3/auth/tokens?nocatalog=true";

@@ -1,3 +1,5 @@
+//! Which timer is next, whatever the clock does: every test brings a clock of its own.
+
 use std::time::Duration;
 
 use fungraph_model::{DomainId, FunctionKey, ProjectId, Qualifier, TriggerKind};
