@@ -56,7 +56,7 @@ enum First {
     /// Status and headers; the body follows.
     Head(AnswerHead),
     /// The call has ended.
-    Ended(Result<(Invocation, OpenRecord), Error>),
+    Ended(Box<Result<(Invocation, OpenRecord), Error>>),
 }
 
 /// Answers a request to an API.
@@ -155,7 +155,7 @@ async fn answer(service: &Service, api: &GatewayApi, asked: &Asked<'_>, event: B
     let first = timeout(api.timeout, first(&mut call, &mut pieces)).await;
     match first.map_err(|_| Problem::too_slow(api.timeout))? {
         First::Head(head) => Ok(streamed(&service.engine, &head, pieces, call)?),
-        First::Ended(ended) => whole(ended?),
+        First::Ended(ended) => whole((*ended)?),
     }
 }
 
@@ -190,7 +190,7 @@ async fn first(call: &mut Call, pieces: &mut AnswerStream) -> First {
         piece = pieces.next() => match piece {
             Some(Piece::Head(head)) => return First::Head(head),
             // A function that is no web server leaves the stream alone.
-            Some(Piece::Data(_)) | None => return First::Ended(call.await),
+            Some(Piece::Data(_)) | None => return First::Ended(Box::new(call.await)),
         },
         ended = &mut *call => ended,
     };
@@ -200,7 +200,7 @@ async fn first(call: &mut Call, pieces: &mut AnswerStream) -> First {
             *call = Box::pin(std::future::ready(ended));
             First::Head(head)
         }
-        _ => First::Ended(ended),
+        _ => First::Ended(Box::new(ended)),
     }
 }
 
