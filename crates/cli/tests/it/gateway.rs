@@ -258,7 +258,7 @@ fn a_slow_client_slows_the_function_down_and_one_that_leaves_does_not_stop_it() 
 fn a_client_that_does_not_read_keeps_no_call_beyond_its_time() {
     let scene = Scene::start();
     scene.web_of(3);
-    let api = scene.api("web", json!({}));
+    let api = scene.api("web", &json!({}));
     let mut stream = scene.open(&format!("{api}/big"));
     read_until(&mut stream, b"xxx");
     // The connection stays open all the while.
