@@ -51,9 +51,11 @@ fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }
 
-/// Runs a command where the project is, and shows it first as one would type it.
+/// Runs a command where the project is, if it says no other place, and shows it first as one would type it.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    command.current_dir(crate::workspace::root());
+    if command.get_current_dir().is_none() {
+        command.current_dir(crate::workspace::root());
+    }
     let shown = show(command);
     println!("    $ {shown}");
     let status = command.status().with_context(|| format!("cannot start `{shown}`"))?;

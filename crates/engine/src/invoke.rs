@@ -147,6 +147,17 @@ impl Engine {
         }
     }
 
+    /// Runs a call on in a task of its own, for whoever gives its answer away piece by piece: its limits hold then even where nobody asks
+    /// for the next piece. Gives whether it returned.
+    pub fn run_on<F>(&self, call: F) -> impl Future<Output = bool> + Send + use<F>
+    where
+        F: Future<Output = Result<(Invocation, OpenRecord), Error>> + Send + 'static,
+    {
+        let task =
+            self.orphans.spawn(async move { call.await.is_ok_and(|(invocation, _record)| invocation.returned()) });
+        async move { task.await.unwrap_or(false) }
+    }
+
     async fn admit(&self, caller: &Caller, request: InvokeRequest<'_>) -> Result<Admitted, Error> {
         let key = functions::key(caller, &request.function)?;
         let qualifier = request.function.qualifier.as_ref();

@@ -51,11 +51,12 @@ pub(crate) struct Asked<'a> {
 type Call = Pin<Box<dyn Future<Output = Result<(Invocation, OpenRecord), Error>> + Send>>;
 
 /// The first that is known of an answer.
+#[allow(clippy::large_enum_variant, reason = "it lives for a moment, on the stack")]
 enum First {
     /// Status and headers; the body follows.
     Head(AnswerHead),
     /// The call has ended.
-    Ended(Result<(Invocation, OpenRecord), Error>),
+    Ended(Box<Result<(Invocation, OpenRecord), Error>>),
 }
 
 /// Answers a request to an API.
@@ -75,13 +76,33 @@ pub(crate) async fn serve(
         return Ok(response);
     }
     let route = find(&head.method).ok_or_else(Problem::no_api)?;
+    let called = call_api(service, &route, path, &mut asked, body).await;
+    if !route.api.cors {
+        return called;
+    }
+    // A page is to see why it was refused, too.
+    let mut response = match called {
+        Ok(response) => response,
+        Err(refusal) => service.refuse(refusal, asked.id, head, body).await,
+    };
+    cors::open(response.headers_mut());
+    Ok(response)
+}
+
+async fn call_api(
+    service: &Service,
+    route: &GatewayRoute,
+    path: &str,
+    asked: &mut Asked<'_>,
+    body: &mut Arriving<Incoming>,
+) -> Result<Response, Refusal> {
     let api = &route.api;
     if !api.waits {
         return Err(Problem::no_queue().into());
     }
-    let received = receive(service, api, &mut asked, body).await?;
-    let event = event(&route, path, &asked, &received);
-    answer(service, api, &asked, event).await
+    let received = receive(service, api, asked, body).await?;
+    let event = event(route, path, asked, &received);
+    answer(service, api, asked, event).await
 }
 
 /// The body, of a caller that may call the API.
@@ -132,14 +153,10 @@ async fn answer(service: &Service, api: &GatewayApi, asked: &Asked<'_>, event: B
     let mut call = call(&service.engine, api, asked, event, sink);
     // A call that is left because it was too slow runs to its end, as any whose client has left.
     let first = timeout(api.timeout, first(&mut call, &mut pieces)).await;
-    let mut response = match first.map_err(|_| Problem::too_slow(api.timeout))? {
-        First::Head(head) => streamed(&head, pieces, call)?,
-        First::Ended(ended) => whole(ended?)?,
-    };
-    if api.cors {
-        cors::open(response.headers_mut());
+    match first.map_err(|_| Problem::too_slow(api.timeout))? {
+        First::Head(head) => Ok(streamed(&service.engine, &head, pieces, call)?),
+        First::Ended(ended) => whole((*ended)?),
     }
-    Ok(response)
 }
 
 fn call(engine: &Arc<Engine>, api: &GatewayApi, asked: &Asked<'_>, event: Bytes, sink: AnswerSink) -> Call {
@@ -173,7 +190,7 @@ async fn first(call: &mut Call, pieces: &mut AnswerStream) -> First {
         piece = pieces.next() => match piece {
             Some(Piece::Head(head)) => return First::Head(head),
             // A function that is no web server leaves the stream alone.
-            Some(Piece::Data(_)) | None => return First::Ended(call.await),
+            Some(Piece::Data(_)) | None => return First::Ended(Box::new(call.await)),
         },
         ended = &mut *call => ended,
     };
@@ -183,7 +200,7 @@ async fn first(call: &mut Call, pieces: &mut AnswerStream) -> First {
             *call = Box::pin(std::future::ready(ended));
             First::Head(head)
         }
-        _ => First::Ended(ended),
+        _ => First::Ended(Box::new(ended)),
     }
 }
 
@@ -199,15 +216,16 @@ fn whole((invocation, record): (Invocation, OpenRecord)) -> Result<Response, Ref
     Ok(response)
 }
 
-fn streamed(head: &AnswerHead, pieces: AnswerStream, call: Call) -> Result<Response, Problem> {
+fn streamed(engine: &Engine, head: &AnswerHead, pieces: AnswerStream, call: Call) -> Result<Response, Problem> {
     let mut headers = HeaderMap::new();
     for (name, value) in &head.headers {
         let name = HeaderName::from_bytes(name).map_err(|_| Problem::bad_answer())?;
         headers.append(name, HeaderValue::from_bytes(value).map_err(|_| Problem::bad_answer())?);
     }
     let status = StatusCode::from_u16(head.status).ok().filter(|status| !status.is_informational());
-    let ended = async move { call.await.is_ok_and(|(invocation, _record)| invocation.returned()) };
-    let mut response = Response::new(Content::Stream(StreamContent::new(pieces, Box::pin(ended))));
+    // Not by the body: nobody polls that while the client does not read, and the call would have no end.
+    let ended = Box::pin(engine.run_on(call));
+    let mut response = Response::new(Content::Stream(StreamContent::new(pieces, ended)));
     *response.status_mut() = status.ok_or_else(Problem::bad_answer)?;
     *response.headers_mut() = headers;
     Ok(response)

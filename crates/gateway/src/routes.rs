@@ -266,6 +266,11 @@ pub(crate) fn table() -> impl Iterator<Item = (Operation, &'static str, &'static
     unsupported::ROWS.iter().map(|row| (row.operation, row.method, row.path))
 }
 
+/// The same of what clients call beside the contract's list.
+pub(crate) fn more() -> impl Iterator<Item = (Operation, &'static str, &'static str)> {
+    unsupported::MORE.iter().map(|row| (row.operation, row.method, row.path))
+}
+
 /// Whether a path is one of a call, whose answers carry the id of the run (errors.md, "Envelope").
 pub(crate) fn is_invocation(path: &str) -> bool {
     let path = without_slash(path);

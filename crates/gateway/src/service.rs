@@ -94,16 +94,7 @@ impl Service {
         let answer = catch::panics(pin!(self.answer(id, peer, arrived, watch, &head, &mut body))).await;
         let response = match answer {
             Ok(Ok(response)) => response,
-            Ok(Err(refusal)) => {
-                if !refusal.is_of_slow_sender() {
-                    Box::pin(self.hear_out(&head, &mut body)).await;
-                }
-                if routes::iam::has(head.uri.path()) {
-                    refusal.into_response_of_iam(id)
-                } else {
-                    refusal.into_response(id)
-                }
-            }
+            Ok(Err(refusal)) => self.refuse(refusal, id, &head, &mut body).await,
             Err(message) => Refusal::Panic { message }.into_response(id),
         };
         let path = head.uri.path();
@@ -112,6 +103,20 @@ impl Service {
         let (status, us) = (response.status().as_u16(), arrived.elapsed().as_micros());
         tracing::debug!(request = %id, peer = %peer.remote, method = %head.method, path, status, us, "answered");
         response
+    }
+
+    /// The answer to a request that is not served.
+    pub(crate) async fn refuse(
+        &self,
+        refusal: Refusal,
+        id: RequestId,
+        head: &Parts,
+        body: &mut Arriving<Incoming>,
+    ) -> Response {
+        if !refusal.is_of_slow_sender() {
+            Box::pin(self.hear_out(head, body)).await;
+        }
+        if routes::iam::has(head.uri.path()) { refusal.into_response_of_iam(id) } else { refusal.into_response(id) }
     }
 
     async fn answer(

@@ -28,6 +28,8 @@ use crate::{
 const RESULT_TOLERANCE: usize = 100;
 /// How long the log of a call that ran into its limit is waited for once its process was killed.
 const LAST_WORDS: Duration = Duration::from_secs(6);
+/// How long a function may still send an answer that its caller did not take in time.
+const UNHEARD: Duration = Duration::from_secs(5);
 
 /// A loaded function that takes calls.
 pub struct Instance {
@@ -207,6 +209,7 @@ impl Instance {
     ) -> Exchange {
         let started = Instant::now();
         let (pieces, taken) = sink.map(AnswerSink::open).unzip();
+        let streams = taken.is_some();
         let (call, mut reply) = match self.shared.begin(pieces) {
             Ok(begun) => begun,
             Err(death) => return Exchange::dead(death, started),
@@ -231,6 +234,10 @@ impl Instance {
             Err(_) => {
                 let memory_peak = self.shared.process.take_peak();
                 let refused_connection = self.looks.look(&*self.shared.process, true, Instant::now());
+                // In a box, as above.
+                if streams && let Some(reply) = Box::pin(self.hang_up(call, &mut reply)).await {
+                    return Exchange { reply, timed_out: true, started, memory_peak, refused_connection };
+                }
                 self.shared.kill(Death::SiblingTimedOut);
                 let last = timeout(LAST_WORDS, reply).await;
                 let reply = last.ok().and_then(Result::ok).unwrap_or_else(|| died(Death::SiblingTimedOut));
@@ -257,6 +264,20 @@ impl Instance {
                 }
             }
         }
+    }
+
+    /// The end of a call that had to wait for its caller until its time was over: neither the function nor the other calls of the
+    /// instance pay for that. `None` where it was the function that took so long.
+    async fn hang_up(&self, call: u32, reply: &mut oneshot::Receiver<Reply>) -> Option<Reply> {
+        if !self.shared.hang_up(call) {
+            return None;
+        }
+        let ended = timeout(UNHEARD, async {
+            let bytes = stream::BOUNDLESS.to_le_bytes();
+            let _ = self.write(Kind::Credit, 0, call, [&[], &[], &bytes]).await;
+            reply.await
+        });
+        ended.await.ok()?.ok()
     }
 
     /// Sends a frame; its payload may be in parts.

@@ -166,6 +166,13 @@ impl Shared {
         }
     }
 
+    /// Stops to hand on the pieces of a call whose function waits for its caller; `true` if so.
+    pub(crate) fn hang_up(&self, call: u32) -> bool {
+        let mut calls = self.lock();
+        let running = calls.running.iter_mut().find(|running| running.call == call);
+        running.and_then(|running| running.pieces.as_mut()).is_some_and(Pieces::hang_up)
+    }
+
     /// Lines that a bootstrap tagged. Those of a call that has ended belong to none.
     fn log(&self, call: u32, lines: &[u8]) {
         let mut calls = self.lock();
@@ -359,7 +366,11 @@ fn take_frame(buffer: &mut BytesMut) -> Result<Option<(FrameHeader, Bytes)>, Bad
 #[cfg(test)]
 mod tests {
     use fungraph_model::{Outcome, RequestId};
-    use tokio::{io::AsyncReadExt as _, net::UnixStream, sync::watch};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::UnixStream,
+        sync::watch,
+    };
 
     use super::*;
     use crate::{BoxFuture, CallEnd, Instance, LaunchError, Launched, Plan};
@@ -391,12 +402,8 @@ mod tests {
 
     /// The ends of so many calls to a process that reads so many bytes and exits.
     async fn calls(count: usize, reads: usize) -> Vec<CallEnd> {
-        let (socket, mut theirs) = UnixStream::pair().expect("a socket pair");
-        let (output, _written) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).expect("a pipe");
-        let output = pipe::Receiver::from_owned_fd(output).expect("a pipe");
-        let ended = watch::Sender::new(false);
-        let process = Box::new(Fake(ended.clone()));
-        let instance = Arc::new(Instance::attach(Launched { socket, output, process }, 1024));
+        let (instance, mut theirs, ended, _printed) = instance();
+        let instance = Arc::new(instance);
         let running: Vec<_> = (0..count)
             .map(|_| {
                 let instance = Arc::clone(&instance);
@@ -418,6 +425,51 @@ mod tests {
     }
 
     const FRAME: usize = HEADER_BYTES + 36 + 2;
+
+    fn instance() -> (Instance, UnixStream, watch::Sender<bool>, rustix::fd::OwnedFd) {
+        let (socket, theirs) = UnixStream::pair().expect("a socket pair");
+        let (output, printed) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).expect("a pipe");
+        let output = pipe::Receiver::from_owned_fd(output).expect("a pipe");
+        let ended = watch::Sender::new(false);
+        let process = Box::new(Fake(ended.clone()));
+        (Instance::attach(Launched { socket, output, process }, 1024), theirs, ended, printed)
+    }
+
+    /// A stranger who reads slowly must not end an instance that serves others too.
+    #[tokio::test]
+    async fn a_caller_that_does_not_take_its_answer_in_time_does_not_end_the_instance() {
+        let (instance, mut theirs, ended, _printed) = instance();
+        let (mut sink, _stream) = crate::answer_stream();
+        let sends = async {
+            let mut invoke = [0; FRAME];
+            theirs.read_exact(&mut invoke).await.expect("the call comes");
+            let mut send = async |kind: Kind, payload: &[u8]| {
+                let header = FrameHeader::new(kind, 1, payload.len()).encode();
+                theirs.write_all(&[&header[..], payload].concat()).await.expect("it is read");
+            };
+            send(Kind::Head, &[200, 0]).await;
+            for _ in 0..3 {
+                send(Kind::Data, &[b'x'; 64 << 10]).await;
+            }
+            let mut credit = [0; HEADER_BYTES + 4];
+            theirs.read_exact(&mut credit).await.expect("credit without bounds comes");
+            assert_eq!((credit[10], &credit[HEADER_BYTES..]), (Kind::Credit as u8, &[0xff; 4][..]));
+            let mut rest = Vec::new();
+            for (kind, payload) in
+                [(Kind::Data, &[b'x'; 64 << 10][..]), (Kind::Data, &[b'x'; 64 << 10]), (Kind::Result, &[])]
+            {
+                rest.extend_from_slice(&FrameHeader::new(kind, 1, payload.len()).encode());
+                rest.extend_from_slice(payload);
+            }
+            theirs.write_all(&rest).await.expect("it is read");
+        };
+        let call = instance.call(RequestId::random(), "", b"{}", Duration::from_millis(50), Some(&mut sink));
+        let (end, ()) = tokio::join!(call, sends);
+        assert!(
+            matches!(&end.outcome, Outcome::Failed(failure) if failure.code == fungraph_model::FailureCode::TimedOut)
+        );
+        assert!(!instance.is_dead() && !*ended.borrow(), "it serves others");
+    }
 
     #[tokio::test]
     async fn a_call_that_nobody_read_has_not_begun() {

@@ -14,6 +14,8 @@ use crate::Kind;
 const WINDOW: usize = 256 << 10;
 /// What a piece costs beside its bytes: small ones take room too.
 const PIECE_COST: usize = 256;
+/// Most bytes of a piece that a bootstrap sends.
+const PIECE: usize = 64 << 10;
 /// Bytes of status and headers.
 const HEAD_BYTES: usize = 256 << 10;
 /// Credit is given back when so much of it was taken, not for every piece.
@@ -89,14 +91,15 @@ impl AnswerStream {
 impl AnswerSink {
     /// For one try of a call: where its pieces go, and what comes back.
     pub(crate) fn open(&mut self) -> (Pieces, Taken<'_>) {
-        let pieces = Pieces { to: self.pieces.clone(), credit: WINDOW, begun: false };
+        let pieces = Pieces { to: Some(self.pieces.clone()), credit: WINDOW, begun: false };
         (pieces, Taken { from: Some(&mut self.taken) })
     }
 }
 
 /// Takes the pieces of one call off the socket, within its credit.
 pub(crate) struct Pieces {
-    to: UnboundedSender<Piece>,
+    /// `None` once nobody is to hear more of them.
+    to: Option<UnboundedSender<Piece>>,
     credit: usize,
     begun: bool,
 }
@@ -114,9 +117,26 @@ impl Pieces {
             (kind, _) => return Err(format!("a frame {kind:?} out of order")),
         };
         self.begun = true;
-        // The caller may have left.
-        let _ = self.to.send(piece);
+        if let Some(to) = &self.to {
+            // The caller may have left.
+            let _ = to.send(piece);
+        }
         Ok(())
+    }
+
+    /// Whether the function can only wait until more is taken.
+    fn is_held_up(&self) -> bool {
+        self.credit < PIECE + PIECE_COST
+    }
+
+    /// Stops to listen where the function waits for its caller, who has had all the time of the call; `true` if so.
+    pub(crate) fn hang_up(&mut self) -> bool {
+        let held_up = self.is_held_up();
+        if held_up {
+            self.to = None;
+            self.grant(BOUNDLESS as usize);
+        }
+        held_up
     }
 
     pub(crate) fn grant(&mut self, credit: usize) {

@@ -107,10 +107,15 @@ impl Scene {
 
     /// An http function of one instance that takes several calls at once.
     fn web(&self) {
+        self.web_of(60);
+    }
+
+    /// The same, with another time limit.
+    fn web_of(&self, timeout: u32) {
         let bootstrap = "exec /opt/function/runtime/python3.9/rtsp/python/bin/python3 server.py\n";
         let package = zip(&[("bootstrap", bootstrap), ("server.py", WEB)]);
         let body = json!({
-            "func_name": "web", "package": "default", "runtime": "http", "handler": "bootstrap", "timeout": 60,
+            "func_name": "web", "package": "default", "runtime": "http", "handler": "bootstrap", "timeout": timeout,
             "memory_size": 256, "code_type": "zip", "func_code": {"file": base64(&package)},
             "strategy_config": {"concurrency": 1, "concurrent_num": 20},
         });
@@ -126,7 +131,7 @@ impl Scene {
     }
 
     /// Puts a function behind an API; gives the path of its URL.
-    fn api(&self, function: &str, change: Value) -> String {
+    fn api(&self, function: &str, change: &Value) -> String {
         let mut data = json!({
             "name": "api", "group_id": "0123456789abcdef", "env_id": "DEFAULT_ENVIRONMENT_RELEASE_ID", "env_name": "RELEASE",
             "auth": "NONE", "protocol": "HTTP", "path": "/", "req_method": "ANY", "match_mode": "SWA",
@@ -206,7 +211,7 @@ fn body(answer: &[u8]) -> &[u8] {
 fn a_web_servers_answer_is_sent_on_while_it_comes() {
     let scene = Scene::start();
     scene.web();
-    let api = scene.api("web", json!({}));
+    let api = scene.api("web", &json!({}));
     let mut stream = scene.open(&format!("{api}/two"));
     let begun = read_until(&mut stream, b"one");
     assert!(String::from_utf8_lossy(&begun).to_lowercase().matches("set-cookie: ").count() == 2, "{begun:?}");
@@ -222,7 +227,7 @@ fn a_web_servers_answer_is_sent_on_while_it_comes() {
 fn a_slow_client_slows_the_function_down_and_one_that_leaves_does_not_stop_it() {
     let scene = Scene::start();
     scene.web();
-    let api = scene.api("web", json!({}));
+    let api = scene.api("web", &json!({}));
     let sent = || {
         let text = scene.get(&format!("{api}/sent")).text();
         text.parse::<usize>().unwrap_or_else(|_| panic!("no number: {text}; {}", scene.log("web")))
@@ -250,10 +255,26 @@ fn a_slow_client_slows_the_function_down_and_one_that_leaves_does_not_stop_it() 
 }
 
 #[test]
+fn a_client_that_does_not_read_keeps_no_call_beyond_its_time() {
+    let scene = Scene::start();
+    scene.web_of(3);
+    let api = scene.api("web", &json!({}));
+    let mut stream = scene.open(&format!("{api}/big"));
+    read_until(&mut stream, b"xxx");
+    // The connection stays open all the while.
+    wait_for("the end of the call", || scene.log("web").contains("its limit of 3 seconds").then_some(()));
+    assert_eq!(scene.get(&format!("{api}/x")).status, 203);
+    let mut rest = Vec::new();
+    let _end = stream.read_to_end(&mut rest);
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "an answer that was cut off does not look whole");
+    scene.stop();
+}
+
+#[test]
 fn an_answer_that_breaks_off_is_seen_to_be_broken() {
     let scene = Scene::start();
     scene.web();
-    let api = scene.api("web", json!({}));
+    let api = scene.api("web", &json!({}));
     let mut stream = scene.open(&format!("{api}/breaks"));
     let mut answer = Vec::new();
     // Reset or closed: either way without its last chunk.
@@ -267,7 +288,7 @@ fn an_answer_that_breaks_off_is_seen_to_be_broken() {
 fn requests_reach_a_web_server_as_they_are() {
     let scene = Scene::start();
     scene.web();
-    let api = scene.api("web", json!({"path": "/shop"}));
+    let api = scene.api("web", &json!({"path": "/shop"}));
     let sent = request(&scene.client.endpoint, "POST", &format!("{api}/a%20b/%2Fc?x=1&x=2"), &[], "čau");
     assert_eq!((sent.status, sent.text().as_str()), (203, "/shop/a%20b/%2Fc?x=1&x=2 čau"));
     let head = scene.send("HEAD", &format!("{api}/headers"), &[("X-Own", "mine"), ("X-CFF-Memory", "theirs")]);
@@ -284,7 +305,7 @@ fn requests_reach_a_web_server_as_they_are() {
 fn an_event_function_gets_the_event_of_the_contract() {
     let scene = Scene::start();
     scene.events();
-    let api = scene.api("events", json!({"path": "/shop/{item}/parts", "req_method": "POST"}));
+    let api = scene.api("events", &json!({"path": "/shop/{item}/parts", "req_method": "POST"}));
     let path = api.replace("{item}", "7");
     let answer =
         request(&scene.client.endpoint, "POST", &format!("{path}/x/y?q=1"), &[("Content-Type", "text/plain")], "hi");
@@ -304,7 +325,7 @@ fn an_event_function_gets_the_event_of_the_contract() {
 fn failures_tell_the_public_little_and_the_owner_all() {
     let scene = Scene::start();
     scene.events();
-    let api = scene.api("events", json!({"func_info": {"timeout": 1500}}));
+    let api = scene.api("events", &json!({"func_info": {"timeout": 1500}}));
     for (path, status, code) in [
         ("/raises", 500, "FSS.4002"),
         ("/text", 500, "FSS.1206"),
@@ -332,7 +353,7 @@ fn failures_tell_the_public_little_and_the_owner_all() {
 fn an_api_with_iam_wants_a_proven_caller() {
     let scene = Scene::start();
     scene.events();
-    let api = scene.api("events", json!({"auth": "IAM"}));
+    let api = scene.api("events", &json!({"auth": "IAM"}));
     let stranger = scene.get(&format!("{api}/x"));
     assert_eq!(stranger.status, 401, "{}", stranger.text());
     let proven = scene.client.call("GET", &format!("{api}/x"), "");
@@ -349,8 +370,8 @@ fn an_api_with_iam_wants_a_proven_caller() {
 fn pages_of_other_sites_may_call_where_the_trigger_says_so() {
     let scene = Scene::start();
     scene.events();
-    let closed = scene.api("events", json!({"path": "/closed"}));
-    let open = scene.api("events", json!({"path": "/open", "name": "open", "cors": true, "auth": "NONE"}));
+    let closed = scene.api("events", &json!({"path": "/closed"}));
+    let open = scene.api("events", &json!({"path": "/open", "name": "open", "cors": true, "auth": "NONE"}));
     let question = [
         ("Origin", "https://page.example"),
         ("Access-Control-Request-Method", "PUT"),
@@ -361,6 +382,8 @@ fn pages_of_other_sites_may_call_where_the_trigger_says_so() {
     assert_eq!(answer.header("access-control-allow-headers"), Some("x-own"));
     let read = scene.send("GET", &format!("{open}/x"), &[("Origin", "https://page.example")]);
     assert_eq!((read.status, read.header("access-control-allow-origin")), (200, Some("*")));
+    let failed = scene.get(&format!("{open}/raises"));
+    assert_eq!((failed.status, failed.header("access-control-allow-origin")), (500, Some("*")), "a page sees it fail");
     let own = scene.get(&format!("{open}/own"));
     assert_eq!(own.header("access-control-allow-origin"), Some("https://own.example"));
     let answer = scene.send("OPTIONS", &format!("{closed}/x"), &question);

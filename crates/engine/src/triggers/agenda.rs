@@ -1,8 +1,9 @@
 //! Which timer is next: a heap of times, asked with the time there is. No clock, no waiting. Pure.
 //!
 //! A clock that is set forward, a host that slept and a server that was stopped are one case: what is late by more than a minute has
-//! been missed and is not made up. A clock that is set back is another: times that have come already do not come again, unless it goes
-//! back by so much that it must have been wrong before.
+//! been missed and is not made up. A clock that is set back is another: a time that has come already does not come again, unless the
+//! clock goes back by so much that it must have been wrong before. That holds for times that are further apart than the clock went
+//! back, such as those of every night; what comes more often is a rhythm, which goes on, since waiting would be an outage.
 
 use std::{
     cmp::Reverse,
@@ -72,6 +73,12 @@ impl Timer {
         self.schedule(zone)?.after(self.trigger.counts_from, moment)
     }
 
+    /// Whether a clock that went back by so much would keep the timer quiet for more than one of its own pauses.
+    fn would_be_silent(&self, back: SignedDuration, now: Now, zone: &TimeZone) -> bool {
+        let Some(next) = self.after(now.wall, zone) else { return false };
+        self.after(next, zone).is_some_and(|further| further.duration_since(next) + STEP < back)
+    }
+
     /// The next time after the clock went back. A period that began does not end sooner.
     fn after_step(&self, now: Now, zone: &TimeZone) -> Option<Timestamp> {
         let left = self.period.zip(self.fired).map(|(period, fired)| {
@@ -132,6 +139,11 @@ impl Agenda {
         firings
     }
 
+    /// Whether a look would find nothing due and no step of the clock, and so be short.
+    pub(super) fn is_quiet(&self, now: Now) -> bool {
+        self.wait(now).is_none_or(|wait| wait.is_positive()) && self.step_back(now).is_none()
+    }
+
     /// How long there is nothing to do; `None` without timers.
     pub(super) fn wait(&self, now: Now) -> Option<SignedDuration> {
         let Reverse((due, ..)) = self.heap.peek()?;
@@ -149,19 +161,24 @@ impl Agenda {
         }
     }
 
-    /// Looks whether the clock was set back since it was last looked at.
-    fn notice_step(&mut self, now: Now) {
-        let Some(seen) = self.seen.replace(now) else { return };
+    /// By how much the clock was set back since it was last looked at, where it was.
+    fn step_back(&self, now: Now) -> Option<SignedDuration> {
+        let seen = self.seen?;
         let passed = SignedDuration::try_from(now.steady.saturating_duration_since(seen.steady)).unwrap_or_default();
-        let back = passed - now.wall.duration_since(seen.wall);
-        if back <= STEP {
-            return;
-        }
+        Some(passed - now.wall.duration_since(seen.wall)).filter(|back| *back > STEP)
+    }
+
+    /// Finds the times anew where the clock was set back.
+    fn notice_step(&mut self, now: Now) {
+        let back = self.step_back(now);
+        self.seen = Some(now);
+        let Some(back) = back else { return };
         let ids: Vec<TriggerId> = self.timers.keys().cloned().collect();
         for id in ids {
             // What stands on the wall comes again as the clock does: its next time is after the last one.
             let Some(timer) = self.timers.remove(&id) else { continue };
-            if timer.period.is_none() && back <= WRONG_CLOCK {
+            let keeps_time = timer.period.is_none() && back <= WRONG_CLOCK;
+            if keeps_time && !timer.would_be_silent(back, now, &self.zone) {
                 self.timers.insert(id, timer);
                 continue;
             }

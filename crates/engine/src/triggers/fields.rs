@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
-use fungraph_model::{ErrorCode, Fault, Secret};
+use fungraph_model::{ErrorCode, Fault, Secret, limits};
 use serde_json::{Map, Value};
 
 /// What is shown in the place of a secret; sent back in an update, it keeps the secret.
@@ -20,6 +20,8 @@ pub(super) struct Field {
 pub(super) enum Holds {
     /// So many characters.
     Text(RangeInclusive<usize>),
+    /// A trigger's name, whose length and letters have codes of their own (`check.rs`).
+    Name,
     /// One of these words.
     Word(&'static [&'static str]),
     /// A number in a range.
@@ -108,6 +110,7 @@ impl Holds {
     fn read(&self, value: &Value, path: &str) -> Result<Option<Value>, String> {
         Ok(match self {
             Self::Text(chars) => value.as_str().filter(|text| fits(text, chars)).map(Value::from),
+            Self::Name => value.as_str().map(Value::from),
             Self::Word(words) => {
                 let word = words.iter().find(|word| value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(word)));
                 word.map(|word| Value::from(*word))
@@ -136,6 +139,7 @@ impl Holds {
         match self {
             Self::Text(chars) if *chars.start() == 0 => format!("a text of up to {} characters", chars.end()),
             Self::Text(chars) => format!("a text of {} to {} characters", chars.start(), chars.end()),
+            Self::Name => format!("a name of 1 to {} characters", limits::TRIGGER_NAME_CHARS),
             Self::Word(words) => words.join(" or "),
             Self::Number(range) if *range.end() == i64::from(i32::MAX) => {
                 format!("a whole number of {} or more", range.start())
@@ -186,6 +190,7 @@ mod tests {
         Field::required("text", Holds::Text(1..=3)),
         Field::new("free", Holds::Text(0..=3)),
         Field::new("word", Holds::Word(&["ONE", "TWO"])),
+        Field::new("name", Holds::Name),
         Field::new("flag", Holds::Flag),
         Field::new("serial", Holds::FlagText),
         Field::new("items", Holds::Texts(1..=2)),
@@ -220,6 +225,8 @@ mod tests {
             Ok(json!({ "text": "a", "flag": true, "serial": "true" })),
         );
         check(&json!({ "text": "a", "flag": 1 }), Err("must be true or false"));
+        check(&json!({ "text": "a", "name": 7 }), Err("'event_data.name' must be a name of 1 to 64 characters"));
+        check(&json!({ "text": "a", "name": "" }), Ok(json!({ "text": "a" })));
         check(&json!({ "text": "a", "items": [] }), Err("must be a list of 1 to 2 texts"));
         check(&json!({ "text": "a", "items": ["x", 7] }), Err("must be a list"));
         check(&json!({ "text": "a", "inner": { "deep": "7" } }), Ok(json!({ "text": "a", "inner": { "deep": 7 } })));

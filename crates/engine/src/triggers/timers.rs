@@ -62,7 +62,7 @@ fn sleep(agenda: &Agenda, is_stale: bool) -> Duration {
 
 /// Beside the threads that serve calls: thousands of times may have to be searched. `None` where the runtime ends.
 async fn look(mut agenda: Agenda, changes: Vec<Change>) -> Option<(Agenda, Vec<Firing>)> {
-    if changes.is_empty() && agenda.wait(now()).is_none_or(|wait| wait.is_positive()) {
+    if changes.is_empty() && agenda.is_quiet(now()) {
         // A look at the clock costs no thread.
         let firings = agenda.take_due(now());
         return Some((agenda, firings));
@@ -123,10 +123,17 @@ impl Engine {
         };
         let id = request.request;
         tracing::debug!(function = %trigger.key, trigger = %trigger.id, request = %id, time, "a timer fires");
-        // How the function ended stands in its log and in the metrics; so does a refusal of the pool.
-        if let Err(error) = self.invoke(&caller, request).await {
-            tracing::warn!(function = %trigger.key, trigger = %trigger.id, request = %id, cause = chain(&error),
-                "a timer's call was refused");
+        // How the function ended stands in its log and in the metrics; so does a refusal of the pool, which a tenant could otherwise
+        // fill the server's log with.
+        match self.invoke(&caller, request).await {
+            Ok(_) => {}
+            Err(error @ crate::Error::Refused(_)) => {
+                tracing::debug!(request = %id, cause = chain(&error), "a timer's call was refused");
+            }
+            Err(error) => {
+                tracing::warn!(function = %trigger.key, trigger = %trigger.id, request = %id, cause = chain(&error),
+                "a timer's call failed");
+            }
         }
     }
 

@@ -149,9 +149,9 @@ fn envelope(fault: &Fault, id: RequestId) -> Response {
 }
 
 fn write(status: StatusCode, code: &str, message: &str, id: Option<RequestId>) -> Response {
-    let id = id.map(|id| id.text());
-    let request_id = id.as_ref().map(|id| id.as_str());
-    whole(status, JSON, json_bytes(&Envelope { error_code: code, error_msg: message, request_id }))
+    let request_id = id.map(|id| id.to_string());
+    let shape = Envelope { error_code: code, error_msg: message, request_id: request_id.as_deref() };
+    whole(status, JSON, json_bytes(&shape))
 }
 
 #[cfg(test)]

@@ -30,14 +30,16 @@ pub(crate) fn document() -> Value {
             Some(entry) => built(entry, path, &mut shapes),
             None => unbuilt(name, path, &mut shapes),
         };
-        let bounds = entry.map_or(&[][..], |entry| entry.path);
-        let parameters = path_parameters(path, bounds).chain(described.parameters).collect::<Vec<_>>();
-        let mut operation = Map::from_iter([("operationId".to_owned(), json!(name))]);
-        operation.extend(described.rest);
-        if !parameters.is_empty() {
-            operation.insert("parameters".to_owned(), parameters.into());
-        }
-        paths.entry(path).or_default().insert(method.to_lowercase(), operation.into());
+        let written = written(name, path, entry, described);
+        paths.entry(path).or_default().insert(method.to_lowercase(), written);
+    }
+    for (operation, method, path) in routes::more() {
+        // An id is given once, and some of these are another way to an operation that has its own.
+        let name = format!("{}By{method}", operation.name());
+        let entry = entry(operation.name());
+        let described = beside(entry, path, &mut shapes);
+        let written = written(&name, path, entry, described);
+        paths.entry(path).or_default().insert(method.to_lowercase(), written);
     }
     let mut components = shapes.written();
     components.insert("securitySchemes".to_owned(), json!({ "signature": signature() }));
@@ -63,6 +65,30 @@ fn signature() -> Value {
 struct Described {
     parameters: Vec<Value>,
     rest: Map<String, Value>,
+}
+
+fn written(id: &str, path: &'static str, entry: Option<&'static Entry>, described: Described) -> Value {
+    let mut operation = Map::from_iter([("operationId".to_owned(), json!(id))]);
+    operation.extend(described.rest);
+    let bounds = entry.map_or(&[][..], |entry| entry.path);
+    let parameters: Vec<Value> = path_parameters(path, bounds).chain(described.parameters).collect();
+    if !parameters.is_empty() {
+        operation.insert("parameters".to_owned(), parameters.into());
+    }
+    operation.into()
+}
+
+/// What clients call although the contract's list does not have it. Where no table describes it, any answer may come.
+fn beside(entry: Option<&'static Entry>, path: &str, shapes: &mut Shapes) -> Described {
+    let mut described = match entry {
+        Some(entry) => built(entry, path, shapes),
+        None => {
+            let responses = json!({ "responses": { "default": { "description": "Not described" } } });
+            Described { parameters: Vec::new(), rest: members(responses) }
+        }
+    };
+    described.rest.insert("x-fungraph".to_owned(), "beside the list of the contract: clients call it".into());
+    described
 }
 
 fn unbuilt(name: &str, path: &str, shapes: &mut Shapes) -> Described {

@@ -73,7 +73,7 @@ pub(super) static ENTRIES: [Entry; 6] = [
         .gives(204, Answer::Nothing),
     operation("ListFunctionTriggers", "List the triggers as a bare JSON array").gives(200, Answer::List(&TRIGGER)),
     operation("CreateFunctionTrigger", "Create a trigger on a function version or alias")
-        .note("timers fire; gateway triggers are set; the others are stored, and nothing calls their functions")
+        .note("timers fire; gateway triggers have a URL; the others are stored, and nothing calls their functions")
         .takes(Body::Object(&CREATE_FUNCTION_TRIGGER_BODY))
         .gives(201, Answer::Object(&TRIGGER))
         .refuses(&[ErrorCode::BadTriggerType, ErrorCode::WrongKind])

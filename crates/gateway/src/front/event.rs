@@ -11,8 +11,10 @@ use serde_json::{Map, Value, json};
 use crate::percent;
 
 /// Headers that belong to the connection, not to the request.
-const CONNECTION_HEADERS: [HeaderName; 6] = [
+const CONNECTION_HEADERS: [HeaderName; 7] = [
     header::CONNECTION,
+    // The body has been waited for here.
+    header::EXPECT,
     header::PROXY_AUTHORIZATION,
     header::TE,
     header::TRAILER,
@@ -72,9 +74,13 @@ pub(super) fn event(arrived: &Arrived<'_>) -> Bytes {
 /// Names in lower case, each with one text.
 fn headers(arrived: &Arrived<'_>) -> Map<String, Value> {
     let given = arrived.headers;
+    // A client may name more of them itself (RFC 9110, section 7.6.1).
+    let named = joined(given, &header::CONNECTION);
+    let is_named = |name: &HeaderName| named.split(',').any(|named| named.trim().eq_ignore_ascii_case(name.as_str()));
     let is_passed_on = |name: &&HeaderName| {
         let is_proof = arrived.is_proven && PROOFS.contains(&name.as_str());
-        !CONNECTION_HEADERS.contains(name) && name.as_str() != "keep-alive" && !is_proof
+        let is_of_connection = CONNECTION_HEADERS.contains(name) || name.as_str() == "keep-alive" || is_named(name);
+        !is_of_connection && !is_proof
     };
     let mut headers: Map<String, Value> =
         given.keys().filter(is_passed_on).map(|name| (name.as_str().to_owned(), joined(given, name).into())).collect();
@@ -212,6 +218,17 @@ mod tests {
             (&proven["headers"]["authorization"], &proven["headers"]["x-auth-token"]),
             (&Value::Null, &Value::Null)
         );
+    }
+
+    #[test]
+    fn what_belongs_to_the_connection_stays_here() {
+        let headers: [(&str, &[u8]); 4] =
+            [("connection", b"close, X-Hop"), ("x-hop", b"1"), ("expect", b"100-continue"), ("x-own", b"mine")];
+        let event = sent(|_| (), &headers);
+        for name in ["connection", "x-hop", "expect"] {
+            assert_eq!(event["headers"][name], Value::Null, "{name}");
+        }
+        assert_eq!(event["headers"]["x-own"], "mine");
     }
 
     #[test]

@@ -182,7 +182,7 @@ pub(crate) fn finish(mut response: Response, id: RequestId) -> Response {
 fn value(query: Option<&str>, name: &str) -> Option<String> {
     let pairs = query?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let mut values = pairs.filter(|(found, _)| *found == name);
-    values.next().and_then(|(_, text)| percent::decode_text(text).ok()).map(|text| text.into_owned())
+    values.next().and_then(|(_, text)| percent::decode_text(text).ok()).map(std::borrow::Cow::into_owned)
 }
 
 /// Whether a flag is set: keystone takes its mere name for yes.

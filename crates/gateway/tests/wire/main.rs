@@ -241,9 +241,15 @@ async fn the_document_names_every_operation_to_everybody() {
         .flat_map(|path| path.as_object().expect("methods").values())
         .collect();
     let is_built = |operation: &&&serde_json::Value| operation["x-fungraph"] != "not built";
-    assert_eq!(operations.len(), 92);
+    let is_beside = |operation: &&&serde_json::Value| {
+        operation["x-fungraph"].as_str().is_some_and(|text| text.starts_with("beside"))
+    };
+    assert_eq!(operations.iter().filter(|operation| !is_beside(operation)).count(), 92);
     assert!(operations.iter().filter(is_built).count() >= 17);
     for operation in &operations {
+        if is_beside(&operation) {
+            continue;
+        }
         let has_501 = operation["responses"].get("501").is_some();
         let has_success =
             ["200", "201", "202", "204"].iter().any(|status| operation["responses"].get(status).is_some());

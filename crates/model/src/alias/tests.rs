@@ -1,3 +1,5 @@
+//! How an alias picks the version of a call.
+
 use super::*;
 
 fn alias(split: Option<Split>) -> Alias {

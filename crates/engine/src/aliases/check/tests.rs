@@ -1,3 +1,5 @@
+//! What an alias may say, and how it is told what it may not.
+
 use super::*;
 
 fn rule_draft() -> RuleDraft {

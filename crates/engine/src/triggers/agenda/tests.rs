@@ -1,3 +1,5 @@
+//! Which timer is next, whatever the clock does: every test brings a clock of its own.
+
 use std::time::Duration;
 
 use fungraph_model::{DomainId, FunctionKey, ProjectId, Qualifier, TriggerKind};
@@ -142,19 +144,51 @@ fn a_small_step_forward_loses_nothing() {
 }
 
 #[test]
-fn a_clock_set_back_by_an_hour_fires_nothing_twice() {
+fn a_time_of_once_a_day_does_not_come_twice_when_the_clock_is_set_back() {
+    let mut clock = Clock::at("2026-03-02T09:59:00Z");
+    clock.set("daily", "Cron", "0 0 10 * * *");
+    clock.set("hourly", "Cron", "0 0 * * * *");
+    assert_eq!(clock.pass(65).len(), 2);
+    clock.step(-3600);
+    assert_eq!(clock.pass(3600), [], "both have come already");
+    assert_eq!(clock.pass(3600), [(3595, "hourly".to_owned())], "from here on times are new again");
+}
+
+#[test]
+fn what_comes_often_goes_on_when_the_clock_is_set_back() {
     let mut clock = Clock::at("2026-03-02T10:00:00Z");
     clock.set("cron", "Cron", "0 * * * * *");
+    clock.set("second", "Cron", "* * * * * *");
     clock.set("rate", "Rate", "1m");
-    assert_eq!(at(&clock.pass(130)), [60, 60, 120, 120]);
+    clock.pass(130);
     clock.step(-3600);
     let fired = clock.pass(3600);
-    let cron = fired.iter().filter(|(_, id)| id == "cron").count();
-    assert_eq!(cron, 0, "those times have come already");
-    let rate: Vec<u64> = fired.iter().filter(|(_, id)| id == "rate").map(|(second, _)| *second).collect();
-    assert_eq!((rate[0], rate.len()), (50, 60), "a period goes on as long as it takes");
-    assert!(rate.windows(2).all(|two| two[1] - two[0] == 60), "{rate:?}");
-    assert_eq!(clock.pass(60).len(), 2, "from here on times are new again");
+    let of = |id: &str| fired.iter().filter(|(_, fired)| fired == id).map(|(second, _)| *second).collect::<Vec<_>>();
+    for id in ["cron", "rate"] {
+        let seconds = of(id);
+        assert_eq!((seconds[0], seconds.len()), (50, 60), "{id}");
+        assert!(seconds.windows(2).all(|two| two[1] - two[0] == 60), "{id}: {seconds:?}");
+    }
+    assert_eq!(of("second").len(), 3599, "all but the second of the step");
+}
+
+#[test]
+fn a_step_back_of_less_than_a_pause_fires_nothing_twice() {
+    let mut clock = Clock::at("2026-03-02T10:00:00Z");
+    clock.set("cron", "Cron", "0 * * * * *");
+    assert_eq!(at(&clock.pass(65)), [60]);
+    clock.step(-30);
+    assert_eq!(at(&clock.pass(120)), [85], "at 10:02, and not at 10:01 again");
+}
+
+#[test]
+fn a_look_at_a_clock_that_was_set_back_is_not_short() {
+    let mut clock = Clock::at("2026-03-02T10:00:00Z");
+    clock.set("daily", "Cron", "0 0 9 * * *");
+    clock.pass(1);
+    assert!(clock.agenda.is_quiet(clock.now));
+    clock.step(-60);
+    assert!(!clock.agenda.is_quiet(clock.now));
 }
 
 #[test]

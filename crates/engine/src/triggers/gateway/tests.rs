@@ -1,3 +1,5 @@
+//! Which gateway trigger a request finds.
+
 use fungraph_model::{DomainId, FunctionKey, ProjectId, Qualifier, TriggerKind};
 use jiff::Timestamp;
 use serde_json::json;
