@@ -45,13 +45,17 @@ impl Engine {
         draft: AliasDraft,
     ) -> Result<(FunctionKey, Alias), Error> {
         let key = functions::key(caller, function)?;
-        let old = self.stored_alias(&key, name).await?;
-        let description = draft.description.or(Some(old.description));
-        let alias = check::alias(old.name, AliasDraft { description, ..draft }, Timestamp::now())?;
-        let (new, of) = (alias.clone(), key.clone());
-        let update = |store: Store| async move { store.update_alias(&of, &new).await };
+        // A missing alias is told before a field that is wrong. What of it stays, the store knows: others may change it meanwhile.
+        let name = self.stored_alias(&key, name).await?.name;
+        let keeps_description = draft.description.is_none();
+        let new = check::alias(name, draft, Timestamp::now())?;
+        let of = key.clone();
+        let update = |store: Store| async move {
+            let description = (!keeps_description).then_some(new.description.as_str());
+            store.update_alias(&of, &new, description).await
+        };
         let updated = self.change(key.clone(), Changed::Aliases, update).await;
-        updated.map_err(|error| self.refused(&key, "change an alias", error))?;
+        let alias = updated.map_err(|error| self.refused(&key, "change an alias", error))?;
         tracing::info!(function = %key, alias = alias.name, version = alias.version, "alias changed");
         Ok((key, alias))
     }

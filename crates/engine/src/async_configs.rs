@@ -40,7 +40,7 @@ pub struct DestinationDraft {
 pub struct AsyncConfigList {
     /// Whose they are.
     pub key: FunctionKey,
-    /// The settings, in the order of the versions' and aliases' names.
+    /// The settings, in the order in which they were first set.
     pub configs: Vec<(Qualifier, AsyncConfig)>,
     /// Where the next page begins; 0 where there is none.
     pub next_marker: u32,

@@ -329,13 +329,19 @@ impl Store {
         }
     }
 
-    /// Replaces the alias of that name.
+    /// Replaces the alias of that name, and gives it as it is stored now. Its description is the one given here, whatever `alias`
+    /// has; with `None` it stays, also where another change of this moment set it.
     ///
     /// # Errors
     /// [`Error::Missing`], or a [`Conflict`](crate::Conflict): no such alias, a version is missing or another alias's.
-    pub async fn update_alias(&self, key: &FunctionKey, alias: &Alias) -> Result<(), Error> {
+    pub async fn update_alias(
+        &self,
+        key: &FunctionKey,
+        alias: &Alias,
+        description: Option<&str>,
+    ) -> Result<Alias, Error> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.update_alias(key, alias).await,
+            Self::Sqlite(sqlite) => sqlite.update_alias(key, alias, description).await,
         }
     }
 

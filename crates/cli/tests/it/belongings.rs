@@ -285,6 +285,11 @@ fn asynchronous_settings_go_with_their_version_or_alias() {
     assert_eq!(shown["max_async_event_age_in_seconds"], 2);
     assert_eq!(shown["func_urn"], format!("{}:!prod", host.urn("f")));
     assert_eq!(all()["count"], 3);
+    let ages = |list: &Value| -> Vec<i64> {
+        let configs = list["async_invoke_configs"].as_array().expect("a list");
+        configs.iter().map(|config| config["max_async_event_age_in_seconds"].as_i64().expect("a number")).collect()
+    };
+    assert_eq!(ages(&all()), [1, 2, 3], "in the order in which they were set");
     let page = host.done("GET", "/fgs/functions/f/async-invoke-configs?limit=2&marker=1", &Value::Null);
     assert_eq!(page["page_info"], json!({ "next_marker": 0, "previous_marker": 0, "current_count": 2 }));
     host.done("DELETE", "/fgs/functions/f/aliases/prod", &Value::Null);

@@ -86,6 +86,20 @@ pub(crate) async fn keep(engine: Weak<Engine>, nudge: Arc<Notify>, stop: Cancell
 }
 
 impl Known {
+    /// Takes over what was read. What did not change keeps what was found of it: what cannot be read of a schedule is told once,
+    /// not whenever it is read again. By name, since there may be thousands and each change of a function has them read.
+    fn take(&mut self, reserved: Vec<Reserved>) {
+        let name = |reserved: &Reserved| (reserved.key.clone(), reserved.qualifier.clone());
+        let before = std::mem::take(&mut self.reserved).into_iter();
+        let mut before: HashMap<_, _> = before.map(|(one, times)| (name(&one), (one.reservation, times))).collect();
+        let with_times = |reserved: Reserved| {
+            let same = before.remove(&name(&reserved)).filter(|(same, _)| *same == reserved.reservation);
+            let times = same.map_or_else(|| Timetable::of(&reserved.reservation), |(_, times)| times);
+            (reserved, times)
+        };
+        self.reserved = reserved.into_iter().map(with_times).collect();
+    }
+
     /// Finds anew what time has passed by, beside the threads that serve calls: after a start these may be thousands of searches.
     async fn search(&mut self, now: Timestamp) {
         let stale = self.reserved.iter().enumerate().filter(|(_, (_, times))| times.is_stale(now));
@@ -119,14 +133,7 @@ impl Engine {
                     let cause = chain(why);
                     tracing::warn!(function = %key, %qualifier, cause, "its reserved instances are left out; set them anew");
                 }
-                let before = std::mem::take(&mut known.reserved);
-                let with_times = |reserved: Reserved| {
-                    // What cannot be read of a schedule is told once, not whenever it is read again.
-                    let same = before.iter().find(|(same, _)| *same == reserved);
-                    let times = same.map_or_else(|| Timetable::of(&reserved.reservation), |(_, times)| times.clone());
-                    (reserved, times)
-                };
-                known.reserved = reserved.into_iter().map(with_times).collect();
+                known.take(reserved);
                 known.read = Some(Instant::now());
             }
         }

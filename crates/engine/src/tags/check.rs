@@ -1,6 +1,6 @@
 //! Tags and filters of requests, checked (contract: limits.md; the characters are those of the service's manual).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fungraph_model::{ErrorCode, Fault, ProjectId, limits};
 use fungraph_store::{ResourceQuery, TagMatch};
@@ -71,8 +71,8 @@ pub(super) fn new_tags(drafts: Vec<TagDraft>) -> Result<BTreeMap<String, String>
     if tags.len() > limits::TAGS { Err(too_many(limits::TAGS)) } else { Ok(tags) }
 }
 
-/// Tags to remove: by key, or by key and value.
-pub(super) fn old_tags(drafts: Vec<TagDraft>) -> Result<BTreeMap<String, Option<String>>, Fault> {
+/// Tags to remove: by key, or by key and value; a key may be there with several values, of which the function has one at most.
+pub(super) fn old_tags(drafts: Vec<TagDraft>) -> Result<BTreeSet<(String, Option<String>)>, Fault> {
     let drafts = some(drafts)?;
     if drafts.len() > limits::TAGS {
         return Err(bad("More than 20 tags are named, and a function has no more. Send fewer"));

@@ -54,12 +54,17 @@ impl Sqlite {
             "INSERT INTO aliases (version, additional_version, percent, rules, description, last_modified, function, name)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         );
-        let statement = bind(statement, alias).bind(function).bind(&alias.name);
+        let statement = bind(statement, alias, Some(&alias.description)).bind(function).bind(&alias.name);
         statement.execute(&mut *change).await.map_err(&failed)?;
         change.commit().await.map_err(failed)
     }
 
-    pub(crate) async fn update_alias(&self, key: &FunctionKey, alias: &Alias) -> Result<(), Error> {
+    pub(crate) async fn update_alias(
+        &self,
+        key: &FunctionKey,
+        alias: &Alias,
+        description: Option<&str>,
+    ) -> Result<Alias, Error> {
         let failed = Error::during("change an alias");
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
         let function = function(&mut change, key).await?;
@@ -69,14 +74,14 @@ impl Sqlite {
             reservations::check_version(&mut change, function, &alias.version).await?;
         }
         let statement = sqlx::query(
-            "UPDATE aliases SET (version, additional_version, percent, rules, description, last_modified) = (?, ?, ?, ?, ?, ?)
-             WHERE function = ? AND name = ?",
+            "UPDATE aliases SET (version, additional_version, percent, rules, description, last_modified)
+             = (?, ?, ?, ?, coalesce(?, description), ?) WHERE function = ? AND name = ? RETURNING description",
         );
-        let statement = bind(statement, alias).bind(function).bind(&alias.name);
-        if statement.execute(&mut *change).await.map_err(&failed)?.rows_affected() == 0 {
-            return Err(Conflict::AliasMissing.into());
-        }
-        change.commit().await.map_err(failed)
+        let statement = bind(statement, alias, description).bind(function).bind(&alias.name);
+        let row = statement.fetch_optional(&mut *change).await.map_err(&failed)?.ok_or(Conflict::AliasMissing)?;
+        let description = get(&row, "description")?;
+        change.commit().await.map_err(failed)?;
+        Ok(Alias { description, ..alias.clone() })
     }
 
     pub(crate) async fn delete_alias(&self, key: &FunctionKey, name: &str) -> Result<(), Error> {
@@ -107,7 +112,7 @@ fn named<'q>(statement: Statement<'q>, key: &'q FunctionKey) -> Statement<'q> {
 }
 
 /// The columns that a change may change, in their order.
-fn bind<'q>(statement: Statement<'q>, alias: &'q Alias) -> Statement<'q> {
+fn bind<'q>(statement: Statement<'q>, alias: &'q Alias, description: Option<&'q str>) -> Statement<'q> {
     let (percent, rules) = match &alias.split {
         None => (None, None),
         Some(Split::Weight { percent, .. }) => (Some(*percent), None),
@@ -118,7 +123,7 @@ fn bind<'q>(statement: Statement<'q>, alias: &'q Alias) -> Statement<'q> {
         .bind(alias.additional_version())
         .bind(percent)
         .bind(rules)
-        .bind(&alias.description)
+        .bind(description)
         .bind(alias.last_modified.as_microsecond())
 }
 

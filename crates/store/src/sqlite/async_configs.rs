@@ -37,7 +37,7 @@ impl Sqlite {
     }
 
     pub(crate) async fn async_configs(&self, key: &FunctionKey) -> Result<Vec<(Qualifier, AsyncConfig)>, Error> {
-        let rows = sqlx::query(concat!(select!(), " ORDER BY c.qualifier"))
+        let rows = sqlx::query(concat!(select!(), " ORDER BY c.created, c.qualifier"))
             .bind(&key.project.0)
             .bind(&key.package)
             .bind(&key.name)

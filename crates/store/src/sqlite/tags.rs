@@ -85,7 +85,7 @@ impl Sqlite {
     pub(crate) async fn remove_tags(
         &self,
         key: &FunctionKey,
-        tags: &BTreeMap<String, Option<String>>,
+        tags: &BTreeSet<(String, Option<String>)>,
     ) -> Result<(), Error> {
         let failed = Error::during("remove tags");
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;

@@ -103,7 +103,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Missing`] where there is no such function.
-    pub async fn remove_tags(&self, key: &FunctionKey, tags: &BTreeMap<String, Option<String>>) -> Result<(), Error> {
+    pub async fn remove_tags(&self, key: &FunctionKey, tags: &BTreeSet<(String, Option<String>)>) -> Result<(), Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.remove_tags(key, tags).await,
         }
@@ -129,7 +129,7 @@ impl Store {
         }
     }
 
-    /// All asynchronous settings of a function, in the order of its versions' names.
+    /// All asynchronous settings of a function, in the order in which they were first set: pages begin at a number, so what is new comes last.
     ///
     /// # Errors
     /// [`Error::BadRow`] or [`Error::Database`].

@@ -212,13 +212,32 @@ async fn aliases_are_stored_changed_and_listed() {
     assert_eq!(store.alias(&key("f"), "beta").await.expect("reads"), Some(next));
     assert_eq!(store.alias(&key("f"), "Beta").await.expect("reads"), None);
     assert!(store.aliases(&key("absent")).await.expect("lists").is_empty());
-    let moved = Alias { description: String::new(), ..alias("prod", "v1", None) };
-    store.update_alias(&key("f"), &moved).await.expect("changes");
+    let moved = Alias { description: "moved".to_owned(), ..alias("prod", "v1", None) };
+    assert_eq!(store.update_alias(&key("f"), &moved, Some("moved")).await.expect("changes"), moved);
     assert_eq!(store.alias(&key("f"), "prod").await.expect("reads"), Some(moved));
+    // Whoever read it before that change, and leaves the description out, does not undo it.
+    assert_eq!(store.update_alias(&key("f"), &prod, None).await.expect("changes").description, "moved");
+    let kept = Alias { description: "moved".to_owned(), ..prod.clone() };
+    assert_eq!(store.alias(&key("f"), "prod").await.expect("reads"), Some(kept));
     store.delete_alias(&key("f"), "prod").await.expect("deletes");
     conflict(store.delete_alias(&key("f"), "prod").await, &Conflict::AliasMissing);
-    conflict(store.update_alias(&key("f"), &prod).await, &Conflict::AliasMissing);
+    conflict(store.update_alias(&key("f"), &prod, None).await, &Conflict::AliasMissing);
     assert_eq!(store.aliases(&key("f")).await.expect("lists").len(), 2);
+}
+
+#[tokio::test]
+async fn asynchronous_settings_are_listed_in_the_order_in_which_they_were_set() {
+    let (_folder, store) = published(&["v1", "a0"]).await;
+    let names = ["v1", "latest", "a0"];
+    for (second, name) in (1..).zip(names) {
+        let version = if name == LATEST { Qualifier::Latest } else { Qualifier::Version(name.to_owned()) };
+        store.set_async_config(&key("f"), &version, &belongings::async_config(second)).await.expect("stores");
+    }
+    // Who has read the first page already would get one of it twice, had the new one come before it.
+    let again = belongings::async_config(9);
+    store.set_async_config(&key("f"), &Qualifier::Version("v1".to_owned()), &again).await.expect("replaces");
+    let listed = store.async_configs(&key("f")).await.expect("lists");
+    assert_eq!(listed.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>(), names);
 }
 
 #[tokio::test]
@@ -242,7 +261,7 @@ async fn what_no_alias_may_be_is_refused() {
         (alias("beta", "absent", None), missing),
         (alias("beta", "v2", weight("absent", 5)), no_other),
     ] {
-        conflict(store.update_alias(&key("f"), &changed).await, &expected);
+        conflict(store.update_alias(&key("f"), &changed, None).await, &expected);
     }
     assert!(matches!(store.add_alias(&key("absent"), &alias("a", "v1", None), 10).await, Err(Error::Missing { .. })));
     assert_eq!(store.aliases(&key("f")).await.expect("lists").len(), 2, "nothing was changed");
@@ -313,8 +332,8 @@ async fn instances_are_not_reserved_for_a_version_twice() {
     store.reserve(&key("f"), &prod, Some(&one)).await.expect("it can be changed");
     conflict(store.reserve(&key("f"), &version("v1"), Some(&one)).await, &twice("!prod"));
     store.reserve(&key("f"), &version("v2"), Some(&one)).await.expect("reserves");
-    conflict(store.update_alias(&key("f"), &alias("prod", "v2", None)).await, &twice("v2"));
-    store.update_alias(&key("f"), &alias("prod", LATEST, None)).await.expect("it moves on");
+    conflict(store.update_alias(&key("f"), &alias("prod", "v2", None), None).await, &twice("v2"));
+    store.update_alias(&key("f"), &alias("prod", LATEST, None), None).await.expect("it moves on");
     conflict(store.reserve(&key("f"), &Qualifier::Latest, Some(&one)).await, &twice("!prod"));
 }
 
