@@ -29,7 +29,7 @@ impl Engine {
     /// Keeps a VPC endpoint; one for the same network is replaced.
     ///
     /// # Errors
-    /// FSS.0400 naming the field, FSS.1048 where there are too many.
+    /// FSS.0400 naming the field, FSS.1048 where there are too many, FSS.0403 where the project was deleted just now.
     pub async fn create_vpc_endpoint(&self, caller: &Caller, draft: VpcEndpointDraft) -> Result<(), Error> {
         let endpoint = VpcEndpoint {
             vpc_id: id("vpc_id", draft.vpc_id)?,
@@ -37,6 +37,8 @@ impl Engine {
             flavor: short("flavor", draft.flavor)?,
             xrole: short("xrole", draft.xrole)?,
         };
+        let _alone = self.creations.lock().await;
+        self.is_still_there(&caller.project)?;
         match self.store.add_vpc_endpoint(caller, &endpoint, VPC_ENDPOINTS).await {
             Ok(()) => Ok(()),
             Err(StoreError::Full { most }) => Err(Fault::new(
@@ -70,6 +72,8 @@ impl Engine {
             stream_id: id(),
             stream_name: format!("functiongraph.log.stream{of}.{}", caller.project),
         };
+        let _alone = self.creations.lock().await;
+        self.is_still_there(&caller.project)?;
         let added = self.store.add_log_place(caller, kind, &place).await;
         let added = added.map_err(|source| Error::internal("switch logs on", source))?;
         if !added && kind == LogKind::Functions {

@@ -96,10 +96,11 @@ impl Engine {
     async fn check_password(&self, user: &NamedIn, password: Secret) -> Result<Arc<Principal>, Error> {
         let (tried, found) = {
             let directory = self.identity.directory();
-            let found = find_user(&directory, user).and_then(|id| directory.user(&id)).cloned();
-            // Somebody who is not there is counted by what was said.
-            let said = || format!("{user:?}").chars().take(200).collect();
-            (found.as_ref().map_or_else(said, |user| user.id.0.clone()), found)
+            let meant = find_user(&directory, user);
+            let found = meant.as_ref().ok().and_then(|id| directory.user(id)).cloned();
+            // Counted the same way whoever is there: by id, else by account and name, however they were said.
+            let tried = meant.map_or_else(|absent| absent, |id| id.0).chars().take(200).collect::<String>();
+            (tried, found)
         };
         let hash = found.as_ref().and_then(|user| user.password.clone());
         if !self.identity.passwords.verify(&tried, hash, password).await? {
@@ -163,17 +164,20 @@ fn find_domain(directory: &Directory, domain: &NameOrId) -> Option<DomainId> {
     found.map(|domain| domain.id.clone())
 }
 
-fn find_user(directory: &Directory, user: &NamedIn) -> Option<UserId> {
+/// Who is meant, there or not; as an error, a name for somebody who cannot be there. It is the same for all ways to say the same, else
+/// the number of tries would tell who is there.
+fn find_user(directory: &Directory, user: &NamedIn) -> Result<UserId, String> {
     let name = match &user.what {
-        NameOrId::Id(id) => return Some(UserId(id.clone())),
+        NameOrId::Id(id) => return Ok(UserId(id.clone())),
         NameOrId::Name(name) => name,
     };
     let domain = match (&user.domain, directory.register().domains.as_slice()) {
-        (Some(domain), _) => find_domain(directory, domain)?,
-        (None, [only]) => only.id.clone(),
-        (None, _) => return None,
+        (Some(domain), _) => find_domain(directory, domain),
+        (None, [only]) => Some(only.id.clone()),
+        (None, _) => None,
     };
-    directory.user_named(&domain, name).map(|user| user.id.clone())
+    let Some(domain) = domain else { return Err(format!("?/{name}")) };
+    directory.user_named(&domain, name).map(|user| user.id.clone()).ok_or_else(|| format!("{domain}/{name}"))
 }
 
 fn find_project(directory: &Directory, holder: &Principal, project: &NamedIn) -> Option<ProjectId> {

@@ -1,13 +1,13 @@
 //! Passwords: argon2id, computed beside the server's own threads and few at once, since each takes 19 MB and a good part of a
 //! processor on purpose.
 
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use fungraph_model::{ErrorCode, Fault, Secret};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::throttle::Throttle;
 use crate::Error;
@@ -23,14 +23,15 @@ const MOST: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Passwords {
-    line: Semaphore,
-    turns: Semaphore,
+    line: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
     throttle: Mutex<Throttle>,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { line: Semaphore::new(IN_LINE), turns: Semaphore::new(AT_ONCE), throttle: Mutex::default() }
+        let places = |most| Arc::new(Semaphore::new(most));
+        Self { line: places(IN_LINE), turns: places(AT_ONCE), throttle: Mutex::default() }
     }
 }
 
@@ -38,7 +39,7 @@ impl Passwords {
     /// Hashes a password that somebody is to have.
     pub(super) async fn hash(&self, password: Secret) -> Result<Secret, Error> {
         check(&password)?;
-        let hashed = self.compute(move || {
+        let hashed = self.compute(self.place()?, move || {
             let hash = Argon2::default().hash_password(password.reveal().as_bytes());
             hash.map(|hash| Secret::new(hash.to_string()))
         });
@@ -50,6 +51,8 @@ impl Passwords {
         if password.reveal().len() > MOST {
             return Ok(false);
         }
+        // First: who finds no place has not tried.
+        let place = self.place()?;
         let taken = self.throttle.lock().unwrap_or_else(PoisonError::into_inner).take(user, Instant::now());
         taken.map_err(|wait| {
             let seconds = wait.as_secs() + 1;
@@ -58,7 +61,7 @@ impl Passwords {
                 format!("Too many wrong passwords for this user: the next try counts in {seconds} s"),
             )
         })?;
-        let is_right = self.compute(move || {
+        let is_right = self.compute(place, move || {
             let known = hash.as_ref().map_or_else(|| nobodys().reveal(), Secret::reveal);
             let is_right = PasswordHash::new(known)
                 .is_ok_and(|known| Argon2::default().verify_password(password.reveal().as_bytes(), &known).is_ok());
@@ -71,15 +74,27 @@ impl Passwords {
         Ok(is_right)
     }
 
-    async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-        let _place = self.line.try_acquire().map_err(|_| {
-            Fault::new(
-                ErrorCode::TooManyRequests,
-                "Too many passwords are being checked: send the request again in a moment",
-            )
-        })?;
-        let _turn = self.turns.acquire().await.map_err(|source| Error::internal("wait for a turn", source))?;
-        tokio::task::spawn_blocking(work).await.map_err(|source| Error::internal("check a password", source))
+    fn place(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        Arc::clone(&self.line).try_acquire_owned().map_err(|_| {
+            let message = "Too many passwords are being checked: send the request again in a moment";
+            Fault::new(ErrorCode::TooManyRequests, message)
+        })
+    }
+
+    /// Does `work` when it is its turn. Place and turn are given back when the work has ended, and not when nobody waits for it any
+    /// more: a client that leaves at once would otherwise make room for the next, and any number would be computed at once.
+    async fn compute<T: Send + 'static>(
+        &self,
+        place: OwnedSemaphorePermit,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        let turn = turn.map_err(|source| Error::internal("wait for a turn", source))?;
+        let done = tokio::task::spawn_blocking(move || {
+            let _held = (place, turn);
+            work()
+        });
+        done.await.map_err(|source| Error::internal("check a password", source))
     }
 }
 
@@ -103,6 +118,8 @@ fn nobodys() -> &'static Secret {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Poll;
+
     use super::*;
 
     fn secret(text: &str) -> Secret {
@@ -142,5 +159,32 @@ mod tests {
         assert_eq!(tries.iter().filter(|found| matches!(found, Ok(false))).count(), 11);
         let right = passwords.verify("ada", Some(hash), secret("correct horse")).await;
         assert!(right.is_err(), "the right one waits too, else the wait would tell");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_leaves_makes_no_room_before_its_work_has_ended() {
+        let passwords = Passwords::default();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let place = passwords.place().expect("a place");
+        let mut left = Box::pin(passwords.compute(place, move || ended.recv()));
+        // Polled once, it has begun its work.
+        assert!(std::future::poll_fn(|context| Poll::Ready(left.as_mut().poll(context))).await.is_pending());
+        drop(left);
+        let free = |passwords: &Passwords| (passwords.line.available_permits(), passwords.turns.available_permits());
+        assert_eq!(free(&passwords), (IN_LINE - 1, AT_ONCE - 1));
+        end.send(()).expect("the work waits");
+        let _all = passwords.turns.acquire_many(2).await.expect("the turn comes back");
+        let _all = passwords.line.acquire_many(32).await.expect("the place comes back");
+    }
+
+    #[tokio::test]
+    async fn a_try_that_found_no_place_is_not_counted() {
+        let passwords = Passwords::default();
+        let line = Arc::clone(&passwords.line).acquire_many_owned(32).await.expect("places");
+        for _ in 0..20 {
+            assert!(passwords.verify("ada", None, secret("wrong")).await.is_err());
+        }
+        drop(line);
+        assert!(matches!(passwords.verify("ada", None, secret("wrong")).await, Ok(false)));
     }
 }

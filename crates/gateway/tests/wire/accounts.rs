@@ -1,8 +1,8 @@
 //! The identity service and the paths of administrators, as clients see them.
 
-use fungraph_engine::Credentials;
+use fungraph_engine::{Credentials, VpcEndpointDraft};
 use fungraph_gateway::{Auth, Config};
-use fungraph_model::{Role, Secret};
+use fungraph_model::{Caller, ErrorCode, LogKind, Role, Secret};
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Request};
@@ -147,6 +147,23 @@ async fn passwords_cannot_be_guessed_fast() {
     assert_eq!((slowed.refusal().as_str(), slowed.headers.contains_key("retry-after")), ("429 FSS.0429", true));
     server.person("bob", Role::Reader).await;
     assert_eq!(server.log_in(password("bob", PASSWORD), local()).await.status, 201, "others do not suffer");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn tries_do_not_tell_who_is_there() {
+    let server = Server::start(Config::default()).await;
+    server.person("ada", Role::Reader).await;
+    let account = server.credentials.domain_id.to_string();
+    for name in ["ada", "nobody"] {
+        let mut statuses = Vec::new();
+        for domain in [json!({ "name": "default" }), json!({ "id": account }), Value::Null].iter().cycle().take(11) {
+            let mut said = password(name, "wrong horse");
+            said["password"]["user"]["domain"] = domain.clone();
+            statuses.push(server.log_in(said, local()).await.status);
+        }
+        assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 1, "{name}: {statuses:?}");
+    }
     server.stop().await;
 }
 
@@ -445,6 +462,25 @@ async fn a_project_with_functions_stays() {
         Request::new("POST", &functions, crate::HELLO).signed(&root).send(server.address).await.refusal(),
         "403 FSS.0403"
     );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_deleted_project_does_not_come_back() {
+    let server = Server::start(Config::default()).await;
+    let by = server.administrator();
+    let project = server.engine.create_project(&by, "team").await.expect("a project").id;
+    // Somebody who was let in just before the deletion.
+    let late = Caller { domain: server.credentials.domain_id.clone(), project: project.clone() };
+    server.engine.delete_project(&by, project.0).await.expect("deletes");
+    let id = || Some("n".to_owned());
+    let network = VpcEndpointDraft { vpc_id: id(), subnet_id: id(), ..VpcEndpointDraft::default() };
+    let refused = server.engine.create_vpc_endpoint(&late, network).await.expect_err("must be refused");
+    assert_eq!(refused.fault().code, ErrorCode::Forbidden);
+    for kind in [LogKind::Functions, LogKind::AsyncStates] {
+        let refused = server.engine.enable_logs(&late, kind).await.expect_err("must be refused");
+        assert_eq!(refused.fault().code, ErrorCode::Forbidden, "{kind:?}");
+    }
     server.stop().await;
 }
 
