@@ -29,7 +29,7 @@ use crate::{
     body::{self, Limit, Pace, Received},
     catch,
     config::{Auth, Config},
-    front, percent, project,
+    front, local, percent, project,
     routes::{
         self, Operation, Route, aliases, async_configs, code, dependencies, download, functions, health, invocations,
         projects, report, reservations, rights, tags, templates, test_events, tracing_keys, triggers, versions,
@@ -294,6 +294,7 @@ impl Service {
     ) -> Result<(Proof, Received), Refusal> {
         let pace = self.pace();
         if self.config.auth == Auth::Off {
+            local::check(&head.headers, head.uri.authority().map(http::uri::Authority::as_str))?;
             let received = body::read(body, limit, pace).await?;
             watch.lap(Phase::Accept);
             return Ok((self.engine.administrator().ok_or_else(no_administrator)?, received));

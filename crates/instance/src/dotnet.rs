@@ -131,7 +131,8 @@ pub(crate) fn env(interpreter: &Interpreter, memory_mb: u32) -> Vec<(String, Str
 /// either operator lies in it, for packages that bring none.
 pub(crate) fn command(interpreter: &Interpreter, mark: &str) -> Vec<String> {
     let program = &interpreter.program;
-    let compiler = compiler(program).unwrap_or_else(|| folder(program).join(COMPILER));
+    // Found while the server was root: since then it may not see into the folder, if that is in root's home.
+    let compiler = interpreter.library.clone().unwrap_or_else(|| folder(program).join(COMPILER));
     let runtime = folder(program).join(RUNTIMES).join(version_text(interpreter));
     let mut compile = String::new();
     let mut resources = String::new();
@@ -170,7 +171,7 @@ mod tests {
             version,
             program: "/opt/a b/dotnet".into(),
             prefix: Some("/opt/a b".into()),
-            library: None,
+            library: Some(format!("/opt/a b/sdk/3.1.102/{COMPILER}").into()),
             origin: Origin::System,
             image: None,
         }
@@ -187,7 +188,8 @@ mod tests {
         assert_eq!(env(&newer, 128)[0], ("DOTNET_GCHeapHardLimit".to_owned(), "4000000".to_owned()));
         assert!(settings(&newer).contains(r#""version":"8.0.11""#));
         let script = &command(&older, "m")[2];
-        assert!(script.contains("csc() { '/opt/a b/dotnet' exec "), "{script}");
+        let compiler = "csc() { '/opt/a b/dotnet' exec '/opt/a b/sdk/3.1.102/Roslyn/bincore/csc.dll'";
+        assert!(script.contains(compiler), "{script}");
         assert!(script.contains("for file in '/opt/a b/shared/Microsoft.NETCore.App/3.1.2'/*.dll"), "{script}");
     }
 

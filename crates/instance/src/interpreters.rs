@@ -44,7 +44,8 @@ pub struct Interpreter {
     pub program: PathBuf,
     /// Folder with `bin` and `lib` to bring into the sandbox; `None` where the program is below `/usr`, which is there anyway.
     pub prefix: Option<PathBuf>,
-    /// The library that its bootstrap needs beside it, a file: Gson for Java. `None` where it needs none, or this host has none.
+    /// The file that its bootstrap needs beside it: Gson for Java, the compiler for .NET. `None` where it needs none, or this host has
+    /// none.
     pub library: Option<PathBuf>,
     /// What led to it.
     pub origin: Origin,

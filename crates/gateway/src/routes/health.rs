@@ -1,6 +1,6 @@
 //! What operators ask: is it alive, is it ready, what are its numbers. The first two need no credentials.
 
-use fungraph_model::{ErrorCode, Fault, Proof};
+use fungraph_model::{Administrator, ErrorCode, Fault, Proof};
 use http::{HeaderMap, HeaderName, StatusCode, header::FORWARDED};
 
 use crate::{
@@ -36,7 +36,8 @@ pub(crate) fn may_read_metrics(peer: Peer, headers: &HeaderMap) -> bool {
 /// FSS.0401 for everybody else.
 pub(crate) fn may_read_metrics_of_all(proof: &Proof) -> Result<(), Fault> {
     let message = "The numbers are of all projects together: only an administrator of the account reads them from another machine";
-    if proof.holder.is_administrator { Ok(()) } else { Err(Fault::new(ErrorCode::NotPermitted, message)) }
+    // Not a proof that counts in one project only, whoever holds it.
+    Administrator::of(proof).map(|_| ()).ok_or_else(|| Fault::new(ErrorCode::NotPermitted, message))
 }
 
 /// `/metrics`: the text of the Prometheus exposition format.
@@ -46,7 +47,20 @@ pub(crate) fn metrics(text: String) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use fungraph_model::{DomainId, Principal, ProjectId, Scope, UserId};
+
     use super::*;
+
+    #[test]
+    fn a_token_of_one_project_reads_no_numbers_of_all() {
+        let (user, domain) = (UserId("u".to_owned()), DomainId("d".to_owned()));
+        let holder = Arc::new(Principal::new(user, "ada".to_owned(), domain, true, Vec::new()));
+        let of = |scope| may_read_metrics_of_all(&Proof { holder: Arc::clone(&holder), scope }).is_ok();
+        assert!(of(Scope::Whole) && of(Scope::Domain));
+        assert!(!of(Scope::Project(ProjectId("p".to_owned()))));
+    }
 
     #[test]
     fn numbers_are_for_this_machine() {

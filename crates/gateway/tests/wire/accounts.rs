@@ -487,7 +487,8 @@ async fn a_deleted_project_does_not_come_back() {
 #[tokio::test]
 async fn without_authentication_accounts_are_everybodys_too() {
     let server = Server::start(Config { auth: Auth::Off, ..Config::default() }).await;
-    let ask = |method: &str, path: &str, body: &str| Request::new(method, path, body).send(server.address);
+    let ask =
+        |method: &str, path: &str, body: &str| Request::new(method, path, body).to("localhost").send(server.address);
     assert_eq!(ask("GET", "/v3/projects?name=local", "").await.json()["projects"].as_array().map(Vec::len), Some(1));
     assert_eq!(ask("POST", "/v1/fungraph/users", r#"{"name":"ada"}"#).await.status, 201);
     let projects = ask("GET", "/v1/fungraph/projects", "").await.json();

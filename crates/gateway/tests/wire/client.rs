@@ -42,6 +42,12 @@ impl Request {
         }
     }
 
+    /// To a host by another name.
+    pub(crate) fn to(mut self, host: &str) -> Self {
+        self.host = host.to_owned();
+        self
+    }
+
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self

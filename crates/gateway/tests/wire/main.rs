@@ -263,9 +263,14 @@ async fn the_document_names_every_operation_to_everybody() {
 #[tokio::test]
 async fn without_authentication_everybody_is_the_administrator() {
     let server = Server::start(Config { auth: Auth::Off, ..Config::default() }).await;
-    assert_eq!(Request::new("GET", &server.path(""), "").send(server.address).await.status, 200);
-    let elsewhere = Request::new("GET", "/v2/other/fgs/functions", "");
+    let list = |host| Request::new("GET", &server.path(""), "").to(host);
+    assert_eq!(list("localhost").send(server.address).await.status, 200);
+    let elsewhere = Request::new("GET", "/v2/other/fgs/functions", "").to("localhost");
     assert_eq!(elsewhere.send(server.address).await.refusal(), "403 FSS.0403");
+    // A page in a browser of this machine may send requests here too.
+    let page = list("127.0.0.1").with("Origin", "https://page.example");
+    assert_eq!(page.send(server.address).await.refusal(), "403 FSS.0403");
+    assert_eq!(list("page.example").send(server.address).await.refusal(), "403 FSS.0403");
     server.stop().await;
 }
 

@@ -102,12 +102,13 @@ fn several(program: &Program, kind: &Kind, prefix: Option<&Path>, origin: Origin
         let found = if found.is_empty() { "no .NET".to_owned() } else { format!("only .NET {}", found.join(", ")) };
         return Err(format!("there is {found} beside it, and functions need {major}.{minor} or newer"));
     }
+    let compiler = dotnet::compiler(&program.path);
     let interpreter = |version| Interpreter {
         language: kind.language,
         version,
         program: program.path.clone(),
         prefix: prefix.map(Path::to_path_buf),
-        library: None,
+        library: compiler.clone(),
         origin,
         image: None,
     };
