@@ -10,7 +10,8 @@ const LONG_ABOUT: &str = "\
 A self-hosted serverless platform that speaks the FunctionGraph v2 API.
 
 The official SDKs work against it unchanged, and so does the code of your functions. Each function runs in a
-sandbox of its own, on the Python, Node.js and PHP of this host, or as a program of its own (Custom, http, Go).";
+sandbox of its own, on the Python, Node.js, PHP, Java and .NET of this host, or as a program of its own
+(Custom, http, Go, images).";
 
 const EXAMPLES: &str = "\
 Examples:
