@@ -8,7 +8,7 @@ use super::{Peer, Service, base};
 use crate::{
     activity::Arriving,
     answer::{Refusal, Response},
-    body::{self, Limit, Pace},
+    body::{self, Limit},
     config::Auth,
     routes::{iam, manage, own},
 };
@@ -31,8 +31,7 @@ impl Service {
         let base = base(&head.headers, head.uri.authority().map(http::uri::Authority::as_str), peer.local);
         let query = head.uri.query();
         if asked.is_public() {
-            let pace = Pace { pause: self.config.body_pause_timeout, whole: self.config.body_read_timeout };
-            let received = body::read(body, LIMIT, pace).await?;
+            let received = body::read(body, LIMIT, self.pace()).await?;
             return iam::public(&self.engine, asked, query, &received.bytes, &base).await;
         }
         let (proof, received) = self.authenticate(head, body, LIMIT, watch).await?;
