@@ -1,7 +1,8 @@
 //! Uploaded code: what a draft says, checked and kept as a package.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::Bytes;
+mod in_place;
+
+use bytes::{Bytes, BytesMut};
 use fungraph_model::{CodePackage, CodeType, ErrorCode, Fault, FunctionVersion, Language, Runtime, limits};
 use fungraph_store::PackageError;
 
@@ -157,8 +158,8 @@ pub(crate) const DEPENDENCY: Upload = Upload {
     unreadable: ErrorCode::BadDependency,
 };
 
-/// A large package takes its time to decode, away from the threads that serve calls.
-pub(crate) async fn decode(text: String, upload: &'static Upload) -> Result<Bytes, Error> {
+/// A large package takes its time to decode, away from the threads that serve calls; its bytes take the place of the text.
+pub(crate) async fn decode(text: Bytes, upload: &'static Upload) -> Result<Bytes, Error> {
     let Upload { field, what, most, unreadable } = upload;
     if text.len() / 4 * 3 > most + 3 {
         return Err(Fault::new(
@@ -171,11 +172,12 @@ pub(crate) async fn decode(text: String, upload: &'static Upload) -> Result<Byte
         .into());
     }
     tokio::task::spawn_blocking(move || {
-        // Line breaks inside base64 are common where a shell made it.
-        let text = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], "") } else { text };
-        STANDARD.decode(text).map(Bytes::from).map_err(|error| {
+        let mut bytes = text.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+        let length = in_place::decode_in_place(&mut bytes).map_err(|error| {
             Fault::new(*unreadable, format!("{field} is not base64 ({error}). Encode the file's bytes as base64"))
-        })
+        })?;
+        bytes.truncate(length);
+        Ok(bytes.freeze())
     })
     .await
     .map_err(|source| Error::internal("decode a code package", source))?

@@ -79,7 +79,7 @@ impl Engine {
             digest: kept.digest,
             last_modified: Timestamp::now(),
         };
-        let _alone = self.creations.lock().await;
+        let _alone = self.turns.of_project(&caller.project).await;
         self.is_still_there(&caller.project)?;
         self.check_quota(caller, new.size, false).await?;
         self.check_number(caller).await?;
@@ -89,7 +89,7 @@ impl Engine {
         Ok(stored)
     }
 
-    /// The caller holds `creations`.
+    /// The caller has the project's turn.
     async fn check_number(&self, caller: &Caller) -> Result<(), Error> {
         let usage = self.store.usage(&caller.project).await;
         let usage = usage.map_err(|source| Error::internal("count what a project uses", source))?;

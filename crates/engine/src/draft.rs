@@ -1,5 +1,6 @@
 //! What a request asks for, typed but not yet checked. Gateway fills these; `validate` makes specifications of them.
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
 
 /// A function to create.
@@ -93,8 +94,8 @@ pub struct DependencyDraft {
     pub runtime: Option<String>,
     /// `description`.
     pub description: Option<String>,
-    /// `depend_file`: base64 of a zip.
-    pub file: Option<String>,
+    /// `depend_file`: base64 of a zip, best as the one handle of what holds it, for it is decoded in its place.
+    pub file: Option<Bytes>,
 }
 
 /// Configuration of a function. Absent fields take their default on create and keep their value on update.
@@ -180,8 +181,8 @@ pub struct CodeDraft {
     pub code_type: Option<String>,
     /// `code_filename`.
     pub filename: Option<String>,
-    /// `func_code.file`: base64.
-    pub file: Option<String>,
+    /// `func_code.file`: base64, best as the one handle of what holds it, for it is decoded in its place.
+    pub file: Option<Bytes>,
     /// `custom_image`.
     pub image: Option<ImageDraft>,
 }

@@ -8,11 +8,14 @@ use std::{
 use fungraph_instance::Interpreters;
 use fungraph_pool::Pool;
 use fungraph_store::{Images, Packages, Store, logs::Logs};
-use tokio::sync::{Mutex, RwLock};
+use tokio::sync::RwLock;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::{Config, Error, identity::Identity, jobs::Jobs, resolve::Resolver, telemetry::Telemetry, triggers::Board};
+use crate::{
+    Config, Error, identity::Identity, jobs::Jobs, resolve::Resolver, telemetry::Telemetry, triggers::Board,
+    turns::Turns,
+};
 
 /// What an engine is put together from.
 pub struct Parts {
@@ -53,8 +56,8 @@ pub struct Engine {
     pub(crate) orphans: TaskTracker,
     /// Read while a package is stored and its function is not yet; written while unused packages are removed.
     pub(crate) uploads: RwLock<()>,
-    /// Held from the look at a project's quota to the new function that counts against it, and from a function's end to that of its logs.
-    pub(crate) creations: Mutex<()>,
+    /// Taken from the look at a project's quota to the new function that counts against it, and from a function's end to that of its logs.
+    pub(crate) turns: Turns,
     pub(crate) jobs: Jobs,
 }
 
@@ -82,7 +85,7 @@ impl Engine {
             run: Uuid::new_v4(),
             orphans: TaskTracker::new(),
             uploads: RwLock::new(()),
-            creations: Mutex::new(()),
+            turns: Turns::default(),
             jobs: Jobs::default(),
         };
         let engine = Arc::new(engine);

@@ -106,7 +106,7 @@ impl Engine {
         };
         let conflicts = self.merge(&mut version).await?;
         let version = Arc::new(version);
-        let _alone = self.creations.lock().await;
+        let _alone = self.turns.of_project(&caller.project).await;
         self.is_still_there(&caller.project)?;
         self.check_quota(caller, version.code.size, true).await?;
         self.clear_lost_logs(&version.key).await?;
@@ -245,7 +245,7 @@ impl Engine {
         let updated = {
             let _upload = self.uploads.read().await;
             // A client that only attaches or detaches sends no code.
-            let same_code = pulled.is_some() || attached.is_given() && draft.file.as_ref().is_none_or(String::is_empty);
+            let same_code = pulled.is_some() || attached.is_given() && draft.file.as_ref().is_none_or(Bytes::is_empty);
             let dependencies = self.attached(&key.project, attached).await?;
             let code = if same_code { None } else { Some(self.keep_code(draft, old.spec.runtime).await?) };
             let more = code.as_ref().map_or(0, |code| code.size.saturating_sub(old.code.size));
@@ -278,7 +278,7 @@ impl Engine {
         }
         let gone = key.clone();
         // Until the order to remove its logs is given: it would take the first lines of the next function of this name along.
-        let alone = self.creations.lock().await;
+        let alone = self.turns.of_project(&key.project).await;
         let deleted = self
             .change(key.clone(), Changed::Function, |store| async move { store.delete_function(&gone).await })
             .await;
@@ -417,8 +417,8 @@ impl Engine {
             );
             if !refused {
                 engine.resolver.forget(&key, &changed);
-                engine.jobs.look_at_reserve();
-                engine.look_at_triggers(&key).await;
+                engine.jobs.keeper_news().function_changed(&key, &changed);
+                engine.triggers_may_be_gone(&key, &changed).await;
             }
             written
         };
@@ -426,7 +426,7 @@ impl Engine {
     }
 
     /// Logs under a name that no function has, left by a server that was killed while it deleted one, are no business of the next
-    /// function of that name. The caller holds `creations`: nobody creates it meanwhile.
+    /// function of that name. The caller has the project's turn: nobody creates it meanwhile.
     pub(crate) async fn clear_lost_logs(&self, key: &FunctionKey) -> Result<(), Error> {
         if self.logs.has(key) && self.read(key).await?.is_none() {
             self.logs.clear(key).await;

@@ -11,7 +11,11 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Engine, reserve::keeper, triggers::timers};
+use crate::{
+    Engine,
+    reserve::{keeper, news::News},
+    triggers::timers,
+};
 
 /// How often unused packages are looked for without a nudge.
 const CLEANING_PERIOD: Duration = Duration::from_secs(600);
@@ -22,7 +26,7 @@ pub(crate) struct Jobs {
     tasks: TaskTracker,
     stop: CancellationToken,
     nudge: Arc<Notify>,
-    reserve: Arc<Notify>,
+    keeper_news: Arc<News>,
     preparations: TaskTracker,
     stop_preparing: CancellationToken,
     stop_triggers: CancellationToken,
@@ -33,7 +37,7 @@ impl Jobs {
         self.tasks.spawn(clean(Arc::downgrade(engine), Arc::clone(&self.nudge), self.stop.clone()));
         self.tasks.spawn(prepare(Arc::downgrade(engine)));
         self.tasks.spawn(clear_lost_logs(Arc::downgrade(engine), self.stop.clone()));
-        self.tasks.spawn(keeper::keep(Arc::downgrade(engine), Arc::clone(&self.reserve), self.stop.clone()));
+        self.tasks.spawn(keeper::keep(Arc::downgrade(engine), Arc::clone(&self.keeper_news), self.stop.clone()));
         self.tasks.spawn(timers::run(Arc::downgrade(engine), self.stop_triggers.clone()));
         self.tasks.close();
     }
@@ -42,9 +46,9 @@ impl Jobs {
         self.nudge.notify_one();
     }
 
-    /// What is reserved has changed, or what is to be run.
-    pub(crate) fn look_at_reserve(&self) {
-        self.reserve.notify_one();
+    /// Where the keeper of reserved instances is told what has changed.
+    pub(crate) fn keeper_news(&self) -> &News {
+        &self.keeper_news
     }
 
     /// Where reserved instances are prepared.
@@ -94,7 +98,7 @@ async fn clear_lost_logs(engine: Weak<Engine>, stop: CancellationToken) {
     let Ok(functions) = tokio::task::spawn_blocking(move || logs.functions()).await else { return };
     for function in functions {
         let Some(engine) = engine.upgrade().filter(|_| !stop.is_cancelled()) else { return };
-        let _alone = engine.creations.lock().await;
+        let _alone = engine.turns.of_project(&function.project).await;
         if let Err(error) = engine.clear_lost_logs(&function).await {
             let cause = crate::error::chain(&error);
             tracing::warn!(cause, %function, "whether its logs are still wanted is not known; asked again at the next start");

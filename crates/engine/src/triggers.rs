@@ -26,7 +26,13 @@ use uuid::Uuid;
 pub(crate) use board::Board;
 pub use gateway::{GatewayApi, GatewayAuth, GatewayRoute, api_id};
 
-use crate::{Engine, Error, TriggerChange, TriggerDraft, functions, run_log::BareLog, to_end::to_end};
+use crate::{
+    Engine, Error, TriggerChange, TriggerDraft, functions,
+    resolve::Changed,
+    run_log::BareLog,
+    to_end::to_end,
+    turns::{Scope, Turn},
+};
 
 /// Which of a project's triggers to list.
 #[derive(Clone, Debug, Default)]
@@ -84,7 +90,8 @@ impl Engine {
         let (engine, caller, trigger) = (Arc::clone(self), caller.clone(), new.clone());
         let whole = async move {
             // Nobody else creates one between the look at the others and what counts against them.
-            let _alone = engine.creations.lock().await;
+            let _alone = engine.turns.of_project(&caller.project).await;
+            let _alone_there = engine.wider_turn(&trigger).await;
             engine.check_others(&caller, &trigger).await?;
             match engine.store.add_trigger(&trigger).await {
                 Ok(()) => {}
@@ -160,10 +167,11 @@ impl Engine {
         let (engine, caller, function) = (Arc::clone(self), caller.clone(), function.clone());
         let whole = async move {
             // What is changed is what is stored: two changes at once are one after the other.
-            let _alone = engine.creations.lock().await;
+            let _alone = engine.turns.of_project(&caller.project).await;
             let old = engine.trigger(&caller, &function, kind.code(), &id).await;
             let old = old.map_err(|error| not_found_of_updates(error, kind, &id))?;
             let new = changed(&old, enabled, &change.data, &engine.config.time_zone)?;
+            let _alone_there = engine.wider_turn(&new).await;
             if new.data != old.data {
                 engine.check_others(&caller, &new).await?;
             }
@@ -273,7 +281,22 @@ impl Engine {
         Ok(())
     }
 
-    /// What is stored of a function's triggers has changed, or the function itself.
+    /// A function has changed. Triggers go with a version, and with the whole; nothing else that happens to a function changes them.
+    pub(crate) async fn triggers_may_be_gone(&self, key: &FunctionKey, changed: &Changed) {
+        if matches!(changed, Changed::Latest | Changed::Aliases) {
+            return;
+        }
+        // What is being read now is waited for, and then seen.
+        let is_live = {
+            let _alone = self.board.reading.lock().await;
+            self.board.has(key)
+        };
+        if is_live {
+            self.look_at_triggers(key).await;
+        }
+    }
+
+    /// What is stored of a function's triggers has changed.
     pub(crate) async fn look_at_triggers(&self, key: &FunctionKey) {
         let _alone = self.board.reading.lock().await;
         match self.stored_triggers(key).await {
@@ -293,7 +316,17 @@ impl Engine {
         Ok(page.map_err(|source| Error::internal("read the triggers of a function", source))?.triggers)
     }
 
-    /// Whether a trigger can be there beside all others. The caller holds `creations`.
+    /// The turn where what a trigger is compared with is more than its project's.
+    async fn wider_turn(&self, trigger: &Trigger) -> Option<Turn> {
+        let scope = match trigger.kind {
+            kind if kind.is_pulled() => Scope::Account(trigger.domain.clone()),
+            kind if kind.is_gateway() => Scope::ApiGroup(GatewayApi::of(trigger)?.group),
+            _ => return None,
+        };
+        Some(self.turns.of(scope).await)
+    }
+
+    /// Whether a trigger can be there beside all others. The caller has its turns.
     async fn check_others(&self, caller: &Caller, new: &Trigger) -> Result<(), Error> {
         let data = check::shown(&new.data);
         let of_version = self.stored_triggers(&new.key).await?;

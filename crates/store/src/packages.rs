@@ -242,12 +242,21 @@ impl Shelf {
         let staging = disk::Staging::new(&self.root).map_err(during("make a folder in", &self.root))?;
         let (new_bytes, new_tree) = (staging.path().join(PACKAGE), staging.path().join("tree"));
         disk::make_folder(&new_tree).map_err(during("make the folder", &new_tree))?;
-        archive::lay_out(&package, bytes, &new_tree, &self.limits)?;
-        write_package(&new_bytes, bytes).map_err(during("write", &new_bytes))?;
-        disk::settle(&new_tree).map_err(during("bring to disk", &new_tree))?;
+        // The bytes and the tree go to disk at the same time: waiting for it is most of the work.
+        let (written, laid_out) = std::thread::scope(|scope| {
+            let written = scope.spawn(|| write_package(&new_bytes, bytes).map_err(during("write", &new_bytes)));
+            let laid_out = self.lay_out(&package, bytes, &new_tree);
+            (written.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), laid_out)
+        });
+        laid_out.and(written)?;
         self.place(&home, &[(new_bytes, bytes_path), (new_tree, tree_path)])
             .map_err(during("move code into", &home))?;
         Ok(package)
+    }
+
+    fn lay_out(&self, package: &CodePackage, bytes: &[u8], tree: &Path) -> Result<(), PackageError> {
+        archive::lay_out(package, bytes, tree, &self.limits)?;
+        disk::settle(tree).map_err(during("bring to disk", tree))
     }
 
     fn merge(&self, code: &CodePackage, dependencies: &[Dependency]) -> Result<Merged, PackageError> {

@@ -25,6 +25,7 @@ mod life;
 mod mounts;
 mod native;
 mod openapi;
+mod packages;
 mod raw;
 mod regressions;
 mod remote;

@@ -4,6 +4,7 @@ use std::io::{Cursor, Write};
 use std::path::Path;
 
 use fungraph_model::{CodePackage, CodeType};
+use memchr::memmem;
 use zip::ZipArchive;
 
 use super::error::{during, fault};
@@ -68,14 +69,14 @@ fn open<'a>(bytes: &'a [u8], limits: &PackageLimits) -> Result<Archive<'a>, Pack
 /// Upper bound of the entries any reader could find: each starts with this signature. Archives stored inside the
 /// archive count too, so a high number alone proves nothing.
 fn signatures(bytes: &[u8]) -> usize {
-    bytes.windows(4).filter(|window| *window == b"PK\x01\x02").count()
+    memmem::find_iter(bytes, b"PK\x01\x02").count()
 }
 
 /// Entries by the end record, if that closes the file and the directory ends where the record starts: then the
 /// reader uses this record and no other. `None` for ZIP64 too, which a package of this size needs for nothing but
 /// more than 65,534 entries.
 fn listed(bytes: &[u8]) -> Option<u64> {
-    let end = bytes.windows(4).rposition(|window| window == b"PK\x05\x06")?;
+    let end = memmem::rfind(bytes, b"PK\x05\x06")?;
     let record = bytes.get(end..end + 22)?;
     let two = |at: usize| u64::from(u16::from_le_bytes([record[at], record[at + 1]]));
     let four = |at: usize| two(at) | two(at + 2) << 16;
