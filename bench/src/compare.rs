@@ -9,7 +9,9 @@ mod process;
 mod programs;
 mod rounds;
 mod sandbox;
+mod scale;
 mod table;
+mod upload;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,9 +40,12 @@ pub(crate) struct Options {
     /// Rounds, of which the median ratio counts [default: 5, quick 3]
     #[arg(long)]
     rounds: Option<usize>,
-    /// Measure programs of their own (Custom, http) only
+    /// Measure programs of their own (Custom, http, Go) only
     #[arg(long)]
     programs: bool,
+    /// Measure a full store and large packages only
+    #[arg(long)]
+    scale: bool,
     /// Leave the peers out
     #[arg(long)]
     no_peers: bool,
@@ -60,7 +65,7 @@ pub(crate) struct Options {
 
 impl Options {
     fn languages(&self) -> Vec<Language> {
-        let wanted = |one: &Language| !self.programs && self.only.is_none_or(|only| only == *one);
+        let wanted = |one: &Language| !self.programs && !self.scale && self.only.is_none_or(|only| only == *one);
         [Language::Python, Language::Node, Language::Java].into_iter().filter(wanted).collect()
     }
 
@@ -110,11 +115,16 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         }
         all.push((language, deployed));
     }
-    if options.only.is_none() {
+    if options.only.is_none() && !options.scale {
         eprintln!("programs of their own:");
         programs::warm(&options, &ours, &mut table).await?;
     }
     let faults = ours.stop().await?;
+    if options.only.is_none() && !options.programs {
+        eprintln!("much to keep:");
+        scale::many_functions(&options, &mut table).await?;
+        upload::large_packages(&options, &mut table).await?;
+    }
     for (language, deployed) in &all {
         eprintln!("{}, cold and crowded:", language.name());
         cold::without_blanks(&options, *language, deployed, &mut table).await?;

@@ -54,9 +54,35 @@ impl Sqlite {
         tags: &BTreeMap<String, String>,
     ) -> Result<(), Error> {
         let failed = Error::during("store a function");
-        let key = &function.key;
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
-        identity::add_owner(&mut change, &function.domain, &key.project).await?;
+        identity::add_owner(&mut change, &function.domain, &function.key.project).await?;
+        self.insert(&mut change, function, tags).await?;
+        change.commit().await.map_err(failed)
+    }
+
+    pub(crate) async fn create_functions(&self, functions: &[FunctionVersion]) -> Result<(), Error> {
+        let failed = Error::during("store functions");
+        let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
+        let mut owner = None;
+        for function in functions {
+            let of = (&function.domain, &function.key.project);
+            if owner.replace(of) != Some(of) {
+                identity::add_owner(&mut change, of.0, of.1).await?;
+            }
+            self.insert(&mut change, function, &BTreeMap::new()).await?;
+        }
+        change.commit().await.map_err(failed)
+    }
+
+    /// A function whose owner is there.
+    async fn insert(
+        &self,
+        change: &mut SqliteConnection,
+        function: &FunctionVersion,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        let failed = Error::during("store a function");
+        let key = &function.key;
         let id = sqlx::query("INSERT INTO functions (func_id, project, package, name) VALUES (?, ?, ?, ?)")
             .bind(&function.func_id)
             .bind(&key.project.0)
@@ -72,10 +98,9 @@ impl Sqlite {
             .execute(&mut *change)
             .await
             .map_err(&failed)?;
-        dependencies::attach(&mut change, id, function).await?;
-        tags::put(&mut change, id, tags).await?;
-        count(&mut change, &key.project, 1, rows::signed("code_size", function.code.size)?).await?;
-        change.commit().await.map_err(failed)
+        dependencies::attach(&mut *change, id, function).await?;
+        tags::put(&mut *change, id, tags).await?;
+        count(change, &key.project, 1, rows::signed("code_size", function.code.size)?).await
     }
 
     pub(crate) async fn version(&self, key: &FunctionKey, version: &str) -> Result<Option<FunctionVersion>, Error> {
