@@ -55,7 +55,7 @@ impl Sqlite {
     ) -> Result<(), Error> {
         let failed = Error::during("store a function");
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
-        identity::add_owner(&mut change, &function.domain, &function.key.project).await?;
+        identity::check_owner(&mut change, &function.domain, &function.key.project).await?;
         self.insert(&mut change, function, tags).await?;
         change.commit().await.map_err(failed)
     }
@@ -67,7 +67,7 @@ impl Sqlite {
         for function in functions {
             let of = (&function.domain, &function.key.project);
             if owner.replace(of) != Some(of) {
-                identity::add_owner(&mut change, of.0, of.1).await?;
+                identity::check_owner(&mut change, of.0, of.1).await?;
             }
             self.insert(&mut change, function, &BTreeMap::new()).await?;
         }
