@@ -35,7 +35,7 @@ pub(crate) struct Deployed {
     pub(crate) capped: Function,
     /// As many as there are calls at once.
     pub(crate) free: Function,
-    pub(crate) program: std::path::PathBuf,
+    pub(crate) program: PathBuf,
     pub(crate) runtime: String,
 }
 

@@ -152,7 +152,7 @@ fn draft(args: &InvokeArgs, runtime: Runtime, package: &[u8]) -> FunctionDraft {
         code: CodeDraft {
             code_type: Some("zip".to_owned()),
             filename: Some("folder.zip".to_owned()),
-            file: Some(STANDARD.encode(package)),
+            file: Some(STANDARD.encode(package).into()),
             image: None,
         },
         attached: AttachedDraft::default(),
