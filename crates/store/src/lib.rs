@@ -16,6 +16,7 @@ mod listing;
 pub mod logs;
 pub mod objects;
 pub mod packages;
+pub mod queue;
 mod secrets;
 mod sqlite;
 mod store;
