@@ -96,6 +96,8 @@ pub struct DependencyDraft {
     pub description: Option<String>,
     /// `depend_file`: base64 of a zip, best as the one handle of what holds it, for it is decoded in its place.
     pub file: Option<Bytes>,
+    /// `depend_link`: where to fetch it from.
+    pub link: Option<String>,
 }
 
 /// Configuration of a function. Absent fields take their default on create and keep their value on update.
@@ -183,6 +185,10 @@ pub struct CodeDraft {
     pub filename: Option<String>,
     /// `func_code.file`: base64, best as the one handle of what holds it, for it is decoded in its place.
     pub file: Option<Bytes>,
+    /// `code_url`, or `func_code.link`: where to fetch it from.
+    pub link: Option<String>,
+    /// The package itself, where it came in an archive that is imported.
+    pub bytes: Option<Bytes>,
     /// `custom_image`.
     pub image: Option<ImageDraft>,
 }
