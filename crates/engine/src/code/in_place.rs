@@ -30,6 +30,11 @@ pub(super) fn decode_in_place(text: &mut [u8]) -> Result<usize, DecodeError> {
         let engine = if is_last { &STANDARD } else { &WITHIN };
         let length = match engine.decode_slice(&piece[..filled], &mut bytes) {
             Ok(length) => length,
+            Err(DecodeSliceError::DecodeError(DecodeError::InvalidPadding)) if !is_last => {
+                // Its last group is filled up, and that is no place for it.
+                let place = piece.iter().position(|byte| *byte == b'=').unwrap_or(PIECE);
+                return Err(DecodeError::InvalidByte(before + place, b'='));
+            }
             Err(DecodeSliceError::DecodeError(error)) => return Err(in_whole(error, before)),
             Err(DecodeSliceError::OutputSliceTooSmall) => unreachable!("bytes are fewer than their characters"),
         };
