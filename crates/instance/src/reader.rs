@@ -373,7 +373,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{BoxFuture, CallEnd, Instance, LaunchError, Launched, Plan};
+    use crate::{BoxFuture, CallEnd, Instance, LaunchError, Launched, Listener, Plan};
 
     /// A process that has ended once its socket is closed.
     struct Fake(watch::Sender<bool>);
@@ -408,7 +408,7 @@ mod tests {
             .map(|_| {
                 let instance = Arc::clone(&instance);
                 tokio::spawn(async move {
-                    instance.call(RequestId::random(), "", b"{}", Duration::from_secs(60), None).await
+                    instance.call(RequestId::random(), "", b"{}", Duration::from_secs(60), Listener::Whole).await
                 })
             })
             .collect();
@@ -463,7 +463,7 @@ mod tests {
             }
             theirs.write_all(&rest).await.expect("it is read");
         };
-        let call = instance.call(RequestId::random(), "", b"{}", Duration::from_millis(50), Some(&mut sink));
+        let call = instance.call(RequestId::random(), "", b"{}", Duration::from_millis(50), Listener::Pieces(&mut sink));
         let (end, ()) = tokio::join!(call, sends);
         assert!(
             matches!(&end.outcome, Outcome::Failed(failure) if failure.code == fungraph_model::FailureCode::TimedOut)
