@@ -188,7 +188,9 @@ impl Platform {
             packages: Packages::open(&here, PackageLimits::default()).context("cannot open the code packages")?,
             images,
             logs: Logs::open(&here, logs(settings)).context("cannot open the logs")?,
-            queue: Queue::open(&QueueConfig::new(&here)).await.context("cannot open the queue of asynchronous calls")?,
+            queue: Queue::open(&QueueConfig::new(&here))
+                .await
+                .context("cannot open the queue of asynchronous calls")?,
             pool: Pool::new(pool(settings), Arc::new(launcher)),
             interpreters: interpreters.clone(),
         });

@@ -16,7 +16,10 @@ use tokio::sync::{Mutex, RwLock};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::{Config, Error, identity::Identity, jobs::Jobs, queue::AsyncQueue, resolve::Resolver, telemetry::Telemetry, triggers::Board};
+use crate::{
+    Config, Error, identity::Identity, jobs::Jobs, queue::AsyncQueue, resolve::Resolver, telemetry::Telemetry,
+    triggers::Board,
+};
 
 /// How long ends of asynchronous calls may take once nothing runs any more.
 const LAST_ENDS: Duration = Duration::from_secs(2);

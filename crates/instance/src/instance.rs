@@ -171,7 +171,9 @@ impl Instance {
 
     /// Runs the initializer; `limit` is its time limit, past which the instance is ended.
     pub async fn initialize(&self, request: RequestId, limit: Duration) -> CallEnd {
-        let end = self.exchange(Kind::Initialize, [request.text().as_str().as_bytes(), &[], &[]], limit, Listener::Whole).await;
+        let end = self
+            .exchange(Kind::Initialize, [request.text().as_str().as_bytes(), &[], &[]], limit, Listener::Whole)
+            .await;
         end.into_call_end(|| {
             failure(
                 FailureCode::InitializerTimedOut,
@@ -211,13 +213,7 @@ impl Instance {
         })
     }
 
-    async fn exchange(
-        &self,
-        kind: Kind,
-        payload: [&[u8]; 3],
-        limit: Duration,
-        listener: Listener<'_>,
-    ) -> Exchange {
+    async fn exchange(&self, kind: Kind, payload: [&[u8]; 3], limit: Duration, listener: Listener<'_>) -> Exchange {
         let started = Instant::now();
         let (form, sink) = match listener {
             Listener::Whole => (0, None),

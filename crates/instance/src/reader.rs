@@ -463,7 +463,8 @@ mod tests {
             }
             theirs.write_all(&rest).await.expect("it is read");
         };
-        let call = instance.call(RequestId::random(), "", b"{}", Duration::from_millis(50), Listener::Pieces(&mut sink));
+        let call =
+            instance.call(RequestId::random(), "", b"{}", Duration::from_millis(50), Listener::Pieces(&mut sink));
         let (end, ()) = tokio::join!(call, sends);
         assert!(
             matches!(&end.outcome, Outcome::Failed(failure) if failure.code == fungraph_model::FailureCode::TimedOut)

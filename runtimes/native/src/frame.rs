@@ -168,8 +168,7 @@ mod tests {
         buffer.extend_from_slice(&whole[whole.len() - 1..]);
         buffer.extend_from_slice(&frame(4, 0, b""));
         let event = Bytes::from_static(b"{}");
-        let call =
-            Call { number: 7, id: REQUEST.to_owned(), alias: None, event, streamed: false, is_async: false };
+        let call = Call { number: 7, id: REQUEST.to_owned(), alias: None, event, streamed: false, is_async: false };
         assert_eq!(take(&mut buffer), Ok(Some(Order::Invoke(call.clone()))));
         assert_eq!(take(&mut buffer), Ok(Some(Order::Stop)));
         buffer.extend_from_slice(&frame(6, 7, &[1, 2, 0, 0]));

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fungraph_model::{
-    Caller, ErrorCode, Fault, FunctionRef, FunctionVersion, Qualifier, RequestId, limits,
-};
+use fungraph_model::{Caller, ErrorCode, Fault, FunctionRef, FunctionVersion, Qualifier, RequestId, limits};
 use fungraph_store::queue::{Accepted, NewCall, QueueError, QueueFunction, WaitingCall};
 use jiff::Timestamp;
 
@@ -73,8 +71,7 @@ impl Engine {
         let store = &self.queue.store;
         let of_project = store.project_load(&function.key.project);
         let waiting = store.function(&function.func_id).map_or(0, |no| store.counts(no).waiting);
-        let depth =
-            Depth { of_function: waiting, of_project: of_project.calls, bytes_of_project: of_project.bytes };
+        let depth = Depth { of_function: waiting, of_project: of_project.calls, bytes_of_project: of_project.bytes };
         depth::check(depth, &self.queue.most, bytes as u64)
     }
 
@@ -167,4 +164,3 @@ pub(crate) fn refused(error: QueueError) -> Error {
     };
     fault.into()
 }
-

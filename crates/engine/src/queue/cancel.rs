@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use fungraph_model::{AsyncRecord, Caller, CallSeq, ErrorCode, Fault, FunctionRef, RequestId};
+use fungraph_model::{AsyncRecord, CallSeq, Caller, ErrorCode, Fault, FunctionRef, RequestId};
 use fungraph_store::queue::FunctionNo;
 
 use super::{board::Place, ending::Reason};

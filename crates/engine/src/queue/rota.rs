@@ -93,7 +93,8 @@ impl Rota {
         if self.running >= self.most {
             return None;
         }
-        while let Some(Reverse((_, function))) = self.rests.peek().copied().filter(|Reverse((until, _))| *until <= now) {
+        while let Some(Reverse((_, function))) = self.rests.peek().copied().filter(|Reverse((until, _))| *until <= now)
+        {
             self.rests.pop();
             self.resting.remove(&function);
             self.join(function);
