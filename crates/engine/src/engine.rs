@@ -8,7 +8,7 @@ use std::{
 use fungraph_instance::Interpreters;
 use fungraph_pool::Pool;
 use fungraph_store::{
-    Images, Packages, Store,
+    Images, Objects, Packages, Store,
     logs::Logs,
     queue::{Found, Queue},
 };
@@ -34,6 +34,8 @@ pub struct Parts {
     pub packages: Packages,
     /// Container images.
     pub images: Images,
+    /// Packages that are elsewhere.
+    pub objects: Objects,
     /// Logs of calls.
     pub logs: Logs,
     /// Asynchronous calls, with what an earlier server left of them.
@@ -50,6 +52,7 @@ pub struct Engine {
     pub(crate) store: Store,
     pub(crate) packages: Packages,
     pub(crate) images: Images,
+    pub(crate) objects: Objects,
     pub(crate) logs: Logs,
     pub(crate) queue: AsyncQueue,
     pub(crate) pool: Pool,
@@ -77,7 +80,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
-        let Parts { config, store, packages, images, logs, queue: (queue, found), pool, interpreters } = parts;
+        let Parts { config, store, packages, images, objects, logs, queue: (queue, found), pool, interpreters } = parts;
         let identity = Identity::load(&store, &config.region).await?;
         let queue = AsyncQueue::new(&config.queue, queue, found);
         let engine = Self {
@@ -85,6 +88,7 @@ impl Engine {
             store,
             packages,
             images,
+            objects,
             logs,
             queue,
             pool,

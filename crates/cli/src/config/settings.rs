@@ -11,6 +11,7 @@ use toml::Value;
 use super::Error;
 use super::document::Document;
 use super::mounts::{self, Mount};
+use super::obs::{self, Obs};
 use super::reader::{Section, list};
 use super::runtime_images::{self, RuntimeImage};
 
@@ -24,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) answers: Answers,
     pub(crate) runtimes: Runtimes,
     pub(crate) images: Images,
+    pub(crate) obs: Obs,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) logs: Logs,
     pub(crate) limits: Limits,
@@ -201,7 +203,7 @@ impl Settings {
                 "it must not be more than logs.total_mb",
             ));
         }
-        Ok(())
+        self.obs.check(document)
     }
 }
 
@@ -218,6 +220,7 @@ fn read_all<'a>(
         answers: answers(&section("answers"))?,
         runtimes: Runtimes { images: images_of_runtimes, ..runtimes(&section("runtimes"))? },
         images: images(&section("images"))?,
+        obs: obs::read(&section(obs::SECTION))?,
         mounts,
         logs: logs(&section("logs"))?,
         limits: limits(&section("limits"))?,
@@ -403,7 +406,7 @@ fn registry(text: &str) -> Result<String, String> {
     })
 }
 
-fn folder(text: &str) -> Result<PathBuf, String> {
+pub(super) fn folder(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     if path.is_absolute() { Ok(path) } else { Err(format!("{text:?} must be an absolute path")) }
 }
