@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Engine,
+    queue::{dispatcher, gone},
     reserve::{keeper, news::News},
     triggers::timers,
 };
@@ -38,6 +39,8 @@ impl Jobs {
         self.tasks.spawn(prepare(Arc::downgrade(engine)));
         self.tasks.spawn(clear_lost_logs(Arc::downgrade(engine), self.stop.clone()));
         self.tasks.spawn(keeper::keep(Arc::downgrade(engine), Arc::clone(&self.keeper_news), self.stop.clone()));
+        self.tasks.spawn(dispatcher::run(Arc::downgrade(engine)));
+        self.tasks.spawn(gone::look(Arc::downgrade(engine)));
         self.tasks.spawn(timers::run(Arc::downgrade(engine), self.stop_triggers.clone()));
         self.tasks.close();
     }
