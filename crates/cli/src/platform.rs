@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fungraph_engine::{Engine, MountName, MountNames, Parts};
+use fungraph_engine::{AsyncLimits, Engine, MountName, MountNames, Parts};
 use fungraph_instance::{Interpreters, NativeBootstrap, SandboxLauncher};
 use fungraph_model::{ProjectId, Secret};
 use fungraph_pool::Pool;
 use fungraph_sandbox::{Egress, Share, Spawner, SpawnerProcess, Wall, WallState};
 use fungraph_store::images::{Credentials, Held, read_credentials};
 use fungraph_store::objects::{ObjectSettings, Objects};
+use fungraph_store::queue::{Queue, QueueConfig};
 use fungraph_store::{ImageLimits, ImageSettings, Images, LogLimits, Logs, PackageLimits, Packages, Store};
 
 use crate::config::{Mount, Network, SecretKey, Settings};
@@ -192,6 +193,9 @@ impl Platform {
             images,
             objects: Objects::new(objects),
             logs: Logs::open(&here, logs(settings)).context("cannot open the logs")?,
+            queue: Queue::open(&QueueConfig::new(&here))
+                .await
+                .context("cannot open the queue of asynchronous calls")?,
             pool: Pool::new(pool(settings), Arc::new(launcher)),
             interpreters: interpreters.clone(),
         });
@@ -300,6 +304,19 @@ fn engine(settings: &Settings) -> fungraph_engine::Config {
         image_pull: settings.images.pull,
         mounts: mount_names(settings),
         time_zone: settings.time_zone.clone(),
+        queue: queue(settings),
+    }
+}
+
+fn queue(settings: &Settings) -> AsyncLimits {
+    let queue = &settings.queue;
+    AsyncLimits {
+        running: queue.running,
+        running_per_function: queue.running_per_function,
+        running_per_project: queue.running_per_project.unwrap_or(usize::MAX),
+        waiting_per_function: queue.waiting_per_function,
+        waiting_per_project: queue.waiting_per_project.unwrap_or(u64::MAX),
+        waiting_bytes_per_project: queue.waiting_bytes_per_project,
     }
 }
 

@@ -9,6 +9,7 @@ use fungraph_instance::{
 };
 use fungraph_model::{Administrator, ProjectId, Role};
 use fungraph_pool::Pool;
+use fungraph_store::queue::{Queue, QueueConfig};
 use fungraph_store::{
     ImageLimits, ImageSettings, Images, LogLimits, Logs, ObjectSettings, Objects, PackageLimits, Packages, Store,
 };
@@ -83,6 +84,7 @@ async fn engine(folder: &TempDir) -> Arc<Engine> {
         images: Images::open(path, ImageSettings::default(), ImageLimits::default()).expect("images"),
         objects: Objects::new(ObjectSettings::default()),
         logs: Logs::open(path, LogLimits::default()).expect("logs"),
+        queue: Queue::open(&QueueConfig::new(path)).await.expect("a queue"),
         pool: Pool::new(fungraph_pool::Config::default(), Arc::new(NoSandbox)),
         interpreters: Interpreters::discover(&plan, None),
     };
