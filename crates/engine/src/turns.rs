@@ -13,7 +13,7 @@ use tokio::sync::{Mutex as Place, OwnedMutexGuard};
 const KEPT: usize = 64;
 
 /// What is alone. Whoever needs several takes them in the order in which they stand here, so that no two ever wait for each other.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Scope {
     /// What counts against a project, and that it is there.
     Project(ProjectId),
@@ -51,6 +51,17 @@ impl Turns {
     pub(crate) async fn of(&self, scope: Scope) -> Turn {
         let place = self.places.lock().unwrap_or_else(PoisonError::into_inner).of(scope);
         Turn(place.lock_owned().await)
+    }
+
+    /// Waits for the turns in all of these, in the one order that everybody keeps to.
+    pub(crate) async fn of_all(&self, mut scopes: Vec<Scope>) -> Vec<Turn> {
+        scopes.sort();
+        scopes.dedup();
+        let mut turns = Vec::with_capacity(scopes.len());
+        for scope in scopes {
+            turns.push(self.of(scope).await);
+        }
+        turns
     }
 }
 
@@ -95,6 +106,22 @@ mod tests {
         assert!(is_free(&turns, Scope::ApiGroup("a".to_owned())).await);
         drop(taken);
         assert!(is_free(&turns, project("a")).await);
+    }
+
+    #[tokio::test]
+    async fn several_scopes_are_taken_once_each_in_one_order() {
+        let turns = Turns::default();
+        let all = [project("b"), project("a"), project("b")];
+        let taken = turns.of_all(all.to_vec()).await;
+        assert_eq!(taken.len(), 2);
+        drop(taken);
+        // Who waits for the first of them holds none of the others.
+        let first = turns.of(project("a")).await;
+        let mut waiting = pin!(turns.of_all(all.to_vec()));
+        poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context).is_ready())).await;
+        assert!(is_free(&turns, project("b")).await);
+        drop(first);
+        assert_eq!(waiting.await.len(), 2);
     }
 
     #[tokio::test]

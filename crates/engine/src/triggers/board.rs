@@ -112,11 +112,6 @@ impl Board {
         self.tell(changes);
     }
 
-    /// Whether a function has live triggers.
-    pub(super) fn has(&self, key: &FunctionKey) -> bool {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).functions.contains_key(key)
-    }
-
     fn tell(&self, more: Vec<Change>) {
         if !more.is_empty() {
             self.changes.lock().unwrap_or_else(PoisonError::into_inner).extend(more);

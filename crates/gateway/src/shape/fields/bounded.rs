@@ -17,7 +17,7 @@ const MOST_VALUES: u32 = 20_000;
 pub(super) const MESSAGE: &str = "it holds more than 20000 values";
 
 /// Fields with the base64 of an archive, by their path.
-const PACKAGES: [&str; 2] = ["func_code.file", "depend_file"];
+const PACKAGES: [&str; 3] = ["func_code.file", "depend_file", "file_code"];
 
 /// A package of a body: its path, and its text.
 pub(super) type Package<'de> = (&'static str, &'de str);
