@@ -5,14 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fungraph_instance::Interpreters;
+use fungraph_instance::{Interpreters, Launcher};
 use fungraph_pool::Pool;
 use fungraph_store::{Images, Packages, Store, logs::Logs};
 use tokio::sync::{Mutex, RwLock};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::{Config, Error, identity::Identity, jobs::Jobs, resolve::Resolver, telemetry::Telemetry, triggers::Board};
+use crate::{
+    Config, Error, identity::Identity, jobs::Jobs, resolve::Resolver, telemetry::Telemetry, templates::Compiled,
+    triggers::Board,
+};
 
 /// What an engine is put together from.
 pub struct Parts {
@@ -30,6 +33,8 @@ pub struct Parts {
     pub pool: Pool,
     /// What runs functions on this host.
     pub interpreters: Interpreters,
+    /// Compiles the templates that need it; the pool starts instances through the same.
+    pub compiler: Arc<dyn Launcher>,
 }
 
 /// The platform. Cheap to share, made once.
@@ -41,6 +46,7 @@ pub struct Engine {
     pub(crate) logs: Logs,
     pub(crate) pool: Pool,
     pub(crate) interpreters: Interpreters,
+    pub(crate) compiled: Compiled,
     pub(crate) identity: Identity,
     pub(crate) resolver: Resolver,
     pub(crate) telemetry: Telemetry,
@@ -64,7 +70,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
-        let Parts { config, store, packages, images, logs, pool, interpreters } = parts;
+        let Parts { config, store, packages, images, logs, pool, interpreters, compiler } = parts;
         let identity = Identity::load(&store, &config.region).await?;
         let engine = Self {
             config,
@@ -74,6 +80,7 @@ impl Engine {
             logs,
             pool,
             interpreters,
+            compiled: Compiled::by(compiler),
             identity,
             resolver: Resolver::default(),
             telemetry: Telemetry::register(),

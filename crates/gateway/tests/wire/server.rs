@@ -82,6 +82,7 @@ async fn engine(folder: &TempDir) -> Arc<Engine> {
         logs: Logs::open(path, LogLimits::default()).expect("logs"),
         pool: Pool::new(fungraph_pool::Config::default(), Arc::new(NoSandbox)),
         interpreters: Interpreters::discover(&plan, None),
+        compiler: Arc::new(NoSandbox),
     };
     Engine::start(parts).await.expect("an engine")
 }
