@@ -8,15 +8,16 @@ use fungraph_model::{
     Caller, CodePackage, CodeType, Dependency, ErrorCode, Fault, FunctionImage, FunctionKey, FunctionRef,
     FunctionVersion, Language, Qualifier, Runtime, limits,
 };
-use fungraph_store::{Error as StoreError, FunctionQuery, Store};
+use fungraph_store::{Belongings, Error as StoreError, FunctionQuery, Store};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    AttachedDraft, CodeDraft, Engine, Error, FunctionDraft, SpecDraft, dependencies,
+    AttachedDraft, CodeDraft, Engine, Error, FunctionDraft, SpecDraft, TestEventDraft, TriggerDraft, code,
+    dependencies,
     images::{self, Pulled},
     resolve::Changed,
-    tags,
+    tags, test_events,
     to_end::to_end,
     validate, versions,
 };
@@ -59,6 +60,13 @@ pub struct FunctionCode {
     pub inline: Option<Bytes>,
 }
 
+/// What a function is created with, beside itself.
+#[derive(Debug, Default)]
+pub(crate) struct BelongingsDraft {
+    pub(crate) triggers: Vec<TriggerDraft>,
+    pub(crate) events: Vec<TestEventDraft>,
+}
+
 impl Engine {
     /// Creates a function; its version `latest` exists at once.
     ///
@@ -68,6 +76,16 @@ impl Engine {
         self: &Arc<Self>,
         caller: &Caller,
         draft: FunctionDraft,
+    ) -> Result<Arc<FunctionVersion>, Error> {
+        self.create_with(caller, draft, BelongingsDraft::default()).await
+    }
+
+    /// The same, with triggers and test events: all of it, or nothing.
+    pub(crate) async fn create_with(
+        self: &Arc<Self>,
+        caller: &Caller,
+        draft: FunctionDraft,
+        belongings: BelongingsDraft,
     ) -> Result<Arc<FunctionVersion>, Error> {
         let name = validate::function_name(draft.name)?;
         let package = validate::package(draft.package)?;
@@ -80,15 +98,20 @@ impl Engine {
         if self.read(&key).await?.is_some() {
             return Err(exists(&key));
         }
+        let BelongingsDraft { triggers, events } = belongings;
+        let triggers = self.drafted_triggers(caller, &key, &spec, triggers)?;
+        let belongings = Belongings { tags, triggers, events: test_events::drafted(events)? };
         // A pull may take minutes and gigabytes: what can be said without one is said before.
         self.check_quota(caller, 0, true).await?;
         let pulled = self.image_of(&key, &draft.code, runtime, None).await?;
+        let fetched = self.fetch_code(&key.project, &draft.code, runtime).await?;
+        let spec = code::from_link(spec, fetched.as_ref().map(|fetched| fetched.link.as_str()));
         let _upload = self.uploads.read().await;
         let dependencies = self.attached(&caller.project, draft.attached).await?.unwrap_or_default();
         check_attached(runtime, &dependencies)?;
         let code = match &pulled {
             Some(pulled) => pulled.code.clone(),
-            None => self.first_code(draft.code, runtime).await?,
+            None => self.first_code(draft.code, runtime, fetched).await?,
         };
         let mut version = FunctionVersion {
             key,
@@ -109,11 +132,12 @@ impl Engine {
         let _alone = self.creations.lock().await;
         self.is_still_there(&caller.project)?;
         self.check_quota(caller, version.code.size, true).await?;
+        self.check_together(caller, &belongings.triggers).await?;
         self.clear_lost_logs(&version.key).await?;
-        let new = Arc::clone(&version);
+        let (new, triggers) = (Arc::clone(&version), belongings.triggers.clone());
         let stored = self
             .change(version.key.clone(), Changed::Function, |store| async move {
-                store.create_tagged_function(&new, &tags).await
+                store.create_function_with(&new, &belongings).await
             })
             .await;
         match stored {
@@ -124,6 +148,7 @@ impl Engine {
         }
         tracing::info!(function = %version.key, runtime = runtime.name(), "function created");
         self.tell_conflicts(&version, conflicts);
+        triggers.iter().for_each(|trigger| self.tell_unconnected(&version, trigger));
         self.expect_calls(runtime, version.spec.memory_mb);
         Ok(version)
     }
@@ -242,19 +267,22 @@ impl Engine {
         let key = latest_only(caller, function)?;
         let old = self.read(&key).await?.ok_or_else(|| missing(&key))?;
         let pulled = self.image_of(&key, &draft, old.spec.runtime, old.image.as_ref()).await?;
+        // A client that only attaches or detaches sends no code.
+        let same_code = pulled.is_some() || attached.is_given() && !draft.brings_code();
+        let fetched = if same_code { None } else { self.fetch_code(&key.project, &draft, old.spec.runtime).await? };
+        let link = fetched.as_ref().map(|fetched| fetched.link.clone());
         let updated = {
             let _upload = self.uploads.read().await;
-            // A client that only attaches or detaches sends no code.
-            let same_code = pulled.is_some() || attached.is_given() && draft.file.as_ref().is_none_or(String::is_empty);
             let dependencies = self.attached(&key.project, attached).await?;
-            let code = if same_code { None } else { Some(self.keep_code(draft, old.spec.runtime).await?) };
+            let code = if same_code { None } else { Some(self.keep_code(draft, old.spec.runtime, fetched).await?) };
             let more = code.as_ref().map_or(0, |code| code.size.saturating_sub(old.code.size));
             self.check_quota(caller, more, false).await?;
             let change = |old: FunctionVersion| {
                 let dependencies = dependencies.clone().unwrap_or(old.dependencies);
                 check_attached(old.spec.runtime, &dependencies)?;
+                let spec = if code.is_some() { code::from_link(old.spec, link.as_deref()) } else { old.spec };
                 let (code, image) = with_image(pulled.as_ref(), code.clone().unwrap_or(old.code), old.image);
-                Ok(FunctionVersion { code, image, dependencies, ..old })
+                Ok(FunctionVersion { spec, code, image, dependencies, ..old })
             };
             self.update(&key, change).await?
         };
@@ -284,6 +312,7 @@ impl Engine {
             .await;
         let deleted = deleted.map_err(|source| Error::internal("delete a function", source))?;
         let func_id = deleted.ok_or_else(|| missing(&key))?;
+        self.forget_calls(&func_id);
         let removed = self.logs.remove(&key, &func_id);
         drop(alone);
         removed.await;
@@ -417,6 +446,7 @@ impl Engine {
             );
             if !refused {
                 engine.resolver.forget(&key, &changed);
+                engine.queue.changed(&key);
                 engine.jobs.look_at_reserve();
                 engine.look_at_triggers(&key).await;
             }

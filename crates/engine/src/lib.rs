@@ -1,6 +1,6 @@
 //! What the platform does: functions, their code, and the one corridor every call walks, free of HTTP and SQL.
 //!
-//! Three doors (HTTP and triggers today; the queue later) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
+//! Three doors (HTTP, triggers and the queue) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
 
 mod aliases;
 mod async_configs;
@@ -13,13 +13,16 @@ mod dependencies;
 mod draft;
 mod engine;
 mod error;
+mod exports;
 mod functions;
 mod identity;
 mod images;
+mod imports;
 mod invoke;
 mod jobs;
 mod mounts;
 mod projects;
+mod queue;
 mod quotas;
 mod report;
 mod reserve;
@@ -48,14 +51,17 @@ pub use draft::{
 };
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
+pub use exports::{Exported, ExportedTrigger};
 pub use functions::{FunctionCode, FunctionList, ListQuery};
 pub use fungraph_instance::{AnswerHead, AnswerSink, AnswerStream, Piece, answer_stream};
 pub use identity::{
     Credentials, KeyView, Login, NameOrId, NamedIn, NewKey, ScopeWanted, SecurityToken, Token, UserView,
 };
+pub use imports::{Archive, DependencyName, ImportDraft};
 pub use invoke::{Invocation, InvokeRequest};
 pub use mounts::{MountName, MountNames};
 pub use projects::VpcEndpointDraft;
+pub use queue::{AsyncCounts, AsyncLimits, AsyncPage, AsyncQuery, AsyncRequest, CancelKind};
 pub use quotas::Quota;
 pub use report::Report;
 pub use reserve::{ReservationList, ReservationQuery};

@@ -8,6 +8,7 @@ mod aliases;
 mod async_configs;
 mod dependencies;
 mod document;
+mod exports;
 pub(crate) mod field;
 #[cfg(debug_assertions)]
 pub(crate) mod fit;
@@ -45,7 +46,7 @@ pub(crate) struct Entry {
     status: u16,
     answer: Answer,
     /// Groups of them, since operations share some.
-    codes: [&'static [ErrorCode]; 4],
+    codes: [&'static [ErrorCode]; 6],
 }
 
 /// What a request carries.
@@ -61,13 +62,15 @@ enum Body {
 enum Answer {
     Nothing,
     Object(&'static Shape),
+    /// A file, which is no JSON.
+    Archive,
     /// A bare list.
     List(&'static Shape),
     /// What a function returned, or the object of form v1; headers tell of the run.
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 12] = [
+const TABLES: [&[Entry]; 13] = [
     &functions::ENTRIES,
     &invocations::ENTRIES,
     &versions::ENTRIES,
@@ -80,6 +83,7 @@ const TABLES: [&[Entry]; 12] = [
     &async_configs::ENTRIES,
     &projects::ENTRIES,
     &triggers::ENTRIES,
+    &exports::ENTRIES,
 ];
 
 /// Codes that every operation may answer with.
@@ -118,7 +122,7 @@ const fn operation(name: &'static str, summary: &'static str) -> Entry {
         body: None,
         status: 200,
         answer: Answer::Nothing,
-        codes: [&[]; 4],
+        codes: [&[]; 6],
     }
 }
 
