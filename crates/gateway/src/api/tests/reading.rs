@@ -24,6 +24,7 @@ fn reader(operation: &str) -> Option<fn(Fields)> {
         "DeleteTags" => |fields| drop(shape::tag_drafts(fields, "delete")),
         "ShowResInstanceInfo" => |fields| drop(shape::resource_filter(fields)),
         "UpdateFunctionAsyncInvokeConfig" => |fields| drop(shape::async_draft(fields)),
+        "CancelAsyncInvocation" => |fields| drop(shape::async_call_cancel(fields)),
         "UpdateTracing" => |fields| drop(shape::tracing_draft(fields)),
         "CreateVpcEndpoint" => |fields| drop(shape::vpc_endpoint_draft(fields)),
         _ => return None,
