@@ -42,11 +42,15 @@ pub(crate) fn created(shape: &impl Serialize) -> Response {
     whole(StatusCode::CREATED, JSON, json_bytes(shape))
 }
 
+#[derive(Serialize)]
+struct Accepted<'a> {
+    request_id: &'a str,
+}
+
 /// 202 for a run that will be made: its id, in the body and under its own name in the headers.
 pub(crate) fn accepted(run: RequestId) -> Response {
     let run = run.text();
-    let shape = serde_json::json!({ "request_id": run.as_str() });
-    let mut response = whole(StatusCode::ACCEPTED, JSON, json_bytes(&shape));
+    let mut response = whole(StatusCode::ACCEPTED, JSON, json_bytes(&Accepted { request_id: run.as_str() }));
     response.headers_mut().insert(RUN_ID, HeaderValue::from_str(run.as_str()).expect("an id is ASCII"));
     response
 }

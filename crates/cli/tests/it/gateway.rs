@@ -412,5 +412,9 @@ fn an_api_that_does_not_wait_answers_with_the_id_of_its_call() {
 
     let large = request(&scene.client.endpoint, "POST", &api, &[], "x".repeat(200_000));
     assert_eq!(large.status, 413, "{}", large.text());
+
+    scene.web();
+    let refused = scene.client.call("POST", &scene.client.functions("/web/invocations-async"), "{}");
+    assert!(refused.status == 426 && refused.text().contains("FSS.0426"), "{} {}", refused.status, refused.text());
     scene.stop();
 }

@@ -24,7 +24,7 @@ pub(super) fn run(args: &AsyncListArgs) -> anyhow::Result<()> {
     let begin = if args.active { Timestamp::UNIX_EPOCH } else { since(&args.since, Timestamp::now())? };
     let who = client::credentials(&args.locate)?;
     let counts = ask(&who, Method::GET, &own(&who, &args.function), &Value::Null)?;
-    let calls = calls(&who, args, begin)?;
+    let (calls, more) = calls(&who, args, begin)?;
     if args.json {
         say::out(json!({ "counts": counts, "invocations": calls }).to_string());
         return Ok(());
@@ -35,10 +35,14 @@ pub(super) fn run(args: &AsyncListArgs) -> anyhow::Result<()> {
     } else {
         say::raw(table(&calls.iter().map(row).collect(), &COLUMNS).as_bytes());
     }
+    if more {
+        say::note("there are more: raise --limit, or narrow it with --status and --since");
+    }
     Ok(())
 }
 
-fn calls(who: &Credentials, args: &AsyncListArgs, begin: Timestamp) -> anyhow::Result<Vec<Value>> {
+/// As many as were asked for, and whether there are more.
+fn calls(who: &Credentials, args: &AsyncListArgs, begin: Timestamp) -> anyhow::Result<(Vec<Value>, bool)> {
     let list = if args.active { "active-async-invocations" } else { "async-invocations" };
     let begin = encode(&begin.strftime("%Y-%m-%dT%H:%M:%S").to_string());
     let status = args.status.as_ref().map_or_else(String::new, |status| format!("&status={}", encode(status)));
@@ -58,7 +62,7 @@ fn calls(who: &Credentials, args: &AsyncListArgs, begin: Timestamp) -> anyhow::R
             break;
         }
     }
-    Ok(calls)
+    Ok((calls, marker != 0))
 }
 
 /// So long before now.
