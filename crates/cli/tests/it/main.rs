@@ -25,6 +25,7 @@ mod java;
 mod life;
 mod mounts;
 mod native;
+mod objects;
 mod openapi;
 mod raw;
 mod regressions;
