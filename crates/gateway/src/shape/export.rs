@@ -170,7 +170,7 @@ pub(crate) fn import_request(mut fields: Fields) -> Result<ImportRequest, Fault>
 /// FSS.1025 where it is no description; the code of a field that is wrong.
 pub(crate) fn import_draft(
     description: Result<Fields, Fault>,
-    code: Option<bytes::Bytes>,
+    code: Option<Bytes>,
     names: ImportNames,
 ) -> Result<ImportDraft, Fault> {
     let mut fields = description.map_err(|fault| told(&fault.message.replace("The body", "It")))?;

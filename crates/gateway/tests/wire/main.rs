@@ -2,6 +2,7 @@
 
 mod absent;
 mod accounts;
+mod async_calls;
 mod bounds;
 mod client;
 mod rights;
