@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use toml::Value;
 
 use super::Error;
+use super::destinations::{self, Destinations};
 use super::document::Document;
 use super::mounts::{self, Mount};
 use super::reader::{Section, list};
@@ -27,6 +28,7 @@ pub(crate) struct Settings {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) logs: Logs,
     pub(crate) limits: Limits,
+    pub(crate) destinations: Destinations,
     /// `triggers.time_zone`.
     pub(crate) time_zone: TimeZone,
     pub(crate) log_filter: String,
@@ -186,7 +188,7 @@ impl Settings {
                 "it must not be more than logs.total_mb",
             ));
         }
-        Ok(())
+        self.destinations.check(document)
     }
 }
 
@@ -206,6 +208,7 @@ fn read_all<'a>(
         mounts,
         logs: logs(&section("logs"))?,
         limits: limits(&section("limits"))?,
+        destinations: destinations::read(&section(destinations::SECTION))?,
         time_zone: section("triggers").text("time_zone", time_zone)?,
         log_filter: section("log").text("filter", filter)?,
     })
@@ -373,7 +376,7 @@ fn registry(text: &str) -> Result<String, String> {
     })
 }
 
-fn folder(text: &str) -> Result<PathBuf, String> {
+pub(super) fn folder(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     if path.is_absolute() { Ok(path) } else { Err(format!("{text:?} must be an absolute path")) }
 }
