@@ -8,6 +8,7 @@ mod destinations;
 mod document;
 mod mounts;
 mod nearest;
+mod obs;
 mod reader;
 mod runtime_images;
 mod settings;
@@ -16,6 +17,7 @@ mod tests;
 
 pub(crate) use document::Document;
 pub(crate) use mounts::Mount;
+pub(crate) use obs::SecretKey;
 pub(crate) use runtime_images::RuntimeImage;
 pub(crate) use settings::{Network, Runtimes, Settings};
 

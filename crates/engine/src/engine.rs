@@ -7,7 +7,7 @@ use std::{
 
 use fungraph_instance::Interpreters;
 use fungraph_pool::Pool;
-use fungraph_store::{Images, Packages, Store, logs::Logs};
+use fungraph_store::{Images, Objects, Packages, Store, logs::Logs};
 use tokio::sync::{Mutex, RwLock};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -24,6 +24,8 @@ pub struct Parts {
     pub packages: Packages,
     /// Container images.
     pub images: Images,
+    /// Packages that are elsewhere.
+    pub objects: Objects,
     /// Logs of calls.
     pub logs: Logs,
     /// Instances.
@@ -38,6 +40,7 @@ pub struct Engine {
     pub(crate) store: Store,
     pub(crate) packages: Packages,
     pub(crate) images: Images,
+    pub(crate) objects: Objects,
     pub(crate) logs: Logs,
     pub(crate) pool: Pool,
     pub(crate) interpreters: Interpreters,
@@ -64,13 +67,14 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
-        let Parts { config, store, packages, images, logs, pool, interpreters } = parts;
+        let Parts { config, store, packages, images, objects, logs, pool, interpreters } = parts;
         let identity = Identity::load(&store, &config.region).await?;
         let engine = Self {
             config,
             store,
             packages,
             images,
+            objects,
             logs,
             pool,
             interpreters,

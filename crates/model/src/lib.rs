@@ -45,7 +45,7 @@ pub use phases::{Phase, Phases, StartKind};
 pub use project::{LogKind, LogPlace, TracingKeys, VpcEndpoint};
 pub use reservation::{MetricRule, Reservation, Reserved, Schedule};
 pub use runtime::{Language, Runtime};
-pub use spec::{CLASS_ISOLATION, FunctionSpec, HEARTBEAT_HANDLER, HookSpec, Strategy};
+pub use spec::{CLASS_ISOLATION, CODE_URL, FunctionSpec, HEARTBEAT_HANDLER, HookSpec, Strategy};
 pub use test_event::TestEvent;
 pub use trigger::{Trigger, TriggerId, TriggerKind};
 pub use urn::{FunctionRef, Qualifier};

@@ -37,6 +37,10 @@ pub const LOG_TAIL_BYTES: usize = 4096;
 pub const INLINE_CODE_BYTES: usize = 10_240;
 /// Bytes of a code package in an API call, decoded.
 pub const PACKAGE_BYTES: usize = 52_428_800;
+/// Bytes of code, or of a dependency, that is fetched from an object store.
+pub const FETCHED_BYTES: u64 = 314_572_800;
+/// Bytes of an exported function.
+pub const EXPORT_BYTES: u64 = 52_428_800;
 /// Bytes of a code package after unpacking.
 pub const UNPACKED_BYTES: u64 = 1_572_864_000;
 /// Entries of a code package; the contract gives the number for dependencies, a package gets the same.

@@ -12,6 +12,7 @@ use super::Error;
 use super::destinations::{self, Destinations};
 use super::document::Document;
 use super::mounts::{self, Mount};
+use super::obs::{self, Obs};
 use super::reader::{Section, list};
 use super::runtime_images::{self, RuntimeImage};
 
@@ -25,6 +26,7 @@ pub(crate) struct Settings {
     pub(crate) answers: Answers,
     pub(crate) runtimes: Runtimes,
     pub(crate) images: Images,
+    pub(crate) obs: Obs,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) logs: Logs,
     pub(crate) limits: Limits,
@@ -189,6 +191,7 @@ impl Settings {
                 "it must not be more than logs.total_mb",
             ));
         }
+        self.obs.check(document)?;
         self.destinations.check(document)
     }
 }
@@ -206,6 +209,7 @@ fn read_all<'a>(
         answers: answers(&section("answers"))?,
         runtimes: Runtimes { images: images_of_runtimes, ..runtimes(&section("runtimes"))? },
         images: images(&section("images"))?,
+        obs: obs::read(&section(obs::SECTION))?,
         mounts,
         logs: logs(&section("logs"))?,
         limits: limits(&section("limits"))?,
