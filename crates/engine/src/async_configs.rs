@@ -1,4 +1,4 @@
-//! Settings of asynchronous calls (contract: async.md section 2): kept and checked here, followed by the queue.
+//! Settings of asynchronous calls (contract: async.md section 2). Kept and checked here; the queue follows them.
 
 mod check;
 
@@ -86,6 +86,7 @@ impl Engine {
             }
         }
         let stored = self.store.set_async_config(&key, &function.version(), &config).await;
+        self.queue.settings.forget(&key);
         let stored = stored.map_err(|error| self.refused(&key, "store asynchronous settings", error))?;
         Ok((key, stored))
     }
@@ -97,6 +98,7 @@ impl Engine {
     pub async fn delete_async_config(&self, caller: &Caller, function: &FunctionRef) -> Result<(), Error> {
         let key = self.function(caller, function).await?.key.clone();
         let deleted = self.store.delete_async_config(&key, &function.version()).await;
+        self.queue.settings.forget(&key);
         let deleted = deleted.map_err(|error| self.refused(&key, "delete asynchronous settings", error))?;
         if deleted { Ok(()) } else { Err(not_set().into()) }
     }
@@ -135,7 +137,7 @@ impl Engine {
             let message = format!("destination_config.{field}: {why}");
             return Err(Fault::new(ErrorCode::BadParameter, message).into());
         }
-        match check::function(destination)? {
+        match function(destination)? {
             Some(target) => self.check_target(caller, key, &target, field).await,
             None => Ok(()),
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::MountNames;
+use crate::{AsyncLimits, MountNames};
 
 /// What an operator may change about the platform itself.
 #[derive(Clone, Debug)]
@@ -29,8 +29,12 @@ pub struct Config {
     pub image_pull: Duration,
     /// Folders that functions may mount.
     pub mounts: MountNames,
+    /// Asynchronous calls.
+    pub queue: AsyncLimits,
     /// Time zone of timers that name none; UTC.
     pub time_zone: TimeZone,
+    /// Largest event that is recorded; 256 KB.
+    pub recorded_event_bytes: usize,
 }
 
 impl Default for Config {
@@ -46,7 +50,9 @@ impl Default for Config {
             strict_runtimes: false,
             image_pull: Duration::from_secs(300),
             time_zone: TimeZone::UTC,
+            recorded_event_bytes: 256 << 10,
             mounts: MountNames::default(),
+            queue: AsyncLimits::default(),
         }
     }
 }

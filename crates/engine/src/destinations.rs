@@ -14,11 +14,12 @@ mod smn;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use fungraph_model::DestinationKind;
-use fungraph_store::Objects;
+use fungraph_store::objects::Objects;
 
 pub use dis::DisSettings;
 pub use smn::SmnSettings;
@@ -27,7 +28,7 @@ pub(crate) use address::Address;
 pub(crate) use owed::{Finished, Origin};
 pub(crate) use payload::CallEnd;
 
-use self::{dis::Dis, smn::Smn};
+use self::{courier::Nudges, dis::Dis, smn::Smn};
 
 /// Functions that tell one another of their ends: longer chains are cut, since they may be circles (contract: async.md section 2).
 pub(crate) const MOST_HOPS: u32 = 16;
@@ -58,7 +59,7 @@ pub enum DestinationsError {
     #[error("destinations.smn_endpoint is no URL")]
     Endpoint {
         /// What is wrong with it.
-        source: url::ParseError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// No HTTP client.
     #[error("cannot prepare requests to destinations")]
@@ -92,6 +93,7 @@ pub struct Destinations {
     smn: Option<Smn>,
     dis: Option<Dis>,
     pub(crate) give_up: Duration,
+    pub(crate) nudges: Arc<Nudges>,
 }
 
 impl Destinations {
@@ -105,7 +107,8 @@ impl Destinations {
             None => None,
         };
         let smn = settings.smn.map(Smn::new).transpose()?;
-        Ok(Self { objects: settings.objects, smn, dis, give_up: settings.give_up })
+        let objects = settings.objects.filter(Objects::has_store);
+        Ok(Self { objects, smn, dis, give_up: settings.give_up, nudges: Arc::default() })
     }
 
     /// Why a kind of destination cannot be told of anything, and what to do about it.
@@ -114,9 +117,9 @@ impl Destinations {
             DestinationKind::Obs if self.objects.is_none() => {
                 Some("this server has no object store; its operator can name one (obs.endpoint)")
             }
-            DestinationKind::Smn if self.smn.is_none() => {
-                Some("this server has nobody who takes messages of topics; its operator can name one (destinations.smn_endpoint)")
-            }
+            DestinationKind::Smn if self.smn.is_none() => Some(
+                "this server has nobody who takes messages of topics; its operator can name one (destinations.smn_endpoint)",
+            ),
             DestinationKind::Dis if self.dis.is_none() => {
                 Some("this server has no streams; its operator can name a NATS server (destinations.dis_server)")
             }

@@ -289,6 +289,7 @@ impl Engine {
             .await;
         let deleted = deleted.map_err(|source| Error::internal("delete a function", source))?;
         let func_id = deleted.ok_or_else(|| missing(&key))?;
+        self.forget_calls(&func_id);
         let removed = self.logs.remove(&key, &func_id);
         drop(alone);
         removed.await;
@@ -422,6 +423,7 @@ impl Engine {
             );
             if !refused {
                 engine.resolver.forget(&key, &changed);
+                engine.queue.changed(&key);
                 engine.jobs.look_at_reserve();
                 engine.look_at_triggers(&key).await;
             }

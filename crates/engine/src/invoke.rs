@@ -1,6 +1,7 @@
 //! The corridor: every call of a function ends here, whichever door it came in by.
 
 mod prepare;
+mod queued;
 
 use std::{
     sync::Arc,
@@ -9,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_instance::{AnswerSink, StartError, StartTimes, failure};
+use fungraph_instance::{AnswerSink, CallEnd, Instance, Listener, StartError, StartTimes, failure};
 use fungraph_model::{
     Alias, CallRecord, Caller, Ending, ErrorCode, Failure, FailureCode, Fault, FunctionRef, FunctionVersion, Language,
     Line, LogTail, Outcome, Phase, Phases, RequestId, Runtime, StartKind, Summary, Value, limits,
@@ -19,6 +20,8 @@ use fungraph_store::logs::LogEntry;
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 
+use self::queued::FromQueue;
+pub(crate) use self::queued::{Queued, QueuedCall};
 use crate::{
     Engine, Error, OpenRecord, RequestHeaders, Stopwatch,
     call_record::{RefusedLog, word},
@@ -87,6 +90,8 @@ struct Admitted {
     arrived: Instant,
     watch: Stopwatch,
     sink: Option<AnswerSink>,
+    /// What a call of the queue has beside; in a box, since calls of clients have none.
+    queued: Option<Box<FromQueue>>,
 }
 
 /// A call that has ended.
@@ -164,7 +169,7 @@ impl Engine {
         let called = self.called(&key, qualifier, request.request, request.headers).await?;
         let Called { resolved, alias } = called.ok_or_else(not_found)?;
         let version = &resolved.version;
-        let event = event(request.event, version.spec.runtime)?;
+        let event = event(request.event, version.spec.runtime, limits::EVENT_BYTES)?;
         let memory_mb = match request.memory.as_deref() {
             Some(text) if version.spec.dynamic_memory && !text.is_empty() => validate::memory_header(text)?,
             _ => version.spec.memory_mb,
@@ -182,7 +187,9 @@ impl Engine {
             arrived: request.arrived,
             watch: request.watch,
             sink,
+            queued: None,
         };
+        self.keep_event(&admitted.version, admitted.request, &admitted.event);
         admitted.watch.lap(Phase::Resolve);
         Ok(admitted)
     }
@@ -294,9 +301,11 @@ impl Engine {
     /// False where the instance ended before anything of the function had seen the call, as a program may that has just answered
     /// another one: it goes to another instance then.
     async fn call_handler(&self, call: &mut Admitted, lease: Lease, ran: &mut Ran, attempt: usize) -> bool {
-        let limit = Duration::from_secs(call.version.spec.timeout_s.into()).min(self.config.sync_ceiling);
-        let alias = call.alias.as_ref().map_or("", |alias| &alias.name);
-        let end = lease.instance().call(call.request, alias, &call.event, limit, call.sink.as_mut()).await;
+        let end = match &call.queued {
+            None => self.call_for_client(call, lease.instance()).await,
+            // In a box, as above.
+            Some(_) => Box::pin(queued::call(call, lease.instance())).await,
+        };
         if end.not_begun && attempt < CALL_TRIES {
             lease.destroy();
             ran.watch.lap_run(Duration::ZERO);
@@ -320,6 +329,13 @@ impl Engine {
         }
         end.refused_connection.iter().for_each(|text| ran.log.remark(text));
         true
+    }
+
+    async fn call_for_client(&self, call: &mut Admitted, instance: &Instance) -> CallEnd {
+        let limit = Duration::from_secs(call.version.spec.timeout_s.into()).min(self.config.sync_ceiling);
+        let alias = call.alias.as_ref().map_or("", |alias| &alias.name);
+        let listener = call.sink.as_mut().map_or(Listener::Whole, Listener::Pieces);
+        instance.call(call.request, alias, &call.event, limit, listener).await
     }
 
     /// An instance whose initializer has run: the leased one, or another where the initializer fails, up to three times.
@@ -350,11 +366,11 @@ impl Engine {
                 Err(AcquireError::Refused(why)) => return Err(refused(why).into()),
                 Err(AcquireError::Start(error)) => return Ok(Err(note_start_failure(error, call.request, ran))),
             };
-            let Some(failure) = self.initialize(&call.version, call.request, &mut leased, ran).await else {
+            let Some(failure) = self.initialize(call, &mut leased, ran).await else {
                 return Ok(Ok(leased));
             };
             leased.destroy();
-            if attempt == INITIALIZER_TRIES {
+            if attempt == INITIALIZER_TRIES || call.is_cancelled() {
                 return Ok(Err(initializer_failure(failure)));
             }
             lease = call.group.acquire(Instant::now()).await;
@@ -368,16 +384,13 @@ impl Engine {
     }
 
     /// Runs the initializer once in an instance that needs it; gives its failure.
-    async fn initialize(
-        &self,
-        version: &FunctionVersion,
-        request: RequestId,
-        leased: &mut Lease,
-        ran: &mut Ran,
-    ) -> Option<Failure<Bytes>> {
-        let hook = version.spec.initializer.as_ref().filter(|_| leased.needs_initializer())?;
+    async fn initialize(&self, call: &Admitted, leased: &mut Lease, ran: &mut Ran) -> Option<Failure<Bytes>> {
+        let hook = call.version.spec.initializer.as_ref().filter(|_| leased.needs_initializer())?;
         let begun = Timestamp::now();
-        let end = leased.instance().initialize(request, Duration::from_secs(hook.timeout_s.into())).await;
+        let limit = Duration::from_secs(hook.timeout_s.into());
+        let end =
+            queued::unless_cancelled(call, leased.instance(), |instance| instance.initialize(call.request, limit));
+        let end = end.await;
         ran.watch.lap(Phase::Initialize);
         let took_us = u64::try_from(end.took.as_micros()).unwrap_or(u64::MAX);
         ran.duration += end.took;
@@ -391,6 +404,12 @@ impl Engine {
         };
         log_failure(&mut ran.log, &failure, &end.log);
         Some(failure)
+    }
+}
+
+impl Admitted {
+    fn is_cancelled(&self) -> bool {
+        self.queued.as_ref().is_some_and(|queued| queued.stop.is_cancelled())
     }
 }
 
@@ -426,7 +445,7 @@ impl Ran {
 }
 
 /// Whether its answers are HTTP already: an http function, or an image that says so.
-fn is_web_server(version: &FunctionVersion) -> bool {
+pub(crate) fn is_web_server(version: &FunctionVersion) -> bool {
     match version.spec.runtime.language() {
         Language::Http => true,
         Language::Image => version.spec.handler == "http",
@@ -511,18 +530,18 @@ fn executor_missing(
     ran
 }
 
-fn not_found() -> Error {
+pub(crate) fn not_found() -> Error {
     // Word for word the reference document's (contract: SETTLED.md).
     Fault::new(ErrorCode::NotFound, "Not found the specified resource").into()
 }
 
 /// Checks the event; runtimes that parse it get JSON, the others the bytes (SETTLED.md, "Event").
-fn event(event: Bytes, runtime: Runtime) -> Result<Bytes, Fault> {
-    if event.len() > limits::EVENT_BYTES {
+pub(crate) fn event(event: Bytes, runtime: Runtime, most: usize) -> Result<Bytes, Fault> {
+    if event.len() > most {
         return Err(Fault::new(
             ErrorCode::EventTooLarge,
             format!(
-                "The event has {} bytes; 6291456 are allowed. Put large data into a store and send its address",
+                "The event has {} bytes; {most} are allowed. Put large data into a store and send its address",
                 event.len()
             ),
         ));
@@ -549,10 +568,7 @@ fn check_json(event: &[u8]) -> Result<(), String> {
 
 fn refused(why: Refusal) -> Fault {
     let (code, message) = match why {
-        Refusal::Disabled => (
-            ErrorCode::TooManyRequests,
-            "Function Disabled: its strategy_config.concurrency is 0. Set it to -1 or more instances to enable it",
-        ),
+        Refusal::Disabled => return disabled(),
         Refusal::QueueFull | Refusal::WaitedTooLong => {
             (ErrorCode::TooManyRequests, "Your request has been controlled by overload sdk, please retry later")
         }
@@ -564,6 +580,13 @@ fn refused(why: Refusal) -> Fault {
         Refusal::Stopping => (ErrorCode::Unavailable, "The server is stopping. Send the request again"),
     };
     Fault::new(code, message)
+}
+
+/// The function may have no instances.
+pub(crate) fn disabled() -> Fault {
+    let message =
+        "Function Disabled: its strategy_config.concurrency is 0. Set it to -1 or more instances to enable it";
+    Fault::new(ErrorCode::TooManyRequests, message)
 }
 
 impl Invocation {
@@ -590,12 +613,12 @@ mod tests {
             ("{} x", python, Err(ErrorCode::NotAcceptable)),
             ("plain", go, Ok("plain")),
         ] {
-            let got = event(Bytes::from_static(body.as_bytes()), runtime);
+            let got = event(Bytes::from_static(body.as_bytes()), runtime, limits::EVENT_BYTES);
             assert_eq!(got.map_err(|fault| fault.code), expected.map(Bytes::from), "{body} for {}", runtime.name());
         }
-        let no_text = event(Bytes::from_static(b"\"\xff\""), python);
+        let no_text = event(Bytes::from_static(b"\"\xff\""), python, limits::EVENT_BYTES);
         assert_eq!(no_text.expect_err("JSON is UTF-8").code, ErrorCode::NotAcceptable);
         let large = Bytes::from(vec![b' '; limits::EVENT_BYTES + 1]);
-        assert_eq!(event(large, python).expect_err("too large").code, ErrorCode::EventTooLarge);
+        assert_eq!(event(large, python, limits::EVENT_BYTES).expect_err("too large").code, ErrorCode::EventTooLarge);
     }
 }

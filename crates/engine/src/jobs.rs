@@ -11,7 +11,13 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Engine, reserve::keeper, triggers::timers};
+use crate::{
+    Engine,
+    destinations::courier,
+    queue::{dispatcher, gone},
+    reserve::keeper,
+    triggers::timers,
+};
 
 /// How often unused packages are looked for without a nudge.
 const CLEANING_PERIOD: Duration = Duration::from_secs(600);
@@ -34,6 +40,11 @@ impl Jobs {
         self.tasks.spawn(prepare(Arc::downgrade(engine)));
         self.tasks.spawn(clear_lost_logs(Arc::downgrade(engine), self.stop.clone()));
         self.tasks.spawn(keeper::keep(Arc::downgrade(engine), Arc::clone(&self.reserve), self.stop.clone()));
+        self.tasks.spawn(dispatcher::run(Arc::downgrade(engine)));
+        self.tasks.spawn(gone::look(Arc::downgrade(engine)));
+        for kind in courier::KINDS {
+            self.tasks.spawn(courier::run(Arc::downgrade(engine), kind, self.stop.clone()));
+        }
         self.tasks.spawn(timers::run(Arc::downgrade(engine), self.stop_triggers.clone()));
         self.tasks.close();
     }

@@ -1,6 +1,6 @@
 //! What the platform does: functions, their code, and the one corridor every call walks, free of HTTP and SQL.
 //!
-//! Three doors (HTTP and triggers today; the queue later) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
+//! Three doors (HTTP, triggers and the queue) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
 
 mod aliases;
 mod async_configs;
@@ -10,6 +10,7 @@ mod code;
 mod config;
 mod cron;
 mod dependencies;
+mod destinations;
 mod draft;
 mod engine;
 mod error;
@@ -20,7 +21,9 @@ mod invoke;
 mod jobs;
 mod mounts;
 mod projects;
+mod queue;
 mod quotas;
+mod recording;
 mod report;
 mod reserve;
 mod resolve;
@@ -41,6 +44,7 @@ pub use call_record::OpenRecord;
 pub use called::{NoHeaders, RequestHeaders};
 pub use config::Config;
 pub use dependencies::{DependencyFilter, DependencyList};
+pub use destinations::{DestinationSettings, Destinations, DestinationsError, DisSettings, SmnSettings};
 pub use draft::{
     AliasDraft, AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, MountDraft,
     MountsDraft, ReservationDraft, RuleDraft, RulesDraft, ScheduleDraft, SpecDraft, StrategyDraft, TriggerChange,
@@ -56,7 +60,9 @@ pub use identity::{
 pub use invoke::{Invocation, InvokeRequest};
 pub use mounts::{MountName, MountNames};
 pub use projects::VpcEndpointDraft;
+pub use queue::{AsyncCounts, AsyncLimits, AsyncPage, AsyncQuery, AsyncRequest, CancelKind};
 pub use quotas::Quota;
+pub use recording::Recorded;
 pub use report::Report;
 pub use reserve::{ReservationList, ReservationQuery};
 pub use stopwatch::Stopwatch;

@@ -3,13 +3,12 @@
 //! They are kept behind the call and dropped where the disk does not keep up: a call is worth more than its repetition.
 
 use bytes::Bytes;
-use fungraph_model::{Caller, ErrorCode, Fault, FunctionSpec, RequestId};
-use fungraph_store::queue::RecordedEvent;
+use fungraph_model::{Caller, ErrorCode, Fault, FunctionSpec, FunctionVersion, RequestId};
 use jiff::Timestamp;
 use metrics::counter;
 use serde_json::Value;
 
-use crate::{Engine, Error, resolve::Resolved};
+use crate::{Engine, Error};
 
 /// An event as it came, with what it takes to make the same call.
 pub use fungraph_store::queue::RecordedEvent as Recorded;
@@ -28,15 +27,14 @@ pub(crate) fn is_wanted(spec: &FunctionSpec) -> bool {
 
 impl Engine {
     /// Keeps the event of a call that was let in.
-    pub(crate) fn keep_event(&self, resolved: &Resolved, request: RequestId, event: &Bytes) {
-        if !resolved.records_events {
+    pub(crate) fn keep_event(&self, version: &FunctionVersion, request: RequestId, event: &Bytes) {
+        if !is_wanted(&version.spec) {
             return;
         }
-        let version = &resolved.version;
         let is_kept = event.len() <= self.config.recorded_event_bytes
             && self.queue.store.record_event(
                 self.store.secrets(),
-                RecordedEvent {
+                Recorded {
                     request,
                     key: version.key.clone(),
                     func_id: version.func_id.clone(),
@@ -93,7 +91,7 @@ mod tests {
             (r#"{"xrole":"record_events"}"#, false),
             (r#"{"record_events":true}"#, false),
         ] {
-            let mut spec = sample::spec();
+            let mut spec = sample::function("f").spec;
             passive.clone_into(&mut spec.passive);
             assert_eq!(is_wanted(&spec), expected, "{passive}");
         }

@@ -17,6 +17,8 @@ pub enum Death {
     Garbage(String),
     /// We ended it because another call took too long.
     SiblingTimedOut,
+    /// We ended it because a call in it was cancelled.
+    Cancelled,
     /// We ended it in order.
     Retired,
 }
@@ -45,6 +47,11 @@ impl Death {
                 "FunctionCancelled",
                 "function invocation canceled: another call in the same instance ran into its time limit",
             ),
+            Self::Cancelled => failure(
+                FailureCode::Cancelled,
+                "FunctionCancelled",
+                "function invocation canceled: it, or another call in the same instance, was cancelled",
+            ),
             Self::Retired => failure(
                 FailureCode::Cancelled,
                 "FunctionCancelled",
@@ -67,7 +74,7 @@ impl Death {
                 "FunctionStartError",
                 &format!("function entry exception, error: the process broke the connection to the platform ({what})"),
             ),
-            Self::SiblingTimedOut | Self::Retired => self.failure(),
+            Self::SiblingTimedOut | Self::Cancelled | Self::Retired => self.failure(),
         }
     }
 }
@@ -114,6 +121,7 @@ mod tests {
             (Death::Garbage("x".into()), 4002),
             (Death::Lingered, 4002),
             (Death::SiblingTimedOut, 4208),
+            (Death::Cancelled, 4208),
         ] {
             assert_eq!(death.failure().code.number(), number, "{death:?}");
         }

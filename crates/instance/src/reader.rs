@@ -378,7 +378,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{BoxFuture, CallEnd, Instance, LaunchError, Launched, Plan};
+    use crate::{BoxFuture, CallEnd, Instance, LaunchError, Launched, Listener, Plan};
 
     /// A process that has ended once its socket is closed.
     struct Fake(watch::Sender<Option<Ended>>);
@@ -416,7 +416,7 @@ mod tests {
             .map(|_| {
                 let instance = Arc::clone(&instance);
                 tokio::spawn(async move {
-                    instance.call(RequestId::random(), "", b"{}", Duration::from_secs(60), None).await
+                    instance.call(RequestId::random(), "", b"{}", Duration::from_secs(60), Listener::Whole).await
                 })
             })
             .collect();
@@ -471,7 +471,8 @@ mod tests {
             }
             theirs.write_all(&rest).await.expect("it is read");
         };
-        let call = instance.call(RequestId::random(), "", b"{}", Duration::from_millis(50), Some(&mut sink));
+        let call =
+            instance.call(RequestId::random(), "", b"{}", Duration::from_millis(50), Listener::Pieces(&mut sink));
         let (end, ()) = tokio::join!(call, sends);
         assert!(
             matches!(&end.outcome, Outcome::Failed(failure) if failure.code == fungraph_model::FailureCode::TimedOut)

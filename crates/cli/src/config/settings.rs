@@ -31,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) logs: Logs,
     pub(crate) limits: Limits,
     pub(crate) destinations: Destinations,
+    pub(crate) queue: Queue,
     /// `triggers.time_zone`.
     pub(crate) time_zone: TimeZone,
     pub(crate) log_filter: String,
@@ -149,6 +150,20 @@ pub(crate) struct Limits {
     pub(crate) reserved_instances: u32,
     pub(crate) code_per_project: u64,
     pub(crate) sync: Duration,
+    pub(crate) recorded_event: usize,
+}
+
+/// `[async]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Queue {
+    pub(crate) running: usize,
+    pub(crate) running_per_function: usize,
+    /// `None`: only all together are limited.
+    pub(crate) running_per_project: Option<usize>,
+    pub(crate) waiting_per_function: u64,
+    /// `None`: only each function is limited.
+    pub(crate) waiting_per_project: Option<u64>,
+    pub(crate) waiting_bytes_per_project: u64,
 }
 
 impl Settings {
@@ -214,6 +229,7 @@ fn read_all<'a>(
         logs: logs(&section("logs"))?,
         limits: limits(&section("limits"))?,
         destinations: destinations::read(&section(destinations::SECTION))?,
+        queue: queue(&section("async"))?,
         time_zone: section("triggers").text("time_zone", time_zone)?,
         log_filter: section("log").text("filter", filter)?,
     })
@@ -309,6 +325,20 @@ fn limits(section: &Section<'_>) -> Result<Limits, Error> {
         reserved_instances: section.number("reserved_instances", 0..=100_000)?,
         code_per_project: section.megabytes("code_mb_per_project", 1..=1_048_576)?,
         sync: section.seconds("sync_seconds", 1..=86_400)?,
+        recorded_event: section.number("recorded_event_kb", 1..=6144)? as usize * 1024,
+    })
+}
+
+fn queue(section: &Section<'_>) -> Result<Queue, Error> {
+    let of_project = section.number("running_per_project", 0..=100_000)? as usize;
+    let waiting_of_project = u64::from(section.number("waiting_per_project", 0..=100_000_000)?);
+    Ok(Queue {
+        running: section.number("running", 1..=100_000)? as usize,
+        running_per_function: section.number("running_per_function", 1..=100_000)? as usize,
+        running_per_project: Some(of_project).filter(|most| *most > 0),
+        waiting_per_function: section.number("waiting_per_function", 1..=100_000_000)?.into(),
+        waiting_per_project: Some(waiting_of_project).filter(|most| *most > 0),
+        waiting_bytes_per_project: section.megabytes("waiting_mb_per_project", 1..=1_048_576)?,
     })
 }
 

@@ -29,18 +29,18 @@ const LONGEST_OF_ALL: Duration = Duration::from_secs(30);
 /// Kinds that are told by notices; functions are called.
 pub(crate) const KINDS: [DestinationKind; 3] = [DestinationKind::Obs, DestinationKind::Smn, DestinationKind::Dis];
 
-/// What says that there is something to deliver, by the kind.
+/// What says that there is something to deliver, one for each kind.
 #[derive(Debug, Default)]
-pub(crate) struct Nudges([Arc<Notify>; KINDS.len()]);
+pub(crate) struct Nudges([Notify; KINDS.len()]);
 
 impl Nudges {
-    pub(crate) fn of(&self, kind: DestinationKind) -> Option<&Arc<Notify>> {
-        KINDS.iter().position(|known| *known == kind).map(|at| &self.0[at])
+    fn of(&self, kind: DestinationKind) -> &Notify {
+        &self.0[KINDS.iter().position(|known| *known == kind).unwrap_or(0)]
     }
 
     /// Something new may be there.
     pub(crate) fn nudge(&self) {
-        self.0.iter().for_each(|nudge| nudge.notify_one());
+        self.0.iter().for_each(Notify::notify_one);
     }
 }
 
@@ -52,7 +52,9 @@ struct Round {
 }
 
 /// Delivers notices of one kind until it is stopped.
-pub(crate) async fn run(engine: Weak<Engine>, kind: DestinationKind, nudge: Arc<Notify>, stop: CancellationToken) {
+pub(crate) async fn run(engine: Weak<Engine>, kind: DestinationKind, stop: CancellationToken) {
+    let Some(nudges) = engine.upgrade().map(|engine| Arc::clone(&engine.destinations.nudges)) else { return };
+    let nudge = nudges.of(kind);
     let mut failures = 0;
     loop {
         let Some(found) = engine.upgrade() else { return };
@@ -63,7 +65,9 @@ pub(crate) async fn run(engine: Weak<Engine>, kind: DestinationKind, nudge: Arc<
         };
         drop(found);
         let (pause, may_be_nudged) = match round {
-            Ok((Round { delivered: 0, failed: 0 }, next)) => (next.unwrap_or(LOOK).clamp(Duration::from_millis(10), LOOK), true),
+            Ok((Round { delivered: 0, failed: 0 }, next)) => {
+                (next.unwrap_or(LOOK).clamp(Duration::from_millis(10), LOOK), true)
+            }
             Ok((Round { delivered: 0, .. }, _)) | Err(_) => {
                 failures += 1;
                 (pause(failures, LONGEST_OF_ALL, kind as u32), false)
@@ -84,8 +88,12 @@ pub(crate) async fn run(engine: Weak<Engine>, kind: DestinationKind, nudge: Arc<
 impl Engine {
     /// Tries what is due; gives also how long until the next one is.
     async fn deliver(self: &Arc<Self>, kind: DestinationKind) -> Result<(Round, Option<Duration>), QueueError> {
-        let due = self.queue.next_notices(kind.name(), AT_ONCE).await.inspect_err(|error| {
-            tracing::warn!(cause = error as &dyn std::error::Error, kind = kind.name(), "what is owed to destinations cannot be read");
+        let due = self.queue.store.next_notices(kind.name(), AT_ONCE).await.inspect_err(|error| {
+            tracing::warn!(
+                cause = error as &dyn std::error::Error,
+                kind = kind.name(),
+                "what is owed to destinations cannot be read"
+            );
         })?;
         let mut deliveries = JoinSet::new();
         for notice in due.notices {
@@ -108,10 +116,10 @@ impl Engine {
         match self.destinations.deliver(&address, notice.payload.clone()).await {
             Ok(()) => {
                 counter!("fungraph_notices_total", "kind" => kind.name(), "end" => "delivered").increment(1);
-                self.queue.delivered(notice.id).await;
+                self.queue.store.delivered(notice.id).await;
                 true
             }
-            Err(why) if self.queue.now().since(notice.created) >= self.destinations.give_up => {
+            Err(why) if self.queue.store.now().since(notice.created) >= self.destinations.give_up => {
                 self.give_up(kind, &notice, &why.to_string()).await;
                 true
             }
@@ -122,7 +130,7 @@ impl Engine {
             Err(Undelivered::Refused(why)) => {
                 let wait = pause(notice.tries + 1, LONGEST, notice.id as u32);
                 tracing::debug!(call = %notice.call, kind = kind.name(), why, ?wait, "a notice was not taken; tried again");
-                self.queue.notice_again(notice.id, self.queue.now().after(wait)).await;
+                self.queue.store.notice_again(notice.id, self.queue.store.now().after(wait)).await;
                 false
             }
         }
@@ -131,7 +139,7 @@ impl Engine {
     async fn give_up(&self, kind: DestinationKind, notice: &Notice, why: &str) {
         counter!("fungraph_notices_total", "kind" => kind.name(), "end" => "given_up").increment(1);
         tracing::error!(call = %notice.call, kind = kind.name(), tries = notice.tries, why, "a destination was never told of the end of a call");
-        self.queue.notice_given_up(notice.id).await;
+        self.queue.store.notice_given_up(notice.id).await;
     }
 }
 

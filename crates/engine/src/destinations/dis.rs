@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use async_nats::{
-    Client, ConnectOptions, HeaderMap, Request, RequestErrorKind, ServerAddr, connection::State, header,
-};
+use async_nats::{Client, ConnectOptions, HeaderMap, Request, RequestErrorKind, ServerAddr, connection::State, header};
 use bytes::Bytes;
 use fungraph_model::Secret;
 use serde_json::Value;

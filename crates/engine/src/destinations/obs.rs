@@ -1,7 +1,7 @@
 //! Objects: each notice is one, in the store that the operator names.
 
 use bytes::Bytes;
-use fungraph_store::{Objects, PutError};
+use fungraph_store::objects::{Objects, PutError};
 
 use super::Undelivered;
 

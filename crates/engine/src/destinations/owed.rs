@@ -5,14 +5,16 @@ use std::sync::Arc;
 use fungraph_model::{AsyncConfig, Caller, Destination, DestinationKind, DomainId, RequestId};
 use fungraph_store::{
     logs::LogEntry,
-    queue::{NewCall, Owed, QueueFunction},
+    queue::{NewCall, Owed},
 };
 use jiff::Timestamp;
+use metrics::counter;
 
-use super::{Address, MOST_HOPS, payload};
 pub(crate) use super::payload::Finished;
+use super::{Address, MOST_HOPS, payload};
 use crate::{
-    Engine, Error, NoHeaders, async_configs, called::Called, error::chain, functions, run_log::BareLog, telemetry::Told,
+    Engine, Error, NoHeaders, async_configs, called::Called, error::chain, functions, invoke, queue::queue_function,
+    run_log::BareLog,
 };
 
 /// Where a call stands in a chain of destinations.
@@ -27,20 +29,26 @@ pub(crate) struct Origin<'a> {
 impl Engine {
     /// What the settings of a call owe to others now that it has ended; stored in the same commit as the end. What cannot be owed is told
     /// in the function's log: nobody waits for an answer any more.
-    pub(crate) async fn owed(&self, config: Option<&AsyncConfig>, call: &Finished<'_>, origin: Origin<'_>) -> Vec<Owed> {
-        let chosen = config.map(|config| if call.end.is_success() { &config.on_success } else { &config.on_failure });
-        let Some(destination) = chosen.and_then(Option::as_ref) else { return Vec::new() };
+    pub(crate) async fn owed(&self, config: &AsyncConfig, call: &Finished<'_>, origin: Origin<'_>) -> Vec<Owed> {
+        let chosen = if call.end.is_success() { &config.on_success } else { &config.on_failure };
+        let Some(destination) = chosen else { return Vec::new() };
         match self.owed_to(destination, call, origin).await {
             Ok(owed) => vec![owed],
             Err(why) => {
-                self.telemetry.told(destination.kind, Told::Impossible);
+                counter!("fungraph_notices_total", "kind" => destination.kind.name(), "end" => "impossible")
+                    .increment(1);
                 self.note(call, destination.kind, &why).await;
                 Vec::new()
             }
         }
     }
 
-    async fn owed_to(&self, destination: &Destination, call: &Finished<'_>, origin: Origin<'_>) -> Result<Owed, String> {
+    async fn owed_to(
+        &self,
+        destination: &Destination,
+        call: &Finished<'_>,
+        origin: Origin<'_>,
+    ) -> Result<Owed, String> {
         // It was checked when it was set, by this version or by one before, on this server or on one with more services.
         async_configs::recheck(destination).map_err(|fault| fault.message)?;
         if let Some(why) = self.destinations.missing(destination.kind) {
@@ -64,13 +72,14 @@ impl Engine {
                 }
                 // Rules of aliases by chance need a number of this event; the id of the call to come is not known yet.
                 let found = self.called(&key, target.qualifier.as_ref(), RequestId::random(), &NoHeaders).await;
-                let Called { resolved, alias } = found.map_err(|error| unknown(&error))?.ok_or("it is not there any more")?;
+                let Called { resolved, alias } =
+                    found.map_err(|error| unknown(&error))?.ok_or("it is not there any more")?;
                 let version = &resolved.version;
-                if version.spec.runtime.language() == fungraph_model::Language::Http {
-                    return Err("an http function cannot be called asynchronously".to_owned());
+                if invoke::is_web_server(version) {
+                    return Err("a function that is an HTTP server cannot be called asynchronously".to_owned());
                 }
                 Ok(Owed::Call(NewCall {
-                    function: QueueFunction { key, func_id: version.func_id.clone(), domain: version.domain.clone() },
+                    function: queue_function(version),
                     qualifier: target.version(),
                     version: version.version.clone(),
                     alias: alias.map(|alias| alias.name.clone()),

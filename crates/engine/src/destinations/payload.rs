@@ -42,6 +42,8 @@ pub(crate) enum CallEnd<'a> {
     TooOld(&'a str),
     /// Somebody asked for its end.
     Cancelled(&'a str),
+    /// By the platform's fault, or because there was nothing left to run.
+    Broken(&'a str),
 }
 
 impl<'a> CallEnd<'a> {
@@ -75,6 +77,7 @@ impl<'a> CallEnd<'a> {
             Self::Failed(FailureCode::Cancelled, _) | Self::Cancelled(_) => "InvocationCancelled",
             Self::Failed(..) => "UnhandledInvocationError",
             Self::TooOld(_) => "EventAgeExceeded",
+            Self::Broken(_) => "SystemError",
         }
     }
 
@@ -83,7 +86,7 @@ impl<'a> CallEnd<'a> {
             Self::Returned(bytes) | Self::Failed(_, bytes) if bytes.len() > RESULT_BYTES => "".into(),
             Self::Returned(bytes) | Self::Failed(_, bytes) => text(bytes),
             // In the form that the errors of functions have, so that a reader needs to know only one.
-            Self::TooOld(why) | Self::Cancelled(why) => {
+            Self::TooOld(why) | Self::Cancelled(why) | Self::Broken(why) => {
                 json!({ "errorMessage": why, "errorType": self.condition() }).to_string().into()
             }
         }
@@ -171,9 +174,11 @@ mod tests {
             assert_eq!(got["response_context"]["status_code"], 500);
             assert_eq!(got["response_payload"], "{}");
         }
-        for (end, condition) in
-            [(CallEnd::TooOld("late"), "EventAgeExceeded"), (CallEnd::Cancelled("stopped"), "InvocationCancelled")]
-        {
+        for (end, condition) in [
+            (CallEnd::TooOld("late"), "EventAgeExceeded"),
+            (CallEnd::Cancelled("stopped"), "InvocationCancelled"),
+            (CallEnd::Broken("gone"), "SystemError"),
+        ] {
             let got = sent(end, 0, b"{}");
             assert_eq!(got["request_context"]["condition"], condition);
             let object: Json = serde_json::from_str(got["response_payload"].as_str().expect("a text")).expect("JSON");
@@ -186,7 +191,10 @@ mod tests {
     fn long_results_are_left_out_and_bytes_are_base64() {
         let long = vec![b'x'; RESULT_BYTES + 1];
         assert_eq!(sent(CallEnd::Returned(&long), 1, b"{}")["response_payload"], "");
-        assert_eq!(sent(CallEnd::Returned(&long[1..]), 1, b"{}")["response_payload"].as_str().map(str::len), Some(RESULT_BYTES));
+        assert_eq!(
+            sent(CallEnd::Returned(&long[1..]), 1, b"{}")["response_payload"].as_str().map(str::len),
+            Some(RESULT_BYTES)
+        );
         let bytes = sent(CallEnd::Returned(b"\xff\x00"), 1, b"\xfe");
         assert_eq!((&bytes["response_payload"], &bytes["request_payload"]), (&json!("/wA="), &json!("/g==")));
         assert_eq!(sent(CallEnd::of(&Outcome::Returned(Value::Nothing)), 1, b"")["response_payload"], "");

@@ -37,7 +37,8 @@ pub(crate) struct Smn {
 
 impl Smn {
     pub(crate) fn new(settings: SmnSettings) -> Result<Self, DestinationsError> {
-        let endpoint = Url::parse(&settings.endpoint).map_err(|source| DestinationsError::Endpoint { source })?;
+        let endpoint =
+            Url::parse(&settings.endpoint).map_err(|error| DestinationsError::Endpoint { source: error.into() })?;
         // A subscriber that sends us elsewhere would get what it may not see, or make us ask whom it likes.
         let client = client::builder(PATIENCE).redirect(Policy::none()).build();
         let client = client.map_err(|source| DestinationsError::Client { source })?;

@@ -90,7 +90,11 @@ async fn destinations(smn: Option<&str>, dis: Option<&str>) -> Destinations {
 }
 
 fn topic() -> Address {
-    Address::Topic { urn: "urn:smn:r:p:t".to_owned(), message: "m-1".to_owned(), subject: "Function f failed".to_owned() }
+    Address::Topic {
+        urn: "urn:smn:r:p:t".to_owned(),
+        message: "m-1".to_owned(),
+        subject: "Function f failed".to_owned(),
+    }
 }
 
 fn stream() -> Address {
@@ -115,9 +119,12 @@ async fn a_subscriber_gets_what_the_cloud_sends_its_own() {
     let seen = seen.lock().expect("no panic").join("");
     let (head, body) = seen.split_once("\r\n\r\n").expect("head and body");
     assert!(head.starts_with("POST /in?a=b HTTP/1.1\r\n"), "{head}");
-    for header in
-        ["x-smn-topic-urn: urn:smn:r:p:t", "x-smn-message-id: m-1", "x-smn-message-type: Notification", "x-fungraph-signature: sha256="]
-    {
+    for header in [
+        "x-smn-topic-urn: urn:smn:r:p:t",
+        "x-smn-message-id: m-1",
+        "x-smn-message-type: Notification",
+        "x-fungraph-signature: sha256=",
+    ] {
         assert!(head.contains(header), "{header}\n{head}");
     }
     let body: Value = serde_json::from_str(body).expect("JSON");
@@ -134,7 +141,9 @@ async fn a_subscriber_gets_what_the_cloud_sends_its_own() {
 
 #[tokio::test]
 async fn a_subscriber_that_refuses_sends_on_or_is_away_has_got_nothing() {
-    for status in ["500 Internal Server Error", "404 Not Found", "307 Temporary Redirect\r\nLocation: http://127.0.0.1:1/"] {
+    for status in
+        ["500 Internal Server Error", "404 Not Found", "307 Temporary Redirect\r\nLocation: http://127.0.0.1:1/"]
+    {
         let (address, _) = http(status).await;
         let refused = destinations(Some(&address), None).await.deliver(&topic(), Bytes::new()).await;
         assert!(matches!(&refused, Err(Undelivered::Refused(why)) if why.contains(&status[..3])), "{refused:?}");
