@@ -19,6 +19,7 @@ use fungraph_pool::{AcquireError, Group, Lease, Refusal};
 use fungraph_store::logs::LogEntry;
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
+use tokio_util::sync::CancellationToken;
 
 use self::queued::FromQueue;
 pub(crate) use self::queued::{Queued, QueuedCall};
@@ -366,11 +367,12 @@ impl Engine {
                 Err(AcquireError::Refused(why)) => return Err(refused(why).into()),
                 Err(AcquireError::Start(error)) => return Ok(Err(note_start_failure(error, call.request, ran))),
             };
-            let Some(failure) = self.initialize(call, &mut leased, ran).await else {
+            let paying = (&*call.version, call.request);
+            let Some(failure) = self.initialize(paying, call.stop(), &mut leased, ran).await else {
                 return Ok(Ok(leased));
             };
             leased.destroy();
-            if attempt == INITIALIZER_TRIES || call.is_cancelled() {
+            if attempt == INITIALIZER_TRIES || call.stop().is_some_and(CancellationToken::is_cancelled) {
                 return Ok(Err(initializer_failure(failure)));
             }
             lease = call.group.acquire(Instant::now()).await;
@@ -383,13 +385,18 @@ impl Engine {
         unreachable!("the last try returns")
     }
 
-    /// Runs the initializer once in an instance that needs it; gives its failure.
-    async fn initialize(&self, call: &Admitted, leased: &mut Lease, ran: &mut Ran) -> Option<Failure<Bytes>> {
-        let hook = call.version.spec.initializer.as_ref().filter(|_| leased.needs_initializer())?;
+    /// Runs the initializer once in an instance that needs it, for a call that pays for it; gives its failure.
+    async fn initialize(
+        &self,
+        (version, request): (&FunctionVersion, RequestId),
+        stop: Option<&CancellationToken>,
+        leased: &mut Lease,
+        ran: &mut Ran,
+    ) -> Option<Failure<Bytes>> {
+        let hook = version.spec.initializer.as_ref().filter(|_| leased.needs_initializer())?;
         let begun = Timestamp::now();
         let limit = Duration::from_secs(hook.timeout_s.into());
-        let end =
-            queued::unless_cancelled(call, leased.instance(), |instance| instance.initialize(call.request, limit));
+        let end = queued::unless_cancelled(stop, leased.instance(), |instance| instance.initialize(request, limit));
         let end = end.await;
         ran.watch.lap(Phase::Initialize);
         let took_us = u64::try_from(end.took.as_micros()).unwrap_or(u64::MAX);
@@ -408,8 +415,9 @@ impl Engine {
 }
 
 impl Admitted {
-    fn is_cancelled(&self) -> bool {
-        self.queued.as_ref().is_some_and(|queued| queued.stop.is_cancelled())
+    /// The sign for a call of the queue to end.
+    fn stop(&self) -> Option<&CancellationToken> {
+        self.queued.as_ref().map(|queued| &queued.stop)
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod dispatcher;
 mod ending;
 pub(crate) mod gone;
 mod lane;
+mod numbers;
 mod out;
 mod processors;
 mod records;
@@ -28,7 +29,7 @@ mod window;
 use std::{
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Instant,
 };
@@ -38,14 +39,14 @@ use fungraph_store::queue::{Found, Queue};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(crate) use self::accept::queue_function;
 pub use self::{
     accept::AsyncRequest,
     cancel::CancelKind,
     records::{AsyncPage, AsyncQuery},
     steer::AsyncCounts,
 };
-use self::{board::Board, depth::Most, settings::Settings};
+pub(crate) use self::{accept::queue_function, numbers::describe_metrics};
+use self::{board::Board, depth::Most, numbers::Numbers, settings::Settings};
 
 /// What an operator may change about asynchronous calls.
 #[derive(Clone, Copy, Debug)]
@@ -88,19 +89,7 @@ pub(crate) struct AsyncQueue {
     stop: CancellationToken,
     /// Instances are being ended, since the server leaves: a call that fails now is no failure.
     leaving: AtomicBool,
-    /// Calls that may have run twice, since a server ended while they ran.
-    pub(crate) rerun: u64,
-    pub(crate) numbers: Numbers,
-}
-
-/// Ends since the server's start, in the order of `fungraph_async_ended_total`.
-#[derive(Debug, Default)]
-pub(crate) struct Numbers {
-    pub(crate) succeeded: AtomicU64,
-    pub(crate) failed: AtomicU64,
-    pub(crate) discarded: AtomicU64,
-    /// Attempts that were not the last.
-    pub(crate) retried: AtomicU64,
+    numbers: Numbers,
 }
 
 impl AsyncQueue {
@@ -139,8 +128,7 @@ impl AsyncQueue {
             tasks: TaskTracker::new(),
             stop,
             leaving: AtomicBool::new(false),
-            rerun: found.rerun,
-            numbers: Numbers::default(),
+            numbers: Numbers::new(found.rerun),
         }
     }
 
@@ -158,11 +146,6 @@ impl AsyncQueue {
         self.settings.forget(key);
         self.board().changed(key);
         self.nudge();
-    }
-
-    /// Calls under way, those that wait for an instance included.
-    pub(crate) fn running(&self) -> usize {
-        self.board().running()
     }
 
     /// Gives no more calls out. What runs goes on.

@@ -116,24 +116,24 @@ pub(super) async fn call(call: &Admitted, instance: &Instance) -> CallEnd {
     let limit = Duration::from_secs(call.version.spec.timeout_s.into());
     let alias = call.queued.as_ref().and_then(|queued| queued.alias.as_deref()).unwrap_or_default();
     let run = |instance| Instance::call(instance, call.request, alias, &call.event, limit, Listener::Nobody);
-    unless_cancelled(call, instance, run).await
+    unless_cancelled(call.stop(), instance, run).await
 }
 
 /// Runs something in an instance, which is ended where the call is cancelled meanwhile.
 pub(super) async fn unless_cancelled<'a, F>(
-    call: &Admitted,
+    stop: Option<&CancellationToken>,
     instance: &'a Instance,
     run: impl FnOnce(&'a Instance) -> F,
 ) -> CallEnd
 where
     F: Future<Output = CallEnd>,
 {
-    let Some(queued) = &call.queued else { return run(instance).await };
+    let Some(stop) = stop else { return run(instance).await };
     let mut running = Box::pin(run(instance));
     tokio::select! {
         biased;
         end = &mut running => return end,
-        () = queued.stop.cancelled() => instance.cancel(),
+        () = stop.cancelled() => instance.cancel(),
     }
     running.await
 }

@@ -1,7 +1,7 @@
 //! One attempt of a call: what it is, whether it still may run, the corridor, and what becomes of it.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -196,7 +196,7 @@ impl Engine {
         let due = self.queue.store.now().after(after);
         let (code, message) = ending::trouble(outcome.as_ref());
         let (no, seq) = (given.no, given.call.seq);
-        self.queue.numbers.retried.fetch_add(1, Ordering::Relaxed);
+        self.queue.numbers.retried();
         if let Err(error) = self.queue.store.again(seq, due, consumed, code, message).await {
             // Only a server that leaves, or a broken file: the call waits on disk as it is.
             tracing::debug!(request = %given.call.request, cause = chain(&error), "a further attempt is left to the next server");

@@ -323,19 +323,35 @@ impl Board {
         now: Instant,
     ) -> Place {
         self.lane(no, function, now);
-        let place = self.with(no, |lane, _| {
-            if let Some(out) = lane.out.get(&seq) {
-                out.make_last();
-                return Place::Out(Arc::clone(out));
-            }
-            lane.strike(seq);
-            lane.out.insert(seq, Arc::default());
-            Place::Struck
-        });
-        if matches!(place, Some(Place::Struck)) {
-            self.ending += 1;
+        let place = self.strike(no, seq);
+        if let Place::Out(out) = &place {
+            out.make_last();
         }
-        place.unwrap_or(Place::Struck)
+        place
+    }
+
+    /// Takes a call away from those that wait, for whoever ends it; one that was given out stays.
+    pub(super) fn strike(&mut self, no: FunctionNo, seq: CallSeq) -> Place {
+        self.ending += 1;
+        let out = self.with(no, |lane, _| match lane.out.get(&seq) {
+            Some(out) => Some(Arc::clone(out)),
+            None => {
+                lane.strike(seq);
+                lane.out.insert(seq, Arc::default());
+                None
+            }
+        });
+        out.flatten().map_or(Place::Struck, |out| {
+            self.ending -= 1;
+            Place::Out(out)
+        })
+    }
+
+    /// Calls of a function that wait for their next attempt. Those in memory are not among them.
+    pub(super) fn delayed_of(&self, no: FunctionNo) -> Vec<CallSeq> {
+        let of_heap = self.delayed.iter().map(|Reverse(delayed)| delayed).filter(|delayed| delayed.function == no);
+        let due = self.lanes.get(&no).into_iter().flat_map(Lane::due);
+        of_heap.map(|delayed| delayed.seq).chain(due).collect()
     }
 
     /// A call that was to be cancelled could not be read: it waits as before.
@@ -379,16 +395,6 @@ impl Board {
         }
         self.ending += taken.len();
         taken
-    }
-
-    /// Everything that waits of a function has been ended on disk, but what runs.
-    pub(super) fn purged(&mut self, no: FunctionNo) {
-        self.with(no, |lane, _| lane.clear());
-    }
-
-    /// Calls of a function that were given out.
-    pub(super) fn out_of(&self, no: FunctionNo) -> HashSet<CallSeq> {
-        self.lanes.get(&no).into_iter().flat_map(|lane| lane.out.keys().copied()).collect()
     }
 
     /// Nothing of a function begins, or may again.
@@ -455,4 +461,143 @@ fn start(no: FunctionNo, lane: &mut Lane, rota: &mut Rota, out: Arc<Out>, now: I
     lane.window.take(now);
     lane.out.insert(ready.call.seq, Arc::clone(&out));
     Some(Start { function: no, of: Arc::clone(&lane.function), ready, out })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::sample, *};
+
+    const FLOOD: FunctionNo = FunctionNo(1);
+    const ONE: FunctionNo = FunctionNo(2);
+    const CLOCK: QueueTime = QueueTime(1_000_000);
+
+    struct Table {
+        board: Board,
+        now: Instant,
+        functions: [Arc<QueueFunction>; 2],
+    }
+
+    fn table() -> Table {
+        let limits = Limits { running: 10, of_function: 4, of_project: 10 };
+        let board = Board::new(limits, CancellationToken::new());
+        Table { board, now: Instant::now(), functions: [sample::function("flood"), sample::function("one")] }
+    }
+
+    impl Table {
+        fn accept(&mut self, no: FunctionNo, seqs: std::ops::Range<i64>) {
+            let function = &self.functions[no.0 as usize - 1];
+            for seq in seqs {
+                self.board.accepted(function, WaitingCall { function: no, ..sample::call(seq) }, self.now);
+            }
+        }
+
+        fn starts(&mut self) -> Vec<Start> {
+            self.board.plan(true, CLOCK, self.now).starts
+        }
+
+        fn begin(&mut self) -> Vec<(i64, i64)> {
+            let starts = self.starts();
+            starts.iter().map(|start| (start.function.0, start.ready.call.seq.0)).collect()
+        }
+
+        fn end(&mut self, no: FunctionNo, seq: i64) {
+            self.board.ran(no, &Out::default(), None, self.now);
+            self.board.ended(no, CallSeq(seq), self.now);
+        }
+    }
+
+    #[test]
+    fn a_flood_of_one_function_does_not_delay_the_call_of_another() {
+        let mut table = table();
+        table.accept(FLOOD, 1..200);
+        table.accept(ONE, 200..201);
+        assert_eq!(table.begin(), [(1, 1), (2, 200)], "a function begins with one call at once");
+        assert_eq!(table.begin(), []);
+        table.end(FLOOD, 1);
+        assert_eq!(table.begin(), [(1, 2)]);
+    }
+
+    #[test]
+    fn a_call_that_found_no_instance_is_the_next_one_after_a_rest() {
+        let mut table = table();
+        table.accept(FLOOD, 1..4);
+        let start = table.starts().pop().expect("one begins");
+        assert!(table.board.put_back(FLOOD, start.ready, 0.5, table.now).is_none());
+        let plan = table.board.plan(true, CLOCK, table.now);
+        assert!(plan.starts.is_empty());
+        table.now += plan.wait.expect("it rests");
+        assert_eq!(table.begin(), [(1, 1)]);
+    }
+
+    #[test]
+    fn nothing_begins_while_the_disk_takes_nothing_or_the_function_is_paused() {
+        let mut table = table();
+        table.accept(FLOOD, 1..4);
+        assert!(table.board.plan(false, CLOCK, table.now).starts.is_empty());
+        let function = Arc::clone(&table.functions[0]);
+        table.board.pause(FLOOD, &function, true, table.now);
+        assert_eq!(table.begin(), []);
+        table.board.pause(FLOOD, &function, false, table.now);
+        assert_eq!(table.begin(), [(1, 1)]);
+    }
+
+    #[test]
+    fn a_further_attempt_is_read_when_it_is_due() {
+        let mut table = table();
+        table.accept(FLOOD, 1..2);
+        assert_eq!(table.begin(), [(1, 1)]);
+        table.board.ran(FLOOD, &Out::default(), None, table.now);
+        let due = CLOCK.after(Duration::from_secs(1));
+        assert!(table.board.put_off(FLOOD, CallSeq(1), due, 3));
+        let plan = table.board.plan(true, CLOCK, table.now);
+        assert_eq!((plan.loads, plan.wait), (vec![], Some(Duration::from_secs(1))));
+        let plan = table.board.plan(true, due, table.now);
+        assert_eq!(plan.loads, [Load::Due { function: FLOOD, calls: vec![(CallSeq(1), 3)] }]);
+        table.board.loaded_due(FLOOD, vec![Ready { call: sample::call(1), stumbled: 3 }]);
+        assert_eq!(table.begin(), [(1, 1)]);
+    }
+
+    #[test]
+    fn a_cancelled_call_is_ended_by_whoever_cancels_it_or_by_its_attempt() {
+        let mut table = table();
+        table.accept(FLOOD, 1..3);
+        let start = table.starts().pop().expect("one begins");
+        let function = Arc::clone(&table.functions[0]);
+        let mut cancel = |seq| table.board.cancel(&function, FLOOD, CallSeq(seq), table.now);
+        assert!(matches!(cancel(2), Place::Struck));
+        assert!(matches!(cancel(1), Place::Out(_)));
+        assert!(start.out.is_cancelled() && start.out.give_up.is_cancelled());
+        let kept = table.board.put_back(FLOOD, start.ready, 0.5, table.now);
+        assert!(kept.is_some(), "it is ended, not tried again");
+        table.board.ended(FLOOD, CallSeq(2), table.now);
+        table.end(FLOOD, 1);
+        assert_eq!(table.begin(), []);
+    }
+
+    #[test]
+    fn a_cancelled_call_gets_no_further_attempt_though_one_was_stored() {
+        let mut table = table();
+        table.accept(FLOOD, 1..2);
+        let start = table.starts().pop().expect("one begins");
+        table.board.ran(FLOOD, &start.out, None, table.now);
+        let function = Arc::clone(&table.functions[0]);
+        assert!(matches!(table.board.cancel(&function, FLOOD, CallSeq(1), table.now), Place::Out(_)));
+        assert!(!table.board.put_off(FLOOD, CallSeq(1), CLOCK, 0));
+        table.board.ended(FLOOD, CallSeq(1), table.now);
+        assert!(table.board.plan(true, CLOCK, table.now).loads.is_empty());
+    }
+
+    #[test]
+    fn a_function_without_calls_is_forgotten_after_a_while() {
+        let mut table = table();
+        table.accept(FLOOD, 1..2);
+        table.begin();
+        table.board.tend(false, table.now + KEPT * 2);
+        assert!(!table.board.is_empty(), "it runs");
+        table.end(FLOOD, 1);
+        table.board.tend(false, table.now + KEPT / 2);
+        assert!(!table.board.is_empty());
+        table.board.tend(false, table.now + KEPT * 2);
+        assert!(table.board.is_empty() && table.board.weight == 0);
+    }
 }

@@ -1,10 +1,7 @@
 //! The end of a call: its record, what is owed for it, and what is told of it. Everything is stored in one commit, so that each call ends
 //! once and no notification is lost or owed twice.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use fungraph_model::{AsyncStatus, FailureCode, Outcome};
@@ -35,6 +32,8 @@ pub(super) enum Reason {
     FunctionGone,
     /// Its version was deleted.
     VersionGone,
+    /// Somebody emptied the queue of its function.
+    Purged,
     /// Servers ended again and again while it ran.
     KillsServers,
 }
@@ -55,6 +54,11 @@ impl Reason {
             Self::VersionGone => {
                 (AsyncStatus::Discard, 150_424, "The version of the function was deleted before the call ran")
             }
+            Self::Purged => (
+                AsyncStatus::Discard,
+                FailureCode::Cancelled.number(),
+                "The queue of the function was emptied before the call ran",
+            ),
             Self::KillsServers => (
                 AsyncStatus::Fail,
                 FailureCode::InstanceBroken.number(),
@@ -139,7 +143,7 @@ impl Engine {
         let now = Instant::now();
         match self.queue.store.end(end).await {
             Ok(accepted) => {
-                self.queue.numbers.count(status);
+                self.queue.numbers.ended(status);
                 if has_notice {
                     self.destinations.nudges.nudge();
                 }
@@ -173,6 +177,18 @@ impl Engine {
         self.owed(settings, &finished, Origin { domain: &given.function.domain, hops: call.hops }).await
     }
 
+    /// Ends a call of many that are thrown away together: nobody is told of each.
+    pub(super) async fn end_untold(
+        self: Arc<Self>,
+        no: FunctionNo,
+        function: Arc<QueueFunction>,
+        call: WaitingCall,
+        reason: Reason,
+    ) {
+        let given = Given { no, function, call, stumbled: 0, out: Arc::default(), settings: None };
+        self.end_call(given, Ending::of(reason)).await;
+    }
+
     /// Throws a call away that waited for too long.
     pub(super) async fn discard_old(self: Arc<Self>, no: FunctionNo, function: Arc<QueueFunction>, call: WaitingCall) {
         self.discard(no, function, call, Reason::TooOld).await;
@@ -197,17 +213,6 @@ fn follower(owed: &Owed) -> Option<Arc<QueueFunction>> {
     match owed {
         Owed::Call(call) => Some(Arc::new(call.function.clone())),
         Owed::Notice { .. } => None,
-    }
-}
-
-impl super::Numbers {
-    fn count(&self, status: AsyncStatus) {
-        let number = match status {
-            AsyncStatus::Success => &self.succeeded,
-            AsyncStatus::Discard => &self.discarded,
-            AsyncStatus::Fail | AsyncStatus::Wait | AsyncStatus::Running => &self.failed,
-        };
-        number.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -238,7 +243,7 @@ mod tests {
 
     #[test]
     fn what_never_ran_is_thrown_away() {
-        for reason in [Reason::TooOld, Reason::Cancelled, Reason::FunctionGone, Reason::VersionGone] {
+        for reason in [Reason::TooOld, Reason::Cancelled, Reason::FunctionGone, Reason::VersionGone, Reason::Purged] {
             let ending = Ending::of(reason);
             assert_eq!((ending.status, ending.started), (AsyncStatus::Discard, None));
             assert!(ending.code > 0 && !ending.message.is_empty());

@@ -4,9 +4,8 @@ use std::sync::{Arc, Weak};
 
 use fungraph_store::queue::FunctionNo;
 
+use super::ending::Reason;
 use crate::{Engine, error::chain};
-
-const WHY: &str = "The function was deleted before the call ran";
 
 /// Compares what the queue knows with what there is: a server may have been killed between the two.
 pub(crate) async fn look(engine: Weak<Engine>) {
@@ -32,14 +31,14 @@ impl Engine {
         self.queue.tasks.spawn(async move { engine.end_calls_of(no).await });
     }
 
-    async fn end_calls_of(&self, no: FunctionNo) {
+    async fn end_calls_of(self: &Arc<Self>, no: FunctionNo) {
         if let Err(error) = self.queue.store.gone(no).await {
             tracing::warn!(
                 cause = chain(&error),
                 "that a function is gone is not stored; compared again at the next start"
             );
         }
-        if let Err(error) = self.throw_away(no, WHY).await {
+        if let Err(error) = self.throw_away(no, Reason::FunctionGone).await {
             tracing::warn!(
                 cause = chain(&error),
                 "calls of a deleted function wait still; each ends when its turn comes"

@@ -75,8 +75,6 @@ pub(super) struct Lane {
     loading: Option<CallSeq>,
     /// Calls that were cancelled while they waited: a reading under way may still bring them.
     struck: HashSet<CallSeq>,
-    /// Whether what a reading under way brings has been ended on disk meanwhile.
-    stale: bool,
     /// Whether due calls were read last, so that it is the turn of fresh ones.
     due_last: bool,
 }
@@ -100,7 +98,6 @@ impl Lane {
             more: false,
             loading: None,
             struck: HashSet::new(),
-            stale: false,
             due_last: false,
         }
     }
@@ -154,6 +151,11 @@ impl Lane {
         self.ready.push_back(ready);
     }
 
+    /// Calls whose next attempt is due and that are only on disk.
+    pub(super) fn due(&self) -> impl Iterator<Item = CallSeq> {
+        self.due.iter().map(|(seq, _)| *seq)
+    }
+
     /// A call that could not begin: it is the next one.
     pub(super) fn push_front(&mut self, ready: Ready) {
         self.weight += ready.weight();
@@ -168,10 +170,11 @@ impl Lane {
 
     /// Takes the calls away that `which` chooses.
     pub(super) fn take(&mut self, mut which: impl FnMut(&WaitingCall) -> bool) -> Vec<Ready> {
-        let (taken, kept) = std::mem::take(&mut self.ready).into_iter().partition(|ready| which(&ready.call));
+        let (taken, kept): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut self.ready).into_iter().partition(|ready| which(&ready.call));
         self.ready = kept;
         self.weight = self.ready.iter().map(Ready::weight).sum();
-        taken
+        taken.into()
     }
 
     /// Whether something on disk is wanted, if there is room.
@@ -200,10 +203,6 @@ impl Lane {
     /// Calls that were never tried, as they were read; fewer than `most` where there are no more.
     pub(super) fn loaded(&mut self, calls: Vec<WaitingCall>, most: usize) {
         let seen = self.loading.take().unwrap_or(self.read_to);
-        if std::mem::take(&mut self.stale) {
-            self.more = true;
-            return;
-        }
         let all = calls.len() < most;
         self.more |= !all;
         let last = calls.last().map_or(self.read_to, |call| call.seq);
@@ -221,10 +220,6 @@ impl Lane {
     /// The same of calls that were due.
     pub(super) fn loaded_due(&mut self, calls: Vec<Ready>) {
         self.loading = None;
-        if std::mem::take(&mut self.stale) {
-            self.due.extend(calls.iter().map(|ready| (ready.call.seq, ready.stumbled)));
-            return;
-        }
         for ready in calls {
             if ready.call.seq > self.read_to {
                 // Once it runs it looks on disk as if it had never been tried.
@@ -240,10 +235,12 @@ impl Lane {
     /// Nothing could be read: it will be tried again.
     pub(super) fn load_failed(&mut self, load: Load) {
         self.loading = None;
-        self.stale = false;
         match load {
             Load::Fresh { .. } => self.more = true,
-            Load::Due { calls, .. } => self.due.extend(calls),
+            Load::Due { calls, .. } => {
+                self.due.extend(calls);
+                self.due_last = false;
+            }
         }
     }
 
@@ -273,13 +270,6 @@ impl Lane {
     fn forget_struck(&mut self) {
         let out = &self.out;
         self.struck.retain(|seq| out.contains_key(seq));
-    }
-
-    /// Everything that waits is gone from disk.
-    pub(super) fn clear(&mut self) {
-        self.take(|_| true);
-        self.due.clear();
-        self.stale = self.loading.is_some();
     }
 }
 

@@ -83,8 +83,9 @@ impl Window {
     /// A call is given out.
     pub(super) fn take(&mut self, now: Instant) {
         if self.out == 0 {
-            // The time in which there was nothing to do says nothing.
-            self.period = Period::new(now);
+            // The time in which nothing ran says nothing.
+            self.period.since += now.saturating_duration_since(self.period.last.max(self.period.since));
+            self.period.last = now;
         }
         self.out += 1;
     }

@@ -2,13 +2,14 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use fungraph_engine::{Credentials, Engine, Parts};
+use fungraph_engine::{Credentials, Destinations, Engine, Parts};
 use fungraph_gateway::{Config, Gateway};
 use fungraph_instance::{
     Blueprint, BoxFuture, Interpreters, LaunchError, Launched, Launcher, interpreters::SearchPlan,
 };
 use fungraph_model::{Administrator, ProjectId, Role};
 use fungraph_pool::Pool;
+use fungraph_store::queue::{Queue, QueueConfig};
 use fungraph_store::{
     ImageLimits, ImageSettings, Images, LogLimits, Logs, ObjectSettings, Objects, PackageLimits, Packages, Store,
 };
@@ -82,7 +83,9 @@ async fn engine(folder: &TempDir) -> Arc<Engine> {
         packages: Packages::open(path, PackageLimits::default()).expect("packages"),
         images: Images::open(path, ImageSettings::default(), ImageLimits::default()).expect("images"),
         objects: Objects::new(ObjectSettings::default()),
+        destinations: Destinations::default(),
         logs: Logs::open(path, LogLimits::default()).expect("logs"),
+        queue: Queue::open(&QueueConfig::new(path)).await.expect("a queue"),
         pool: Pool::new(fungraph_pool::Config::default(), Arc::new(NoSandbox)),
         interpreters: Interpreters::discover(&plan, None),
     };
