@@ -484,7 +484,7 @@ mod tests {
     async fn a_process_that_closes_its_connection_and_goes_on_is_told_as_killed_by_us() {
         let told = async |how: Option<Ended>| {
             let (instance, mut theirs, ended, _printed) = instance();
-            let call = instance.call(RequestId::random(), "", b"{}", Duration::from_secs(60), None);
+            let call = instance.call(RequestId::random(), "", b"{}", Duration::from_secs(60), Listener::Whole);
             let closes = async {
                 theirs.read_exact(&mut [0; FRAME]).await.expect("the call comes");
                 drop(theirs);
