@@ -29,7 +29,7 @@ pub(crate) async fn pause(
 }
 
 /// Throws away all that wait and do not run.
-pub(crate) async fn purge(engine: &Engine, caller: &Caller, function: &str) -> Result<Response, Refusal> {
+pub(crate) async fn purge(engine: &Arc<Engine>, caller: &Caller, function: &str) -> Result<Response, Refusal> {
     let purged = engine.purge_async(caller, &FunctionRef::parse(function)?).await?;
     Ok(answer::json(&json!({ "purged": purged })))
 }

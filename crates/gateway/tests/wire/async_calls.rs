@@ -14,7 +14,8 @@ impl Server {
     async fn paused() -> Self {
         let server = Self::start(Config::default()).await;
         assert_eq!(server.ask("POST", "", HELLO).await.status, 200);
-        assert_eq!(server.own("POST", "/pause").await.status, 204);
+        let paused = server.own("POST", "/pause").await;
+        assert_eq!(paused.status, 204, "{}", paused.text());
         server
     }
 
