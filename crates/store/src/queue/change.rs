@@ -33,6 +33,9 @@ pub(super) enum Change {
     TrimRecorded(i64, i64),
     /// Events of a function go, so many at most.
     DropRecorded(String, i64),
+    /// Whatever a test wants.
+    #[cfg(test)]
+    Sql(String),
 }
 
 /// What it did.
@@ -79,6 +82,8 @@ impl Change {
             )
             .bind(func_id)
             .bind(most),
+            #[cfg(test)]
+            Self::Sql(sql) => query(sqlx::AssertSqlSafe(sql.as_str())),
         };
         let rows = statement.execute(connection).await?.rows_affected();
         Ok(Changed { rows, forgotten: BTreeMap::new() })
@@ -106,6 +111,8 @@ impl Change {
             | Self::Record(_)
             | Self::TrimRecorded(..)
             | Self::DropRecorded(..) => {}
+            #[cfg(test)]
+            Self::Sql(_) => {}
         }
     }
 }
