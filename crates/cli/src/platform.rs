@@ -204,7 +204,7 @@ impl Platform {
                 .await
                 .context("cannot prepare the destinations of asynchronous calls")?,
             logs: Logs::open(&here, logs(settings)).context("cannot open the logs")?,
-            queue: Queue::open(&QueueConfig::new(&here))
+            queue: Queue::open(&QueueConfig { clock: environment::queue_clock(), ..QueueConfig::new(&here) })
                 .await
                 .context("cannot open the queue of asynchronous calls")?,
             pool: Pool::new(pool(settings), Arc::new(launcher)),
