@@ -7,6 +7,7 @@ pub(crate) mod beside;
 pub(crate) mod code;
 pub(crate) mod dependencies;
 pub(crate) mod download;
+pub(crate) mod exports;
 pub(crate) mod functions;
 pub(crate) mod health;
 pub(crate) mod iam;
@@ -101,6 +102,8 @@ pub(crate) enum Operation {
     ShowFeatures,
     ListRuntimes,
     ListTrustedAgencies,
+    ImportFunction,
+    ExportFunction,
     /// In the contract, not in this server.
     NotBuilt(&'static str),
 }
@@ -175,6 +178,8 @@ impl Operation {
             Self::ShowFeatures => "ShowFeatures",
             Self::ListRuntimes => "ListRuntimes",
             Self::ListTrustedAgencies => "ListTrustedAgencies",
+            Self::ImportFunction => "ImportFunction",
+            Self::ExportFunction => "ExportFunction",
             Self::NotBuilt(name) => name,
         }
     }

@@ -31,8 +31,9 @@ use crate::{
     config::{Auth, Config},
     front, local, percent, project,
     routes::{
-        self, Operation, Route, aliases, async_calls, async_configs, beside, code, dependencies, download, functions,
-        health, invocations, own, projects, reservations, rights, tags, templates, test_events, tracing_keys, triggers,
+        self, Operation, Route, aliases, async_calls, async_configs, beside, code, dependencies, download, exports,
+        functions, health, invocations, own, projects, reservations, rights, tags, templates, test_events, tracing_keys,
+        triggers,
         versions,
     },
 };
@@ -227,6 +228,8 @@ impl Service {
             Operation::ShowFeatures => Ok(projects::features()),
             Operation::ListRuntimes => Ok(projects::runtimes(engine)),
             Operation::ListTrustedAgencies => Ok(projects::agencies()),
+            Operation::ImportFunction => Box::pin(exports::import(engine, call)).await,
+            Operation::ExportFunction => Box::pin(exports::export(engine, call)).await,
             Operation::NotBuilt(name) => Err(Operation::not_built(name).into()),
         }
     }

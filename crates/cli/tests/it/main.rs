@@ -17,6 +17,7 @@ mod doctor;
 mod dotnet;
 mod drain;
 mod engines;
+mod exports;
 mod faults;
 mod folder;
 mod gateway;
