@@ -5,6 +5,7 @@
 //! every build with debug assertions, with each answer that leaves.
 
 mod aliases;
+mod async_calls;
 mod async_configs;
 mod dependencies;
 mod document;
@@ -67,9 +68,10 @@ enum Answer {
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 12] = [
+const TABLES: [&[Entry]; 13] = [
     &functions::ENTRIES,
     &invocations::ENTRIES,
+    &async_calls::ENTRIES,
     &versions::ENTRIES,
     &aliases::ENTRIES,
     &reservations::ENTRIES,

@@ -1,7 +1,9 @@
 //! From method and path to an operation. Paths are split before anything is decoded, so that `%2F` never makes a segment.
 
 pub(crate) mod aliases;
+pub(crate) mod async_calls;
 pub(crate) mod async_configs;
+pub(crate) mod beside;
 pub(crate) mod code;
 pub(crate) mod dependencies;
 pub(crate) mod download;
@@ -12,6 +14,7 @@ pub(crate) mod invocations;
 pub(crate) mod manage;
 pub(crate) mod own;
 pub(crate) mod projects;
+pub(crate) mod queue;
 pub(crate) mod report;
 pub(crate) mod reservations;
 pub(crate) mod rights;
@@ -39,6 +42,10 @@ pub(crate) enum Operation {
     UpdateFunctionCode,
     DeleteFunction,
     InvokeFunction,
+    AsyncInvokeFunction,
+    ListAsyncInvocations,
+    ListActiveAsyncInvocations,
+    CancelAsyncInvocation,
     UpdateFunctionReservedInstancesCount,
     ListReservedInstanceConfigs,
     ListFunctionReservedInstances,
@@ -109,6 +116,10 @@ impl Operation {
             Self::UpdateFunctionCode => "UpdateFunctionCode",
             Self::DeleteFunction => "DeleteFunction",
             Self::InvokeFunction => "InvokeFunction",
+            Self::AsyncInvokeFunction => "AsyncInvokeFunction",
+            Self::ListAsyncInvocations => "ListAsyncInvocations",
+            Self::ListActiveAsyncInvocations => "ListActiveAsyncInvocations",
+            Self::CancelAsyncInvocation => "CancelAsyncInvocation",
             Self::UpdateFunctionReservedInstancesCount => "UpdateFunctionReservedInstancesCount",
             Self::ListReservedInstanceConfigs => "ListReservedInstanceConfigs",
             Self::ListFunctionReservedInstances => "ListFunctionReservedInstances",

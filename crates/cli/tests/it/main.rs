@@ -7,6 +7,7 @@ mod harness;
 mod signed;
 
 mod accounts;
+mod async_calls;
 mod belongings;
 mod cleanliness;
 mod config;

@@ -69,6 +69,11 @@ fn functions_are_called() {
 }
 
 #[test]
+fn functions_are_called_asynchronously() {
+    scenarios("test_async");
+}
+
+#[test]
 fn refusals_arrive_as_exceptions() {
     scenarios("test_refusals");
 }

@@ -97,6 +97,7 @@ impl Engine {
         let key = functions::key(caller, function)?;
         let latest = self.read(&key).await?.ok_or_else(|| functions::missing(&key))?;
         let function = Arc::new(queue_function(&latest));
+        // It may be paused before its first call.
         let no = self.queue.store.register(&function).await.map_err(accept::refused)?;
         Ok((no, function))
     }

@@ -8,7 +8,7 @@ impl Operation {
     /// The right that a caller needs in the project of the path.
     pub(crate) fn right(self) -> Right {
         match self {
-            Self::InvokeFunction => Right::Invoke,
+            Self::InvokeFunction | Self::AsyncInvokeFunction => Right::Invoke,
             Self::ListFunctions
             | Self::ShowFunctionConfig
             | Self::ShowFunctionCode
@@ -34,6 +34,8 @@ impl Operation {
             | Self::ListQuotas
             | Self::ShowFunctionAsyncInvokeConfig
             | Self::ListFunctionAsyncInvokeConfig
+            | Self::ListAsyncInvocations
+            | Self::ListActiveAsyncInvocations
             | Self::ShowProjectAsyncStatusLogInfo
             | Self::ShowLtsLogDetails
             | Self::ShowFeatures
@@ -64,6 +66,8 @@ impl Operation {
             | Self::DeleteTags
             | Self::UpdateFunctionAsyncInvokeConfig
             | Self::DeleteFunctionAsyncInvokeConfig
+            // Somebody else's call ends, and by force those beside it in the same instance too.
+            | Self::CancelAsyncInvocation
             | Self::UpdateTracing
             | Self::UpdateFunctionCollectState
             | Self::CreateVpcEndpoint

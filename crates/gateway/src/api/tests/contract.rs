@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{super::field::Use, *};
 
 /// One object of ours stands for several of the contract, whose fields it has all: the server gives the same everywhere.
-const ONE_FOR: [(&str, &[&str]); 10] = [
+const ONE_FOR: [(&str, &[&str]); 11] = [
     (
         "ShowFunctionConfigResponse",
         &[
@@ -23,6 +23,7 @@ const ONE_FOR: [(&str, &[&str]); 10] = [
     ("ListDependencyVersionResponse", &["ListDependenciesResponse"]),
     ("ListDependencyVersionsResult", &["ListDependenciesResult"]),
     ("ShowFunctionAsyncInvokeConfigResponse", &["UpdateFunctionAsyncInvokeConfigResponse"]),
+    ("ListAsyncInvocationsResponse", &["ListActiveAsyncInvocationsResponse"]),
     ("CreateEventResponse", &["UpdateEventResponse"]),
     ("ShowLtsLogDetailsResponse", &["ShowProjectAsyncStatusLogInfoResponse"]),
     (
