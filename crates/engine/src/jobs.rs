@@ -13,8 +13,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Engine,
+<<<<<<< HEAD
     destinations::courier,
     queue::{dispatcher, gone},
+=======
+    queue::{self, dispatcher, gone},
+>>>>>>> Q
     reserve::keeper,
     triggers::timers,
 };
@@ -41,6 +45,7 @@ impl Jobs {
         self.tasks.spawn(clear_lost_logs(Arc::downgrade(engine), self.stop.clone()));
         self.tasks.spawn(keeper::keep(Arc::downgrade(engine), Arc::clone(&self.reserve), self.stop.clone()));
         self.tasks.spawn(dispatcher::run(Arc::downgrade(engine)));
+        self.tasks.spawn(queue::keep(Arc::downgrade(engine)));
         self.tasks.spawn(gone::look(Arc::downgrade(engine)));
         for kind in courier::KINDS {
             self.tasks.spawn(courier::run(Arc::downgrade(engine), kind, self.stop.clone()));

@@ -32,9 +32,8 @@ use crate::{
     front, local, percent, project,
     routes::{
         self, Operation, Route, aliases, async_calls, async_configs, beside, code, dependencies, download, exports,
-        functions, health, invocations, own, projects, reservations, rights, tags, templates, test_events, tracing_keys,
-        triggers,
-        versions,
+        functions, health, invocations, own, projects, reservations, rights, tags, templates, test_events,
+        tracing_keys, triggers, versions,
     },
 };
 
