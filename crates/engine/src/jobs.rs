@@ -13,12 +13,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Engine,
-<<<<<<< HEAD
     destinations::courier,
-    queue::{dispatcher, gone},
-=======
     queue::{self, dispatcher, gone},
->>>>>>> Q
     reserve::keeper,
     triggers::timers,
 };

@@ -2,14 +2,8 @@
 
 use std::{sync::Arc, time::Instant};
 
-<<<<<<< HEAD
-use fungraph_model::{CallSeq, Caller, ErrorCode, Fault, FunctionRef, RequestId};
-use fungraph_store::queue::{FunctionNo, NewCall, QueueFunction, WaitingCall};
-use tokio::task::JoinSet;
-=======
 use fungraph_model::{Caller, ErrorCode, Fault, FunctionRef, RequestId};
-use fungraph_store::queue::{FunctionNo, QueueFunction};
->>>>>>> Q
+use fungraph_store::queue::{FunctionNo, NewCall, QueueFunction};
 
 use super::accept::{self, queue_function};
 use crate::{Engine, Error, functions};
