@@ -8,6 +8,7 @@
 mod bare;
 mod compare;
 mod crash;
+mod go;
 mod http1;
 mod java;
 mod load;

@@ -71,7 +71,7 @@ enum Answer {
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 13] = [
+const TABLES: [&[Entry]; 14] = [
     &functions::ENTRIES,
     &invocations::ENTRIES,
     &async_calls::ENTRIES,
