@@ -9,6 +9,7 @@ mod async_calls;
 mod async_configs;
 mod dependencies;
 mod document;
+mod exports;
 pub(crate) mod field;
 #[cfg(debug_assertions)]
 pub(crate) mod fit;
@@ -46,7 +47,7 @@ pub(crate) struct Entry {
     status: u16,
     answer: Answer,
     /// Groups of them, since operations share some.
-    codes: [&'static [ErrorCode]; 4],
+    codes: [&'static [ErrorCode]; 6],
 }
 
 /// What a request carries.
@@ -62,13 +63,15 @@ enum Body {
 enum Answer {
     Nothing,
     Object(&'static Shape),
+    /// A file, which is no JSON.
+    Archive,
     /// A bare list.
     List(&'static Shape),
     /// What a function returned, or the object of form v1; headers tell of the run.
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 13] = [
+const TABLES: [&[Entry]; 14] = [
     &functions::ENTRIES,
     &invocations::ENTRIES,
     &async_calls::ENTRIES,
@@ -82,6 +85,7 @@ const TABLES: [&[Entry]; 13] = [
     &async_configs::ENTRIES,
     &projects::ENTRIES,
     &triggers::ENTRIES,
+    &exports::ENTRIES,
 ];
 
 /// Codes that every operation may answer with.
@@ -120,7 +124,7 @@ const fn operation(name: &'static str, summary: &'static str) -> Entry {
         body: None,
         status: 200,
         answer: Answer::Nothing,
-        codes: [&[]; 4],
+        codes: [&[]; 6],
     }
 }
 

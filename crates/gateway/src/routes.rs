@@ -7,6 +7,7 @@ pub(crate) mod beside;
 pub(crate) mod code;
 pub(crate) mod dependencies;
 pub(crate) mod download;
+pub(crate) mod exports;
 pub(crate) mod functions;
 pub(crate) mod health;
 pub(crate) mod iam;
@@ -100,6 +101,8 @@ pub(crate) enum Operation {
     ShowFeatures,
     ListRuntimes,
     ListTrustedAgencies,
+    ImportFunction,
+    ExportFunction,
     /// In the contract, not in this server.
     NotBuilt(&'static str),
 }
@@ -174,6 +177,8 @@ impl Operation {
             Self::ShowFeatures => "ShowFeatures",
             Self::ListRuntimes => "ListRuntimes",
             Self::ListTrustedAgencies => "ListTrustedAgencies",
+            Self::ImportFunction => "ImportFunction",
+            Self::ExportFunction => "ExportFunction",
             Self::NotBuilt(name) => name,
         }
     }

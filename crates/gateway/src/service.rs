@@ -31,9 +31,9 @@ use crate::{
     config::{Auth, Config},
     front, local, percent, project,
     routes::{
-        self, Operation, Route, aliases, async_calls, async_configs, beside, code, dependencies, download, functions,
-        health, invocations, own, projects, reservations, rights, tags, templates, test_events, tracing_keys, triggers,
-        versions,
+        self, Operation, Route, aliases, async_calls, async_configs, beside, code, dependencies, download, exports,
+        functions, health, invocations, own, projects, reservations, rights, tags, templates, test_events,
+        tracing_keys, triggers, versions,
     },
 };
 
@@ -195,8 +195,8 @@ impl Service {
             Operation::BatchDeleteFunctionTriggers => Box::pin(triggers::delete_all(engine, call)).await,
             Operation::ListTriggers => Box::pin(triggers::list_all(engine, call)).await,
             Operation::ListTriggerTypes => Ok(triggers::list_types()),
-            Operation::ListFunctionTemplate => templates::list(engine, &call),
-            Operation::ShowFunctionTemplate => templates::show(engine, &call),
+            Operation::ListFunctionTemplate => templates::list(engine, &call).await,
+            Operation::ShowFunctionTemplate => templates::show(engine, &call).await,
             Operation::ListEvents => Box::pin(test_events::list(engine, call)).await,
             Operation::CreateEvent => Box::pin(test_events::create(engine, call)).await,
             Operation::ShowEvent => Box::pin(test_events::show(engine, call)).await,
@@ -227,6 +227,8 @@ impl Service {
             Operation::ShowFeatures => Ok(projects::features()),
             Operation::ListRuntimes => Ok(projects::runtimes(engine)),
             Operation::ListTrustedAgencies => Ok(projects::agencies()),
+            Operation::ImportFunction => Box::pin(exports::import(engine, call)).await,
+            Operation::ExportFunction => Box::pin(exports::export(engine, call)).await,
             Operation::NotBuilt(name) => Err(Operation::not_built(name).into()),
         }
     }

@@ -5,6 +5,7 @@ mod async_call;
 mod async_config;
 mod dependency;
 mod draft;
+mod export;
 mod fields;
 mod function;
 pub(crate) mod iam;
@@ -32,6 +33,7 @@ pub(crate) use async_call::{
 pub(crate) use async_config::{async_config, async_configs, async_draft, async_query};
 pub(crate) use dependency::{asks_for_public, dependencies, dependency, dependency_create, dependency_query};
 pub(crate) use draft::{code_update, create, spec_update};
+pub(crate) use export::{Wanted, description, export_query, import_draft, import_request};
 pub(crate) use fields::Fields;
 #[cfg(test)]
 pub(crate) use fields::asked;

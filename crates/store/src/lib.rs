@@ -27,7 +27,7 @@ pub use conflict::Conflict;
 pub use error::Error;
 pub use images::{Image, ImageConfig, ImageError, ImageLimits, ImageSettings, Images, InUse};
 pub use listing::{
-    DependencyPage, DependencyQuery, FunctionPage, FunctionQuery, Publication, Reservations, ResourcePage,
+    Belongings, DependencyPage, DependencyQuery, FunctionPage, FunctionQuery, Publication, Reservations, ResourcePage,
     ResourceQuery, TagMatch, TaggedFunction, TriggerPage, TriggerQuery, TriggersOf, Usage, VersionPage, VersionQuery,
 };
 pub use logs::{LogEntry, LogError, LogFilter, LogLimits, LogReader, LogRecord, LogText, Logs};

@@ -408,7 +408,7 @@ fn an_api_that_does_not_wait_answers_with_the_id_of_its_call() {
         Some(listed["invocations"][0].clone()).filter(|call| call["status"] == "FAIL")
     });
     assert_eq!(ended["error_code"], 4002, "{ended}");
-    assert!(scene.log("events").contains(&call), "{}", scene.log("events"));
+    wait_for("its log", || scene.log("events").contains(&call).then_some(()));
 
     let large = request(&scene.client.endpoint, "POST", &api, &[], "x".repeat(200_000));
     assert_eq!(large.status, 413, "{}", large.text());

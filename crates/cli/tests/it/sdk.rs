@@ -94,6 +94,11 @@ fn dependencies_are_attached() {
 }
 
 #[test]
+fn functions_are_exported_and_imported() {
+    scenarios("test_exports");
+}
+
+#[test]
 fn folders_are_mounted() {
     let home = open_folder();
     let (folder, settings) = (home.path().join("shared"), home.path().join("settings.toml"));

@@ -41,9 +41,12 @@ impl Operation {
             | Self::ShowFeatures
             | Self::ListRuntimes
             | Self::ListTrustedAgencies => Right::Read,
+            // What it gives, each by itself may be read too.
+            Self::ExportFunction => Right::Read,
             // It gives a secret away, which whoever may only look has no need of.
             Self::ShowTracing => Right::Change,
             Self::CreateFunction
+            | Self::ImportFunction
             | Self::UpdateFunctionConfig
             | Self::UpdateFunctionCode
             | Self::DeleteFunction

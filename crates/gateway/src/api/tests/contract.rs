@@ -15,6 +15,7 @@ const ONE_FOR: [(&str, &[&str]); 11] = [
             "UpdateFunctionConfigResponse",
             "UpdateFunctionMaxInstanceConfigResponse",
             "CreateFunctionVersionResponse",
+            "ImportFunctionResponse",
         ],
     ),
     ("ShowVersionAliasResponse", &["CreateVersionAliasResponse", "UpdateVersionAliasResponse"]),
@@ -120,7 +121,7 @@ fn compare_operation(theirs: &Value, entry: &Entry, path: &str, wrong: &mut Vec<
     let success = &theirs["success"][0];
     expect(&format!("{name} status"), &entry.status.into(), &success["status"], wrong);
     let (list, answer) = match entry.answer {
-        Answer::Nothing => (false, None),
+        Answer::Nothing | Answer::Archive => (false, None),
         Answer::Object(shape) | Answer::Run(shape) => (false, Some(shape.name)),
         Answer::List(shape) => (true, Some(shape.name)),
     };

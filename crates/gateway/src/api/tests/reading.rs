@@ -19,6 +19,7 @@ fn reader(operation: &str) -> Option<fn(Fields)> {
         "CreateDependencyVersion" => |fields| drop(shape::dependency_create(fields)),
         "CreateFunctionTrigger" => |fields| drop(shape::trigger_create(fields)),
         "UpdateTrigger" => |fields| drop(shape::trigger_update(fields)),
+        "ImportFunction" => |fields| drop(shape::import_request(fields)),
         "CreateEvent" | "UpdateEvent" => |fields| drop(shape::test_event_draft(fields)),
         "CreateTags" => |fields| drop(shape::tag_drafts(fields, "create")),
         "DeleteTags" => |fields| drop(shape::tag_drafts(fields, "delete")),
