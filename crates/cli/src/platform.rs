@@ -337,6 +337,7 @@ fn queue(settings: &Settings) -> AsyncLimits {
             total: queue.records,
             recorded_bytes: queue.recorded_bytes,
         },
+        ..AsyncLimits::default()
     }
 }
 

@@ -66,6 +66,8 @@ pub struct AsyncLimits {
     pub waiting_bytes_per_project: u64,
     /// What is kept of calls that have ended.
     pub records: Retention,
+    /// Processors of the host.
+    pub processors: usize,
 }
 
 impl Default for AsyncLimits {
@@ -78,6 +80,7 @@ impl Default for AsyncLimits {
             waiting_per_project: u64::MAX,
             waiting_bytes_per_project: 10_240 << 20,
             records: Retention::default(),
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
 }

@@ -17,6 +17,7 @@ use super::{
     lane::{Lane, Load, Ready},
     out::Out,
     rota::{Rota, Turns},
+    window::Host,
 };
 
 /// Bytes that all calls in memory may take before they run.
@@ -419,9 +420,9 @@ impl Board {
     }
 
     /// Called from time to time: windows of calls that take long grow, and what has had no calls for a while is forgotten.
-    pub(super) fn tend(&mut self, host_is_idle: bool, now: Instant) {
+    pub(super) fn tend(&mut self, host: Host, now: Instant) {
         for (no, lane) in &mut self.lanes {
-            lane.window.look(host_is_idle, lane.most, now);
+            lane.window.look(host, lane.most, now);
             if lane.has_ready() && lane.window.has_room(lane.most) {
                 self.rota.join(*no);
             }
@@ -471,6 +472,7 @@ mod tests {
     const FLOOD: FunctionNo = FunctionNo(1);
     const ONE: FunctionNo = FunctionNo(2);
     const CLOCK: QueueTime = QueueTime(1_000_000);
+    const IDLE: Host = Host { processors: 2, is_idle: true };
 
     struct Table {
         board: Board,
@@ -609,12 +611,12 @@ mod tests {
         let mut table = table();
         table.accept(FLOOD, 1..2);
         table.begin();
-        table.board.tend(false, table.now + KEPT * 2);
+        table.board.tend(IDLE, table.now + KEPT * 2);
         assert!(!table.board.is_empty(), "it runs");
         table.end(FLOOD, 1);
-        table.board.tend(false, table.now + KEPT / 2);
+        table.board.tend(IDLE, table.now + KEPT / 2);
         assert!(!table.board.is_empty());
-        table.board.tend(false, table.now + KEPT * 2);
+        table.board.tend(IDLE, table.now + KEPT * 2);
         assert!(table.board.is_empty() && table.board.weight == 0);
     }
 }
