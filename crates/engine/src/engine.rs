@@ -8,11 +8,15 @@ use std::{
 use fungraph_instance::Interpreters;
 use fungraph_pool::Pool;
 use fungraph_store::{Images, Packages, Store, logs::Logs};
+use jiff::Timestamp;
 use tokio::sync::{Mutex, RwLock};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::{Config, Error, identity::Identity, jobs::Jobs, resolve::Resolver, telemetry::Telemetry, triggers::Board};
+use crate::{
+    Config, Error, error::chain, identity::Identity, jobs::Jobs, resolve::Resolver, statistics::Statistics,
+    telemetry::Telemetry, triggers::Board,
+};
 
 /// What an engine is put together from.
 pub struct Parts {
@@ -44,6 +48,7 @@ pub struct Engine {
     pub(crate) identity: Identity,
     pub(crate) resolver: Resolver,
     pub(crate) telemetry: Telemetry,
+    pub(crate) statistics: Statistics,
     /// The triggers that are live.
     pub(crate) board: Arc<Board>,
     pub(crate) started: Instant,
@@ -77,6 +82,7 @@ impl Engine {
             identity,
             resolver: Resolver::default(),
             telemetry: Telemetry::register(),
+            statistics: Statistics::new(Timestamp::now()),
             board: Arc::default(),
             started: Instant::now(),
             run: Uuid::new_v4(),
@@ -122,6 +128,9 @@ impl Engine {
             tracing::warn!("calls whose clients had left did not end in time");
         }
         self.pool.shutdown(limit.saturating_sub(begun.elapsed()).max(Duration::from_secs(1))).await;
+        if let Err(error) = self.write_statistics().await {
+            tracing::warn!(cause = chain(&error), "the last numbers of calls could not be written, and are lost");
+        }
         self.logs.close().await;
         self.store.clone().close().await;
     }

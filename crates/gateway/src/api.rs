@@ -17,6 +17,7 @@ mod not_built;
 mod projects;
 mod reservations;
 pub(crate) mod settings;
+mod statistics;
 mod tags;
 mod templates;
 mod test_events;
@@ -67,7 +68,7 @@ enum Answer {
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 12] = [
+const TABLES: [&[Entry]; 13] = [
     &functions::ENTRIES,
     &invocations::ENTRIES,
     &versions::ENTRIES,
@@ -80,6 +81,7 @@ const TABLES: [&[Entry]; 12] = [
     &async_configs::ENTRIES,
     &projects::ENTRIES,
     &triggers::ENTRIES,
+    &statistics::ENTRIES,
 ];
 
 /// Codes that every operation may answer with.

@@ -15,6 +15,7 @@ pub(crate) mod projects;
 pub(crate) mod report;
 pub(crate) mod reservations;
 pub(crate) mod rights;
+pub(crate) mod statistics;
 pub(crate) mod tags;
 pub(crate) mod templates;
 pub(crate) mod test_events;
@@ -93,6 +94,11 @@ pub(crate) enum Operation {
     ShowFeatures,
     ListRuntimes,
     ListTrustedAgencies,
+    ListStatistics,
+    ListFunctionStatistics,
+    ShowFunctionMetrics,
+    ShowFuncReservedInstanceMetrics,
+    ListFunctionAsMetric,
     /// In the contract, not in this server.
     NotBuilt(&'static str),
 }
@@ -163,6 +169,11 @@ impl Operation {
             Self::ShowFeatures => "ShowFeatures",
             Self::ListRuntimes => "ListRuntimes",
             Self::ListTrustedAgencies => "ListTrustedAgencies",
+            Self::ListStatistics => "ListStatistics",
+            Self::ListFunctionStatistics => "ListFunctionStatistics",
+            Self::ShowFunctionMetrics => "ShowFunctionMetrics",
+            Self::ShowFuncReservedInstanceMetrics => "ShowFuncReservedInstanceMetrics",
+            Self::ListFunctionAsMetric => "ListFunctionAsMetric",
             Self::NotBuilt(name) => name,
         }
     }

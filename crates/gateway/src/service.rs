@@ -32,7 +32,8 @@ use crate::{
     front, local, percent, project,
     routes::{
         self, Operation, Route, aliases, async_configs, code, dependencies, download, functions, health, invocations,
-        projects, report, reservations, rights, tags, templates, test_events, tracing_keys, triggers, versions,
+        projects, report, reservations, rights, statistics, tags, templates, test_events, tracing_keys, triggers,
+        versions,
     },
 };
 
@@ -222,6 +223,11 @@ impl Service {
             Operation::ShowFeatures => Ok(projects::features()),
             Operation::ListRuntimes => Ok(projects::runtimes(engine)),
             Operation::ListTrustedAgencies => Ok(projects::agencies()),
+            Operation::ListStatistics => Box::pin(statistics::of_project(engine, call)).await,
+            Operation::ListFunctionStatistics => Box::pin(statistics::of_function(engine, call)).await,
+            Operation::ShowFunctionMetrics => Box::pin(statistics::metrics(engine, call)).await,
+            Operation::ShowFuncReservedInstanceMetrics => Box::pin(statistics::instances(engine, call)).await,
+            Operation::ListFunctionAsMetric => Box::pin(statistics::ranking(engine, call)).await,
             Operation::NotBuilt(name) => Err(Operation::not_built(name).into()),
         }
     }

@@ -385,6 +385,7 @@ impl Group {
             leaving: false,
             _claim: claim,
         });
+        state.most_seats = state.most_seats.max(state.seats.len());
         if initialized {
             state.reserve.succeeded(last_used);
         }

@@ -2,6 +2,7 @@
 //! addition.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use fungraph_model::{FunctionKey, FunctionVersion, Line};
 
@@ -54,6 +55,17 @@ pub struct FunctionCensus {
     pub waiting: usize,
     /// Calls that ended within the last full second.
     pub last_second: u64,
+}
+
+/// What one revision of a version has and had, of one memory size.
+#[derive(Clone, Debug)]
+pub struct InstanceCensus {
+    /// Whose instances.
+    pub version: Arc<FunctionVersion>,
+    /// Loaded instances, the most since this was asked last.
+    pub most: usize,
+    /// Reserved ones that are ready.
+    pub reserved: usize,
 }
 
 /// Counts to the end of a second.
@@ -120,6 +132,17 @@ impl Pool {
 }
 
 impl Pool {
+    /// What has, or had since this was asked last, a loaded instance. One asks, for it is told once.
+    #[must_use]
+    pub fn instances(&self) -> Vec<InstanceCensus> {
+        let groups = self.shared.groups();
+        let of_group = |group: &Arc<Group>| {
+            let (version, reserved) = (Arc::clone(&group.plan().version), group.reserved());
+            InstanceCensus { version, most: group.most_instances(), reserved }
+        };
+        groups.iter().map(of_group).filter(|one| one.most > 0).collect()
+    }
+
     /// By interpreter, whatever the size of their `/tmp`.
     fn blank_stock(&self) -> Vec<BlankStock> {
         let mut stock: BTreeMap<String, usize> = BTreeMap::new();
@@ -149,6 +172,12 @@ impl Group {
             most: u32::try_from(self.plan().version.spec.strategy.concurrency).ok(),
             room: self.lacks().is_none(),
         }
+    }
+
+    fn most_instances(&self) -> usize {
+        let mut state = self.lock();
+        let now = state.seats.len();
+        std::mem::replace(&mut state.most_seats, now).max(now)
     }
 
     /// A second is over.

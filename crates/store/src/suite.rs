@@ -1,6 +1,7 @@
 //! What every backend must do, run on a real database in a folder of its own.
 
 mod belongings;
+mod statistics;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -97,7 +98,7 @@ fn same(a: &FunctionVersion, b: &FunctionVersion) -> bool {
 }
 
 fn query() -> FunctionQuery {
-    FunctionQuery { project: project("p1"), package: None, name_part: None, marker: 0, limit: 400 }
+    FunctionQuery { project: project("p1"), package: None, name_part: None, marker: 0, limit: 400, failures_from: 0 }
 }
 
 async fn names(store: &Store, query: &FunctionQuery) -> Vec<String> {
@@ -615,7 +616,14 @@ async fn dependencies_of_a_function_keep_their_order_and_cannot_vanish() {
 
     let store = open(folder.path()).await;
     assert!(same(&store.function(&key("f")).await.expect("reads").expect("is there"), &with));
-    let query = FunctionQuery { project: project("p1"), package: None, name_part: None, marker: 0, limit: 10 };
+    let query = FunctionQuery {
+        project: project("p1"),
+        package: None,
+        name_part: None,
+        marker: 0,
+        limit: 10,
+        failures_from: 0,
+    };
     assert!(same(&store.functions(&query).await.expect("lists").functions[0], &with));
     let used = store.digests_in_use().await.expect("lists");
     for digest in ["merged", "digest-z", "digest-a", "digest-m", "ff", "gg"] {

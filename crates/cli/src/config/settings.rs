@@ -27,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) logs: Logs,
     pub(crate) limits: Limits,
+    pub(crate) statistics: Statistics,
     /// `triggers.time_zone`.
     pub(crate) time_zone: TimeZone,
     pub(crate) log_filter: String,
@@ -136,6 +137,13 @@ pub(crate) struct Logs {
     pub(crate) per_call: usize,
 }
 
+/// `[statistics]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Statistics {
+    pub(crate) days: u32,
+    pub(crate) most_rows: u64,
+}
+
 /// `[limits]`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -206,6 +214,7 @@ fn read_all<'a>(
         mounts,
         logs: logs(&section("logs"))?,
         limits: limits(&section("limits"))?,
+        statistics: statistics(&section("statistics"))?,
         time_zone: section("triggers").text("time_zone", time_zone)?,
         log_filter: section("log").text("filter", filter)?,
     })
@@ -300,6 +309,13 @@ fn limits(section: &Section<'_>) -> Result<Limits, Error> {
         reserved_instances: section.number("reserved_instances", 0..=100_000)?,
         code_per_project: section.megabytes("code_mb_per_project", 1..=1_048_576)?,
         sync: section.seconds("sync_seconds", 1..=86_400)?,
+    })
+}
+
+fn statistics(section: &Section<'_>) -> Result<Statistics, Error> {
+    Ok(Statistics {
+        days: section.number("days", 1..=400)?,
+        most_rows: section.number("most_rows", 1000..=1_000_000_000)?.into(),
     })
 }
 

@@ -38,7 +38,12 @@ impl Operation {
             | Self::ShowLtsLogDetails
             | Self::ShowFeatures
             | Self::ListRuntimes
-            | Self::ListTrustedAgencies => Right::Read,
+            | Self::ListTrustedAgencies
+            | Self::ListStatistics
+            | Self::ListFunctionStatistics
+            | Self::ShowFunctionMetrics
+            | Self::ShowFuncReservedInstanceMetrics
+            | Self::ListFunctionAsMetric => Right::Read,
             // It gives a secret away, which whoever may only look has no need of.
             Self::ShowTracing => Right::Change,
             Self::CreateFunction
