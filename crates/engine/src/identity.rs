@@ -4,9 +4,11 @@
 mod change;
 mod directory;
 mod first;
+mod line;
 mod login;
 mod manage;
 mod password;
+mod revoked;
 mod throttle;
 mod token;
 
@@ -44,7 +46,7 @@ impl Identity {
         let register = store.register().await.map_err(failed)?;
         let revoked = store.revoked_tokens().await.map_err(failed)?;
         let mut directory = Directory::new(register, region.to_owned());
-        revoked.into_iter().for_each(|(id, expires)| directory.revoke(id, expires));
+        revoked.iter().for_each(|(id, expires)| directory.revoked.add(id, *expires, None));
         Ok(Self {
             operator: watch::Sender::new(directory.operator_credentials()),
             directory: RwLock::new(directory),
@@ -65,10 +67,16 @@ impl Identity {
         self.operator.send_if_modified(|before| std::mem::replace(before, operator) != *before);
     }
 
-    fn revoke(&self, id: String, expires: i64, now: i64) {
+    /// Whether there was room for one more of that user's.
+    fn revoke(&self, id: &str, expires: i64, user: &str, now: i64) -> bool {
         let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
-        directory.forget_revoked_before(now);
-        directory.revoke(id, expires);
+        let revoked = &mut directory.revoked;
+        revoked.forget_before(now);
+        if revoked.is_full_of(user) {
+            return false;
+        }
+        revoked.add(id, expires, Some(user));
+        true
     }
 }
 

@@ -2,10 +2,11 @@
 //! the rest of the waiting.
 
 use std::{
+    collections::BTreeMap,
     io,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
@@ -36,6 +37,8 @@ pub(crate) struct Activity {
     opened: Instant,
     /// When the first bytes after the last request were read, in nanoseconds since the connection was opened; 0 where none were.
     first_read: AtomicU64,
+    /// Pieces of answers that were given away and what follows not asked for, each by its number, with the time.
+    offers: Mutex<BTreeMap<u64, tokio::time::Instant>>,
 }
 
 impl Default for Activity {
@@ -49,12 +52,19 @@ impl Default for Activity {
             pieces: AtomicU64::new(0),
             opened: Instant::now(),
             first_read: AtomicU64::new(0),
+            offers: Mutex::default(),
         }
     }
 }
 
-/// A request that is being served; dropping it ends that.
+/// A request that is being served, until its answer has been taken; dropping it ends that.
 pub(crate) struct Serving(Arc<Activity>);
+
+/// A piece of an answer that its client has not taken yet, as far as is known; dropping it ends that.
+pub(crate) struct Offer {
+    number: u64,
+    activity: Arc<Activity>,
+}
 
 impl Activity {
     /// Notes that a request has arrived, and tells when its first byte did. That is not known of one that was read together with the
@@ -111,6 +121,26 @@ impl Activity {
         }
     }
 
+    /// Resolves once the client has taken nothing for `limit` of something that waits for it.
+    pub(crate) async fn unread(&self, limit: Duration) {
+        let (mut last, mut quiet) = (None, 0);
+        while quiet < LOOKS && self.oldest_offer().is_none_or(|since| since.elapsed() < limit) {
+            sleep(limit / LOOKS).await;
+            let waits = self.blocked.load(Ordering::Relaxed);
+            let seen = waits.then(|| self.writes.load(Ordering::Relaxed));
+            quiet = if seen.is_some() && seen == last { quiet + 1 } else { 0 };
+            last = seen;
+        }
+    }
+
+    fn offers(&self) -> MutexGuard<'_, BTreeMap<u64, tokio::time::Instant>> {
+        self.offers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn oldest_offer(&self) -> Option<tokio::time::Instant> {
+        self.offers().first_key_value().map(|(_, since)| *since)
+    }
+
     /// Requests and writes so far; `None` while there is something to do.
     fn look(&self) -> Option<(u64, u64)> {
         if self.blocked.load(Ordering::Relaxed) || self.is_http2.load(Ordering::Relaxed) {
@@ -120,6 +150,22 @@ impl Activity {
         // Before the first request there is nothing to answer: what is written then is HTTP/2's greeting.
         let writes = if begun == 0 { 0 } else { self.writes.load(Ordering::Relaxed) };
         (begun == ended).then_some((begun, writes))
+    }
+}
+
+impl Serving {
+    /// Notes that a piece of the answer was given away.
+    pub(crate) fn offer(&self) -> Offer {
+        let mut offers = self.0.offers();
+        let number = offers.last_key_value().map_or(0, |(last, _)| last + 1);
+        offers.insert(number, tokio::time::Instant::now());
+        Offer { number, activity: Arc::clone(&self.0) }
+    }
+}
+
+impl Drop for Offer {
+    fn drop(&mut self) {
+        self.activity.offers().remove(&self.number);
     }
 }
 

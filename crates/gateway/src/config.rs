@@ -39,6 +39,8 @@ pub struct Config {
     pub body_pause_timeout: Duration,
     /// Time for a whole body to arrive; 15 minutes.
     pub body_read_timeout: Duration,
+    /// Time a client may take nothing of an answer that waits for it; 60 s.
+    pub answer_pause_timeout: Duration,
     /// How long a download link of a code package works; 10 minutes.
     pub link_lifetime: Duration,
 }
@@ -53,6 +55,7 @@ impl Default for Config {
             header_read_timeout: Duration::from_secs(75),
             body_pause_timeout: Duration::from_secs(30),
             body_read_timeout: Duration::from_secs(15 * 60),
+            answer_pause_timeout: Duration::from_secs(60),
             link_lifetime: Duration::from_secs(10 * 60),
         }
     }

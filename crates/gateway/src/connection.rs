@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use http::Request;
+use http::{Request, Version};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -18,6 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     activity::{Activity, Counted},
     in_turn::InTurn,
+    leaving::Leaving,
     service::{Peer, Service},
 };
 
@@ -83,30 +84,39 @@ async fn serve(
     // Answers are small and whole: waiting for more to send only costs time. Failing to say so is no reason to refuse service.
     let _ = stream.set_nodelay(true);
     let peer = Peer { remote, local };
+    // What nobody takes is the kernel's in the end, which otherwise keeps it for a quarter of an hour, and longer for a client that
+    // says it has no room.
+    let unread = service.config.answer_pause_timeout;
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, u32::try_from(unread.as_millis()).unwrap_or(u32::MAX));
     let requests = service_fn(|request: Request<Incoming>| {
-        let (service, (serving, begun)) = (service.clone(), activity.serve(request.version()));
+        let version = request.version();
+        let (service, (serving, begun)) = (service.clone(), activity.serve(version));
         let request = request.map(|body| activity.receive(body));
         async move {
             let response = service.serve(peer, begun, request).await;
-            drop(serving);
-            Ok::<_, Infallible>(response)
+            Ok::<_, Infallible>(response.map(|body| Leaving::new(body, serving, version == Version::HTTP_2)))
         }
     });
     let io = TokioIo::new(Counted { io: stream, activity: activity.clone() });
     let mut connection = pin!(builder.serve_connection(io, requests));
     let mut ceased = pin!(activity.ceased(service.config.header_read_timeout));
-    let mut leaving = false;
+    let mut untaken = pin!(activity.unread(unread));
+    let mut is_leaving = false;
     let outcome = loop {
         select! {
             // The connection first: a request that has just arrived is no silence.
             biased;
             outcome = connection.as_mut() => break outcome,
-            () = shutdown.cancelled(), if !leaving => {
+            () = shutdown.cancelled(), if !is_leaving => {
                 connection.as_mut().graceful_shutdown();
-                leaving = true;
+                is_leaving = true;
             }
             () = ceased.as_mut() => {
                 tracing::debug!(peer = %remote, "connection was silent for too long");
+                return;
+            }
+            () = untaken.as_mut() => {
+                tracing::debug!(peer = %remote, "the client did not take its answer");
                 return;
             }
         }

@@ -13,6 +13,7 @@ mod config;
 mod connection;
 mod front;
 mod in_turn;
+mod leaving;
 mod local;
 mod percent;
 mod project;

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use uuid::Uuid;
+use uuid::{Uuid, Variant};
+
+use crate::CallSeq;
 
 /// A project: 32 lower-case hexadecimal characters in everything this platform makes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,10 +35,37 @@ impl RequestId {
         Uuid::try_parse(text).ok().map(Self)
     }
 
-    /// A number below `of` that this id alone decides, each as likely as any other: a random UUID begins with random bits.
+    /// The id of an asynchronous call (UUID version 7, RFC 9562): its place in the queue, which is the time in milliseconds and a counter,
+    /// and 62 bits that nobody can guess.
+    #[must_use]
+    pub fn of_seq(seq: CallSeq, tail: i64) -> Self {
+        let (seq, tail) = (u128::from(seq.0.cast_unsigned()), u128::from(tail.cast_unsigned()));
+        let (milliseconds, counter) = (seq >> 12 & 0xFFFF_FFFF_FFFF, seq & 0xFFF);
+        Self(Uuid::from_u128(milliseconds << 80 | 7 << 76 | counter << 64 | 2 << 62 | (tail & TAIL)))
+    }
+
+    /// The place in the queue that the id of an asynchronous call names; `None` for other ids.
+    #[must_use]
+    pub fn seq(self) -> Option<CallSeq> {
+        if self.0.get_version_num() != 7 || self.0.get_variant() != Variant::RFC4122 {
+            return None;
+        }
+        let bits = self.0.as_u128();
+        let seq = (bits >> 80) << 12 | (bits >> 64 & 0xFFF);
+        Some(CallSeq(i64::try_from(seq).expect("60 bits fit")))
+    }
+
+    /// The 62 bits that nobody can guess.
+    #[must_use]
+    pub fn tail(self) -> i64 {
+        i64::try_from(self.0.as_u128() & TAIL).expect("62 bits fit")
+    }
+
+    /// A number below `of` that this id alone decides, each as likely as any other: a UUID ends in random bits, of which those of
+    /// version 4 and of version 7 have at least 62.
     #[must_use]
     pub fn chance(self, of: u32) -> u32 {
-        let bits = self.0.as_fields().0;
+        let bits = self.0.as_u128() as u32;
         u32::try_from((u64::from(bits) * u64::from(of)) >> 32)
             .expect("a product of 32 bits by less than 32 shifted back")
     }
@@ -49,6 +78,9 @@ impl RequestId {
         RequestIdText(bytes)
     }
 }
+
+/// Bits behind the variant of a UUID.
+const TAIL: u128 = (1 << 62) - 1;
 
 /// The text of a [`RequestId`] without an allocation.
 #[derive(Clone, Copy, Debug)]
@@ -83,5 +115,37 @@ impl fmt::Display for DomainId {
 impl fmt::Display for UserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_an_asynchronous_call_is_its_place_and_a_tail() {
+        for (seq, tail) in [(0, 0), (1, 1), (1_700_000_000_000 << 12 | 77, 5 << 55), (CallSeq::MAX.0, (1 << 62) - 1)] {
+            let id = RequestId::of_seq(CallSeq(seq), tail);
+            assert_eq!((id.seq(), id.tail()), (Some(CallSeq(seq)), tail));
+            assert_eq!(RequestId::parse(id.text().as_str()), Some(id));
+        }
+        // The example of RFC 9562, appendix A.6.
+        let example = RequestId::parse("017F22E2-79B0-7CC3-98C4-DC0C0C07398F").expect("a UUID");
+        assert_eq!(example.seq(), Some(CallSeq(0x017F_22E2_79B0 << 12 | 0xCC3)));
+        assert_eq!(RequestId::of_seq(CallSeq(0x017F_22E2_79B0 << 12 | 0xCC3), example.tail()), example);
+    }
+
+    #[test]
+    fn other_ids_name_no_place() {
+        assert_eq!(RequestId::random().seq(), None);
+        assert_eq!(RequestId::parse("017f22e2-79b0-7cc3-18c4-dc0c0c07398f").expect("a UUID").seq(), None);
+    }
+
+    #[test]
+    fn calls_of_one_moment_have_different_chances() {
+        let chances = |id: fn(i64) -> RequestId| (0..4096).map(id).filter(|id| id.chance(4) == 0).count();
+        for count in [chances(|n| RequestId::of_seq(CallSeq(n), n << 20)), chances(|_| RequestId::random())] {
+            assert!((824..=1224).contains(&count), "{count} of 4096, 1024 are to be expected");
+        }
     }
 }

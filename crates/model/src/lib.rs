@@ -4,6 +4,7 @@
 //! rows to store, frames to instance; each converts at its own wall.
 
 mod alias;
+mod async_call;
 mod async_config;
 mod call_record;
 mod caller;
@@ -29,6 +30,7 @@ mod trigger;
 mod urn;
 
 pub use alias::{Alias, Combine, Rule, RuleKind, Split};
+pub use async_call::{AsyncRecord, AsyncStatus, CallSeq};
 pub use async_config::{AsyncConfig, Destination, DestinationKind};
 pub use call_record::{CallRecord, Ending, Line};
 pub use caller::{AccessKey, Administrator, Caller, Principal, Proof, Scope, Secret};

@@ -12,6 +12,7 @@ pub mod images;
 mod listing;
 pub mod logs;
 pub mod packages;
+pub mod queue;
 mod secrets;
 mod sqlite;
 mod store;

@@ -76,12 +76,12 @@ impl Sqlite {
 }
 
 /// The database holds what functions do and who may call them, so nobody else may read it; SQLite gives its side files the mode of the main one.
-fn make_private(path: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> std::io::Result<()> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
     file.set_permissions(Permissions::from_mode(0o600))
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(never_a_uri(path))
         .journal_mode(SqliteJournalMode::Wal)
@@ -98,7 +98,7 @@ fn never_a_uri(path: &Path) -> PathBuf {
 }
 
 /// A pool that opens all its connections now and keeps each for good.
-async fn connect(options: SqliteConnectOptions, connections: u32) -> Result<SqlitePool, sqlx::Error> {
+pub(crate) async fn connect(options: SqliteConnectOptions, connections: u32) -> Result<SqlitePool, sqlx::Error> {
     let pool = transaction::undo_on_release(SqlitePoolOptions::new())
         .min_connections(connections)
         .max_connections(connections)

@@ -13,6 +13,7 @@ use fungraph_model::{
     Alias, Dependency, Digest, FunctionKey, FunctionVersion, Grant, KeyRecord, Project, ProjectId, Qualifier, Register,
     Reservation, Runtime, Secret, Trigger, TriggerId, User, UserId, limits,
 };
+use jiff::Timestamp;
 
 use crate::sqlite::Sqlite;
 use crate::{
@@ -206,10 +207,11 @@ impl Store {
         }
     }
 
-    /// Stores a new function with its first version; its domain and project are made where they are new.
+    /// Stores a new function with its first version.
     ///
     /// # Errors
-    /// [`Error::Exists`] where the name is taken in its package; [`Error::OtherDomain`]; [`Error::DependencyMissing`].
+    /// [`Error::Exists`] where the name is taken in its package; [`Error::Gone`] where its project is not there; [`Error::OtherDomain`];
+    /// [`Error::DependencyMissing`].
     pub async fn create_function(&self, function: &FunctionVersion) -> Result<(), Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.create_function(function).await,
@@ -441,6 +443,26 @@ impl Store {
         }
     }
 
+    /// Until when the times of timers have been looked at; `None` where no server did yet.
+    ///
+    /// # Errors
+    /// [`Error::BadRow`] or [`Error::Database`].
+    pub async fn timers_looked_until(&self) -> Result<Option<Timestamp>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.timers_looked_until().await,
+        }
+    }
+
+    /// Notes until when the times of timers have been looked at.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn set_timers_looked_until(&self, until: Timestamp) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.set_timers_looked_until(until).await,
+        }
+    }
+
     /// Removes the triggers of a function, or of one version or alias of it.
     ///
     /// # Errors
@@ -475,7 +497,7 @@ impl Store {
     /// `new.version` says is not looked at. Gives what was stored.
     ///
     /// # Errors
-    /// [`Error::OtherDomain`] or [`Error::Database`].
+    /// [`Error::Gone`] where its project is not there, [`Error::OtherDomain`] or [`Error::Database`].
     pub async fn add_dependency(&self, new: &Dependency) -> Result<Dependency, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.add_dependency(new).await,

@@ -19,7 +19,17 @@ use crate::{Config, DependencyQuery, Error, FunctionQuery, Store, TriggerQuery, 
 
 mod versions;
 
+/// A store with the account that the samples belong to.
 async fn fresh() -> (TempDir, Store) {
+    let (folder, store) = empty().await;
+    let Register { domains, projects, .. } = account();
+    let strangers = Project { id: project("p2"), name: Some("strangers".to_owned()), ..projects[0].clone() };
+    let register = Register { domains, projects: vec![projects[0].clone(), strangers], ..Register::default() };
+    store.found(&register).await.expect("stores");
+    (folder, store)
+}
+
+async fn empty() -> (TempDir, Store) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = open(folder.path()).await;
     (folder, store)
@@ -304,7 +314,7 @@ fn account() -> Register {
 
 #[tokio::test]
 async fn an_account_survives_a_restart_as_it_was() {
-    let (folder, store) = fresh().await;
+    let (folder, store) = empty().await;
     store.found(&account()).await.expect("stores");
     assert!(matches!(store.found(&account()).await, Err(Error::Database { .. })), "there is one already");
     store.close().await;
@@ -316,7 +326,7 @@ async fn an_account_survives_a_restart_as_it_was() {
 
 #[tokio::test]
 async fn users_keys_and_grants_come_and_go() {
-    let (_folder, store) = fresh().await;
+    let (_folder, store) = empty().await;
     store.found(&account()).await.expect("stores");
     store.add_user(&user("u2", "ada")).await.expect("adds");
     let taken = store.add_user(&user("u3", "ada")).await;
@@ -353,7 +363,7 @@ async fn users_keys_and_grants_come_and_go() {
 
 #[tokio::test]
 async fn a_project_goes_when_it_is_empty() {
-    let (_folder, store) = fresh().await;
+    let (_folder, store) = empty().await;
     store.found(&account()).await.expect("stores");
     let same_name = Project { id: project("p2"), ..account().projects[1].clone() };
     assert!(matches!(store.add_project(&same_name).await, Err(Error::Taken { what: "project" })));
@@ -368,6 +378,30 @@ async fn a_project_goes_when_it_is_empty() {
     assert!(matches!(store.delete_project(&project("p0")).await, Err(Error::Gone { .. })));
     let now = store.register().await.expect("reads");
     assert_eq!((now.projects.len(), now.grants.len()), (2, 1), "the grant went with it");
+    let late = [
+        store.create_function(&inside).await.err(),
+        store.add_dependency(&Dependency { project: project("p0"), ..dependency("d", "late") }).await.err(),
+    ];
+    assert!(late.iter().all(|late| matches!(late, Some(Error::Gone { what: "project" }))), "{late:?}");
+    assert_eq!(store.register().await.expect("reads").projects.len(), 2, "what was under way brought nothing back");
+    let stranger = FunctionVersion { domain: DomainId("d2".to_owned()), ..function("f") };
+    assert!(matches!(store.create_function(&stranger).await, Err(Error::OtherDomain { .. })));
+}
+
+#[tokio::test]
+async fn the_last_look_at_timers_survives_a_restart() {
+    let (folder, store) = fresh().await;
+    assert_eq!(store.timers_looked_until().await.expect("reads"), None);
+    let looks = [1_700_000_000_123_456_789, 1_600_000_000_000_000_000].map(|nanos| Timestamp::from_nanosecond(nanos));
+    for look in looks {
+        let look = look.expect("a time");
+        store.set_timers_looked_until(look).await.expect("notes");
+        let noted = store.timers_looked_until().await.expect("reads").expect("is there");
+        assert!(noted >= look && noted.duration_since(look).as_micros() <= 1, "{noted} for {look}");
+    }
+    store.close().await;
+    let found = open(folder.path()).await.timers_looked_until().await.expect("reads");
+    assert_eq!(found.map(|found| found.as_second()), Some(1_600_000_000), "the last one holds, not the latest");
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ use tokio::{
 use self::{
     event::BadEvent,
     stream::{Credit, Credits},
+    wire::Port,
 };
 use crate::{
     busy::{Busy, Task},
@@ -59,6 +60,7 @@ struct Shared {
     /// Region of the server, for a header; empty where it is not known.
     region: String,
     program: Program,
+    port: Port,
     /// Requests that may still be answered.
     open: Busy,
     asks: Asks,
@@ -95,7 +97,7 @@ impl Http {
         name: &str,
         explain: impl FnOnce(std::io::Error) -> Failure,
     ) -> Result<(Self, Program), Failure> {
-        if wire::connect().await.is_ok() {
+        if wire::connect(wire::PORT).await.is_ok() {
             return Err(Failure::start(
                 "port 8000 is taken before the function is started: functions of this server share the host's network \
                  (sandbox.network = \"host\"), in which http functions and images cannot run",
@@ -116,6 +118,7 @@ impl Http {
         }
         let region = std::env::var(crate::REGION).unwrap_or_default();
         let shared = Shared {
+            port: Port::new(wire::PORT, load.concurrent_num),
             load,
             link: link.clone(),
             region,
@@ -179,7 +182,7 @@ impl Shared {
     async fn initialize(&self, call: &Call, open: Task) -> Result<(), Failure> {
         let mut request = event::initialization();
         head::add(request.headers_mut(), &self.load, &self.region, call);
-        let answered = wire::whole(request, self.load.result_limit()).await;
+        let answered = self.port.whole(request, self.load.result_limit()).await;
         let failed = |why: String| Failure::new(failure::INITIALIZER, "HttpInitializerError", &why);
         match answered {
             Ok(answer) if answer.status().is_success() => Ok(()),
@@ -196,7 +199,7 @@ impl Shared {
         head::add(request.headers_mut(), &self.load, &self.region, call);
         // The result carries the body as base64, which is a third longer.
         let limit = self.load.result_limit() / 4 * 3;
-        match wire::whole(request, limit).await {
+        match self.port.whole(request, limit).await {
             Ok(answer) => Ok((answer.status(), answer::object(&answer, &call.id))),
             Err(wire::Error::TooLarge) => Err(Failure::too_large()),
             Err(error) => Err(self.broken(call, open, failure::CALL, &error).await),
@@ -207,7 +210,7 @@ impl Shared {
     async fn stream(&self, call: &Call, credit: &Credit, open: Task) -> Result<StatusCode, Failure> {
         let mut request = event::request(&call.event).map_err(|error| bad_event(&error))?;
         head::add(request.headers_mut(), &self.load, &self.region, call);
-        let passed_on = wire::exchange(request, |answer| stream::pass_on(answer, &self.link, call, credit)).await;
+        let passed_on = self.port.exchange(request, |answer| stream::pass_on(answer, &self.link, call, credit)).await;
         match passed_on {
             Ok(status) => Ok(status),
             Err(error) => Err(self.broken(call, open, failure::CALL, &error).await),
@@ -218,7 +221,7 @@ impl Shared {
     async fn invoke(&self, call: &Call, open: Task) -> Result<Vec<u8>, Failure> {
         let mut request = event::invocation(call.event.clone());
         head::add(request.headers_mut(), &self.load, &self.region, call);
-        match wire::whole(request, self.load.result_limit()).await {
+        match self.port.whole(request, self.load.result_limit()).await {
             Ok(answer) if answer.status() == StatusCode::OK => Ok(answer.into_body().into()),
             Ok(answer) if answer.body().is_empty() => {
                 let status = answer.status().as_u16();
@@ -253,7 +256,7 @@ impl Shared {
 /// Waits until the port takes a connection: looked at often in the beginning, since that is when most servers are there.
 async fn listening() {
     let begun = Instant::now();
-    while wire::connect().await.is_err() {
+    while wire::connect(wire::PORT).await.is_err() {
         sleep((begun.elapsed() / 8).clamp(Duration::from_millis(1), LONGEST_PAUSE)).await;
     }
 }

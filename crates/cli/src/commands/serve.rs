@@ -220,6 +220,7 @@ fn gateway(settings: &Settings) -> fungraph_gateway::Config {
         header_read_timeout: server.header,
         body_pause_timeout: server.body_pause,
         body_read_timeout: server.body,
+        answer_pause_timeout: server.answer_pause,
         link_lifetime: server.link,
     }
 }

@@ -52,6 +52,7 @@ pub(crate) struct Server {
     pub(crate) header: Duration,
     pub(crate) body_pause: Duration,
     pub(crate) body: Duration,
+    pub(crate) answer_pause: Duration,
     pub(crate) link: Duration,
 }
 
@@ -234,6 +235,7 @@ fn server(section: &Section<'_>) -> Result<Server, Error> {
         clock_skew: section.seconds("clock_skew_seconds", 1..=86_400)?,
         header: section.seconds("header_seconds", 1..=3600)?,
         body_pause: section.seconds("body_pause_seconds", 1..=3600)?,
+        answer_pause: section.seconds("answer_pause_seconds", 1..=3600)?,
         body: section.seconds("body_seconds", 1..=3600)?,
         link: section.seconds("link_seconds", 1..=86_400)?,
     })

@@ -9,7 +9,7 @@ use fungraph_model::{
 };
 use jiff::Timestamp;
 
-use super::Credentials;
+use super::{Credentials, revoked::Revoked};
 
 pub(super) struct Directory {
     register: Register,
@@ -18,8 +18,8 @@ pub(super) struct Directory {
     keys: HashMap<String, (Arc<AccessKey>, Timestamp)>,
     /// Each with the generation that its tokens must have.
     principals: HashMap<UserId, (Arc<Principal>, u64)>,
-    /// Ids of tokens that were given back, with their ends.
-    revoked: HashMap<String, i64>,
+    /// Tokens that were given back.
+    pub(super) revoked: Revoked,
 }
 
 impl Directory {
@@ -33,7 +33,7 @@ impl Directory {
             let found = AccessKey { access, secret, holder, scope: Scope::Whole };
             keys.insert(key.access.clone(), (Arc::new(found), key.rotated));
         }
-        Self { register, region, keys, principals, revoked: HashMap::new() }
+        Self { register, region, keys, principals, revoked: Revoked::default() }
     }
 
     /// Makes `next` the state, which is prepared already: requests wait for no more than this.
@@ -130,19 +130,6 @@ impl Directory {
             access_key: key.access.clone(),
             secret_key: key.secret.clone(),
         })
-    }
-
-    pub(super) fn is_revoked(&self, token: &str) -> bool {
-        self.revoked.contains_key(token)
-    }
-
-    pub(super) fn revoke(&mut self, token: String, expires: i64) {
-        self.revoked.insert(token, expires);
-    }
-
-    /// Forgets tokens whose end has come.
-    pub(super) fn forget_revoked_before(&mut self, now: i64) {
-        self.revoked.retain(|_, expires| *expires >= now);
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a password, a key or a token to a new token, for a project or for the account.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use fungraph_model::{DomainId, ErrorCode, Fault, Principal, Project, ProjectId, Proof, Scope, Secret, UserId};
 use jiff::Timestamp;
@@ -61,14 +61,20 @@ pub enum ScopeWanted {
 }
 
 impl Engine {
-    /// Lets somebody in: the text of a new token, and what it proves.
+    /// Lets somebody in: the text of a new token, and what it proves. `from` is where the request came from.
     ///
     /// # Errors
     /// APIGW.0301 where what was shown is wrong, FSS.0403 where it is not for that project, FSS.0429 after too many wrong passwords.
-    pub async fn log_in(&self, login: Login, wanted: &ScopeWanted, now: Timestamp) -> Result<(Secret, Token), Error> {
+    pub async fn log_in(
+        &self,
+        login: Login,
+        wanted: &ScopeWanted,
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Result<(Secret, Token), Error> {
         match login {
             Login::Password { user, password } => {
-                let holder = self.check_password(&user, password).await?;
+                let holder = self.check_password(&user, password, from).await?;
                 let scope = self.scope(&holder, wanted, None)?;
                 self.issue(Proof { holder, scope }, vec!["password".to_owned()], None, None, now)
             }
@@ -93,7 +99,7 @@ impl Engine {
         }
     }
 
-    async fn check_password(&self, user: &NamedIn, password: Secret) -> Result<Arc<Principal>, Error> {
+    async fn check_password(&self, user: &NamedIn, password: Secret, from: IpAddr) -> Result<Arc<Principal>, Error> {
         let (tried, found) = {
             let directory = self.identity.directory();
             let meant = find_user(&directory, user);
@@ -103,7 +109,7 @@ impl Engine {
             (tried, found)
         };
         let hash = found.as_ref().and_then(|user| user.password.clone());
-        if !self.identity.passwords.verify(&tried, hash, password).await? {
+        if !self.identity.passwords.verify(Some(from), &tried, hash, password).await? {
             return Err(wrong().into());
         }
         // It took a while: the password may be another by now, and the user gone.

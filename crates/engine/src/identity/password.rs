@@ -1,45 +1,33 @@
 //! Passwords: argon2id, computed beside the server's own threads and few at once, since each takes 19 MB and a good part of a
 //! processor on purpose.
 
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use fungraph_model::{ErrorCode, Fault, Secret};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::line::{Line, Place, Source};
 use super::throttle::Throttle;
 use crate::Error;
 
-/// Hashes computed at once.
-const AT_ONCE: usize = 2;
-/// Hashes computed or waited for.
-const IN_LINE: usize = 32;
 /// Characters of a password that is set.
 const LEAST: usize = 8;
 /// Bytes of a password; argon2 would take any number, and so be made to work for it.
 const MOST: usize = 256;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Passwords {
-    line: Arc<Semaphore>,
-    turns: Arc<Semaphore>,
+    line: Line,
     throttle: Mutex<Throttle>,
-}
-
-impl Default for Passwords {
-    fn default() -> Self {
-        let places = |most| Arc::new(Semaphore::new(most));
-        Self { line: places(IN_LINE), turns: places(AT_ONCE), throttle: Mutex::default() }
-    }
 }
 
 impl Passwords {
     /// Hashes a password that somebody is to have.
     pub(super) async fn hash(&self, password: Secret) -> Result<Secret, Error> {
         check(&password)?;
-        let hashed = self.compute(self.place()?, move || {
+        let hashed = self.compute(self.place(None)?, move || {
             let hash = Argon2::default().hash_password(password.reveal().as_bytes());
             hash.map(|hash| Secret::new(hash.to_string()))
         });
@@ -47,12 +35,18 @@ impl Passwords {
     }
 
     /// Whether `password` is the one behind `hash`. `user` is who is tried, there or not; somebody who is not there takes as long.
-    pub(super) async fn verify(&self, user: &str, hash: Option<Secret>, password: Secret) -> Result<bool, Error> {
+    pub(super) async fn verify(
+        &self,
+        from: Source,
+        user: &str,
+        hash: Option<Secret>,
+        password: Secret,
+    ) -> Result<bool, Error> {
         if password.reveal().len() > MOST {
             return Ok(false);
         }
         // First: who finds no place has not tried.
-        let place = self.place()?;
+        let place = self.place(from)?;
         let taken = self.throttle.lock().unwrap_or_else(PoisonError::into_inner).take(user, Instant::now());
         taken.map_err(|wait| {
             let seconds = wait.as_secs() + 1;
@@ -74,24 +68,24 @@ impl Passwords {
         Ok(is_right)
     }
 
-    fn place(&self) -> Result<OwnedSemaphorePermit, Fault> {
-        Arc::clone(&self.line).try_acquire_owned().map_err(|_| {
+    fn place(&self, from: Source) -> Result<Place, Fault> {
+        self.line.enter(from).ok_or_else(|| {
             let message = "Too many passwords are being checked: send the request again in a moment";
             Fault::new(ErrorCode::TooManyRequests, message)
         })
     }
 
-    /// Does `work` when it is its turn. Place and turn are given back when the work has ended, and not when nobody waits for it any
+    /// Does `work` when it is its turn. The turn is given back when the work has ended, and not when nobody waits for it any
     /// more: a client that leaves at once would otherwise make room for the next, and any number would be computed at once.
     async fn compute<T: Send + 'static>(
         &self,
-        place: OwnedSemaphorePermit,
+        place: Place,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        let turn = self.line.turn(place).await;
         let turn = turn.map_err(|source| Error::internal("wait for a turn", source))?;
         let done = tokio::task::spawn_blocking(move || {
-            let _held = (place, turn);
+            let _held = turn;
             work()
         });
         done.await.map_err(|source| Error::internal("check a password", source))
@@ -138,7 +132,7 @@ mod tests {
             (Some(&hash), &"x".repeat(300), false),
             (None, "the password of nobody", false),
         ] {
-            let found = passwords.verify("ada", hash.cloned(), secret(password)).await.expect("computes");
+            let found = passwords.verify(None, "ada", hash.cloned(), secret(password)).await.expect("computes");
             assert_eq!(found, expected, "{password}");
         }
         for short in ["", "1234567", &"x".repeat(257)] {
@@ -152,12 +146,12 @@ mod tests {
         let hash = passwords.hash(secret("correct horse")).await.expect("hashes");
         let mut tries = Vec::new();
         for password in ["wrong", "correct horse"].into_iter().chain(["wrong"; 11]) {
-            tries.push(passwords.verify("ada", Some(hash.clone()), secret(password)).await);
+            tries.push(passwords.verify(None, "ada", Some(hash.clone()), secret(password)).await);
         }
         let last = tries.pop().expect("a try");
         assert_eq!(last.expect_err("one too many").fault().code, ErrorCode::TooManyRequests);
         assert_eq!(tries.iter().filter(|found| matches!(found, Ok(false))).count(), 11);
-        let right = passwords.verify("ada", Some(hash), secret("correct horse")).await;
+        let right = passwords.verify(None, "ada", Some(hash), secret("correct horse")).await;
         assert!(right.is_err(), "the right one waits too, else the wait would tell");
     }
 
@@ -165,26 +159,25 @@ mod tests {
     async fn a_client_that_leaves_makes_no_room_before_its_work_has_ended() {
         let passwords = Passwords::default();
         let (end, ended) = std::sync::mpsc::channel::<()>();
-        let place = passwords.place().expect("a place");
+        let place = passwords.place(None).expect("a place");
         let mut left = Box::pin(passwords.compute(place, move || ended.recv()));
         // Polled once, it has begun its work.
         assert!(std::future::poll_fn(|context| Poll::Ready(left.as_mut().poll(context))).await.is_pending());
         drop(left);
-        let free = |passwords: &Passwords| (passwords.line.available_permits(), passwords.turns.available_permits());
-        assert_eq!(free(&passwords), (IN_LINE - 1, AT_ONCE - 1));
+        let mut next = Box::pin(passwords.line.turn(passwords.place(None).expect("a place")));
+        assert!(std::future::poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await.is_pending());
         end.send(()).expect("the work waits");
-        let _all = passwords.turns.acquire_many(2).await.expect("the turn comes back");
-        let _all = passwords.line.acquire_many(32).await.expect("the place comes back");
+        drop(next.await.expect("the turn comes back"));
     }
 
     #[tokio::test]
     async fn a_try_that_found_no_place_is_not_counted() {
         let passwords = Passwords::default();
-        let line = Arc::clone(&passwords.line).acquire_many_owned(32).await.expect("places");
+        let line: Vec<Place> = std::iter::from_fn(|| passwords.line.enter(None)).collect();
         for _ in 0..20 {
-            assert!(passwords.verify("ada", None, secret("wrong")).await.is_err());
+            assert!(passwords.verify(None, "ada", None, secret("wrong")).await.is_err());
         }
         drop(line);
-        assert!(matches!(passwords.verify("ada", None, secret("wrong")).await, Ok(false)));
+        assert!(matches!(passwords.verify(None, "ada", None, secret("wrong")).await, Ok(false)));
     }
 }

@@ -144,12 +144,16 @@ impl Engine {
     /// Ends a token before its time, with everything that was made from it.
     ///
     /// # Errors
-    /// When the store cannot keep that.
+    /// FSS.0429 for too many of one user; when the store cannot keep that.
     pub async fn revoke(&self, token: &Token, now: Timestamp) -> Result<(), Error> {
         let Some(id) = token.origin.line.last() else { return Ok(()) };
         let (end, now) = (token.expires.as_second(), now.as_second());
         // Here first: if the store fails, the caller is told and tries again, and meanwhile it counts no more.
-        self.identity.revoke(id.clone(), end, now);
+        if !self.identity.revoke(id, end, &token.origin.user, now) {
+            let message = "This user has given back so many tokens within a day that no more are remembered: let the token end by itself, \
+                           or change the password or key it came from, which ends all tokens made with it";
+            return Err(Fault::new(ErrorCode::TooManyRequests, message).into());
+        }
         self.store.revoke_token(id, end, now).await.map_err(|source| Error::internal("revoke a token", source))
     }
 
@@ -166,7 +170,7 @@ impl Engine {
         let counts = now < expires
             && directory.generation(&user) == Some(origin.generation)
             && key_counts
-            && !origin.line.iter().any(|id| directory.is_revoked(id));
+            && !origin.line.iter().any(|id| directory.revoked.has(id));
         let scope = match place {
             Place::Whole => Scope::Whole,
             Place::Domain => Scope::Domain,

@@ -1,7 +1,8 @@
 //! Which timer is next: a heap of times, asked with the time there is. No clock, no waiting. Pure.
 //!
 //! A clock that is set forward, a host that slept and a server that was stopped are one case: what is late by more than a minute has
-//! been missed and is not made up. A clock that is set back is another: a time that has come already does not come again, unless the
+//! been missed. It is made up once per timer, its last time, where that lies within the last hour; not where the next one comes within
+//! a minute anyway. A clock that is set back is another: a time that has come already does not come again, unless the
 //! clock goes back by so much that it must have been wrong before. That holds for times that are further apart than the clock went
 //! back, such as those of every night; what comes more often is a rhythm, which goes on, since waiting would be an outage.
 
@@ -19,10 +20,12 @@ use super::{check::shown, schedule::Schedule};
 
 /// How late a timer may fire.
 const LATEST: SignedDuration = SignedDuration::from_mins(1);
+/// How long ago a time may have been that is made up. Whoever was away for longer does not expect last night's job in the middle of a day.
+const MADE_UP: SignedDuration = SignedDuration::from_hours(1);
 /// A step back of the clock that is no adjustment.
 const STEP: SignedDuration = SignedDuration::from_secs(1);
 /// A step back after which the times that have come are forgotten.
-const WRONG_CLOCK: SignedDuration = SignedDuration::from_hours(3);
+pub(super) const WRONG_CLOCK: SignedDuration = SignedDuration::from_hours(3);
 /// Entries of the heap that may be out of date before it is made anew.
 const STALE: usize = 64;
 
@@ -39,6 +42,8 @@ pub(super) struct Firing {
     pub(super) trigger: Arc<Trigger>,
     /// The time as the timer's events have it.
     pub(super) time: String,
+    /// Whether a server that starts after this one could take the time for a missed one, unless it knows that there was a look at it.
+    pub(super) would_be_made_up: bool,
 }
 
 /// The timers there are.
@@ -50,6 +55,9 @@ pub(super) struct Agenda {
     /// The next times, with the number of the timer's entry. One whose number is not the timer's any more says nothing.
     heap: BinaryHeap<Reverse<(Timestamp, u64, TriggerId)>>,
     last_number: u64,
+    /// Until when a server before this one looked at the times; `None` where that is not known.
+    looked_until: Option<Timestamp>,
+    /// When this one looked last.
     seen: Option<Now>,
 }
 
@@ -92,8 +100,8 @@ impl Timer {
 }
 
 impl Agenda {
-    pub(super) fn new(zone: TimeZone) -> Self {
-        Self { zone, timers: HashMap::new(), heap: BinaryHeap::new(), last_number: 0, seen: None }
+    pub(super) fn new(zone: TimeZone, looked_until: Option<Timestamp>) -> Self {
+        Self { zone, timers: HashMap::new(), heap: BinaryHeap::new(), last_number: 0, looked_until, seen: None }
     }
 
     /// A timer is new, or another than before. One whose schedule cannot be read any more, since its time zone is gone, is told and
@@ -108,7 +116,7 @@ impl Agenda {
             }
         };
         let fired = self.timers.remove(&trigger.id).and_then(|timer| timer.fired);
-        let due = schedule.after(trigger.counts_from, now.wall);
+        let due = self.first(&schedule, trigger.counts_from, now.wall);
         self.put(Timer { period: schedule.period(), number: 0, fired, trigger }, due);
     }
 
@@ -129,11 +137,15 @@ impl Agenda {
             let Some(mut timer) = self.timers.remove(&id) else { continue };
             // It could be read when the timer was set.
             let Some(schedule) = timer.schedule(&self.zone) else { continue };
-            if now.wall.duration_since(due) <= LATEST {
+            let from = timer.trigger.counts_from;
+            let next = schedule.after(from, now.wall);
+            let is_late = now.wall.duration_since(due) > LATEST;
+            let time = if is_late { missed(&schedule, from, just_before(due), next, now.wall) } else { Some(due) };
+            if let Some(time) = time {
                 timer.fired = Some(now.steady);
-                firings.push(Firing { trigger: Arc::clone(&timer.trigger), time: schedule.tell(due) });
+                let (trigger, would_be_made_up) = (Arc::clone(&timer.trigger), is_far(next, time));
+                firings.push(Firing { trigger, time: schedule.tell(time), would_be_made_up });
             }
-            let next = schedule.after(timer.trigger.counts_from, now.wall);
             self.put(timer, next);
         }
         firings
@@ -142,6 +154,16 @@ impl Agenda {
     /// Whether a look would find nothing due and no step of the clock, and so be short.
     pub(super) fn is_quiet(&self, now: Now) -> bool {
         self.wait(now).is_none_or(|wait| wait.is_positive()) && self.step_back(now).is_none()
+    }
+
+    /// When a timer that is set now is due first: one that was there before the last look, and is another now, at what has come since;
+    /// at the start, at the time that is made up.
+    fn first(&self, schedule: &Schedule, from: Timestamp, wall: Timestamp) -> Option<Timestamp> {
+        if let Some(seen) = self.seen {
+            return schedule.after(from, seen.wall.max(from).min(wall));
+        }
+        let next = schedule.after(from, wall);
+        self.looked_until.and_then(|until| missed(schedule, from, until.max(from), next, wall)).or(next)
     }
 
     /// How long there is nothing to do; `None` without timers.
@@ -186,6 +208,28 @@ impl Agenda {
             self.put(timer, due);
         }
     }
+}
+
+/// The last time after `low` that nobody looked at, where it is made up.
+fn missed(
+    schedule: &Schedule,
+    from: Timestamp,
+    low: Timestamp,
+    next: Option<Timestamp>,
+    wall: Timestamp,
+) -> Option<Timestamp> {
+    let oldest = wall.checked_sub(MADE_UP).unwrap_or(Timestamp::MIN);
+    is_far(next, wall).then(|| schedule.last(from, low.max(oldest), wall)).flatten()
+}
+
+/// Whether the next time is so far from another that missing that one matters. A time whose next is near is not made up, whenever
+/// the look at it comes: so only those far from their next need to be remembered as seen.
+fn is_far(next: Option<Timestamp>, time: Timestamp) -> bool {
+    next.is_none_or(|next| next.duration_since(time) > LATEST)
+}
+
+fn just_before(time: Timestamp) -> Timestamp {
+    time.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MIN)
 }
 
 #[cfg(test)]

@@ -82,6 +82,23 @@ impl Schedule {
         }
     }
 
+    /// The last time after `low` and not after `high`. Halved again and again, since there may be one in every second between.
+    pub(super) fn last(&self, from: Timestamp, low: Timestamp, high: Timestamp) -> Option<Timestamp> {
+        let (mut low, mut end, mut found) = (low, high, None);
+        // No time lies between `end` and `high`.
+        while end.duration_since(low) > SHORTEST {
+            let middle = low.checked_add(end.duration_since(low) / 2).ok()?;
+            match self.after(from, middle).filter(|time| *time <= high) {
+                Some(time) => (low, found) = (time, Some(time)),
+                None => end = middle,
+            }
+        }
+        while let Some(time) = self.after(from, low).filter(|time| *time <= high) {
+            (low, found) = (time, Some(time));
+        }
+        found
+    }
+
     /// From one time to the next, where that is always the same.
     pub(super) fn period(&self) -> Option<SignedDuration> {
         match self {
@@ -263,6 +280,25 @@ mod tests {
             ("2026-03-02T09:01:00Z", "2026-03-02T09:05:00Z"),
         ] {
             assert_eq!(five.after(from, time(moment)), Some(time(next)), "{moment}");
+        }
+    }
+
+    #[test]
+    fn the_last_time_of_a_span_is_the_one_before_its_end() {
+        let from = time("2026-03-02T10:00:00Z");
+        for (kind, text, low, high, last) in [
+            ("Cron", "0 0 3 * * *", "02:59:59.9", "03:00:00", Some("03:00:00")),
+            ("Cron", "0 0 3 * * *", "03:00:00", "04:00:00", None),
+            ("Cron", "0 0 3 * * *", "02:30:00", "02:59:59.9", None),
+            ("Cron", "* * * * * *", "02:30:00", "03:10:00.5", Some("03:10:00")),
+            ("Cron", "* 30 * * * *", "02:00:00", "03:10:00", Some("02:30:59")),
+            ("Rate", "7m", "02:00:00", "03:00:00", Some("02:55:00")),
+            ("Cron", "@every 1500ms", "02:00:00", "02:00:02", Some("02:00:01.5")),
+            ("Cron", "0 0 3 * * *", "04:00:00", "02:00:00", None),
+        ] {
+            let at = |clock: &str| time(&format!("2026-03-03T{clock}Z"));
+            let found = schedule(kind, text).expect(text).last(from, at(low), at(high));
+            assert_eq!(found, last.map(at), "{text} from {low} to {high}");
         }
     }
 

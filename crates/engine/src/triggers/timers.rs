@@ -1,5 +1,6 @@
 //! The job that fires timers. It sleeps until the next time on the agenda, looks at the clock at least every second while there are
-//! timers, since a clock can be set, and asks the database nothing.
+//! timers, since a clock can be set. The database is asked once, at the start, until when a server before this one looked; before a firing
+//! that the next server could take for a missed one, the look is noted there.
 
 use std::{
     sync::{Arc, Weak},
@@ -8,14 +9,14 @@ use std::{
 
 use bytes::Bytes;
 use fungraph_model::{Caller, FunctionRef, RequestId, Trigger};
-use fungraph_store::logs::LogEntry;
+use fungraph_store::{Store, logs::LogEntry};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::task::spawn_blocking;
+use tokio::{task::spawn_blocking, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    agenda::{Agenda, Firing, Now},
+    agenda::{Agenda, Firing, Now, WRONG_CLOCK},
     board::Change,
     check::shown,
     lanes::Lanes,
@@ -29,7 +30,8 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) async fn run(engine: Weak<Engine>, stop: CancellationToken) {
     let found = engine.upgrade().map(|engine| (Arc::clone(&engine.board), engine.config.time_zone.clone()));
     let Some((board, zone)) = found else { return };
-    let (mut agenda, lanes) = (Agenda::new(zone.clone()), Lanes::default());
+    let Some(mut mark) = Mark::read(&engine).await else { return };
+    let (mut agenda, lanes) = (Agenda::new(zone.clone(), mark.0), Lanes::default());
     while let Some(engine) = engine.upgrade().filter(|_| !stop.is_cancelled()) {
         if board.is_stale()
             && let Err(error) = engine.read_triggers().await
@@ -39,9 +41,12 @@ pub(crate) async fn run(engine: Weak<Engine>, stop: CancellationToken) {
         let (known, firings) = look(agenda, board.take_changes()).await.unwrap_or_else(|| {
             // A panic, which has been told, or the end of the runtime. What was known is lost with it, and begun again.
             board.tell_all();
-            (Agenda::new(zone.clone()), Vec::new())
+            (Agenda::new(zone.clone(), None), Vec::new())
         });
         agenda = known;
+        if firings.iter().any(|firing| firing.would_be_made_up) {
+            mark.advance(&engine.store, Timestamp::now()).await;
+        }
         for firing in firings {
             engine.fire(firing, &lanes, &stop);
         }
@@ -51,6 +56,43 @@ pub(crate) async fn run(engine: Weak<Engine>, stop: CancellationToken) {
             () = board.nudge.notified() => {}
             () = tokio::time::sleep(sleep(&agenda, board.is_stale())) => {}
         }
+    }
+}
+
+/// Until when the times have been looked at, as the store has it.
+struct Mark(Option<Timestamp>);
+
+impl Mark {
+    /// What a server before this one left. The first one begins now, so that the next can tell what came between.
+    async fn read(engine: &Weak<Engine>) -> Option<Self> {
+        let store = engine.upgrade()?.store.clone();
+        let found = store.timers_looked_until().await.unwrap_or_else(|error| {
+            tracing::warn!(cause = chain(&error), "times of timers that came while no server ran are not made up");
+            None
+        });
+        let mut mark = Self(found);
+        if found.is_none() {
+            mark.advance(&store, Timestamp::now()).await;
+        }
+        Some(Self(found.and(mark.0)))
+    }
+
+    /// Notes a look before what it found is fired: a server that is killed in between rather loses a time than has it twice.
+    async fn advance(&mut self, store: &Store, now: Timestamp) {
+        let until = self.after_look(now);
+        self.0 = Some(until);
+        let why = match timeout(LOOK, store.set_timers_looked_until(until)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => chain(&error).to_string(),
+            Err(_) => "the database is busy".to_owned(),
+        };
+        tracing::warn!(why, "after a crash, a timer that fires now may fire once more for the same time");
+    }
+
+    /// A clock that was set back does not make what has come unseen, unless it must have been wrong before.
+    fn after_look(&self, now: Timestamp) -> Timestamp {
+        let ahead = self.0.filter(|until| *until > now && until.duration_since(now) <= WRONG_CLOCK);
+        ahead.unwrap_or(now)
     }
 }
 
@@ -107,7 +149,7 @@ impl Engine {
     }
 
     async fn call_of(self: Arc<Self>, firing: Firing) {
-        let Firing { trigger, time } = firing;
+        let Firing { trigger, time, .. } = firing;
         let caller = Caller { domain: trigger.domain.clone(), project: trigger.key.project.clone() };
         let now = Instant::now();
         let request = InvokeRequest {
@@ -138,7 +180,7 @@ impl Engine {
     }
 
     /// Says in the function's log that a timer did not fire, and counts it as a refused call.
-    async fn leave_out(self: Arc<Self>, Firing { trigger, time }: Firing) {
+    async fn leave_out(self: Arc<Self>, Firing { trigger, time, .. }: Firing) {
         self.telemetry.refused();
         let Ok(Some(resolved)) = self.resolve_main(&trigger.key, &trigger.qualifier).await else { return };
         let started = Timestamp::now();
@@ -175,4 +217,18 @@ fn event(trigger: &Trigger, time: &str) -> Bytes {
         "user_event": text("user_event"),
     });
     event.to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_is_never_noted_as_earlier_than_the_one_before() {
+        let at = |hour: i64| Timestamp::from_second(1_700_000_000 + hour * 3600).expect("a time");
+        assert_eq!(Mark(None).after_look(at(5)), at(5));
+        assert_eq!(Mark(Some(at(4))).after_look(at(5)), at(5));
+        assert_eq!(Mark(Some(at(7))).after_look(at(5)), at(7), "the clock was set back");
+        assert_eq!(Mark(Some(at(9))).after_look(at(5)), at(5), "it was wrong before");
+    }
 }

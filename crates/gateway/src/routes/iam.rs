@@ -12,6 +12,7 @@ use super::own::Row;
 use crate::{
     answer::{self, Refusal, Response},
     auth, percent,
+    service::Peer,
     shape::{iam as shape, login},
 };
 
@@ -61,18 +62,18 @@ impl Asked {
     }
 }
 
-/// Answers what needs no proof. `base` is where the client reached us.
+/// Answers what needs no proof. `peer` is who asks, `base` where the client reached us.
 pub(crate) async fn public(
     engine: &Engine,
     asked: Asked,
     query: Option<&str>,
     body: &[u8],
-    base: &str,
+    (peer, base): (Peer, &str),
 ) -> Result<Response, Refusal> {
     match asked {
         Asked::LogIn => {
             let (login, wanted) = login::read(body)?;
-            let (text, token) = engine.log_in(login, &wanted, Timestamp::now()).await?;
+            let (text, token) = engine.log_in(login, &wanted, peer.remote.ip(), Timestamp::now()).await?;
             let with_catalog = !says(query, "nocatalog");
             let mut response = answer::json(&shape::token(engine, &token, base, with_catalog));
             *response.status_mut() = StatusCode::CREATED;

@@ -32,7 +32,7 @@ impl Service {
         let query = head.uri.query();
         if asked.is_public() {
             let received = body::read(body, LIMIT, self.pace()).await?;
-            return iam::public(&self.engine, asked, query, &received.bytes, &base).await;
+            return iam::public(&self.engine, asked, query, &received.bytes, (peer, &base)).await;
         }
         let (proof, received) = self.authenticate(head, body, LIMIT, watch).await?;
         let proof = if self.config.auth == Auth::Off { iam::of_everybody(proof) } else { proof };

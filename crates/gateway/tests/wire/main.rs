@@ -5,6 +5,7 @@ mod bounds;
 mod client;
 mod rights;
 mod server;
+mod untaken;
 
 use std::time::Duration;
 

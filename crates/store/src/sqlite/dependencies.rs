@@ -31,7 +31,7 @@ impl Sqlite {
     pub(crate) async fn add_dependency(&self, new: &Dependency) -> Result<Dependency, Error> {
         let failed = Error::during("store a dependency");
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
-        identity::add_owner(&mut change, &new.domain, &new.project).await?;
+        identity::check_owner(&mut change, &new.domain, &new.project).await?;
         let (row, dependency, version): (i64, String, u32) = sqlx::query_as(
             "INSERT INTO dependencies (dep_id, project, name, last_version) VALUES (?, ?, ?, 1)
              ON CONFLICT (project, name) DO UPDATE SET last_version = last_version + 1

@@ -59,7 +59,7 @@ impl Sqlite {
         let failed = Error::during("store a function");
         let key = &function.key;
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
-        identity::add_owner(&mut change, &function.domain, &key.project).await?;
+        identity::check_owner(&mut change, &function.domain, &key.project).await?;
         let id = sqlx::query("INSERT INTO functions (func_id, project, package, name) VALUES (?, ?, ?, ?)")
             .bind(&function.func_id)
             .bind(&key.project.0)

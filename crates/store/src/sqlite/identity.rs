@@ -294,28 +294,20 @@ fn time(row: &SqliteRow, column: &'static str) -> Result<Timestamp, Error> {
     Timestamp::from_microsecond(get(row, column)?).map_err(|e| bad(column, &e))
 }
 
-/// Makes sure that a project is there and belongs to the domain, both of which may be new.
-pub(super) async fn add_owner(
+/// Refuses what would belong to a project that is not there any more, or to another account's, in the transaction that is to store it.
+pub(super) async fn check_owner(
     change: &mut SqliteConnection,
     domain: &DomainId,
     project: &ProjectId,
 ) -> Result<(), Error> {
-    let failed = Error::during("store a project");
-    sqlx::query("INSERT INTO domains (id) VALUES (?) ON CONFLICT DO NOTHING")
-        .bind(&domain.0)
-        .execute(&mut *change)
-        .await
-        .map_err(&failed)?;
-    sqlx::query("INSERT INTO projects (id, domain) VALUES (?, ?) ON CONFLICT DO NOTHING")
+    let owner: Option<String> = sqlx::query_scalar("SELECT domain FROM projects WHERE id = ?")
         .bind(&project.0)
-        .bind(&domain.0)
-        .execute(&mut *change)
+        .fetch_optional(change)
         .await
-        .map_err(&failed)?;
-    let owner: String = sqlx::query_scalar("SELECT domain FROM projects WHERE id = ?")
-        .bind(&project.0)
-        .fetch_one(change)
-        .await
-        .map_err(&failed)?;
-    if owner == domain.0 { Ok(()) } else { Err(Error::OtherDomain { project: project.clone() }) }
+        .map_err(Error::during("find the owner of a project"))?;
+    match owner {
+        None => Err(Error::Gone { what: "project" }),
+        Some(owner) if owner == domain.0 => Ok(()),
+        Some(_) => Err(Error::OtherDomain { project: project.clone() }),
+    }
 }

@@ -17,7 +17,7 @@ impl Sqlite {
     ) -> Result<(), Error> {
         let failed = Error::during("store a VPC endpoint");
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
-        identity::add_owner(&mut change, &owner.domain, &owner.project).await?;
+        identity::check_owner(&mut change, &owner.domain, &owner.project).await?;
         sqlx::query(
             "INSERT INTO vpc_endpoints (project, vpc_id, subnet_id, flavor, xrole) VALUES (?, ?, ?, ?, ?)
              ON CONFLICT DO UPDATE SET flavor = excluded.flavor, xrole = excluded.xrole",
@@ -71,7 +71,7 @@ impl Sqlite {
     pub(crate) async fn add_log_place(&self, owner: &Caller, kind: LogKind, place: &LogPlace) -> Result<bool, Error> {
         let failed = Error::during("store the log group of a project");
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
-        identity::add_owner(&mut change, &owner.domain, &owner.project).await?;
+        identity::check_owner(&mut change, &owner.domain, &owner.project).await?;
         let added = sqlx::query(
             "INSERT INTO log_groups (project, kind, group_id, group_name, stream_id, stream_name) VALUES (?, ?, ?, ?, ?, ?)
              ON CONFLICT DO NOTHING",

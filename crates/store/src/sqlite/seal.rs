@@ -42,13 +42,17 @@ pub(super) async fn open(folder: &Path, writer: &SqlitePool) -> Result<SecretBox
         sqlx::query_scalar("SELECT proof FROM seal").fetch_optional(writer).await.map_err(&failed)?;
     let found = SecretBox::read(folder).map_err(unusable)?;
     match (proof, found) {
-        (Some(proof), Some(found)) if found.open_text(PROOF, &proof).as_deref() == Some(PROOF) => Ok(found),
+        (Some(proof), Some(found)) if found.open_text(PROOF, &proof).as_deref() == Some(PROOF) => {
+            pay_vacuum(writer).await?;
+            Ok(found)
+        }
         (Some(_), Some(_)) => Err(Error::KeyDiffers { path }),
         (Some(_), None) => Err(Error::KeyLost { path }),
         (None, found) => {
             // The key is on disk before anything is sealed with it. A crash in between leaves a key that the next start takes.
             let found = found.map_or_else(|| SecretBox::create(folder), Ok).map_err(unusable)?;
             seal_all(writer, &found).await?;
+            pay_vacuum(writer).await?;
             Ok(found)
         }
     }
@@ -75,18 +79,29 @@ async fn seal_all(writer: &SqlitePool, secrets: &SecretBox) -> Result<(), Error>
         sealed += seal_column(&mut change, secrets, read, write, purpose).await?;
     }
     let proof = secrets.seal(PROOF, PROOF.as_bytes()).map_err(|source| Error::Seal { source })?;
-    sqlx::query("INSERT INTO seal (id, proof) VALUES (1, ?)")
+    sqlx::query("INSERT INTO seal (id, proof, vacuum_owed) VALUES (1, ?, ?)")
         .bind(proof)
+        .bind(sealed > 0)
         .execute(&mut *change)
         .await
         .map_err(&failed)?;
     change.commit().await.map_err(&failed)?;
     if sealed > 0 {
         tracing::info!(sealed, "secrets that an older version kept in the open are sealed now");
-        // What was in the open still lies in free pages and in the log.
-        for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
-            sqlx::query(statement).execute(writer).await.map_err(&failed)?;
-        }
+    }
+    Ok(())
+}
+
+/// What was in the open still lies in free pages and in the log: both go. The debt stands in the database until that is done, so that a
+/// crash in between does not leave them for ever.
+async fn pay_vacuum(writer: &SqlitePool) -> Result<(), Error> {
+    let failed = Error::during("clear what lay in the open");
+    let is_owed: bool = sqlx::query_scalar("SELECT vacuum_owed FROM seal").fetch_one(writer).await.map_err(&failed)?;
+    if !is_owed {
+        return Ok(());
+    }
+    for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)", "UPDATE seal SET vacuum_owed = 0"] {
+        sqlx::query(statement).execute(writer).await.map_err(&failed)?;
     }
     Ok(())
 }

@@ -22,7 +22,14 @@ async fn open(folder: &Path) -> Result<Sqlite, Error> {
 async fn fresh() -> (TempDir, Sqlite) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let sqlite = open(folder.path()).await.expect("opens");
+    found(&sqlite).await;
     (folder, sqlite)
+}
+
+/// The owner of all samples.
+async fn found(sqlite: &Sqlite) {
+    execute(sqlite, "INSERT INTO domains (id) VALUES ('d')").await;
+    execute(sqlite, "INSERT INTO projects (id, domain) VALUES ('p', 'd')").await;
 }
 
 async fn execute(sqlite: &Sqlite, statement: &'static str) {
@@ -79,7 +86,8 @@ async fn a_newer_database_is_refused_with_a_text() {
 }
 
 /// From schema 6 back to what was before it, with secrets in the open.
-const UNDO_IDENTITY: [&str; 14] = [
+const UNDO_IDENTITY: [&str; 15] = [
+    "DROP TABLE timers_looked",
     "DROP TABLE seal",
     "DROP TABLE revoked_tokens",
     "DROP TABLE access_keys",
@@ -107,7 +115,7 @@ async fn a_database_from_before_users_gets_an_administrator_and_its_secrets_are_
     for statement in UNDO_IDENTITY {
         execute(&sqlite, statement).await;
     }
-    execute(&sqlite, "DELETE FROM _sqlx_migrations WHERE version = 6").await;
+    execute(&sqlite, "DELETE FROM _sqlx_migrations WHERE version IN (6, 13)").await;
     sqlite.close().await;
     std::fs::remove_file(folder.path().join("secrets.key")).expect("there was none before");
 
@@ -129,6 +137,29 @@ async fn a_database_from_before_users_gets_an_administrator_and_its_secrets_are_
         assert!(!bytes.contains("OfBefore"), "{start}: a secret is in the files");
         sqlite.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_server_that_died_before_it_cleared_open_secrets_clears_them_at_the_next_start() {
+    let (folder, sqlite) = fresh().await;
+    // As it lies there when secrets were sealed, and nothing was cleared.
+    execute(&sqlite, "PRAGMA secure_delete = OFF").await;
+    execute(&sqlite, "CREATE TABLE before (secret TEXT)").await;
+    for _ in 0..200 {
+        execute(&sqlite, "INSERT INTO before VALUES (printf('SecretOfBefore%.400c', 'x'))").await;
+    }
+    execute(&sqlite, "DROP TABLE before").await;
+    execute(&sqlite, "UPDATE seal SET vacuum_owed = 1").await;
+    sqlite.close().await;
+    let holds_secret = || {
+        let bytes = std::fs::read(folder.path().join(FILE)).expect("reads");
+        String::from_utf8_lossy(&bytes).contains("SecretOfBefore")
+    };
+    assert!(holds_secret(), "else this proves nothing");
+    let sqlite = open(folder.path()).await.expect("opens");
+    let owed: i64 = sqlx::query_scalar("SELECT vacuum_owed FROM seal").fetch_one(&sqlite.writer).await.expect("reads");
+    sqlite.close().await;
+    assert_eq!((owed, holds_secret()), (0, false));
 }
 
 #[tokio::test]
@@ -240,6 +271,7 @@ async fn relative_folders_work() {
     let folder = tempfile::tempdir_in(&here).expect("a temporary folder");
     let relative = PathBuf::from(folder.path().file_name().expect("a name"));
     let sqlite = open(&relative).await.expect("opens");
+    found(&sqlite).await;
     sqlite.create_function(&function("f", String::new())).await.expect("creates");
     sqlite.close().await;
     assert!(folder.path().join(FILE).is_file());
@@ -336,18 +368,20 @@ async fn a_full_disk_is_told_apart_and_leaves_nothing() {
     assert_eq!(sqlite.usage(&small.key.project).await.expect("counts").functions, 1);
 }
 
+async fn explain(sqlite: &Sqlite, statement: String, parameters: usize) -> String {
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
+    for _ in 0..parameters {
+        query = query.bind("0");
+    }
+    let rows = query.fetch_all(&sqlite.writer).await.expect("a plan");
+    rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
+}
+
 /// Lists and look-ups of 100,000 functions must not read the tables from end to end.
 #[tokio::test]
 async fn every_query_uses_an_index() {
     let (_folder, sqlite) = fresh().await;
-    let explain = async |statement: String, parameters: usize| -> String {
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
-        for _ in 0..parameters {
-            query = query.bind("0");
-        }
-        let rows = query.fetch_all(&sqlite.writer).await.expect("a plan");
-        rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
-    };
+    let explain = async |statement, parameters| explain(&sqlite, statement, parameters).await;
     let check = |plan: &str, index: &str| {
         assert!(plan.contains(index), "{index} is not used:\n{plan}");
         let scans: Vec<_> = plan.lines().filter(|line| line.contains("SCAN") && !line.contains("page")).collect();
@@ -395,6 +429,15 @@ async fn every_query_uses_an_index() {
         let plan = explain(sql, parameters).await;
         assert!(plan.contains("triggers_of_function") && !plan.contains("SCAN"), "{plan}");
     }
+    check(&explain("DELETE FROM revoked_tokens WHERE expires < ?".to_owned(), 1).await, "revoked_tokens_by_end");
+    let digests = explain("SELECT DISTINCT code_digest FROM function_versions".to_owned(), 0).await;
+    assert!(digests.contains("COVERING INDEX function_versions_by_digest"), "{digests}");
+}
+
+#[tokio::test]
+async fn every_query_of_statistics_uses_an_index() {
+    let (_folder, sqlite) = fresh().await;
+    let explain = async |statement, parameters| explain(&sqlite, statement, parameters).await;
     let key = sample::function("f").key;
     for (of, index) in [
         (
@@ -430,8 +473,6 @@ async fn every_query_uses_an_index() {
             assert!(plan.contains("_by_age") && !plan.contains("TEMP B-TREE"), "{plan}");
         }
     }
-    let digests = explain("SELECT DISTINCT code_digest FROM function_versions".to_owned(), 0).await;
-    assert!(digests.contains("COVERING INDEX function_versions_by_digest"), "{digests}");
 }
 
 #[tokio::test]

@@ -109,6 +109,28 @@ impl Sqlite {
     }
 }
 
+impl Sqlite {
+    pub(crate) async fn timers_looked_until(&self) -> Result<Option<Timestamp>, Error> {
+        let found: Option<i64> = sqlx::query_scalar("SELECT until FROM timers_looked")
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(Error::during("read until when timers were looked at"))?;
+        found.map(|until| Timestamp::from_microsecond(until).map_err(|error| bad("until", &error))).transpose()
+    }
+
+    /// Rounded up, since what came by then has been seen.
+    pub(crate) async fn set_timers_looked_until(&self, until: Timestamp) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO timers_looked (id, until) VALUES (1, ?) ON CONFLICT DO UPDATE SET until = excluded.until",
+        )
+        .bind(until.as_microsecond() + 1)
+        .execute(&self.writer)
+        .await
+        .map_err(Error::during("note until when timers were looked at"))?;
+        Ok(())
+    }
+}
+
 /// Whether a function has the version or alias, in the transaction that is to name it.
 async fn is_there(change: &mut SqliteConnection, function: i64, qualifier: &Qualifier) -> Result<bool, Error> {
     let version = match qualifier {

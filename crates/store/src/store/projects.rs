@@ -9,7 +9,7 @@ impl Store {
     /// Stores a VPC endpoint of a project that may have so many; one of the same network is replaced.
     ///
     /// # Errors
-    /// [`Error::Full`] or [`Error::OtherDomain`].
+    /// [`Error::Full`], [`Error::OtherDomain`], or [`Error::Gone`] where the project is not there.
     pub async fn add_vpc_endpoint(&self, owner: &Caller, endpoint: &VpcEndpoint, most: usize) -> Result<(), Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.add_vpc_endpoint(owner, endpoint, most).await,
@@ -39,7 +39,7 @@ impl Store {
     /// Stores where logs of a project go; `false`, and nothing changes, where that is set already.
     ///
     /// # Errors
-    /// [`Error::OtherDomain`] or [`Error::Database`].
+    /// [`Error::Gone`] where the project is not there, [`Error::OtherDomain`] or [`Error::Database`].
     pub async fn add_log_place(&self, owner: &Caller, kind: LogKind, place: &LogPlace) -> Result<bool, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.add_log_place(owner, kind, place).await,

@@ -77,7 +77,6 @@ fn post(path: &'static str, body: Bytes) -> Request<Full<Bytes>> {
     *request.uri_mut() = Uri::from_static(path);
     request.headers_mut().insert(header::HOST, HOST);
     request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     request
 }
 
@@ -140,8 +139,6 @@ fn headers(event: &Map<String, Value>) -> Result<HeaderMap, BadEvent> {
         }
     }
     headers.entry(header::HOST).or_insert(HOST);
-    // Each request has a connection of its own, and the server may know.
-    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     Ok(headers)
 }
 

@@ -1,19 +1,37 @@
-//! One request to the function's server, each over a connection of its own (contract: custom-runtime.md 2.2).
+//! Requests to the function's server.
 
-use std::{io, net::Ipv4Addr};
+use std::{
+    future::poll_fn,
+    io,
+    net::Ipv4Addr,
+    os::fd::{AsFd as _, OwnedFd},
+    pin::{Pin, pin},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, Version, header};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::{
     body::{Body as _, Incoming},
-    client::conn::http1,
+    client::conn::http1::{self, Connection, SendRequest},
 };
 use hyper_util::rt::TokioIo;
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, recv, sockopt::socket_error},
+};
 use tokio::net::TcpStream;
 
 /// Where the server has to listen.
-const PORT: u16 = 8000;
+pub(super) const PORT: u16 = 8000;
+/// How long an unused connection is kept: less than any server waits for another request.
+const KEPT: Duration = Duration::from_secs(1);
 
 type Cause = dyn std::error::Error + Send + Sync;
 
@@ -34,49 +52,171 @@ pub(super) enum Error {
     TooLarge,
 }
 
-/// A connection to the server.
-pub(super) async fn connect() -> io::Result<TcpStream> {
-    TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)).await
+/// A connection to a port of the function's.
+pub(super) async fn connect(port: u16) -> io::Result<TcpStream> {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await
 }
 
-/// Sends a request and lets `take` have the answer; the connection lives as long as that takes.
-pub(super) async fn exchange<T, F>(
-    request: Request<Full<Bytes>>,
-    take: impl FnOnce(Response<Incoming>) -> F,
-) -> Result<T, Error>
-where
-    F: Future<Output = Result<T, Error>>,
-{
-    let stream = connect().await.map_err(Error::Refused)?;
-    // Only a delay is lost where it is refused.
-    let _slower = stream.set_nodelay(true);
-    let mut http = http1::Builder::new();
-    http.title_case_headers(true);
-    let (mut sender, connection) = http.handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    let answered = async { take(sender.send_request(request).await.map_err(broken)?).await };
-    tokio::pin!(connection, answered);
-    tokio::select! {
-        biased;
-        answer = &mut answered => answer,
-        // What ends the connection is told by the answer, if there is one.
-        _ended = &mut connection => answered.await,
+/// The way to the server. From one request to the next it keeps the connection, where requests come one after the other: most of what a
+/// small request takes is the server's work with a new one. A server that serves one connection at a time would never get to a second
+/// one, hence not where several come at once.
+#[derive(Debug)]
+pub(super) struct Port {
+    number: u16,
+    keeps: AtomicBool,
+    kept: Mutex<Option<Open>>,
+}
+
+impl Port {
+    /// Of a function that gets so many calls at once.
+    pub(super) fn new(number: u16, calls_at_once: u32) -> Self {
+        Self { number, keeps: AtomicBool::new(calls_at_once == 1), kept: Mutex::default() }
+    }
+
+    /// Sends a request and lets `take` have the answer; the connection lives at least as long as that takes.
+    pub(super) async fn exchange<T, F>(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        take: impl FnOnce(Response<Incoming>) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let kept = self.take_kept().await;
+        let keeps = self.keeps.load(Ordering::Relaxed);
+        if !keeps {
+            request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        let (mut open, answer) = match kept {
+            Some(mut open) => match open.ask(request.clone()).await {
+                Err(error) if open.was_unread(&error) => self.ask_anew(request).await?,
+                answer => (open, answer.map_err(broken)?),
+            },
+            None => self.ask_anew(request).await?,
+        };
+        let stays = keeps && !says_close(&answer);
+        let taken = open.beside(take(answer)).await?;
+        if stays {
+            open.since = Instant::now();
+            *self.lock() = Some(open);
+        }
+        Ok(taken)
+    }
+
+    /// The connection of the request before, if it can have another. A server that closes one without having said so does it again: its
+    /// connections are not kept any more, since the next request might be under way just then.
+    async fn take_kept(&self) -> Option<Open> {
+        let mut open = self.lock().take().filter(|open| open.since.elapsed() < KEPT)?;
+        let is_open = open.is_open().await;
+        if !is_open {
+            self.keeps.store(false, Ordering::Relaxed);
+        }
+        is_open.then_some(open).filter(|open| open.sender.is_ready())
+    }
+
+    async fn ask_anew(&self, request: Request<Full<Bytes>>) -> Result<(Open, Response<Incoming>), Error> {
+        let mut open = Open::new(self.number).await?;
+        let answer = open.ask(request).await.map_err(broken)?;
+        Ok((open, answer))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Open>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same as [`Self::exchange`], with the whole answer, whose body has at most `limit` bytes.
+    pub(super) async fn whole(&self, request: Request<Full<Bytes>>, limit: usize) -> Result<Response<Bytes>, Error> {
+        self.exchange(request, async |answer: Response<Incoming>| {
+            let (head, body) = answer.into_parts();
+            if body.size_hint().lower() > limit as u64 {
+                return Err(Error::TooLarge);
+            }
+            match Limited::new(body, limit).collect().await {
+                Ok(whole) => Ok(Response::from_parts(head, whole.to_bytes())),
+                Err(error) if error.is::<LengthLimitError>() => Err(Error::TooLarge),
+                Err(error) => Err(Error::Broken(error)),
+            }
+        })
+        .await
     }
 }
 
-/// The same, with the whole answer, whose body has at most `limit` bytes.
-pub(super) async fn whole(request: Request<Full<Bytes>>, limit: usize) -> Result<Response<Bytes>, Error> {
-    exchange(request, async |answer: Response<Incoming>| {
-        let (head, body) = answer.into_parts();
-        if body.size_hint().lower() > limit as u64 {
-            return Err(Error::TooLarge);
+/// An open connection.
+#[derive(Debug)]
+struct Open {
+    sender: SendRequest<Full<Bytes>>,
+    /// `None` once it has ended.
+    connection: Option<Connection<TokioIo<TcpStream>, Full<Bytes>>>,
+    /// The socket again, to look at.
+    socket: OwnedFd,
+    /// When its last answer was complete.
+    since: Instant,
+}
+
+impl Open {
+    async fn new(port: u16) -> Result<Self, Error> {
+        let stream = connect(port).await.map_err(Error::Refused)?;
+        // Only a delay is lost where it is refused.
+        let _slower = stream.set_nodelay(true);
+        let socket = stream.as_fd().try_clone_to_owned().map_err(Error::Refused)?;
+        let mut http = http1::Builder::new();
+        http.title_case_headers(true);
+        let (sender, connection) = http.handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        Ok(Self { sender, connection: Some(connection), socket, since: Instant::now() })
+    }
+
+    async fn ask(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
+        let answer = self.sender.send_request(request);
+        self.beside(answer).await
+    }
+
+    /// Waits for what this connection brings, and lets it work meanwhile.
+    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|context| match work.as_mut().poll(context) {
+            // What ends the connection is told by the answer, if there is one.
+            Poll::Pending if self.turn(context) => work.as_mut().poll(context),
+            polled => polled,
+        })
+        .await
+    }
+
+    /// Lets it work; whether it has just ended.
+    fn turn(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(connection) = &mut self.connection else { return false };
+        let has_ended = Pin::new(connection).poll(context).is_ready();
+        if has_ended {
+            self.connection = None;
         }
-        match Limited::new(body, limit).collect().await {
-            Ok(whole) => Ok(Response::from_parts(head, whole.to_bytes())),
-            Err(error) if error.is::<LengthLimitError>() => Err(Error::TooLarge),
-            Err(error) => Err(Error::Broken(error)),
-        }
-    })
-    .await
+        has_ended
+    }
+
+    /// Whether the server has left it open until now, and silent. The kernel is asked too: it may know of an end before the runtime does.
+    async fn is_open(&mut self) -> bool {
+        poll_fn(|context| Poll::Ready(self.turn(context))).await;
+        let mut byte = [0; 1];
+        let looked = recv(&self.socket, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        self.connection.is_some() && looked == Err(Errno::WOULDBLOCK)
+    }
+
+    /// Whether a request that failed cannot have been read: it was not sent, or the kernel says that the other end was closed with bytes
+    /// unread, or before they came.
+    fn was_unread(&self, error: &hyper::Error) -> bool {
+        let is_reset = |cause: &(dyn std::error::Error + 'static)| {
+            cause
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe))
+        };
+        error.is_canceled()
+            || std::iter::successors(std::error::Error::source(error), |cause| cause.source()).any(is_reset)
+            || matches!(socket_error(&self.socket), Ok(Err(Errno::CONNRESET | Errno::PIPE)))
+    }
+}
+
+/// Whether the server lets the connection go after this answer.
+fn says_close(answer: &Response<Incoming>) -> bool {
+    let is_close = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"close");
+    answer.version() != Version::HTTP_11 || answer.headers().get(header::CONNECTION).is_some_and(is_close)
 }
 
 pub(super) fn broken(error: hyper::Error) -> Error {
@@ -90,4 +230,157 @@ fn because(error: &Cause) -> String {
         last = cause;
     }
     last.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What a server does with its first connection once it has answered there; every other one is served well.
+    #[derive(Clone, Copy)]
+    enum Then {
+        GoOn,
+        Close,
+        CloseUnread,
+        CloseRead,
+    }
+
+    struct Server {
+        port: Port,
+        connections: Arc<AtomicUsize>,
+        requests: Arc<AtomicUsize>,
+    }
+
+    impl Server {
+        async fn start(calls_at_once: u32, answer: &'static str, then: Then) -> Self {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+            let number = listener.local_addr().expect("an address").port();
+            let (connections, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            let (opened, read) = (Arc::clone(&connections), Arc::clone(&requests));
+            tokio::spawn(async move {
+                loop {
+                    let (stream, _) = listener.accept().await.expect("a connection");
+                    let then = if opened.fetch_add(1, Ordering::SeqCst) == 0 { then } else { Then::GoOn };
+                    tokio::spawn(serve(stream, answer, then, Arc::clone(&read)));
+                }
+            });
+            Self { port: Port::new(number, calls_at_once), connections, requests }
+        }
+
+        async fn ask(&self) -> Result<Bytes, Error> {
+            let mut request = Request::new(Full::new(Bytes::from_static(b"{}")));
+            request.headers_mut().insert(header::HOST, HeaderValue::from_static("test"));
+            self.port.whole(request, 100).await.map(Response::into_body)
+        }
+
+        #[track_caller]
+        fn check(&self, connections: usize, requests: usize) {
+            let seen = (self.connections.load(Ordering::SeqCst), self.requests.load(Ordering::SeqCst));
+            assert_eq!(seen, (connections, requests), "connections and requests");
+        }
+    }
+
+    async fn serve(mut stream: TcpStream, answer: &'static str, then: Then, requests: Arc<AtomicUsize>) {
+        let mut buffer = [0; 1024];
+        for number in 0.. {
+            if number == 1 && matches!(then, Then::CloseUnread) {
+                let _there = stream.peek(&mut buffer).await;
+                return;
+            }
+            if stream.read(&mut buffer).await.unwrap_or(0) == 0 {
+                return;
+            }
+            requests.fetch_add(1, Ordering::SeqCst);
+            if number == 1 && matches!(then, Then::CloseRead) {
+                return;
+            }
+            stream.write_all(answer.as_bytes()).await.expect("it is read");
+            if matches!(then, Then::Close) {
+                return;
+            }
+        }
+    }
+
+    const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    const OK_AND_CLOSE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+    const OK_OF_OLD: &str = "HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+    #[tokio::test]
+    async fn requests_one_after_the_other_share_a_connection() {
+        let server = Server::start(1, OK, Then::GoOn).await;
+        for _ in 0..3 {
+            assert_eq!(server.ask().await.expect("an answer"), "ok");
+        }
+        server.check(1, 3);
+    }
+
+    #[tokio::test]
+    async fn requests_that_may_come_at_once_have_their_own() {
+        let server = Server::start(2, OK, Then::GoOn).await;
+        for _ in 0..3 {
+            server.ask().await.expect("an answer");
+        }
+        server.check(3, 3);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_says_close_is_taken_at_its_word() {
+        for answer in [OK_AND_CLOSE, OK_OF_OLD] {
+            let server = Server::start(1, answer, Then::Close).await;
+            for _ in 0..3 {
+                server.ask().await.expect("an answer");
+            }
+            server.check(3, 3);
+            assert!(server.port.keeps.load(Ordering::Relaxed), "it said so, and may say otherwise next time");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_closes_without_a_word_gets_a_connection_for_each_request() {
+        let server = Server::start(1, OK, Then::Close).await;
+        server.ask().await.expect("an answer");
+        let mut kept = server.port.lock().take().expect("it was kept");
+        while kept.is_open().await {
+            tokio::task::yield_now().await;
+        }
+        *server.port.lock() = Some(kept);
+        for _ in 0..3 {
+            server.ask().await.expect("an answer");
+        }
+        server.check(4, 4);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_the_server_did_not_read_is_sent_again() {
+        let server = Server::start(1, OK, Then::CloseUnread).await;
+        for _ in 0..3 {
+            assert_eq!(server.ask().await.expect("an answer"), "ok");
+        }
+        server.check(2, 3);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_the_server_read_is_not_sent_again() {
+        let server = Server::start(1, OK, Then::CloseRead).await;
+        server.ask().await.expect("an answer");
+        let error = server.ask().await.expect_err("it was broken off");
+        assert!(matches!(error, Error::Broken(_)), "{error}");
+        server.check(1, 2);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_large_ends_its_connection() {
+        let long = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n";
+        let server = Server::start(1, long, Then::GoOn).await;
+        for _ in 0..2 {
+            assert!(matches!(server.ask().await, Err(Error::TooLarge)));
+        }
+        server.check(2, 2);
+    }
 }

@@ -1,4 +1,6 @@
 use std::collections::HashSet;
+use std::path::Path;
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
@@ -102,6 +104,45 @@ fn timers_survive_a_restart_and_fire_no_time_twice() {
     assert!(host.events("clock", "rare").is_empty());
     host.done(204, "DELETE", &path, &Value::Null);
     assert_eq!(host.server.stop(), Some(0));
+}
+
+/// As if the server had looked at no timer for so many seconds, all of which are older.
+fn away_for(data: &Path, seconds: i64) {
+    let moved = format!(
+        "import sqlite3, time\nwith sqlite3.connect({:?}) as db:\n    then = (int(time.time()) - {seconds}) * 1000000\n    \
+         assert db.execute('UPDATE timers_looked SET until = ?', (then,)).rowcount == 1\n    \
+         db.execute('UPDATE triggers SET counts_from = ?', (then,))\n",
+        data.join("fungraph.db")
+    );
+    let done = Command::new("python3").args(["-c", &moved]).output().expect("python runs");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn a_time_that_came_while_no_server_ran_is_made_up_once() {
+    let home = open_folder();
+    let data = home.path().join("data");
+    let host = Host::start_on(&data);
+    host.server.create("clock", "Python3.9", PRINTS);
+    // Ten minutes ago, and two hours ago: every day, so once in the time that is looked at.
+    let ago = |seconds: i64| Timestamp::from_second(now().as_second() - seconds).expect("a time");
+    let (missed, old) = (ago(600), ago(7200));
+    let daily = |time: Timestamp| time.strftime("%-S %-M %-H * * *").to_string();
+    host.timer("clock", "missed", "Cron", &daily(missed));
+    host.timer("clock", "old", "Cron", &daily(old));
+    assert_eq!(host.server.stop(), Some(0));
+    away_for(&data, 9000);
+
+    for start in ["the first", "the next"] {
+        let host = Host::start_on(&data);
+        wait_for("the missed call", || (!host.events("clock", "missed").is_empty()).then_some(()));
+        let often = host.timer("clock", &start.replace(" ", "-"), "Cron", "@every 1s");
+        host.wait_for_more("clock", &start.replace(" ", "-"), 2);
+        host.done(204, "DELETE", &often, &Value::Null);
+        assert_eq!(times(&host.events("clock", "missed")), [missed], "{start} start");
+        assert!(host.events("clock", "old").is_empty(), "{start} start: more than an hour ago");
+        assert_eq!(host.server.stop(), Some(0));
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ struct Clock {
 
 impl Clock {
     fn at(wall: &str) -> Self {
-        Self { now: Now { wall: time(wall), steady: Instant::now() }, agenda: Agenda::new(TimeZone::UTC) }
+        Self { now: Now { wall: time(wall), steady: Instant::now() }, agenda: Agenda::new(TimeZone::UTC, None) }
     }
 
     fn set(&mut self, id: &str, kind: &str, schedule: &str) {
@@ -32,6 +32,12 @@ impl Clock {
             fired.extend(firings.into_iter().map(|firing| (second, firing.trigger.id.0.clone())));
         }
         fired
+    }
+
+    /// Lets time pass while nobody looks.
+    fn pass_quietly(&mut self, seconds: u64) {
+        self.now.wall += SignedDuration::from_secs(seconds.cast_signed());
+        self.now.steady += Duration::from_secs(seconds);
     }
 
     fn step(&mut self, seconds: i64) {
@@ -108,20 +114,122 @@ fn a_schedule_that_cannot_be_read_takes_the_timer_out() {
     assert_eq!(clock.pass(120), []);
 }
 
-#[test]
-fn what_was_missed_while_nobody_looked_is_not_made_up() {
-    let mut clock = Clock::at("2026-03-02T10:00:00Z");
-    clock.set("often", "Cron", "@every 10s");
-    clock.set("daily", "Cron", "0 30 10 * * *");
-    // The server was stopped for an hour: both clocks went on.
-    clock.now.steady += Duration::from_secs(3600);
-    clock.step(3600);
-    let fired = clock.pass(20);
-    assert_eq!(fired, [(10, "often".to_owned()), (20, "often".to_owned())]);
+/// A server that starts, and how far the one before it looked. All timers were set on the first of March.
+fn restarted(wall: &str, looked_until: &str, timers: &[(&str, &str)]) -> Clock {
+    let mut clock = Clock::at(wall);
+    clock.agenda = Agenda::new(TimeZone::UTC, Some(time(looked_until)));
+    for (id, schedule) in timers {
+        let kind = if schedule.len() < 4 { "Rate" } else { "Cron" };
+        clock.agenda.set(timer(id, kind, schedule, time("2026-03-01T00:00:00Z")), clock.now);
+    }
+    clock
+}
+
+fn told(firings: &[Firing]) -> Vec<(&str, &str)> {
+    firings.iter().map(|firing| (firing.trigger.id.0.as_str(), firing.time.as_str())).collect()
 }
 
 #[test]
-fn a_clock_set_forward_by_an_hour_brings_no_burst() {
+fn a_time_that_falls_into_a_restart_is_made_up_once() {
+    let timers = [("nightly", "0 0 3 * * *"), ("rate", "5m"), ("often", "*/10 * * * * *")];
+    let mut clock = restarted("2026-03-02T03:00:02Z", "2026-03-02T02:59:58Z", &timers);
+    let mut firings = clock.agenda.take_due(clock.now);
+    firings.sort_by(|one, other| one.trigger.id.0.cmp(&other.trigger.id.0));
+    assert_eq!(told(&firings), [("nightly", "2026-03-02T03:00:00Z"), ("rate", "2026-03-02T03:00:00Z")]);
+    assert!(firings.iter().all(|firing| firing.would_be_made_up), "the look is noted first");
+    let fired = clock.pass(60);
+    assert!(fired.iter().all(|(_, id)| id == "often"), "{fired:?}");
+    // The next start, after that look was noted.
+    let mut clock = restarted("2026-03-02T03:00:30Z", "2026-03-02T03:00:02Z", &timers);
+    assert_eq!(told(&clock.agenda.take_due(clock.now)), []);
+}
+
+#[test]
+fn of_several_missed_times_the_last_is_made_up_if_it_is_of_this_hour() {
+    let timers = [("nightly", "0 0 3 * * *"), ("evening", "0 0 20 * * *"), ("rate", "7m")];
+    let mut clock = restarted("2026-03-02T03:40:00Z", "2026-03-01T12:00:00Z", &timers);
+    let mut firings = clock.agenda.take_due(clock.now);
+    firings.sort_by(|one, other| one.trigger.id.0.cmp(&other.trigger.id.0));
+    assert_eq!(told(&firings), [("nightly", "2026-03-02T03:00:00Z"), ("rate", "2026-03-02T03:39:00Z")]);
+    let mut clock = restarted("2026-03-02T04:00:01Z", "2026-03-02T02:00:00Z", &timers[..1]);
+    assert_eq!(told(&clock.agenda.take_due(clock.now)), [], "an hour is over");
+}
+
+#[test]
+fn times_before_a_timer_was_set_are_not_made_up() {
+    let mut clock = Clock::at("2026-03-02T03:00:02Z");
+    clock.agenda = Agenda::new(TimeZone::UTC, Some(time("2026-03-02T02:00:00Z")));
+    clock.set("nightly", "Cron", "0 0 3 * * *");
+    assert_eq!(clock.pass(60), []);
+    let mut clock = Clock::at("2026-03-02T03:00:02Z");
+    clock.agenda = Agenda::new(TimeZone::UTC, None);
+    clock.agenda.set(timer("nightly", "Cron", "0 0 3 * * *", time("2026-03-01T00:00:00Z")), clock.now);
+    assert_eq!(clock.pass(60), [], "nobody knows whether it has come");
+    let mut clock = restarted("2026-03-02T03:00:02Z", "2026-03-02T03:30:00Z", &[("nightly", "0 0 3 * * *")]);
+    assert_eq!(clock.pass(60), [], "the clock was set back while no server ran");
+}
+
+#[test]
+fn a_crash_at_any_second_doubles_nothing_and_loses_nothing_that_is_rare() {
+    for schedule in ["90s", "61s", "60s", "10s"] {
+        let begin = time("2026-03-02T10:00:00Z");
+        let text = format!("@every {schedule}");
+        let mut clock = Clock::at("2026-03-02T10:00:00Z");
+        let mut noted = begin;
+        let mut fired = Vec::new();
+        for start in 0..200_u64 {
+            // Each server lives for seven seconds and is away for four.
+            clock.agenda = Agenda::new(TimeZone::UTC, Some(noted));
+            clock.agenda.set(timer("a", "Cron", &text, begin), clock.now);
+            for _ in 0..7 {
+                let firings = clock.agenda.take_due(clock.now);
+                if firings.iter().any(|firing| firing.would_be_made_up) {
+                    noted = clock.now.wall;
+                }
+                fired.extend(firings.into_iter().map(|firing| firing.time));
+                clock.pass_quietly(1);
+            }
+            clock.pass_quietly(4 + start % 3);
+        }
+        let distinct: std::collections::HashSet<_> = fired.iter().collect();
+        assert_eq!(distinct.len(), fired.len(), "{schedule}: {fired:?}");
+        if schedule.starts_with('9') {
+            let passed = clock.now.wall.duration_since(begin).as_secs();
+            assert!(fired.len() as i64 >= passed / 90 - 1, "{schedule}: {} in {passed} s", fired.len());
+        }
+    }
+}
+
+#[test]
+fn a_timer_that_is_changed_the_moment_its_time_comes_fires() {
+    let mut clock = Clock::at("2026-03-02T02:59:59.5Z");
+    let set = clock.now.wall;
+    clock.set("nightly", "Cron", "0 0 3 * * *");
+    assert_eq!(told(&clock.agenda.take_due(clock.now)), []);
+    clock.pass_quietly(1);
+    // Another event, the same schedule.
+    clock.agenda.set(timer("nightly", "Cron", "0 0 3 * * *", set), clock.now);
+    assert_eq!(told(&clock.agenda.take_due(clock.now)), [("nightly", "2026-03-02T03:00:00Z")]);
+    clock.agenda.set(timer("nightly", "Cron", "0 0 3 * * *", set), clock.now);
+    assert_eq!(clock.pass(60), [], "and not again");
+}
+
+#[test]
+fn what_was_missed_while_nobody_looked_is_made_up_once() {
+    let mut clock = Clock::at("2026-03-02T10:00:00Z");
+    clock.set("often", "Cron", "@every 10s");
+    clock.set("daily", "Cron", "0 30 10 * * *");
+    clock.set("quarter", "Cron", "0 */15 * * * *");
+    // The host slept for an hour.
+    clock.step(3600 - 120);
+    let fired = clock.pass(20);
+    let of = |id: &str| fired.iter().filter(|(_, fired)| fired == id).map(|(second, _)| *second).collect::<Vec<_>>();
+    assert_eq!((of("daily"), of("quarter")), (vec![1], vec![1]));
+    assert_eq!(of("often"), [10, 20], "which comes soon anyway");
+}
+
+#[test]
+fn a_clock_set_forward_by_an_hour_brings_each_timer_once() {
     let mut clock = Clock::at("2026-03-02T10:00:00Z");
     for number in 0..100 {
         clock.set(&format!("m{number}"), "Rate", "1m");
@@ -129,10 +237,21 @@ fn a_clock_set_forward_by_an_hour_brings_no_burst() {
     }
     assert_eq!(clock.pass(5), []);
     clock.step(3600);
-    assert_eq!(clock.pass(54), [], "what lay between is skipped");
+    let fired = clock.pass(54);
+    assert!(fired.len() == 100 && fired.iter().all(|(second, id)| *second == 1 && id.starts_with('h')), "{fired:?}");
     assert_eq!(clock.pass(1).len(), 100, "each once, in its own rhythm");
     assert_eq!(clock.pass(59), []);
     assert_eq!(clock.pass(1).len(), 100);
+}
+
+#[test]
+fn a_clock_that_began_years_ago_makes_up_no_more_than_an_hour() {
+    let mut clock = Clock::at("1970-01-01T00:00:10Z");
+    clock.set("nightly", "Cron", "0 0 3 * * *");
+    clock.set("noon", "Cron", "0 0 12 * * *");
+    clock.pass(5);
+    clock.now.wall = time("2026-03-02T12:10:00Z");
+    assert_eq!(told(&clock.agenda.take_due(clock.now)), [("noon", "2026-03-02T12:00:00Z")]);
 }
 
 #[test]
@@ -226,7 +345,7 @@ fn a_restart_neither_doubles_nor_loses_a_time() {
     let mut fired = 0;
     for _ in 0..60 {
         fired += parts.pass(10).len();
-        parts.agenda = Agenda::new(TimeZone::UTC);
+        parts.agenda = Agenda::new(TimeZone::UTC, None);
         for (id, kind, schedule) in timers {
             let stored = timer(id, kind, schedule, time(begin));
             parts.agenda.set(stored, parts.now);

@@ -1,0 +1,158 @@
+//! The functions of the queue, in memory: their numbers, and how much of each waits. Kept true by the writer, read by everybody.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use fungraph_model::{AsyncStatus, ProjectId};
+
+use super::{FunctionNo, QueueCounts, QueueFunction};
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Functions {
+    by_id: HashMap<String, FunctionNo>,
+    by_no: BTreeMap<FunctionNo, Known>,
+    projects: HashMap<ProjectId, Load>,
+}
+
+/// One function.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) function: Arc<QueueFunction>,
+    pub(super) counts: QueueCounts,
+    /// Number of its newest call.
+    pub(super) last_no: i64,
+    /// Whether it was deleted.
+    pub(super) gone: bool,
+}
+
+/// What waits of a project.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Calls that have not ended.
+    pub calls: u64,
+    /// Bytes of their events.
+    pub bytes: u64,
+}
+
+/// What a commit changes in the counts of one function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) waiting: i64,
+    pub(super) bytes: i64,
+    pub(super) succeeded: i64,
+    pub(super) failed: i64,
+    pub(super) discarded: i64,
+}
+
+impl Change {
+    pub(super) fn accepted(&mut self, bytes: usize) {
+        self.waiting += 1;
+        self.bytes += i64::try_from(bytes).unwrap_or(i64::MAX);
+    }
+
+    pub(super) fn ended(&mut self, status: AsyncStatus, bytes: i64) {
+        self.waiting -= 1;
+        self.bytes -= bytes;
+        match status {
+            AsyncStatus::Success => self.succeeded += 1,
+            AsyncStatus::Discard => self.discarded += 1,
+            AsyncStatus::Fail | AsyncStatus::Wait | AsyncStatus::Running => self.failed += 1,
+        }
+    }
+}
+
+impl Functions {
+    pub(super) fn insert(&mut self, no: FunctionNo, known: Known) {
+        let load = self.projects.entry(known.function.key.project.clone()).or_default();
+        load.calls += known.counts.waiting;
+        load.bytes += known.counts.bytes;
+        self.by_id.insert(known.function.func_id.clone(), no);
+        self.by_no.insert(no, known);
+    }
+
+    pub(super) fn no(&self, func_id: &str) -> Option<FunctionNo> {
+        self.by_id.get(func_id).copied()
+    }
+
+    pub(super) fn get(&self, no: FunctionNo) -> Option<&Known> {
+        self.by_no.get(&no)
+    }
+
+    pub(super) fn get_mut(&mut self, no: FunctionNo) -> Option<&mut Known> {
+        self.by_no.get_mut(&no)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (FunctionNo, &Known)> {
+        self.by_no.iter().map(|(no, known)| (*no, known))
+    }
+
+    pub(super) fn load(&self, project: &ProjectId) -> Load {
+        self.projects.get(project).copied().unwrap_or_default()
+    }
+
+    /// The number of the function, a new one if need be, and that of its next call.
+    pub(super) fn number_call(&mut self, function: &QueueFunction) -> (FunctionNo, i64) {
+        let no = self.no(&function.func_id).unwrap_or_else(|| self.add(function));
+        let known = self.by_no.get_mut(&no).expect("every number leads to a function");
+        known.last_no = after(known.last_no);
+        (no, known.last_no)
+    }
+
+    fn add(&mut self, function: &QueueFunction) -> FunctionNo {
+        let no = FunctionNo(self.by_no.last_key_value().map_or(0, |(no, _)| no.0) + 1);
+        let function = Arc::new(function.clone());
+        self.insert(no, Known { function, counts: QueueCounts::default(), last_no: 0, gone: false });
+        no
+    }
+
+    pub(super) fn apply(&mut self, changes: &BTreeMap<FunctionNo, Change>) {
+        for (no, change) in changes {
+            let Some(known) = self.by_no.get_mut(no) else { continue };
+            let counts = &mut known.counts;
+            counts.waiting = counts.waiting.saturating_add_signed(change.waiting);
+            counts.bytes = counts.bytes.saturating_add_signed(change.bytes);
+            counts.succeeded = counts.succeeded.saturating_add_signed(change.succeeded);
+            counts.failed = counts.failed.saturating_add_signed(change.failed);
+            counts.discarded = counts.discarded.saturating_add_signed(change.discarded);
+            let load = self.projects.entry(known.function.key.project.clone()).or_default();
+            load.calls = load.calls.saturating_add_signed(change.waiting);
+            load.bytes = load.bytes.saturating_add_signed(change.bytes);
+        }
+    }
+}
+
+/// Markers have 31 bits, and 0 means the beginning: such a number is left out.
+fn after(no: i64) -> i64 {
+    let next = no + 1;
+    if next & MARKER == 0 { next + 1 } else { next }
+}
+
+const MARKER: i64 = (1 << 31) - 1;
+
+/// What stands for a call in a marker.
+pub(super) fn marker(no: i64) -> u32 {
+    u32::try_from(no & MARKER).expect("31 bits fit")
+}
+
+/// The newest call that a marker may stand for.
+pub(super) fn marked(marker: u32, last_no: i64) -> i64 {
+    let back = (last_no - i64::from(marker)) & MARKER;
+    last_no - back
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_leads_back_to_the_newest_call_it_may_stand_for() {
+        let wide = 1_i64 << 31;
+        for (no, last) in [(1, 1), (7, 1000), (wide - 1, wide - 1), (wide - 1, wide + 5), (3 * wide + 9, 4 * wide + 8)]
+        {
+            assert_eq!(marked(marker(no), last), no, "{no} of {last}");
+        }
+        assert_eq!(after(wide - 1), wide + 1);
+        assert_ne!(marker(wide + 1), 0);
+    }
+}

@@ -1,0 +1,137 @@
+//! What the writer is asked to do, and the groups it makes of that.
+
+use std::collections::HashSet;
+
+use fungraph_model::CallSeq;
+use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::change::Change;
+use super::{Accepted, End, NewCall, QueueError, QueueTime};
+
+pub(super) type Answer<T> = oneshot::Sender<Result<T, QueueError>>;
+
+/// One of them.
+#[derive(Debug)]
+pub(super) enum Order {
+    Accept(Accept),
+    Begin(Begin),
+    Again(Again),
+    End(Ending),
+    Change(Change, Answer<u64>),
+    /// Finish what came before, and leave.
+    Close(oneshot::Sender<()>),
+}
+
+#[derive(Debug)]
+pub(super) struct Accept {
+    pub(super) call: NewCall,
+    pub(super) answer: Answer<Accepted>,
+    /// Its share of what may be on its way, given back with the answer.
+    pub(super) _room: OwnedSemaphorePermit,
+}
+
+#[derive(Debug)]
+pub(super) struct Begin {
+    pub(super) seq: CallSeq,
+    pub(super) at: Timestamp,
+}
+
+#[derive(Debug)]
+pub(super) struct Again {
+    pub(super) seq: CallSeq,
+    pub(super) due: QueueTime,
+    pub(super) consumed: bool,
+    pub(super) code: u32,
+    pub(super) message: String,
+    pub(super) answer: Answer<()>,
+}
+
+#[derive(Debug)]
+pub(super) struct Ending {
+    pub(super) end: End,
+    pub(super) answer: Answer<Vec<Accepted>>,
+}
+
+/// What becomes one commit. Within it, begins come first and acceptances last; no two orders of a group ask for the same of one call.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    pub(super) accepts: Vec<Accept>,
+    pub(super) begins: Vec<Begin>,
+    pub(super) agains: Vec<Again>,
+    pub(super) ends: Vec<Ending>,
+    pub(super) changes: Vec<(Change, Answer<u64>)>,
+    ending: HashSet<CallSeq>,
+    bytes: usize,
+}
+
+/// A commit of more would keep the next one waiting for too long.
+const MOST_ORDERS: usize = 1024;
+const MOST_BYTES: usize = 8 << 20;
+
+impl Group {
+    /// Takes an order; an end of a call that the group ends already is answered.
+    pub(super) fn push(&mut self, order: Order) {
+        match order {
+            Order::Accept(accept) => {
+                self.bytes += accept.call.body.len();
+                self.accepts.push(accept);
+            }
+            Order::Begin(begin) => self.begins.push(begin),
+            Order::Again(again) => self.agains.push(again),
+            Order::End(ending) if self.ending.insert(ending.end.seq) => self.ends.push(ending),
+            Order::End(ending) => drop(ending.answer.send(Ok(Vec::new()))),
+            Order::Change(change, answer) => self.changes.push((change, answer)),
+            Order::Close(left) => drop(left.send(())),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.accepts.len() + self.begins.len() + self.agains.len() + self.ends.len() + self.changes.len()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.len() >= MOST_ORDERS || self.bytes >= MOST_BYTES
+    }
+
+    /// Its orders, in the order in which they are written.
+    pub(super) fn into_orders(self) -> impl Iterator<Item = Order> {
+        (self.begins.into_iter().map(Order::Begin))
+            .chain(self.agains.into_iter().map(Order::Again))
+            .chain(self.ends.into_iter().map(Order::End))
+            .chain(self.accepts.into_iter().map(Order::Accept))
+            .chain(self.changes.into_iter().map(|(change, answer)| Order::Change(change, answer)))
+    }
+
+    /// Its orders, each in a group of its own.
+    pub(super) fn split(self) -> impl Iterator<Item = Self> {
+        self.into_orders().map(|order| {
+            let mut group = Self::default();
+            group.push(order);
+            group
+        })
+    }
+
+    /// Tells whoever gave its only order that it failed.
+    pub(super) fn fail(self, source: sqlx::Error) {
+        let error = QueueError::Database { action: "change the queue", source };
+        for order in self.into_orders().take(1) {
+            match order {
+                Order::Accept(accept) => drop(accept.answer.send(Err(error))),
+                Order::Again(again) => drop(again.answer.send(Err(error))),
+                Order::End(ending) => drop(ending.answer.send(Err(error))),
+                Order::Change(_, answer) => drop(answer.send(Err(error))),
+                Order::Begin(_) | Order::Close(_) => {}
+            }
+            return;
+        }
+    }
+
+    /// Tells those who want something accepted why it is not.
+    pub(super) fn refuse_accepts(&mut self, why: fn() -> QueueError) {
+        for accept in self.accepts.drain(..) {
+            let _ = accept.answer.send(Err(why()));
+        }
+        self.bytes = 0;
+    }
+}

@@ -1,0 +1,276 @@
+//! Lists of calls: what has ended, what waits, and by the engine's word what runs.
+//!
+//! A page is merged from one source for each status, all in the order of acceptance, so that each index serves both the lists with a
+//! status and those without.
+
+use std::collections::HashSet;
+
+use fungraph_model::{AsyncRecord, AsyncStatus, CallSeq, FunctionKey, RequestId};
+use sqlx::query;
+use sqlx::sqlite::SqliteRow;
+
+use super::functions::{marked, marker};
+use super::rows::{self, bad, get};
+use super::{FunctionNo, Queue, QueueError, statements};
+
+/// Which records to list.
+#[derive(Clone, Debug, Default)]
+pub struct RecordQuery {
+    /// Only these calls; empty for any.
+    pub requests: Vec<RequestId>,
+    /// Only those in one of these states; empty for any.
+    pub statuses: Vec<AsyncStatus>,
+    /// Accepted at this place or later.
+    pub begin: Option<CallSeq>,
+    /// Accepted before this place.
+    pub end: Option<CallSeq>,
+    /// The `next` of the page before, 0 at the start.
+    pub marker: u32,
+    /// Most records on the page.
+    pub limit: u32,
+}
+
+/// One page of records, in the order of acceptance. Calls that end or are accepted meanwhile move nothing.
+#[derive(Clone, Debug, Default)]
+pub struct RecordPage {
+    /// The records.
+    pub records: Vec<AsyncRecord>,
+    /// Marker of the next page; `None` on the last.
+    pub next: Option<u32>,
+}
+
+/// What both tables have, in one form.
+struct Found {
+    record: AsyncRecord,
+    seq: CallSeq,
+    no: i64,
+}
+
+macro_rules! ended {
+    () => {
+        "SELECT seq, tail, function, no, status, code, message, qualifier, version, accepted, started, ended, begun, \
+         parent, parent_tail FROM ended "
+    };
+}
+macro_rules! unended {
+    () => {
+        "SELECT seq, tail, function, no, 0 AS status, last_code AS code, last_message AS message, qualifier, version, \
+         accepted, first_start AS started, NULL AS ended, begun, parent, parent_tail FROM waiting "
+    };
+}
+
+impl Queue {
+    /// Records of a function. `running` are the calls that run now: of them, and of nothing else, the status is RUNNING.
+    ///
+    /// # Errors
+    /// [`QueueError::Database`], [`QueueError::BadRow`].
+    pub async fn records(
+        &self,
+        function: FunctionNo,
+        query: &RecordQuery,
+        running: &HashSet<CallSeq>,
+    ) -> Result<RecordPage, QueueError> {
+        let after = self.place(function, query.marker).await?;
+        let begin = query.begin.unwrap_or(CallSeq(0)).max(after.map_or(CallSeq(0), |seq| CallSeq(seq.0 + 1)));
+        let end = query.end.unwrap_or(CallSeq::MAX);
+        let range = Range { function, begin, end, most: i64::from(query.limit) + 1 };
+        let wanted = |status| query.statuses.is_empty() || query.statuses.contains(&status);
+        let mut found = if query.requests.is_empty() {
+            self.by_range(range, &wanted, running).await?
+        } else {
+            self.by_requests(range, &query.requests, &wanted, running).await?
+        };
+        found.sort_by_key(|one| one.seq);
+        found.dedup_by_key(|one| one.seq);
+        let limit = query.limit as usize;
+        let next =
+            (found.len() > limit).then(|| found.get(limit.wrapping_sub(1)).map(|last| marker(last.no))).flatten();
+        found.truncate(limit);
+        Ok(RecordPage { records: found.into_iter().map(|one| one.record).collect(), next })
+    }
+
+    /// The call of an id, and whose it is.
+    ///
+    /// # Errors
+    /// [`QueueError::Database`], [`QueueError::BadRow`].
+    pub async fn record(
+        &self,
+        request: RequestId,
+    ) -> Result<Option<(FunctionKey, FunctionNo, AsyncRecord)>, QueueError> {
+        let Some(seq) = request.seq() else { return Ok(None) };
+        let Some((function, found)) = self.find(seq).await? else { return Ok(None) };
+        let key = self.shared.functions().get(function).map(|known| known.function.key.clone());
+        Ok(key.filter(|_| found.record.request == request).map(|key| (key, function, found.record)))
+    }
+
+    /// The calls that a call has led to: its destinations, and further attempts by hand.
+    ///
+    /// # Errors
+    /// [`QueueError::Database`], [`QueueError::BadRow`].
+    pub async fn children(&self, seq: CallSeq) -> Result<Vec<(FunctionNo, AsyncRecord)>, QueueError> {
+        let failed = QueueError::during("read what followed from a call");
+        let sql = [concat!(unended!(), "WHERE parent = ?"), concat!(ended!(), "WHERE parent = ?")];
+        let mut all = Vec::new();
+        for sql in sql {
+            for row in query(sql).bind(seq.0).fetch_all(&self.readers).await.map_err(failed)? {
+                all.push((FunctionNo(get(&row, "function")?), found(&row)?.record));
+            }
+        }
+        Ok(all)
+    }
+
+    async fn by_range(
+        &self,
+        range: Range,
+        wanted: &dyn Fn(AsyncStatus) -> bool,
+        running: &HashSet<CallSeq>,
+    ) -> Result<Vec<Found>, QueueError> {
+        let mut all = Vec::new();
+        // First what waits: a call that ends in between is found twice, and not never.
+        if wanted(AsyncStatus::Wait) && wanted(AsyncStatus::Running) {
+            all.extend(self.unended(range, running).await?);
+        } else if wanted(AsyncStatus::Running) {
+            for seq in running {
+                all.extend(self.find(*seq).await?.filter(|(of, _)| *of == range.function).map(|(_, one)| one));
+            }
+            all.retain(|one| range.holds(one.seq));
+            mark(&mut all, running);
+            all.retain(|one| one.record.status == AsyncStatus::Running);
+        } else if wanted(AsyncStatus::Wait) {
+            // Calls that run may stand before those that wait.
+            let wider = Range { most: range.most + i64::try_from(running.len()).unwrap_or(i64::MAX >> 1), ..range };
+            all.extend(self.unended(wider, running).await?);
+            all.retain(|one| one.record.status == AsyncStatus::Wait);
+        }
+        for status in [AsyncStatus::Success, AsyncStatus::Fail, AsyncStatus::Discard] {
+            if wanted(status) {
+                all.extend(self.ended(range, status).await?);
+            }
+        }
+        Ok(newest_state(all))
+    }
+
+    async fn by_requests(
+        &self,
+        range: Range,
+        requests: &[RequestId],
+        wanted: &dyn Fn(AsyncStatus) -> bool,
+        running: &HashSet<CallSeq>,
+    ) -> Result<Vec<Found>, QueueError> {
+        let mut all = Vec::new();
+        for request in requests {
+            let Some(seq) = request.seq().filter(|seq| range.holds(*seq)) else { continue };
+            let one = self.find(seq).await?.filter(|(of, one)| *of == range.function && one.record.request == *request);
+            all.extend(one.map(|(_, one)| one));
+        }
+        mark(&mut all, running);
+        all.retain(|one| wanted(one.record.status));
+        Ok(all)
+    }
+
+    async fn unended(&self, range: Range, running: &HashSet<CallSeq>) -> Result<Vec<Found>, QueueError> {
+        let sql = concat!(unended!(), "WHERE function = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT ?");
+        let rows = query(sql).bind(range.function.0).bind(range.begin.0).bind(range.end.0).bind(range.most);
+        let rows = rows.fetch_all(&self.readers).await.map_err(QueueError::during("list calls"))?;
+        let mut all = rows.iter().map(found).collect::<Result<Vec<_>, _>>()?;
+        mark(&mut all, running);
+        Ok(all)
+    }
+
+    async fn ended(&self, range: Range, status: AsyncStatus) -> Result<Vec<Found>, QueueError> {
+        let sql = concat!(ended!(), "WHERE function = ? AND status = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT ?");
+        let rows = query(sql)
+            .bind(range.function.0)
+            .bind(statements::status_number(status))
+            .bind(range.begin.0)
+            .bind(range.end.0)
+            .bind(range.most)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(QueueError::during("list calls"))?;
+        rows.iter().map(found).collect()
+    }
+
+    async fn find(&self, seq: CallSeq) -> Result<Option<(FunctionNo, Found)>, QueueError> {
+        let failed = QueueError::during("look for a call");
+        // In this order: a call goes from the one to the other, and never back.
+        for sql in [concat!(unended!(), "WHERE seq = ?"), concat!(ended!(), "WHERE seq = ?")] {
+            if let Some(row) = query(sql).bind(seq.0).fetch_optional(&self.readers).await.map_err(failed)? {
+                return Ok(Some((FunctionNo(get(&row, "function")?), found(&row)?)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The place of the call that a marker stands for, or of the last one before it that is still there.
+    async fn place(&self, function: FunctionNo, marker: u32) -> Result<Option<CallSeq>, QueueError> {
+        let last = self.shared.functions().get(function).map_or(0, |known| known.last_no);
+        let no = marked(marker, last);
+        if marker == 0 || no <= 0 {
+            return Ok(None);
+        }
+        let sql = "SELECT max(seq) FROM (SELECT * FROM (SELECT seq FROM waiting WHERE function = ?1 AND no <= ?2 \
+                   ORDER BY no DESC LIMIT 1) UNION ALL SELECT * FROM (SELECT seq FROM ended WHERE function = ?1 AND no <= ?2 \
+                   ORDER BY no DESC LIMIT 1))";
+        let place: Option<i64> = sqlx::query_scalar(sql)
+            .bind(function.0)
+            .bind(no)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(QueueError::during("find the place of a marker"))?;
+        Ok(place.map(CallSeq))
+    }
+}
+
+/// Part of the calls of a function.
+#[derive(Clone, Copy)]
+struct Range {
+    function: FunctionNo,
+    begin: CallSeq,
+    end: CallSeq,
+    most: i64,
+}
+
+impl Range {
+    fn holds(&self, seq: CallSeq) -> bool {
+        (self.begin..self.end).contains(&seq)
+    }
+}
+
+fn mark(all: &mut [Found], running: &HashSet<CallSeq>) {
+    for one in all {
+        if one.record.status == AsyncStatus::Wait && running.contains(&one.seq) {
+            one.record.status = AsyncStatus::Running;
+        }
+    }
+}
+
+/// A call that was found in both tables has ended.
+fn newest_state(mut all: Vec<Found>) -> Vec<Found> {
+    all.sort_by_key(|one| (one.seq, !one.record.status.is_end()));
+    all.dedup_by_key(|one| one.seq);
+    all
+}
+
+fn found(row: &SqliteRow) -> Result<Found, QueueError> {
+    let seq = CallSeq(get(row, "seq")?);
+    let status = match get(row, "status")? {
+        0 => AsyncStatus::Wait,
+        number => statements::status_of(number).ok_or_else(|| bad("status", &"no such status"))?,
+    };
+    let optional = |column| get::<Option<i64>>(row, column)?.map(|at| rows::time(column, at)).transpose();
+    let record = AsyncRecord {
+        request: RequestId::of_seq(seq, get(row, "tail")?),
+        status,
+        code: get(row, "code")?,
+        message: get(row, "message")?,
+        accepted: rows::time("accepted", get(row, "accepted")?)?,
+        start: optional("started")?,
+        end: optional("ended")?,
+        begun: get(row, "begun")?,
+        version: get(row, "version")?,
+        qualifier: rows::qualifier(get(row, "qualifier")?),
+        parent: rows::parent(row)?,
+    };
+    Ok(Found { record, seq, no: get(row, "no")? })
+}

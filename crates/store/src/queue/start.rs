@@ -1,0 +1,116 @@
+//! Opening: what the file says of the time before.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use fungraph_model::{CallSeq, DomainId, FunctionKey, ProjectId};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{Executor, Row, SqliteConnection, query, query_scalar};
+
+use super::functions::{Functions, Known};
+use super::rows::get;
+use super::{FunctionNo, QueueCounts, QueueError, QueueFunction, QueueTime};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations_queue");
+
+/// What waited when the server started.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Functions with calls that wait, how many, and how many bytes of events.
+    pub waiting: Vec<(FunctionNo, u64, u64)>,
+    /// Calls that wait for a time, in that order: further attempts, and those that ran when the server before died.
+    pub delayed: Vec<(QueueTime, CallSeq, FunctionNo)>,
+    /// How many ran when the server before died. They may run twice.
+    pub rerun: u64,
+    /// Messages that are owed.
+    pub notices: u64,
+}
+
+pub(super) async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), QueueError> {
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    MIGRATIONS.run(connection).await.map_err(|source| match source {
+        MigrateError::VersionMissing(found) if found > known => {
+            QueueError::NewerSchema { path: path.to_owned(), found, known }
+        }
+        source => QueueError::Migrate { path: path.to_owned(), source },
+    })
+}
+
+/// What ran when the server before died is marked: it waits again, due at once, and the death is counted.
+pub(super) async fn bury(connection: &mut SqliteConnection) -> Result<u64, QueueError> {
+    let dead = "UPDATE waiting SET deaths = deaths + 1, due = 1 WHERE begun > 0 AND due = 0";
+    let done = connection.execute(dead).await.map_err(QueueError::during("mark calls that a server died with"))?;
+    Ok(done.rows_affected())
+}
+
+pub(super) async fn functions(connection: &mut SqliteConnection) -> Result<Functions, QueueError> {
+    let failed = QueueError::during("read the functions of the queue");
+    let mut functions = Functions::default();
+    let newest: BTreeMap<i64, i64> = newest(connection).await.map_err(failed)?;
+    let rows = query(
+        "SELECT id, func_id, domain, project, package, name, paused, gone, waiting, bytes, succeeded, failed, discarded \
+         FROM functions",
+    );
+    for row in rows.fetch_all(&mut *connection).await.map_err(failed)? {
+        let count = |column| Ok::<_, QueueError>(u64::try_from(get::<i64>(&row, column)?).unwrap_or(0));
+        let counts = QueueCounts {
+            waiting: count("waiting")?,
+            bytes: count("bytes")?,
+            succeeded: count("succeeded")?,
+            failed: count("failed")?,
+            discarded: count("discarded")?,
+            paused: get(&row, "paused")?,
+        };
+        let key = FunctionKey {
+            project: ProjectId(get(&row, "project")?),
+            package: get(&row, "package")?,
+            name: get(&row, "name")?,
+        };
+        let function = QueueFunction { key, func_id: get(&row, "func_id")?, domain: DomainId(get(&row, "domain")?) };
+        let id: i64 = get(&row, "id")?;
+        let last_no = newest.get(&id).copied().unwrap_or(0);
+        functions
+            .insert(FunctionNo(id), Known { function: Arc::new(function), counts, last_no, gone: get(&row, "gone")? });
+    }
+    Ok(functions)
+}
+
+/// By function, the number of its newest call.
+async fn newest(connection: &mut SqliteConnection) -> Result<BTreeMap<i64, i64>, sqlx::Error> {
+    let rows = query(
+        "SELECT id, max(coalesce((SELECT max(no) FROM waiting WHERE function = id), 0), \
+         coalesce((SELECT max(no) FROM ended WHERE function = id), 0)) FROM functions",
+    );
+    rows.fetch_all(connection).await?.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+/// The largest place that was given away.
+pub(super) async fn last(connection: &mut SqliteConnection) -> Result<CallSeq, QueueError> {
+    let sql = "SELECT max(coalesce((SELECT max(seq) FROM waiting), 0), coalesce((SELECT max(seq) FROM ended), 0))";
+    let last = query_scalar(sql).fetch_one(connection).await.map_err(QueueError::during("find the newest call"))?;
+    Ok(CallSeq(last))
+}
+
+/// The longest a call may be told to wait when the server starts: its time was that of another clock.
+const LONGEST: std::time::Duration = std::time::Duration::from_secs(16);
+
+pub(super) async fn delayed(
+    connection: &mut SqliteConnection,
+    now: QueueTime,
+) -> Result<Vec<(QueueTime, CallSeq, FunctionNo)>, QueueError> {
+    let failed = QueueError::during("read what waits for a time");
+    let sql = "SELECT due, seq, function FROM waiting INDEXED BY waiting_due WHERE due > 0 ORDER BY due";
+    let rows = query(sql).fetch_all(connection).await.map_err(failed)?;
+    let read = |row: &sqlx::sqlite::SqliteRow| {
+        let due = QueueTime(row.try_get(0)?);
+        let due = if due > now.after(4 * LONGEST) { now.after(LONGEST) } else { due };
+        Ok::<_, sqlx::Error>((due, CallSeq(row.try_get(1)?), FunctionNo(row.try_get(2)?)))
+    };
+    rows.iter().map(|row| read(row).map_err(failed)).collect()
+}
+
+pub(super) async fn notices(connection: &mut SqliteConnection) -> Result<u64, QueueError> {
+    let count = query_scalar::<_, i64>("SELECT count(*) FROM notices").fetch_one(connection).await;
+    Ok(u64::try_from(count.map_err(QueueError::during("count what is owed"))?).unwrap_or(0))
+}

@@ -1,0 +1,234 @@
+//! The one task that writes: takes all that is there, makes one commit of it, answers everybody. While a commit is at the disk, the
+//! next group gathers.
+//!
+//! A disk that refuses is waited for: what nobody would ask for again (ends, further attempts) stays here and is tried until it goes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fungraph_model::{CallSeq, RequestId};
+use sqlx::{Connection, Executor, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::error::is_disk;
+use super::functions::Change;
+use super::order::{Group, Order};
+use super::statements::{self, Left, Notice, Numbered};
+use super::{Accepted, FunctionNo, NewCall, Owed, QueueError, Shared};
+
+/// How long a disk that refused is left alone.
+const PAUSE: Duration = Duration::from_millis(200);
+
+pub(super) struct Writer {
+    pub(super) connection: SqliteConnection,
+    pub(super) orders: mpsc::UnboundedReceiver<Order>,
+    pub(super) shared: Arc<Shared>,
+    /// The largest there is.
+    pub(super) last: CallSeq,
+}
+
+/// What a commit did.
+#[derive(Default)]
+struct Done {
+    accepted: Vec<Accepted>,
+    /// By call that ended, the calls that are its destinations.
+    ended: HashMap<CallSeq, Vec<Accepted>>,
+    changed: Vec<u64>,
+    counts: BTreeMap<FunctionNo, Change>,
+}
+
+impl Writer {
+    /// Runs until it is told to close.
+    pub(super) async fn run(mut self) {
+        let mut kept = Group::default();
+        loop {
+            let (group, close) = self.gather(std::mem::take(&mut kept)).await;
+            kept = self.settle(group).await;
+            if let Some(left) = close {
+                if kept.len() > 0 {
+                    tracing::error!(orders = kept.len(), "the queue is closed with changes that its disk refuses");
+                }
+                self.leave().await;
+                drop(kept);
+                let _ = left.send(());
+                return;
+            }
+        }
+    }
+
+    /// The next group: what was kept, and what has come meanwhile. While the disk refuses, nothing is accepted and it is not asked all the time.
+    async fn gather(&mut self, mut group: Group) -> (Group, Option<oneshot::Sender<()>>) {
+        let pause = Instant::now() + PAUSE;
+        loop {
+            let waits = !self.shared.is_writable();
+            let order = match self.orders.try_recv() {
+                Ok(order) => order,
+                Err(_) if !waits && group.len() > 0 => return (group, None),
+                Err(_) if waits => match tokio::time::timeout_at(pause, self.orders.recv()).await {
+                    Ok(Some(order)) => order,
+                    Ok(None) => return (group, Some(oneshot::channel().0)),
+                    Err(_) => return (group, None),
+                },
+                Err(_) => match self.orders.recv().await {
+                    Some(order) => order,
+                    None => return (group, Some(oneshot::channel().0)),
+                },
+            };
+            match order {
+                Order::Close(left) => return (group, Some(left)),
+                Order::Accept(accept) if waits => drop(accept.answer.send(Err(QueueError::DiskFull))),
+                order => group.push(order),
+            }
+            if group.is_full() && !waits {
+                return (group, None);
+            }
+        }
+    }
+
+    /// Writes a group; what must be written later is handed back.
+    async fn settle(&mut self, mut group: Group) -> Group {
+        match self.write(&group).await {
+            Ok(done) => {
+                self.shared.set_writable(true);
+                self.answer(group, done);
+                Group::default()
+            }
+            Err(error) if is_disk(&error) => {
+                if self.shared.set_writable(false) {
+                    tracing::error!(%error, "the queue cannot be written; is the data folder's file system full?");
+                }
+                group.refuse_accepts(|| QueueError::DiskFull);
+                group
+            }
+            Err(error) if group.len() > 1 => {
+                tracing::warn!(%error, "a group of changes was refused; they are tried one by one");
+                let mut kept = Group::default();
+                for one in group.split() {
+                    for order in Box::pin(self.settle(one)).await.into_orders() {
+                        kept.push(order);
+                    }
+                }
+                kept
+            }
+            Err(error) => {
+                tracing::error!(%error, "could not change the queue");
+                group.fail(error);
+                Group::default()
+            }
+        }
+    }
+
+    async fn write(&mut self, group: &Group) -> Result<Done, sqlx::Error> {
+        self.connection.execute("BEGIN IMMEDIATE").await?;
+        let written = match self.apply(group).await {
+            Ok(done) => self.connection.execute("COMMIT").await.map(|_| done),
+            Err(error) => Err(error),
+        };
+        if written.is_err() {
+            // SQLite has ended some failed transactions by itself; then this is an error and means nothing.
+            let _ = self.connection.execute("ROLLBACK").await;
+        }
+        written
+    }
+
+    async fn apply(&mut self, group: &Group) -> Result<Done, sqlx::Error> {
+        let mut done = Done::default();
+        statements::begin(&mut self.connection, &group.begins).await?;
+        statements::again(&mut self.connection, &group.agains).await?;
+        let ends: Vec<_> = group.ends.iter().map(|ending| &ending.end).collect();
+        let left = statements::end(&mut self.connection, &ends).await?;
+        let left: HashMap<CallSeq, Left> = left.into_iter().map(|left| (left.seq, left)).collect();
+
+        let mut calls: Vec<Numbered<'_>> = Vec::new();
+        let mut notices = Vec::new();
+        for end in ends {
+            // Who comes second finds nothing to end, and owes nothing.
+            let Some(left) = left.get(&end.seq) else { continue };
+            done.counts.entry(left.function).or_default().ended(end.status, left.bytes);
+            let parent = RequestId::of_seq(left.seq, left.tail);
+            let mut owed = Vec::new();
+            for one in &end.owed {
+                match one {
+                    Owed::Call(call) => {
+                        let numbered = self.number(call, &mut done.counts);
+                        owed.push(numbered.accepted.clone());
+                        calls.push(numbered);
+                    }
+                    Owed::Notice { kind, param, payload } => {
+                        let at = self.shared.clock.now().0;
+                        notices.push(Notice { call: parent, function: left.function, kind, param, payload, at });
+                    }
+                }
+            }
+            done.ended.insert(left.seq, owed);
+        }
+        for accept in &group.accepts {
+            let numbered = self.number(&accept.call, &mut done.counts);
+            done.accepted.push(numbered.accepted.clone());
+            calls.push(numbered);
+        }
+        statements::accept(&mut self.connection, &calls).await?;
+        statements::notice(&mut self.connection, &notices).await?;
+        self.count(&done.counts).await?;
+        for (change, _) in &group.changes {
+            done.changed.push(change.write(&mut self.connection).await?);
+        }
+        Ok(done)
+    }
+
+    /// Gives a call its place. A place that is not stored in the end stays empty.
+    fn number<'a>(&mut self, call: &'a NewCall, counts: &mut BTreeMap<FunctionNo, Change>) -> Numbered<'a> {
+        let wall = self.shared.clock.wall();
+        self.last = self.last.next_at(wall);
+        let (function, no) = self.shared.functions().number_call(&call.function);
+        counts.entry(function).or_default().accepted(call.body.len());
+        let request = RequestId::of_seq(self.last, RequestId::random().tail());
+        let accepted = Accepted { request, seq: self.last, function, at: self.shared.clock.now() };
+        Numbered { call, accepted, no, wall: wall.as_microsecond() }
+    }
+
+    async fn count(&mut self, counts: &BTreeMap<FunctionNo, Change>) -> Result<(), sqlx::Error> {
+        let named: Vec<_> = {
+            let functions = self.shared.functions();
+            let named = |no: &FunctionNo| functions.get(*no).map(|known| Arc::clone(&known.function));
+            counts.iter().filter_map(|(no, change)| Some((*no, named(no)?, *change))).collect()
+        };
+        let rows: Vec<_> = named.iter().map(|(no, function, change)| (*no, &**function, *change)).collect();
+        statements::count(&mut self.connection, &rows).await
+    }
+
+    /// Memory first, then whoever waits: who has an answer sees what it says in the counts.
+    fn answer(&self, group: Group, mut done: Done) {
+        let mut functions = self.shared.functions();
+        functions.apply(&done.counts);
+        for (change, _) in &group.changes {
+            change.apply(&mut functions);
+        }
+        drop(functions);
+        for (accept, accepted) in group.accepts.into_iter().zip(done.accepted) {
+            let _ = accept.answer.send(Ok(accepted));
+        }
+        for again in group.agains {
+            let _ = again.answer.send(Ok(()));
+        }
+        for ending in group.ends {
+            let _ = ending.answer.send(Ok(done.ended.remove(&ending.end.seq).unwrap_or_default()));
+        }
+        for ((_, answer), rows) in group.changes.into_iter().zip(done.changed) {
+            let _ = answer.send(Ok(rows));
+        }
+    }
+
+    /// What stays in the log is read back at the next start, so a failure here costs nothing.
+    async fn leave(self) {
+        let mut connection = self.connection;
+        if let Err(error) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await {
+            tracing::warn!(%error, "could not fold the queue's write-ahead log into its file");
+        }
+        if let Err(error) = connection.close().await {
+            tracing::warn!(%error, "could not close the queue");
+        }
+    }
+}
