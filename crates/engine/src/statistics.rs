@@ -32,7 +32,7 @@ use crate::{Engine, Error, error::chain, functions, to_end::to_end};
 const PERIOD_MS: u64 = 5000;
 /// How often what is too old, or too much, is removed.
 const FORGETTING_PERIOD: Duration = Duration::from_secs(3600);
-/// Minutes of which lists of functions count failures.
+/// Minutes of a day.
 const DAY: i64 = 1440;
 
 /// What is counted and not written yet.
@@ -42,6 +42,8 @@ pub(crate) struct Statistics {
     /// The minute in which counting began again the last time; held while numbers are on their way to the database, so that who reads
     /// afterwards misses none.
     since: tokio::sync::Mutex<i64>,
+    /// Held while functions are ranked, which may read much: one connection of the database is enough for that.
+    ranking: tokio::sync::Mutex<()>,
 }
 
 /// Numbers over time.
@@ -60,7 +62,11 @@ pub struct MonthReport {
 
 impl Statistics {
     pub(crate) fn new(now: Timestamp) -> Self {
-        Self { counters: Mutex::default(), since: tokio::sync::Mutex::new(minute_of(now)) }
+        Self {
+            counters: Mutex::default(),
+            since: tokio::sync::Mutex::new(minute_of(now)),
+            ranking: tokio::sync::Mutex::default(),
+        }
     }
 
     /// The counter of a version itself.
@@ -192,9 +198,9 @@ impl Engine {
         Ok(Series { points: window.starts().map(point).collect() })
     }
 
-    /// The minute from which lists of functions count failures.
+    /// The hour from which lists of functions count failures: with the one that has begun they are 24.
     pub(crate) fn failures_from(&self) -> i64 {
-        minute_of(Timestamp::now()) - DAY
+        minute_of(Timestamp::now()).div_euclid(60) - 23
     }
 
     /// Writes what was counted so far, for somebody who reads it next. It is done even if he does not wait for it: what is taken out of
@@ -274,8 +280,10 @@ pub(crate) async fn keep(engine: Weak<Engine>, stop: CancellationToken) {
             Err(_) => {}
         }
         if forgotten.is_none_or(|last| last.elapsed() >= FORGETTING_PERIOD) {
-            engine.forget_statistics().await;
-            forgotten = Some(Instant::now());
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = engine.forget_statistics() => forgotten = Some(Instant::now()),
+            }
         }
     }
 }

@@ -22,9 +22,17 @@ CREATE TABLE function_tallies (
 
 -- The oldest go first.
 CREATE INDEX function_tallies_by_age ON function_tallies (minute);
--- What lists of functions count of the last day: few rows, however many functions are called.
-CREATE INDEX function_failures ON function_tallies (function, minute, function_errors, system_errors)
-    WHERE function_errors + system_errors > 0 AND substr(qualifier, 1, 1) <> '!';
+
+-- Failed calls by the hour, of all versions together. Lists of functions show those of a day: a row for each hour with failures is all
+-- that a list has to read of a function.
+CREATE TABLE function_failures (
+    function INTEGER NOT NULL REFERENCES functions (id) ON DELETE CASCADE,
+    hour     INTEGER NOT NULL, -- since 1970
+    failures INTEGER NOT NULL,
+    PRIMARY KEY (function, hour)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX function_failures_by_age ON function_failures (hour);
 
 -- The same of all functions of a project together, those that were deleted since included.
 CREATE TABLE project_tallies (

@@ -23,7 +23,7 @@ pub struct FunctionQuery {
     pub marker: u64,
     /// Most functions on the page.
     pub limit: u32,
-    /// Minute since 1970 from which their failures are counted.
+    /// Hour since 1970 from which their failures are counted.
     pub failures_from: i64,
 }
 

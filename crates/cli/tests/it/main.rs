@@ -35,6 +35,7 @@ mod samples;
 mod sdk;
 mod serve;
 mod sizes;
+mod statistics;
 mod triggers;
 mod versions;
 mod why;

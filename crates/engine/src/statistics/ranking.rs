@@ -46,6 +46,7 @@ impl Engine {
     pub async fn ranking(self: &Arc<Self>, caller: &Caller, filter: RankFilter) -> Result<Ranking, Error> {
         let query = query(caller, &filter, Timestamp::now())?;
         self.write_counted().await;
+        let _alone = self.statistics.ranking.lock().await;
         self.store.rank(&query).await.map_err(|source| Error::internal("rank functions", source))
     }
 }

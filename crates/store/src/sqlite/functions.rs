@@ -20,14 +20,13 @@ pub(super) const SHOW: &str = concat!(
     " FROM functions f JOIN projects p ON p.id = f.project JOIN function_versions v ON v.function = f.id \
      WHERE f.project = ? AND f.package = ? AND f.name = ? AND v.version = ?"
 );
-/// What is shown of each function on the page, but for the minute from which failures are counted.
+/// What is shown of each function on the page, but for the hour from which failures are counted.
 const PAGE_COLUMNS: &str = concat!(
     ") SELECT ",
     columns!(),
     ", ",
     attached!(),
-    ", f.place, (SELECT coalesce(sum(function_errors + system_errors), 0) FROM function_tallies \
-     WHERE function = f.id AND function_errors + system_errors > 0 AND substr(qualifier, 1, 1) <> '!' AND minute >= "
+    ", f.place, (SELECT coalesce(sum(failures), 0) FROM function_failures WHERE function = f.id AND hour >= "
 );
 const PAGE_END: &str = ") AS failures FROM page JOIN functions f ON f.id = page.id JOIN projects p ON p.id = f.project \
      JOIN function_versions v ON v.function = f.id WHERE v.version = 'latest' ORDER BY page.place, page.id";

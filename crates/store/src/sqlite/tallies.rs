@@ -41,6 +41,8 @@ const ADD_TO_FUNCTION: &str = concat!(
     ", minute, qualifier, function) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, id FROM functions WHERE func_id = ?",
     add!()
 );
+const ADD_FAILURES: &str = "INSERT INTO function_failures (function, hour, failures) SELECT id, ?, ? FROM functions WHERE func_id = ? \
+     ON CONFLICT DO UPDATE SET failures = failures + excluded.failures";
 const ADD_TO_PROJECT: &str = concat!(
     "INSERT INTO project_tallies (",
     numbers!(),
@@ -71,6 +73,13 @@ impl Sqlite {
             let statement = bind(sqlx::query(ADD_TO_FUNCTION), &entry.tally)?
                 .bind(minute)
                 .bind(entry.qualifier.to_string())
+                .bind(&entry.func_id);
+            statement.execute(&mut *change).await.map_err(&failed)?;
+        }
+        for entry in entries.iter().filter(|entry| is_of_version(entry) && entry.tally.failed() > 0) {
+            let statement = sqlx::query(ADD_FAILURES)
+                .bind(minute.div_euclid(60))
+                .bind(signed("failures", entry.tally.failed())?)
                 .bind(&entry.func_id);
             statement.execute(&mut *change).await.map_err(&failed)?;
         }
@@ -123,54 +132,67 @@ impl Sqlite {
 
     /// Removes what is older than `oldest`, and the oldest of what is more than `most` rows of a table, a slice at a time.
     pub(crate) async fn forget_tallies(&self, oldest: i64, most: u64) -> Result<(), Error> {
-        let failed = Error::during("remove old statistics");
-        for table in TABLES {
-            let oldest = oldest.max(self.cut(table, most).await?.unwrap_or(oldest));
-            loop {
-                let statement = sqlx::query(table.remove).bind(oldest).bind(REMOVED_AT_ONCE);
-                let removed = statement.execute(&self.writer).await.map_err(&failed)?;
-                if removed.rows_affected() == 0 {
-                    break;
-                }
-            }
+        for table in &TABLES {
+            let failed = Error::during("count statistics");
+            let beyond =
+                sqlx::query_scalar(table.beyond).bind(signed("most", most)?).fetch_optional(&self.readers).await;
+            // The time of the first row that has no room is over, and all of it goes.
+            let first_to_stay = beyond.map_err(failed)?.map_or(i64::MIN, |time: i64| time + 1);
+            self.remove_before(table, first_to_stay.max(oldest.div_euclid(table.minutes))).await?;
         }
         Ok(())
     }
 
-    /// The minute before which everything has to go; `None` where there is room for all.
-    async fn cut(&self, table: Table, most: u64) -> Result<Option<i64>, Error> {
-        let failed = Error::during("count statistics");
-        let newest = sqlx::query_scalar(table.beyond).bind(signed("most", most)?).fetch_optional(&self.readers).await;
-        // That minute is over the limit already, and all of it goes.
-        Ok(newest.map_err(failed)?.map(|minute: i64| minute + 1))
+    async fn remove_before(&self, table: &Table, time: i64) -> Result<(), Error> {
+        loop {
+            let removed = sqlx::query(table.remove).bind(time).bind(REMOVED_AT_ONCE).execute(&self.writer).await;
+            if removed.map_err(Error::during("remove old statistics"))?.rows_affected() == 0 {
+                return Ok(());
+            }
+        }
     }
 }
 
-/// What both tables are bounded by.
-#[derive(Clone, Copy)]
+/// How a table is bounded.
 pub(super) struct Table {
-    /// The newest minute that has no room beside so many rows.
+    /// The newest time that has no room beside so many rows.
     pub(super) beyond: &'static str,
+    /// Removes some of what is before a time.
     pub(super) remove: &'static str,
+    /// Of its unit of time.
+    minutes: i64,
 }
 
-pub(super) const TABLES: [Table; 2] = [
+pub(super) static TABLES: [Table; 3] = [
     Table {
         beyond: "SELECT minute FROM function_tallies ORDER BY minute DESC LIMIT 1 OFFSET ?",
         remove: "DELETE FROM function_tallies WHERE (function, minute, qualifier) IN \
                  (SELECT function, minute, qualifier FROM function_tallies WHERE minute < ? ORDER BY minute LIMIT ?)",
+        minutes: 1,
+    },
+    Table {
+        beyond: "SELECT hour FROM function_failures ORDER BY hour DESC LIMIT 1 OFFSET ?",
+        remove: "DELETE FROM function_failures WHERE (function, hour) IN \
+                 (SELECT function, hour FROM function_failures WHERE hour < ? ORDER BY hour LIMIT ?)",
+        minutes: 60,
     },
     Table {
         beyond: "SELECT minute FROM project_tallies ORDER BY minute DESC LIMIT 1 OFFSET ?",
         remove: "DELETE FROM project_tallies WHERE (project, minute) IN \
                  (SELECT project, minute FROM project_tallies WHERE minute < ? ORDER BY minute LIMIT ?)",
+        minutes: 1,
     },
 ];
 
-/// What the functions of each project come to. Entries of aliases are in those of versions.
+/// What an alias has is in the entries of its versions too.
+fn is_of_version(entry: &TallyEntry) -> bool {
+    !matches!(entry.qualifier, Qualifier::Alias(_))
+}
+
+/// What the functions of each project come to.
 fn by_project(entries: &[TallyEntry]) -> BTreeMap<&ProjectId, (Tally, u64)> {
     let mut projects: BTreeMap<&ProjectId, (Tally, u64)> = BTreeMap::new();
-    for entry in entries.iter().filter(|entry| !matches!(entry.qualifier, Qualifier::Alias(_))) {
+    for entry in entries.iter().filter(|entry| is_of_version(entry)) {
         let (tally, mb_ms) = projects.entry(&entry.project).or_default();
         tally.add(&entry.tally);
         *mb_ms = mb_ms.saturating_add(entry.mb_ms);
