@@ -84,6 +84,7 @@ impl Drop for Group {
     fn drop(&mut self) {
         // The queue for room forgets it without a turn.
         self.allowance.set_wants(self.memory_mb(), false);
+        self.leave_word();
     }
 }
 

@@ -2,7 +2,7 @@
 //! addition.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use fungraph_model::{FunctionKey, FunctionVersion, Line};
 
@@ -135,12 +135,11 @@ impl Pool {
     /// What has, or had since this was asked last, a loaded instance. One asks, for it is told once.
     #[must_use]
     pub fn instances(&self) -> Vec<InstanceCensus> {
-        let groups = self.shared.groups();
-        let of_group = |group: &Arc<Group>| {
-            let (version, reserved) = (Arc::clone(&group.plan().version), group.reserved());
-            InstanceCensus { version, most: group.most_instances(), reserved }
-        };
-        groups.iter().map(of_group).filter(|one| one.most > 0).collect()
+        let there = self.shared.groups();
+        let there = there.iter().map(|group| InstanceCensus { reserved: group.reserved(), ..group.instances() });
+        let there: Vec<_> = there.filter(|one| one.most > 0).collect();
+        let departed = std::mem::take(&mut *self.shared.departed.lock().unwrap_or_else(PoisonError::into_inner));
+        there.into_iter().chain(departed).collect()
     }
 
     /// By interpreter, whatever the size of their `/tmp`.
@@ -174,10 +173,20 @@ impl Group {
         }
     }
 
-    fn most_instances(&self) -> usize {
+    fn instances(&self) -> InstanceCensus {
+        let version = Arc::clone(&self.plan().version);
         let mut state = self.lock();
         let now = state.seats.len();
-        std::mem::replace(&mut state.most_seats, now).max(now)
+        let most = std::mem::replace(&mut state.most_seats, now).max(now);
+        InstanceCensus { version, most, reserved: 0 }
+    }
+
+    /// A group that ends tells what it had since somebody asked.
+    pub(crate) fn leave_word(&self) {
+        let last = self.instances();
+        if last.most > 0 {
+            self.pool.departed.lock().unwrap_or_else(PoisonError::into_inner).push(last);
+        }
     }
 
     /// A second is over.

@@ -82,19 +82,19 @@ fn numbers_are_those_of_the_calls_by_version_by_alias_and_after_a_restart() {
     host.client.done("POST", "/f/aliases", &json!({ "name": "prod", "version": "v1" }));
     let urn = format!("urn:fss:local:{}:function:default:f", host.client.project);
     host.call(&format!("{urn}:v1"), &json!({}), 200);
-    host.call(&format!("{urn}:!prod"), &json!({}), 200);
-    host.call(&format!("{urn}:!prod"), &json!({ "by": 0 }), 500);
+    host.call(&format!("{urn}:%21prod"), &json!({}), 200);
+    host.call(&format!("{urn}:%21prod"), &json!({ "by": 0 }), 500);
     let check = |host: &Host| {
         assert_eq!(numbers(&host.of("f")), [7.0, 2.0, 2.0, 0.0, 0.0], "all versions");
         assert_eq!(numbers(&host.of(&format!("{urn}:latest"))), [4.0, 1.0, 1.0, 0.0, 0.0]);
         assert_eq!(numbers(&host.of(&format!("{urn}:v1"))), [3.0, 1.0, 1.0, 0.0, 0.0], "however it was called");
-        assert_eq!(numbers(&host.of(&format!("{urn}:!prod"))), [2.0, 1.0, 1.0, 0.0, 0.0], "by that name");
+        assert_eq!(numbers(&host.of(&format!("{urn}:%21prod"))), [2.0, 1.0, 1.0, 0.0, 0.0], "by that name");
         assert_eq!(numbers(&host.of("quiet")), [0.0; 5]);
         let whole = host.show("/functions/statistics?filter=monitor_data&period=60");
         assert_eq!(numbers(&whole["statistics"]), [7.0, 2.0, 2.0, 0.0, 0.0]);
         let months = host.show("/functions/statistics?filter=monthly_report");
         assert_eq!((&months["count"][0]["value"], &months["gpu_gbs"][0]["value"]), (&json!(7.0), &json!(0.0)));
-        assert!(months["gbs"][0]["value"].as_f64().is_some_and(|used| used >= 7.0 * 0.1 * 0.125), "{months}");
+        assert!(months["gbs"][0]["value"].as_f64().is_some_and(|used| used > 0.087), "{months}");
     };
     check(&host);
     let shown = host.of("f");
@@ -155,11 +155,11 @@ fn bad_periods_filters_and_names_are_refused() {
     create(&host.client, "f", CODE);
     host.call("f", &json!({}), 200);
     let now = jiff::Timestamp::now().as_second();
-    let pair = host.show(&format!("/functions/f/statistics/{}.15,{}.15", now + 60, now - 3600));
+    let pair = host.show(&format!("/functions/f/statistics/{}.15%2C{}.15", now + 60, now - 3600));
     assert_eq!(sum(&pair, "count"), 1.0);
     let pair = host.show(&format!("/functions/f/slareports/{}%2C{}", now - 3600, now + 60));
     assert_eq!(sum(&pair, "count"), 1.0);
-    for period in ["0", "-1", "x", "1.5", "129601", "1,", "1,2,3", "1,1795328905"] {
+    for period in ["0", "-1", "x", "1.5", "129601", "1%2C", "1%2C2%2C3", "1%2C1795328905"] {
         host.refused(&format!("/functions/f/statistics/{period}"), 400, "FSS.0400");
     }
     host.refused("/functions/f/slareports/1441", 400, "FSS.0400");
@@ -179,7 +179,7 @@ fn bad_periods_filters_and_names_are_refused() {
     }
     let urn = format!("urn:fss:local:{}:function:default:f", host.client.project);
     host.refused(&format!("/functions/{urn}:v9/statistics/5"), 404, "FSS.1052");
-    host.refused(&format!("/functions/{urn}:!no/statistics/5"), 404, "FSS.1053");
+    host.refused(&format!("/functions/{urn}:%21no/statistics/5"), 404, "FSS.1053");
     // A version that somebody forgot to name is latest, which is never deleted alone.
     let path = host.client.functions(&format!("/{urn}:"));
     assert_eq!(host.client.call("DELETE", &path, "").status, 403);

@@ -113,4 +113,11 @@ async fn the_most_instances_since_the_last_look_are_told() {
     assert_eq!(told(), []);
     let _held = lease(&group).await;
     assert_eq!((told(), told()), (vec![(1, 0)], vec![(1, 0)]));
+    let changed = host.pool.group(plan("g", ONE, None));
+    lease(&changed).await.destroy();
+    let watched = Arc::downgrade(&changed);
+    drop(changed);
+    until("its group is gone", || watched.strong_count() == 0).await;
+    assert_eq!(told(), [(1, 0), (1, 0)], "what it had is told");
+    assert_eq!(told(), [(1, 0)], "once");
 }
