@@ -7,6 +7,7 @@
 mod document;
 mod mounts;
 mod nearest;
+mod obs;
 mod reader;
 mod runtime_images;
 mod settings;
@@ -15,6 +16,7 @@ mod tests;
 
 pub(crate) use document::Document;
 pub(crate) use mounts::Mount;
+pub(crate) use obs::SecretKey;
 pub(crate) use runtime_images::RuntimeImage;
 pub(crate) use settings::{Network, Runtimes, Settings};
 

@@ -84,6 +84,7 @@ pub(crate) fn search_plan(runtimes: &Runtimes) -> SearchPlan {
         managers: MANAGERS.into_iter().filter_map(folder).collect(),
         extra: runtimes.search.clone(),
         gson: runtimes.gson.clone(),
+        hidden: fungraph_sandbox::OWN_PLACES.map(PathBuf::from).to_vec(),
     }
 }
 

@@ -10,15 +10,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fungraph_engine::{Engine, MountName, MountNames, Parts};
+use fungraph_engine::{AsyncLimits, Engine, MountName, MountNames, Parts};
 use fungraph_instance::{Interpreters, NativeBootstrap, SandboxLauncher};
-use fungraph_model::ProjectId;
+use fungraph_model::{ProjectId, Secret};
 use fungraph_pool::Pool;
 use fungraph_sandbox::{Egress, Share, Spawner, SpawnerProcess, Wall, WallState};
 use fungraph_store::images::{Credentials, Held, read_credentials};
+use fungraph_store::objects::{ObjectSettings, Objects};
+use fungraph_store::queue::{Queue, QueueConfig};
 use fungraph_store::{ImageLimits, ImageSettings, Images, LogLimits, Logs, PackageLimits, Packages, Store};
 
-use crate::config::{Mount, Network, Settings};
+use crate::config::{Mount, Network, SecretKey, Settings};
 use crate::data_folder::DataFolder;
 use crate::environment;
 use crate::exit::Stop;
@@ -45,6 +47,8 @@ pub(crate) struct Ground {
     libraries: Vec<(String, Arc<File>)>,
     /// Accounts for registries, in a file that perhaps only root may read.
     credentials: Credentials,
+    /// Where packages come from; its key may be in such a file too.
+    objects: ObjectSettings,
 }
 
 impl Ground {
@@ -57,6 +61,7 @@ impl Ground {
         let engine = settings.sandbox.engine;
         engine.inspect(&environment::path()).map_err(|error| Stop::usage(error.to_string()))?;
         let credentials = credentials(settings)?;
+        let objects = objects(settings)?;
         let folder = DataFolder::open(folder)?;
         let config = fungraph_sandbox::Config {
             folder: folder.path().join("sandbox"),
@@ -77,7 +82,7 @@ impl Ground {
         let executable = Arc::new(File::open("/proc/self/exe").context("cannot read the program that runs")?);
         let libraries =
             fungraph_instance::loaded_libraries().context("cannot read the libraries of the program that runs")?;
-        Ok(Self { folder, interpreters, process, executable, libraries, credentials })
+        Ok(Self { folder, interpreters, process, executable, libraries, credentials, objects })
     }
 
     /// Tells the spawner where we listen, so that the network of functions costs our callers nothing.
@@ -170,7 +175,7 @@ impl Platform {
     /// # Errors
     /// The first part that does not start.
     pub(crate) async fn start(settings: &Settings, ground: Ground) -> anyhow::Result<Self> {
-        let Ground { folder, mut interpreters, process, executable, libraries, credentials } = ground;
+        let Ground { folder, mut interpreters, process, executable, libraries, credentials, objects } = ground;
         let native = NativeBootstrap { libraries, ..native(settings, executable, interpreters.clone()) };
         let network = network(settings, &process);
         let here = PathBuf::from(".");
@@ -186,7 +191,11 @@ impl Platform {
             store: Store::open(&store).await.context("cannot open the database")?,
             packages: Packages::open(&here, PackageLimits::default()).context("cannot open the code packages")?,
             images,
+            objects: Objects::new(objects),
             logs: Logs::open(&here, logs(settings)).context("cannot open the logs")?,
+            queue: Queue::open(&QueueConfig::new(&here))
+                .await
+                .context("cannot open the queue of asynchronous calls")?,
             pool: Pool::new(pool(settings), Arc::new(launcher)),
             interpreters: interpreters.clone(),
         });
@@ -297,6 +306,19 @@ fn engine(settings: &Settings) -> fungraph_engine::Config {
         time_zone: settings.time_zone.clone(),
         statistics_days: settings.statistics.days,
         statistics_rows: settings.statistics.most_rows,
+        queue: queue(settings),
+    }
+}
+
+fn queue(settings: &Settings) -> AsyncLimits {
+    let queue = &settings.queue;
+    AsyncLimits {
+        running: queue.running,
+        running_per_function: queue.running_per_function,
+        running_per_project: queue.running_per_project.unwrap_or(usize::MAX),
+        waiting_per_function: queue.waiting_per_function,
+        waiting_per_project: queue.waiting_per_project.unwrap_or(u64::MAX),
+        waiting_bytes_per_project: queue.waiting_bytes_per_project,
     }
 }
 
@@ -321,6 +343,32 @@ fn image_limits(settings: &Settings) -> ImageLimits {
 fn credentials(settings: &Settings) -> anyhow::Result<Credentials> {
     let Some(file) = &settings.images.auth_file else { return Ok(Credentials::default()) };
     read_credentials(file).map_err(|why| Stop::usage(format!("images.auth_file cannot be used: {why}")))
+}
+
+/// The object store with its key, and hosts that links may lead to.
+///
+/// # Errors
+/// The file with the secret cannot be used.
+fn objects(settings: &Settings) -> anyhow::Result<ObjectSettings> {
+    let obs = &settings.obs;
+    let secret = match &obs.secret_key {
+        None => None,
+        Some(SecretKey::Here(secret)) => Some(secret.clone()),
+        Some(SecretKey::File(file)) => Some(secret_in(file)?),
+    };
+    let mut endpoint = obs.endpoint.clone();
+    if let Some(endpoint) = &mut endpoint {
+        endpoint.account = obs.access_key.clone().zip(secret);
+    }
+    let (buckets, hosts) = (obs.buckets.clone(), obs.hosts.clone());
+    Ok(ObjectSettings { endpoint, buckets, hosts, limit: obs.fetch, ..ObjectSettings::default() })
+}
+
+fn secret_in(file: &Path) -> anyhow::Result<Secret> {
+    let named = |why: String| Stop::usage(format!("obs.secret_key_file cannot be used: {}: {why}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| named(error.to_string()))?;
+    let secret = text.trim();
+    if secret.is_empty() { Err(named("it is empty".to_owned())) } else { Ok(Secret::new(secret.to_owned())) }
 }
 
 fn pool(settings: &Settings) -> fungraph_pool::Config {

@@ -1,4 +1,4 @@
-//! Settings of asynchronous calls (contract: async.md section 2). They are kept and checked; the queue that follows them is not built.
+//! Settings of asynchronous calls (contract: async.md section 2). Kept and checked here; the queue follows them.
 
 mod check;
 
@@ -84,6 +84,7 @@ impl Engine {
             }
         }
         let stored = self.store.set_async_config(&key, &function.version(), &config).await;
+        self.queue.settings.forget(&key);
         let stored = stored.map_err(|error| self.refused(&key, "store asynchronous settings", error))?;
         Ok((key, stored))
     }
@@ -95,6 +96,7 @@ impl Engine {
     pub async fn delete_async_config(&self, caller: &Caller, function: &FunctionRef) -> Result<(), Error> {
         let key = self.function(caller, function).await?.key.clone();
         let deleted = self.store.delete_async_config(&key, &function.version()).await;
+        self.queue.settings.forget(&key);
         let deleted = deleted.map_err(|error| self.refused(&key, "delete asynchronous settings", error))?;
         if deleted { Ok(()) } else { Err(not_set().into()) }
     }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use crate::{
     Engine,
-    statistics::{CallEnd, RunningCall},
+    statistics::{RunEnd, RunningCall},
     stopwatch::Stopwatch,
 };
 
@@ -27,7 +27,7 @@ pub struct OpenRecord {
     engine: Arc<Engine>,
     watch: Stopwatch,
     running: RunningCall,
-    end: CallEnd,
+    end: RunEnd,
     /// `None` only while it is dropped.
     entry: Option<(CallRecord, LogEntry)>,
 }
@@ -36,7 +36,7 @@ impl OpenRecord {
     pub(crate) fn new(
         engine: Arc<Engine>,
         watch: Stopwatch,
-        counted: (RunningCall, CallEnd),
+        counted: (RunningCall, RunEnd),
         call: CallRecord,
         entry: LogEntry,
     ) -> Self {

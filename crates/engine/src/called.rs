@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use fungraph_model::{Alias, FunctionKey, Qualifier, RequestId, limits};
 
-use crate::{Engine, Error, resolve::Resolved, statistics::Counters};
+use crate::{Engine, Error, resolve::Resolved};
 
 /// How often an alias is looked at again whose version was deleted at this very moment.
 const TRIES: usize = 3;
@@ -27,16 +27,6 @@ impl RequestHeaders for NoHeaders {
 pub(crate) struct Called {
     pub(crate) resolved: Arc<Resolved>,
     pub(crate) alias: Option<Arc<Alias>>,
-}
-
-impl Called {
-    /// Who counts the call.
-    pub(crate) fn counters(&self, engine: &Engine) -> Counters {
-        let Self { resolved, alias } = self;
-        let find = |name: &str| resolved.counter_of(name, || engine.statistics.of_alias(&resolved.version, name));
-        let alias = alias.as_ref().map(|alias| find(&alias.name));
-        Counters { version: Arc::clone(&resolved.counter), alias }
-    }
 }
 
 impl Engine {

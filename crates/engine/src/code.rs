@@ -1,11 +1,15 @@
-//! Uploaded code: what a draft says, checked and kept as a package.
+//! Code: what a draft says or names, checked and kept as a package.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use fungraph_model::{CodePackage, CodeType, ErrorCode, Fault, FunctionVersion, Language, Runtime, limits};
-use fungraph_store::PackageError;
+use fungraph_model::{
+    CODE_URL, CodePackage, CodeType, ErrorCode, Fault, FunctionSpec, FunctionVersion, Language, ProjectId, Runtime,
+    limits,
+};
+use fungraph_store::{Arrival, ObjectError, PackageError};
+use serde_json::{Map, Value};
 
-use crate::{CodeDraft, Engine, Error};
+use crate::{CodeDraft, Engine, Error, validate};
 
 /// What inline functions without code begin as (contract: schemas.json, `FuncCode.file`).
 const PYTHON_SAMPLE: &str = "# -*- coding:utf-8 -*-\nimport json\n\ndef handler(event, context):\n    return {\n        \"statusCode\": 200,\n        \"isBase64Encoded\": False,\n        \"body\": json.dumps(event),\n        \"headers\": {\"Content-Type\": \"application/json\"}\n    }\n";
@@ -13,22 +17,71 @@ const NODEJS_SAMPLE: &str = "exports.handler = async (event, context) => ({\n   
 const PHP_SAMPLE: &str = "<?php\nfunction handler($event, $context) {\n    return [\n        'statusCode' => 200,\n        'headers' => ['Content-Type' => 'application/json'],\n        'isBase64Encoded' => false,\n        'body' => json_encode($event),\n    ];\n}\n";
 
 impl Engine {
+    /// Fetches the code of a draft that names a link; `None` where it brings its code itself. Waits for others, so nothing may be held
+    /// meanwhile.
+    pub(crate) async fn fetch_code(
+        &self,
+        project: &ProjectId,
+        draft: &CodeDraft,
+        runtime: Runtime,
+    ) -> Result<Option<Fetched>, Error> {
+        if draft.code_type.as_deref() != Some(CodeType::Object.name()) {
+            return Ok(None);
+        }
+        code_type(draft.code_type.as_deref(), runtime)?;
+        let link = draft.link.as_deref().filter(|link| !link.is_empty());
+        let link = link.ok_or_else(|| {
+            Fault::new(ErrorCode::CodeMissing, "code_url is missing. Give the link of the package in code_url")
+        })?;
+        self.fetch(project, link).await.map(Some)
+    }
+
+    /// Brings a package from elsewhere.
+    pub(crate) async fn fetch(&self, project: &ProjectId, link: &str) -> Result<Fetched, Error> {
+        let link_shown = self.objects.check(link).map_err(object_error)?;
+        let mut arrival = self.packages.arrive().await.map_err(package_error)?;
+        let fetched = self.objects.fetch(project, link, &mut arrival).await;
+        fetched.map_err(|error| {
+            if let ObjectError::Refused(fault) = &error {
+                tracing::info!(%project, link = link_shown, reason = fault.message, "a package was not fetched");
+            }
+            object_error(error)
+        })?;
+        tracing::info!(%project, link = link_shown, bytes = arrival.size(), "package fetched");
+        Ok(Fetched { link: link_shown, arrival })
+    }
+
     /// Checks a draft and keeps its package. The caller holds `uploads` until a function names the package.
-    pub(crate) async fn keep_code(&self, draft: CodeDraft, runtime: Runtime) -> Result<CodePackage, Error> {
+    pub(crate) async fn keep_code(
+        &self,
+        draft: CodeDraft,
+        runtime: Runtime,
+        fetched: Option<Fetched>,
+    ) -> Result<CodePackage, Error> {
         let code_type = code_type(draft.code_type.as_deref(), runtime)?;
+        if let Some(Fetched { link, arrival }) = fetched {
+            let filename = filename_of_link(draft.filename, &link);
+            return self.packages.keep(code_type, &filename, arrival).await.map_err(package_error);
+        }
         let filename = filename(draft.filename, code_type, runtime)?;
-        let bytes = match draft.file.filter(|file| !file.is_empty()) {
-            Some(file) => decode(file, &CODE).await?,
-            None => return Err(missing(code_type).into()),
+        let bytes = match (draft.bytes, draft.file.filter(|file| !file.is_empty())) {
+            (Some(bytes), _) => bytes,
+            (None, Some(file)) => decode(file, &CODE).await?,
+            (None, None) => return Err(missing(code_type).into()),
         };
         self.packages.put(code_type, &filename, bytes).await.map_err(package_error)
     }
 
     /// The code of a new function: a sample where it brings none. An update never puts one in the place of what is there.
-    pub(crate) async fn first_code(&self, draft: CodeDraft, runtime: Runtime) -> Result<CodePackage, Error> {
+    pub(crate) async fn first_code(
+        &self,
+        draft: CodeDraft,
+        runtime: Runtime,
+        fetched: Option<Fetched>,
+    ) -> Result<CodePackage, Error> {
         let code_type = code_type(draft.code_type.as_deref(), runtime)?;
-        if code_type != CodeType::Inline || draft.file.as_ref().is_some_and(|file| !file.is_empty()) {
-            return self.keep_code(draft, runtime).await;
+        if code_type != CodeType::Inline || draft.brings_code() {
+            return self.keep_code(draft, runtime, fetched).await;
         }
         let filename = filename(draft.filename, code_type, runtime)?;
         self.packages.put(code_type, &filename, sample(runtime)?).await.map_err(package_error)
@@ -69,6 +122,43 @@ impl Engine {
     }
 }
 
+/// A package that came from elsewhere.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    /// Where from, as it may be shown.
+    pub(crate) link: String,
+    pub(crate) arrival: Arrival,
+}
+
+impl CodeDraft {
+    /// Whether it has code, or says where some is.
+    pub(crate) fn brings_code(&self) -> bool {
+        let says = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        let links = self.code_type.as_deref() == Some(CodeType::Object.name()) && says(&self.link);
+        self.bytes.is_some() || says(&self.file) || links
+    }
+}
+
+/// The specification of a function whose code came from a link, or did not.
+pub(crate) fn from_link(mut spec: FunctionSpec, link: Option<&str>) -> FunctionSpec {
+    let mut passive: Map<String, Value> = serde_json::from_str(&spec.passive).unwrap_or_default();
+    let changed = match link {
+        Some(link) => passive.insert(CODE_URL.to_owned(), Value::from(link)).as_ref() != Some(&Value::from(link)),
+        None => passive.shift_remove(CODE_URL).is_some(),
+    };
+    if changed {
+        spec.passive = Value::Object(passive).to_string();
+    }
+    spec
+}
+
+fn object_error(error: ObjectError) -> Error {
+    match error {
+        ObjectError::Refused(fault) => Error::Refused(fault),
+        ObjectError::Package(error) => package_error(error),
+    }
+}
+
 pub(crate) fn package_error(error: PackageError) -> Error {
     match error {
         PackageError::Refused(fault) => Error::Refused(fault),
@@ -77,16 +167,12 @@ pub(crate) fn package_error(error: PackageError) -> Error {
 }
 
 fn code_type(name: Option<&str>, runtime: Runtime) -> Result<CodeType, Fault> {
-    let bad = |why: &str| Fault::new(ErrorCode::BadCodeType, format!("code_type {why}. Use inline, zip or jar"));
+    let bad = |why: &str| Fault::new(ErrorCode::BadCodeType, format!("code_type {why}. Use inline, zip, jar or obs"));
     let code_type = match name {
         None | Some("") => return Err(bad("is missing")),
-        Some(name @ "obs") => {
-            return Err(Fault::new(
-                ErrorCode::NotSupported,
-                format!("code_type '{name}' is not built yet. Send the code itself as inline, zip or jar"),
-            ));
+        Some(name) => {
+            CodeType::parse(name).ok_or_else(|| bad(&format!("'{}' does not exist", validate::clip(name))))?
         }
-        Some(name) => CodeType::parse(name).ok_or_else(|| bad(&format!("'{name}' does not exist")))?,
     };
     if code_type == CodeType::Inline && runtime.main_file().is_none() {
         let or_jar = if runtime.language() == Language::Java { " or jar" } else { "" };
@@ -106,8 +192,15 @@ fn filename(given: Option<String>, code_type: CodeType, runtime: Runtime) -> Res
         }
         (None, CodeType::Zip) => "index.zip".to_owned(),
         (None, CodeType::Jar) => "index.jar".to_owned(),
-        (None, CodeType::Image) => String::new(),
+        (None, CodeType::Image | CodeType::Object) => String::new(),
     })
+}
+
+/// What a fetched package is called: whether it is a jar is told by that.
+fn filename_of_link(given: Option<String>, link: &str) -> String {
+    let path = link.split('?').next().unwrap_or(link);
+    let last = path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("index.zip");
+    given.filter(|name| !name.is_empty()).unwrap_or_else(|| last.to_owned())
 }
 
 fn sample(runtime: Runtime) -> Result<Bytes, Fault> {
@@ -123,10 +216,10 @@ fn missing(code_type: CodeType) -> Fault {
     Fault::new(
         ErrorCode::CodeMissing,
         format!(
-            "func_code.file is missing. Send the {} as base64 in func_code.file",
+            "func_code.file is missing. Send the {} as base64 in func_code.file, or its link in code_url with code_type obs",
             match code_type {
                 CodeType::Inline => "source text",
-                CodeType::Zip | CodeType::Jar | CodeType::Image => "archive",
+                CodeType::Zip | CodeType::Jar | CodeType::Object | CodeType::Image => "archive",
             }
         ),
     )
@@ -164,7 +257,7 @@ pub(crate) async fn decode(text: String, upload: &'static Upload) -> Result<Byte
         return Err(Fault::new(
             ErrorCode::PackageTooLarge,
             format!(
-                "the {what} is over {} MB. Make it smaller; packages from object storage are not built yet",
+                "the {what} is over {} MB. Make it smaller, or give the link of a package in object storage",
                 most >> 20
             ),
         )

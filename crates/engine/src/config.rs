@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::MountNames;
+use crate::{AsyncLimits, MountNames};
 
 /// What an operator may change about the platform itself.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Config {
     pub image_pull: Duration,
     /// Folders that functions may mount.
     pub mounts: MountNames,
+    /// Asynchronous calls.
+    pub queue: AsyncLimits,
     /// Time zone of timers that name none; UTC.
     pub time_zone: TimeZone,
     /// Days for which numbers of calls are kept by the minute; 30.
@@ -53,6 +55,7 @@ impl Default for Config {
             statistics_days: 30,
             statistics_rows: 1_000_000,
             mounts: MountNames::default(),
+            queue: AsyncLimits::default(),
         }
     }
 }

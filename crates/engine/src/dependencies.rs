@@ -47,24 +47,31 @@ impl Engine {
     /// Keeps an archive as the next version of the dependency of that name.
     ///
     /// # Errors
-    /// FSS.1002, FSS.1005, FSS.1019 and FSS.1032 for the fields; FSS.1024 and FSS.1071 for the archive; FSS.1042 and FSS.1045 over quota; 501 for
-    /// one that is to be fetched from a link.
+    /// FSS.1002, FSS.1005, FSS.1019 and FSS.1032 for the fields; FSS.1024 and FSS.1071 for the archive; FSS.1042 and FSS.1045 over quota;
+    /// FSS.1010, FSS.1054, FSS.0502 and FSS.0504 for a link.
     pub async fn create_dependency(
         self: &Arc<Self>,
         caller: &Caller,
         draft: DependencyDraft,
     ) -> Result<Dependency, Error> {
         let name = validate::dependency_name(draft.name)?;
-        check_type(draft.kind.as_deref())?;
+        let is_elsewhere = is_elsewhere(draft.kind.as_deref())?;
         let runtime = validate::runtime(draft.runtime.as_deref())?;
         let description = validate::description(draft.description.unwrap_or_default())?;
-        let file = draft
-            .file
-            .filter(|file| !file.is_empty())
-            .ok_or_else(|| bad("depend_file is missing. Send the zip as base64 in depend_file"))?;
-        let bytes = code::decode(file, &code::DEPENDENCY).await?;
+        let filename = format!("{name}.zip");
+        let (bytes, fetched) = if is_elsewhere {
+            let link = given(draft.link, "depend_link is missing. Give the link of the zip in depend_link")?;
+            (None, Some(self.fetch(&caller.project, &link).await?))
+        } else {
+            let file = given(draft.file, "depend_file is missing. Send the zip as base64 in depend_file")?;
+            (Some(code::decode(file, &code::DEPENDENCY).await?), None)
+        };
         let _upload = self.uploads.read().await;
-        let kept = self.packages.put_dependency(&format!("{name}.zip"), bytes).await.map_err(dependency_error)?;
+        let kept = match fetched {
+            Some(fetched) => self.packages.keep_dependency(&filename, fetched.arrival).await,
+            None => self.packages.put_dependency(&filename, bytes.unwrap_or_default()).await,
+        };
+        let kept = kept.map_err(dependency_error)?;
         let id = || Uuid::new_v4().to_string();
         let new = Dependency {
             id: id(),
@@ -253,17 +260,19 @@ fn bad(message: impl Into<String>) -> Fault {
     Fault::new(ErrorCode::BadDependency, message)
 }
 
-fn check_type(kind: Option<&str>) -> Result<(), Fault> {
+fn given(text: Option<String>, missing: &str) -> Result<String, Fault> {
+    text.filter(|text| !text.is_empty()).ok_or_else(|| bad(missing))
+}
+
+/// Whether it is to be fetched from a link.
+fn is_elsewhere(kind: Option<&str>) -> Result<bool, Fault> {
     match kind.filter(|kind| !kind.is_empty()) {
-        Some("zip") => Ok(()),
-        Some("obs") => Err(Fault::new(
-            ErrorCode::NotSupported,
-            "depend_type 'obs' is not built yet: a dependency cannot be fetched from a link. Send the archive itself as zip",
-        )),
-        None => Err(Fault::new(ErrorCode::BadDependencyType, "depend_type is missing. Use zip")),
+        Some("zip") => Ok(false),
+        Some("obs") => Ok(true),
+        None => Err(Fault::new(ErrorCode::BadDependencyType, "depend_type is missing. Use zip or obs")),
         Some(other) => Err(Fault::new(
             ErrorCode::BadDependencyType,
-            format!("depend_type '{}' does not exist. Use zip", other.chars().take(40).collect::<String>()),
+            format!("depend_type '{}' does not exist. Use zip or obs", other.chars().take(40).collect::<String>()),
         )),
     }
 }

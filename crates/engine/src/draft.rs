@@ -1,5 +1,6 @@
 //! What a request asks for, typed but not yet checked. Gateway fills these; `validate` makes specifications of them.
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
 
 /// A function to create.
@@ -95,6 +96,8 @@ pub struct DependencyDraft {
     pub description: Option<String>,
     /// `depend_file`: base64 of a zip.
     pub file: Option<String>,
+    /// `depend_link`: where to fetch it from.
+    pub link: Option<String>,
 }
 
 /// Configuration of a function. Absent fields take their default on create and keep their value on update.
@@ -182,6 +185,10 @@ pub struct CodeDraft {
     pub filename: Option<String>,
     /// `func_code.file`: base64.
     pub file: Option<String>,
+    /// `code_url`, or `func_code.link`: where to fetch it from.
+    pub link: Option<String>,
+    /// The package itself, where it came in an archive that is imported.
+    pub bytes: Option<Bytes>,
     /// `custom_image`.
     pub image: Option<ImageDraft>,
 }

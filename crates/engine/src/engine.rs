@@ -7,16 +7,23 @@ use std::{
 
 use fungraph_instance::Interpreters;
 use fungraph_pool::Pool;
-use fungraph_store::{Images, Packages, Store, logs::Logs};
+use fungraph_store::{
+    Images, Objects, Packages, Store,
+    logs::Logs,
+    queue::{Found, Queue},
+};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, RwLock};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::{
-    Config, Error, error::chain, identity::Identity, jobs::Jobs, resolve::Resolver, statistics::Statistics,
-    telemetry::Telemetry, triggers::Board,
+    Config, Error, error::chain, identity::Identity, jobs::Jobs, queue::AsyncQueue, resolve::Resolver,
+    statistics::Statistics, telemetry::Telemetry, triggers::Board,
 };
+
+/// How long ends of asynchronous calls may take once nothing runs any more.
+const LAST_ENDS: Duration = Duration::from_secs(2);
 
 /// What an engine is put together from.
 pub struct Parts {
@@ -28,8 +35,12 @@ pub struct Parts {
     pub packages: Packages,
     /// Container images.
     pub images: Images,
+    /// Packages that are elsewhere.
+    pub objects: Objects,
     /// Logs of calls.
     pub logs: Logs,
+    /// Asynchronous calls, with what an earlier server left of them.
+    pub queue: (Queue, Found),
     /// Instances.
     pub pool: Pool,
     /// What runs functions on this host.
@@ -42,7 +53,9 @@ pub struct Engine {
     pub(crate) store: Store,
     pub(crate) packages: Packages,
     pub(crate) images: Images,
+    pub(crate) objects: Objects,
     pub(crate) logs: Logs,
+    pub(crate) queue: AsyncQueue,
     pub(crate) pool: Pool,
     pub(crate) interpreters: Interpreters,
     pub(crate) identity: Identity,
@@ -69,14 +82,17 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
-        let Parts { config, store, packages, images, logs, pool, interpreters } = parts;
+        let Parts { config, store, packages, images, objects, logs, queue: (queue, found), pool, interpreters } = parts;
         let identity = Identity::load(&store, &config.region).await?;
+        let queue = AsyncQueue::new(&config.queue, queue, found);
         let engine = Self {
             config,
             store,
             packages,
             images,
+            objects,
             logs,
+            queue,
             pool,
             interpreters,
             identity,
@@ -115,8 +131,8 @@ impl Engine {
         !self.orphans.is_closed()
     }
 
-    /// Stops in order, once no request comes in any more: calls without a client, instances, logs, store. Everything
-    /// that is not done after `limit` is given up.
+    /// Stops in order, once no request comes in any more: calls without a client and those of the queue, instances, logs, store. Everything
+    /// that is not done after `limit` is given up; what is given up of the queue runs again at the next start.
     pub async fn shutdown(&self, limit: Duration) {
         self.orphans.close();
         self.jobs.stop().await;
@@ -124,10 +140,19 @@ impl Engine {
         self.resolver.reserving().iter().for_each(|resolved| resolved.group.reserve(0, || self.preparer_of_none()));
         self.jobs.stop_preparing().await;
         let begun = tokio::time::Instant::now();
-        if tokio::time::timeout(limit, self.orphans.wait()).await.is_err() {
+        let run_on = async {
+            self.orphans.wait().await;
+            self.queue.drained().await;
+        };
+        if tokio::time::timeout(limit, run_on).await.is_err() {
             tracing::warn!("calls whose clients had left did not end in time");
         }
+        self.queue.leave();
         self.pool.shutdown(limit.saturating_sub(begun.elapsed()).max(Duration::from_secs(1))).await;
+        if tokio::time::timeout(LAST_ENDS, self.queue.drained()).await.is_err() {
+            tracing::warn!("asynchronous calls did not end in time: they run again at the next start");
+        }
+        self.queue.store.close().await;
         if let Err(error) = self.write_statistics().await {
             tracing::warn!(cause = chain(&error), "the last numbers of calls could not be written, and are lost");
         }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    AttachedDraft, CodeDraft, Engine, Error, FunctionDraft, SpecDraft, dependencies,
+    AttachedDraft, CodeDraft, Engine, Error, FunctionDraft, SpecDraft, code, dependencies,
     images::{self, Pulled},
     resolve::Changed,
     tags,
@@ -85,12 +85,14 @@ impl Engine {
         // A pull may take minutes and gigabytes: what can be said without one is said before.
         self.check_quota(caller, 0, true).await?;
         let pulled = self.image_of(&key, &draft.code, runtime, None).await?;
+        let fetched = self.fetch_code(&key.project, &draft.code, runtime).await?;
+        let spec = code::from_link(spec, fetched.as_ref().map(|fetched| fetched.link.as_str()));
         let _upload = self.uploads.read().await;
         let dependencies = self.attached(&caller.project, draft.attached).await?.unwrap_or_default();
         check_attached(runtime, &dependencies)?;
         let code = match &pulled {
             Some(pulled) => pulled.code.clone(),
-            None => self.first_code(draft.code, runtime).await?,
+            None => self.first_code(draft.code, runtime, fetched).await?,
         };
         let mut version = FunctionVersion {
             key,
@@ -246,19 +248,22 @@ impl Engine {
         let key = latest_only(caller, function)?;
         let old = self.read(&key).await?.ok_or_else(|| missing(&key))?;
         let pulled = self.image_of(&key, &draft, old.spec.runtime, old.image.as_ref()).await?;
+        // A client that only attaches or detaches sends no code.
+        let same_code = pulled.is_some() || attached.is_given() && !draft.brings_code();
+        let fetched = if same_code { None } else { self.fetch_code(&key.project, &draft, old.spec.runtime).await? };
+        let link = fetched.as_ref().map(|fetched| fetched.link.clone());
         let updated = {
             let _upload = self.uploads.read().await;
-            // A client that only attaches or detaches sends no code.
-            let same_code = pulled.is_some() || attached.is_given() && draft.file.as_ref().is_none_or(String::is_empty);
             let dependencies = self.attached(&key.project, attached).await?;
-            let code = if same_code { None } else { Some(self.keep_code(draft, old.spec.runtime).await?) };
+            let code = if same_code { None } else { Some(self.keep_code(draft, old.spec.runtime, fetched).await?) };
             let more = code.as_ref().map_or(0, |code| code.size.saturating_sub(old.code.size));
             self.check_quota(caller, more, false).await?;
             let change = |old: FunctionVersion| {
                 let dependencies = dependencies.clone().unwrap_or(old.dependencies);
                 check_attached(old.spec.runtime, &dependencies)?;
+                let spec = if code.is_some() { code::from_link(old.spec, link.as_deref()) } else { old.spec };
                 let (code, image) = with_image(pulled.as_ref(), code.clone().unwrap_or(old.code), old.image);
-                Ok(FunctionVersion { code, image, dependencies, ..old })
+                Ok(FunctionVersion { spec, code, image, dependencies, ..old })
             };
             self.update(&key, change).await?
         };
@@ -288,6 +293,7 @@ impl Engine {
             .await;
         let deleted = deleted.map_err(|source| Error::internal("delete a function", source))?;
         let func_id = deleted.ok_or_else(|| missing(&key))?;
+        self.forget_calls(&func_id);
         let removed = self.logs.remove(&key, &func_id);
         drop(alone);
         removed.await;
@@ -421,6 +427,7 @@ impl Engine {
             );
             if !refused {
                 engine.resolver.forget(&key, &changed);
+                engine.queue.changed(&key);
                 engine.jobs.look_at_reserve();
                 engine.look_at_triggers(&key).await;
             }

@@ -1,6 +1,7 @@
 //! The corridor: every call of a function ends here, whichever door it came in by.
 
 mod prepare;
+mod queued;
 
 use std::{
     sync::Arc,
@@ -9,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_instance::{AnswerSink, StartError, StartTimes, failure};
+use fungraph_instance::{AnswerSink, CallEnd, Instance, Listener, StartError, StartTimes, failure};
 use fungraph_model::{
     Alias, CallRecord, Caller, Ending, ErrorCode, Failure, FailureCode, Fault, FunctionRef, FunctionVersion, Language,
     Line, LogTail, Outcome, Phase, Phases, RequestId, Runtime, StartKind, Summary, Value, limits,
@@ -18,7 +19,10 @@ use fungraph_pool::{AcquireError, Group, Lease, Refusal};
 use fungraph_store::logs::LogEntry;
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
+use tokio_util::sync::CancellationToken;
 
+use self::queued::FromQueue;
+pub(crate) use self::queued::{Queued, QueuedCall};
 use crate::{
     Engine, Error, OpenRecord, RequestHeaders, Stopwatch,
     call_record::{RefusedLog, word},
@@ -26,7 +30,7 @@ use crate::{
     functions,
     resolve::Resolved,
     run_log::RunLog,
-    statistics::{CallEnd, Counters, RunningCall},
+    statistics::{Counters, RunEnd, RunningCall},
     to_end::to_end,
     validate,
 };
@@ -89,6 +93,8 @@ struct Admitted {
     arrived: Instant,
     watch: Stopwatch,
     sink: Option<AnswerSink>,
+    /// What a call of the queue has beside; in a box, since calls of clients have none.
+    queued: Option<Box<FromQueue>>,
 }
 
 /// A call that has ended.
@@ -166,11 +172,10 @@ impl Engine {
         let key = functions::key(caller, &request.function)?;
         let qualifier = request.function.qualifier.as_ref();
         let called = self.called(&key, qualifier, request.request, request.headers).await?;
-        let called = called.ok_or_else(not_found)?;
-        let counters = called.counters(self);
-        let Called { resolved, alias } = called;
+        let Called { resolved, alias } = called.ok_or_else(not_found)?;
+        let counters = self.statistics.of_call(&resolved, alias.as_ref().map(|alias| alias.name.as_str()));
         let version = &resolved.version;
-        let event = event(request.event, version.spec.runtime)?;
+        let event = event(request.event, version.spec.runtime, limits::EVENT_BYTES)?;
         let memory_mb = match request.memory.as_deref() {
             Some(text) if version.spec.dynamic_memory && !text.is_empty() => validate::memory_header(text)?,
             _ => version.spec.memory_mb,
@@ -189,6 +194,7 @@ impl Engine {
             arrived: request.arrived,
             watch: request.watch,
             sink,
+            queued: None,
         };
         admitted.watch.lap(Phase::Resolve);
         Ok(admitted)
@@ -275,7 +281,7 @@ impl Engine {
             line: ran.line,
             is_server_error: ran.is_server_error,
         };
-        let counted = (call.running, CallEnd::new(failure, ran.is_server_error, &summary));
+        let counted = (call.running, RunEnd::new(failure, ran.is_server_error, &summary));
         let (function, request, text) = (call.version, call.request, Box::new(log));
         let entry = LogEntry { function, request, started: call.started, call: None, text };
         let record = OpenRecord::new(self, ran.watch, counted, record, entry);
@@ -312,9 +318,11 @@ impl Engine {
     /// False where the instance ended before anything of the function had seen the call, as a program may that has just answered
     /// another one: it goes to another instance then.
     async fn call_handler(&self, call: &mut Admitted, lease: Lease, ran: &mut Ran, attempt: usize) -> bool {
-        let limit = Duration::from_secs(call.version.spec.timeout_s.into()).min(self.config.sync_ceiling);
-        let alias = call.alias.as_ref().map_or("", |alias| &alias.name);
-        let end = lease.instance().call(call.request, alias, &call.event, limit, call.sink.as_mut()).await;
+        let end = match &call.queued {
+            None => self.call_for_client(call, lease.instance()).await,
+            // In a box, as above.
+            Some(_) => Box::pin(queued::call(call, lease.instance())).await,
+        };
         if end.not_begun && attempt < CALL_TRIES {
             lease.destroy();
             ran.watch.lap_run(Duration::ZERO);
@@ -338,6 +346,13 @@ impl Engine {
         }
         end.refused_connection.iter().for_each(|text| ran.log.remark(text));
         true
+    }
+
+    async fn call_for_client(&self, call: &mut Admitted, instance: &Instance) -> CallEnd {
+        let limit = Duration::from_secs(call.version.spec.timeout_s.into()).min(self.config.sync_ceiling);
+        let alias = call.alias.as_ref().map_or("", |alias| &alias.name);
+        let listener = call.sink.as_mut().map_or(Listener::Whole, Listener::Pieces);
+        instance.call(call.request, alias, &call.event, limit, listener).await
     }
 
     /// An instance whose initializer has run: the leased one, or another where the initializer fails, up to three times.
@@ -368,11 +383,12 @@ impl Engine {
                 Err(AcquireError::Refused(why)) => return Err(refused(why).into()),
                 Err(AcquireError::Start(error)) => return Ok(Err(note_start_failure(error, call.request, ran))),
             };
-            let Some(failure) = self.initialize(&call.version, call.request, &mut leased, ran).await else {
+            let paying = (&*call.version, call.request);
+            let Some(failure) = self.initialize(paying, call.stop(), &mut leased, ran).await else {
                 return Ok(Ok(leased));
             };
             leased.destroy();
-            if attempt == INITIALIZER_TRIES {
+            if attempt == INITIALIZER_TRIES || call.stop().is_some_and(CancellationToken::is_cancelled) {
                 return Ok(Err(initializer_failure(failure)));
             }
             lease = call.group.acquire(Instant::now()).await;
@@ -385,17 +401,19 @@ impl Engine {
         unreachable!("the last try returns")
     }
 
-    /// Runs the initializer once in an instance that needs it; gives its failure.
+    /// Runs the initializer once in an instance that needs it, for a call that pays for it; gives its failure.
     async fn initialize(
         &self,
-        version: &FunctionVersion,
-        request: RequestId,
+        (version, request): (&FunctionVersion, RequestId),
+        stop: Option<&CancellationToken>,
         leased: &mut Lease,
         ran: &mut Ran,
     ) -> Option<Failure<Bytes>> {
         let hook = version.spec.initializer.as_ref().filter(|_| leased.needs_initializer())?;
         let begun = Timestamp::now();
-        let end = leased.instance().initialize(request, Duration::from_secs(hook.timeout_s.into())).await;
+        let limit = Duration::from_secs(hook.timeout_s.into());
+        let end = queued::unless_cancelled(stop, leased.instance(), |instance| instance.initialize(request, limit));
+        let end = end.await;
         ran.watch.lap(Phase::Initialize);
         let took_us = u64::try_from(end.took.as_micros()).unwrap_or(u64::MAX);
         ran.duration += end.took;
@@ -409,6 +427,13 @@ impl Engine {
         };
         log_failure(&mut ran.log, &failure, &end.log);
         Some(failure)
+    }
+}
+
+impl Admitted {
+    /// The sign for a call of the queue to end.
+    fn stop(&self) -> Option<&CancellationToken> {
+        self.queued.as_ref().map(|queued| &queued.stop)
     }
 }
 
@@ -444,7 +469,7 @@ impl Ran {
 }
 
 /// Whether its answers are HTTP already: an http function, or an image that says so.
-fn is_web_server(version: &FunctionVersion) -> bool {
+pub(crate) fn is_web_server(version: &FunctionVersion) -> bool {
     match version.spec.runtime.language() {
         Language::Http => true,
         Language::Image => version.spec.handler == "http",
@@ -529,18 +554,18 @@ fn executor_missing(
     ran
 }
 
-fn not_found() -> Error {
+pub(crate) fn not_found() -> Error {
     // Word for word the reference document's (contract: SETTLED.md).
     Fault::new(ErrorCode::NotFound, "Not found the specified resource").into()
 }
 
 /// Checks the event; runtimes that parse it get JSON, the others the bytes (SETTLED.md, "Event").
-fn event(event: Bytes, runtime: Runtime) -> Result<Bytes, Fault> {
-    if event.len() > limits::EVENT_BYTES {
+pub(crate) fn event(event: Bytes, runtime: Runtime, most: usize) -> Result<Bytes, Fault> {
+    if event.len() > most {
         return Err(Fault::new(
             ErrorCode::EventTooLarge,
             format!(
-                "The event has {} bytes; 6291456 are allowed. Put large data into a store and send its address",
+                "The event has {} bytes; {most} are allowed. Put large data into a store and send its address",
                 event.len()
             ),
         ));
@@ -567,10 +592,7 @@ fn check_json(event: &[u8]) -> Result<(), String> {
 
 fn refused(why: Refusal) -> Fault {
     let (code, message) = match why {
-        Refusal::Disabled => (
-            ErrorCode::TooManyRequests,
-            "Function Disabled: its strategy_config.concurrency is 0. Set it to -1 or more instances to enable it",
-        ),
+        Refusal::Disabled => return disabled(),
         Refusal::QueueFull | Refusal::WaitedTooLong => {
             (ErrorCode::TooManyRequests, "Your request has been controlled by overload sdk, please retry later")
         }
@@ -582,6 +604,13 @@ fn refused(why: Refusal) -> Fault {
         Refusal::Stopping => (ErrorCode::Unavailable, "The server is stopping. Send the request again"),
     };
     Fault::new(code, message)
+}
+
+/// The function may have no instances.
+pub(crate) fn disabled() -> Fault {
+    let message =
+        "Function Disabled: its strategy_config.concurrency is 0. Set it to -1 or more instances to enable it";
+    Fault::new(ErrorCode::TooManyRequests, message)
 }
 
 impl Invocation {
@@ -608,12 +637,12 @@ mod tests {
             ("{} x", python, Err(ErrorCode::NotAcceptable)),
             ("plain", go, Ok("plain")),
         ] {
-            let got = event(Bytes::from_static(body.as_bytes()), runtime);
+            let got = event(Bytes::from_static(body.as_bytes()), runtime, limits::EVENT_BYTES);
             assert_eq!(got.map_err(|fault| fault.code), expected.map(Bytes::from), "{body} for {}", runtime.name());
         }
-        let no_text = event(Bytes::from_static(b"\"\xff\""), python);
+        let no_text = event(Bytes::from_static(b"\"\xff\""), python, limits::EVENT_BYTES);
         assert_eq!(no_text.expect_err("JSON is UTF-8").code, ErrorCode::NotAcceptable);
         let large = Bytes::from(vec![b' '; limits::EVENT_BYTES + 1]);
-        assert_eq!(event(large, python).expect_err("too large").code, ErrorCode::EventTooLarge);
+        assert_eq!(event(large, python, limits::EVENT_BYTES).expect_err("too large").code, ErrorCode::EventTooLarge);
     }
 }

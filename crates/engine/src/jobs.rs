@@ -11,7 +11,13 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Engine, reserve::keeper, statistics, triggers::timers};
+use crate::{
+    Engine,
+    queue::{dispatcher, gone},
+    reserve::keeper,
+    statistics,
+    triggers::timers,
+};
 
 /// How often unused packages are looked for without a nudge.
 const CLEANING_PERIOD: Duration = Duration::from_secs(600);
@@ -35,6 +41,8 @@ impl Jobs {
         self.tasks.spawn(clear_lost_logs(Arc::downgrade(engine), self.stop.clone()));
         self.tasks.spawn(keeper::keep(Arc::downgrade(engine), Arc::clone(&self.reserve), self.stop.clone()));
         self.tasks.spawn(statistics::keep(Arc::downgrade(engine), self.stop.clone()));
+        self.tasks.spawn(dispatcher::run(Arc::downgrade(engine)));
+        self.tasks.spawn(gone::look(Arc::downgrade(engine)));
         self.tasks.spawn(timers::run(Arc::downgrade(engine), self.stop_triggers.clone()));
         self.tasks.close();
     }

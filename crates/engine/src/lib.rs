@@ -1,6 +1,6 @@
 //! What the platform does: functions, their code, and the one corridor every call walks, free of HTTP and SQL.
 //!
-//! Three doors (HTTP and triggers today; the queue later) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
+//! Three doors (HTTP, triggers and the queue) end in [`Engine::invoke`]. Gateway asks the engine, never the store.
 
 mod aliases;
 mod async_configs;
@@ -20,6 +20,7 @@ mod invoke;
 mod jobs;
 mod mounts;
 mod projects;
+mod queue;
 mod quotas;
 mod report;
 mod reserve;
@@ -57,6 +58,7 @@ pub use identity::{
 pub use invoke::{Invocation, InvokeRequest};
 pub use mounts::{MountName, MountNames};
 pub use projects::VpcEndpointDraft;
+pub use queue::{AsyncCounts, AsyncLimits, AsyncPage, AsyncQuery, AsyncRequest, CancelKind};
 pub use quotas::Quota;
 pub use report::Report;
 pub use reserve::{ReservationList, ReservationQuery};

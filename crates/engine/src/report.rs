@@ -51,6 +51,7 @@ impl Engine {
     pub fn publish_metrics(&self) -> String {
         let counts = self.telemetry.counts();
         telemetry::publish(&counts, &self.pool.census());
+        self.queue.publish_metrics();
         telemetry::expose(&counts)
     }
 }

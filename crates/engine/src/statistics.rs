@@ -20,13 +20,13 @@ use jiff::{Timestamp, tz::TimeZone};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::counter::{CallEnd, Counter, Counters, RunningCall};
+pub(crate) use self::counter::{Counter, Counters, RunEnd, RunningCall};
 pub use self::ranking::RankFilter;
 use self::{
     counter::Whose,
     window::{Window, minute_of},
 };
-use crate::{Engine, Error, error::chain, functions, to_end::to_end};
+use crate::{Engine, Error, error::chain, functions, resolve::Resolved, to_end::to_end};
 
 /// How often what was counted is written: what a server that is killed loses. A minute is a multiple of it.
 const PERIOD_MS: u64 = 5000;
@@ -67,6 +67,12 @@ impl Statistics {
             since: tokio::sync::Mutex::new(minute_of(now)),
             ranking: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// Who counts a call of a version, which came by the name of an alias or not.
+    pub(crate) fn of_call(&self, resolved: &Resolved, alias: Option<&str>) -> Counters {
+        let find = |name: &str| resolved.counter_of(name, || self.of_alias(&resolved.version, name));
+        Counters { version: Arc::clone(&resolved.counter), alias: alias.map(find) }
     }
 
     /// The counter of a version itself.

@@ -60,6 +60,7 @@ impl Telemetry {
             "fungraph_waiting_functions",
             "Functions in line for room for an instance, each memory size for itself"
         );
+        crate::queue::describe_metrics();
         Self::default()
     }
 

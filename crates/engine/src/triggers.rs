@@ -258,6 +258,7 @@ impl Engine {
     /// Timers fire no more. Their calls that run end like all others.
     pub fn stop_triggers(&self) {
         self.jobs.stop_triggers();
+        self.queue.stop();
     }
 
     /// Puts all that is stored on the board.

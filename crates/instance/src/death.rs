@@ -11,10 +11,14 @@ use crate::Ended;
 pub enum Death {
     /// Its process ended by itself, or was ended from outside.
     Ended(Ended),
+    /// It closed its connection and did not end, so we ended it.
+    Lingered,
     /// It sent bytes that are no frame, or a frame out of order.
     Garbage(String),
     /// We ended it because another call took too long.
     SiblingTimedOut,
+    /// We ended it because a call in it was cancelled.
+    Cancelled,
     /// We ended it in order.
     Retired,
 }
@@ -29,7 +33,8 @@ impl Death {
                 "OutOfMemory",
                 "runtime memory limit exceeded: raise memory_size, or use less memory",
             ),
-            Self::Ended(ended) => failure(FailureCode::HandlerFailed, "FunctionCrashed", &crashed(*ended)),
+            Self::Ended(ended) => failure(FailureCode::HandlerFailed, "FunctionCrashed", &crashed(&ended_how(*ended))),
+            Self::Lingered => failure(FailureCode::HandlerFailed, "FunctionCrashed", &crashed(LINGERED)),
             Self::Garbage(what) => failure(
                 FailureCode::HandlerFailed,
                 "FunctionCrashed",
@@ -41,6 +46,11 @@ impl Death {
                 FailureCode::Cancelled,
                 "FunctionCancelled",
                 "function invocation canceled: another call in the same instance ran into its time limit",
+            ),
+            Self::Cancelled => failure(
+                FailureCode::Cancelled,
+                "FunctionCancelled",
+                "function invocation canceled: it, or another call in the same instance, was cancelled",
             ),
             Self::Retired => failure(
                 FailureCode::Cancelled,
@@ -55,17 +65,16 @@ impl Death {
     pub fn start_failure(&self) -> Failure<Bytes> {
         match self {
             Self::Ended(ended) if ended.out_of_memory => self.failure(),
-            Self::Ended(ended) => failure(
-                FailureCode::StartFailed,
-                "FunctionStartError",
-                &format!("function entry exception, error: {} before the function was loaded", ended_how(*ended)),
-            ),
+            Self::Ended(ended) => {
+                failure(FailureCode::StartFailed, "FunctionStartError", &not_loaded(&ended_how(*ended)))
+            }
+            Self::Lingered => failure(FailureCode::StartFailed, "FunctionStartError", &not_loaded(LINGERED)),
             Self::Garbage(what) => failure(
                 FailureCode::StartFailed,
                 "FunctionStartError",
                 &format!("function entry exception, error: the process broke the connection to the platform ({what})"),
             ),
-            Self::SiblingTimedOut | Self::Retired => self.failure(),
+            Self::SiblingTimedOut | Self::Cancelled | Self::Retired => self.failure(),
         }
     }
 }
@@ -79,8 +88,16 @@ pub fn failure(code: FailureCode, error_type: &str, message: &str) -> Failure<By
     Failure { code, object: object.into() }
 }
 
-fn crashed(ended: Ended) -> String {
-    format!("function invocation exception, error: {} during the call", ended_how(ended))
+/// A handler that lets its process go on after it closed the platform's connection: a fork, or a close of all descriptors.
+const LINGERED: &str = "the function's process closed its connection to the platform, did not exit within half a second, and was \
+                        killed by the platform,";
+
+fn crashed(how: &str) -> String {
+    format!("function invocation exception, error: {how} during the call")
+}
+
+fn not_loaded(how: &str) -> String {
+    format!("function entry exception, error: {how} before the function was loaded")
 }
 
 fn ended_how(ended: Ended) -> String {
@@ -102,11 +119,15 @@ mod tests {
             (Death::Ended(exit), 4002),
             (Death::Ended(Ended { out_of_memory: true, ..exit }), 4205),
             (Death::Garbage("x".into()), 4002),
+            (Death::Lingered, 4002),
             (Death::SiblingTimedOut, 4208),
+            (Death::Cancelled, 4208),
         ] {
             assert_eq!(death.failure().code.number(), number, "{death:?}");
         }
-        assert_eq!(Death::Ended(exit).start_failure().code.number(), 4201);
+        for death in [Death::Ended(exit), Death::Lingered] {
+            assert_eq!(death.start_failure().code.number(), 4201, "{death:?}");
+        }
     }
 
     #[test]

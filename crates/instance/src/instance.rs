@@ -77,6 +77,17 @@ pub enum StartError {
     },
 }
 
+/// Who waits for the answer of a call.
+#[derive(Debug)]
+pub enum Listener<'a> {
+    /// A caller who wants the whole of it.
+    Whole,
+    /// A caller who gets it piece by piece.
+    Pieces(&'a mut AnswerSink),
+    /// Nobody: the call came by the queue. Programs of the user's own are told.
+    Nobody,
+}
+
 /// The end of a call, or of an initializer.
 #[derive(Debug)]
 pub struct CallEnd {
@@ -160,7 +171,9 @@ impl Instance {
 
     /// Runs the initializer; `limit` is its time limit, past which the instance is ended.
     pub async fn initialize(&self, request: RequestId, limit: Duration) -> CallEnd {
-        let end = self.exchange(Kind::Initialize, [request.text().as_str().as_bytes(), &[], &[]], limit, None).await;
+        let end = self
+            .exchange(Kind::Initialize, [request.text().as_str().as_bytes(), &[], &[]], limit, Listener::Whole)
+            .await;
         end.into_call_end(|| {
             failure(
                 FailureCode::InitializerTimedOut,
@@ -174,22 +187,22 @@ impl Instance {
     }
 
     /// Calls the handler; past `limit` the instance and everything it started is ended. `alias` is the one that the caller used,
-    /// empty for none: an instance serves the calls of its version, whichever way they came. With a `sink` the answer goes there piece
-    /// by piece, and the outcome returns nothing.
+    /// empty for none: an instance serves the calls of its version, whichever way they came. Where the listener takes pieces, the
+    /// outcome returns nothing.
     pub async fn call(
         &self,
         request: RequestId,
         alias: &str,
         event: &[u8],
         limit: Duration,
-        sink: Option<&mut AnswerSink>,
+        listener: Listener<'_>,
     ) -> CallEnd {
         let id = request.text();
         let id = id.as_str().as_bytes();
         let end = if alias.is_empty() {
-            self.exchange(Kind::Invoke, [id, &[], event], limit, sink).await
+            self.exchange(Kind::Invoke, [id, &[], event], limit, listener).await
         } else {
-            self.exchange(Kind::InvokeAs, [id, &protocol::short_text(alias), event], limit, sink).await
+            self.exchange(Kind::InvokeAs, [id, &protocol::short_text(alias), event], limit, listener).await
         };
         end.into_call_end(|| {
             failure(
@@ -200,14 +213,13 @@ impl Instance {
         })
     }
 
-    async fn exchange(
-        &self,
-        kind: Kind,
-        payload: [&[u8]; 3],
-        limit: Duration,
-        sink: Option<&mut AnswerSink>,
-    ) -> Exchange {
+    async fn exchange(&self, kind: Kind, payload: [&[u8]; 3], limit: Duration, listener: Listener<'_>) -> Exchange {
         let started = Instant::now();
+        let (form, sink) = match listener {
+            Listener::Whole => (0, None),
+            Listener::Pieces(sink) => (protocol::STREAMED, Some(sink)),
+            Listener::Nobody => (protocol::ASYNCHRONOUS, None),
+        };
         let (pieces, taken) = sink.map(AnswerSink::open).unzip();
         let streams = taken.is_some();
         let (call, mut reply) = match self.shared.begin(pieces) {
@@ -216,7 +228,6 @@ impl Instance {
         };
         let answered = timeout(limit, async {
             // A write that fails means that the process is gone; its end answers the call.
-            let form = if taken.is_some() { protocol::STREAMED } else { 0 };
             let _ = self.write(kind, form, call, payload).await;
             match taken {
                 None => (&mut reply).await,
@@ -340,6 +351,11 @@ impl Instance {
     /// Ends the process at once, without waiting.
     pub fn kill(&self) {
         self.shared.kill(Death::Retired);
+    }
+
+    /// Ends the process at once for a call that was cancelled: all that run in it end with 4208.
+    pub fn cancel(&self) {
+        self.shared.kill(Death::Cancelled);
     }
 
     /// Ends the process at once; the future resolves when it is gone, and may outlive the instance.

@@ -26,7 +26,7 @@ mod stream;
 pub use blank::Blank;
 pub use death::{Death, failure};
 pub use dotnet::api_sources as dotnet_api;
-pub use instance::{CallEnd, Instance, StartError, StartTimes};
+pub use instance::{CallEnd, Instance, Listener, StartError, StartTimes};
 pub use interpreters::{Interpreter, Interpreters};
 pub use java::api_sources as java_api;
 pub use launcher::{Blueprint, BoxFuture, Ended, LaunchError, Launched, Launcher, Plan, Process, Root};

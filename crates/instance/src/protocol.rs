@@ -10,6 +10,8 @@ pub(crate) const LEAVING: u8 = 1;
 pub(crate) const NOT_BEGUN: u8 = 2;
 /// Form of an INVOKE whose answer is wanted in pieces.
 pub(crate) const STREAMED: u8 = 1;
+/// Form of an INVOKE for whose answer nobody waits.
+pub(crate) const ASYNCHRONOUS: u8 = 2;
 /// Version of the protocol that HELLO must name.
 pub(crate) const VERSION: u64 = 1;
 

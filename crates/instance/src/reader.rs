@@ -235,30 +235,35 @@ impl Reader {
             Err(what) => (Some(what), false),
         };
         self.shared.dead.store(true, Ordering::Release);
-        let ended = self.end(broken.is_some()).await;
+        let (ended, killed) = self.end(broken.is_some()).await;
         self.drain_output();
-        let death = self.cause(broken, ended);
-        // What we ended ourselves is never tried again.
-        self.shared.die(&death, unread && matches!(death, Death::Ended(_)));
+        let death = self.cause(broken, ended, killed);
+        // What we ended ourselves is never tried again, but for one that had closed its end before it read.
+        self.shared.die(&death, unread && matches!(death, Death::Ended(_) | Death::Lingered));
         self.death.send_replace(Some(death));
     }
 
-    /// A process that closed its socket is usually exiting, and how it does so tells why; one that goes on regardless is ended.
-    async fn end(&self, broken: bool) -> Option<Ended> {
+    /// A process that closed its socket is usually exiting, and how it does so tells why; one that goes on regardless is ended, which
+    /// is told too.
+    async fn end(&self, broken: bool) -> (Option<Ended>, bool) {
         if !broken && let Ok(ended) = timeout(EXIT_GRACE, self.shared.process.exited()).await {
-            return Some(ended);
+            return (Some(ended), false);
         }
         self.shared.process.kill();
-        timeout(REAP_LIMIT, self.shared.process.exited()).await.ok()
+        (timeout(REAP_LIMIT, self.shared.process.exited()).await.ok(), true)
     }
 
-    fn cause(&self, broken: Option<String>, ended: Option<Ended>) -> Death {
+    fn cause(&self, broken: Option<String>, ended: Option<Ended>, killed: bool) -> Death {
         if let Some(reason) = self.shared.reason.get() {
             return reason.clone();
         }
         match (broken, ended) {
             // Out of memory explains a broken frame, not the other way round.
             (Some(what), ended) if !ended.is_some_and(|ended| ended.out_of_memory) => Death::Garbage(what),
+            // The signal was ours. An exit code, or its use of memory, says what it came to by itself in the last moment.
+            (_, ended) if killed && ended.is_none_or(|ended| ended.code.is_none() && !ended.out_of_memory) => {
+                Death::Lingered
+            }
             (_, Some(ended)) => Death::Ended(ended),
             (_, None) => Death::Ended(Ended { code: None, signal: None, out_of_memory: false }),
         }
@@ -373,10 +378,13 @@ mod tests {
     };
 
     use super::*;
-    use crate::{BoxFuture, CallEnd, Instance, LaunchError, Launched, Plan};
+    use crate::{BoxFuture, CallEnd, Instance, LaunchError, Launched, Listener, Plan};
 
     /// A process that has ended once its socket is closed.
-    struct Fake(watch::Sender<bool>);
+    struct Fake(watch::Sender<Option<Ended>>);
+
+    const LEFT: Ended = Ended { code: Some(0), signal: None, out_of_memory: false };
+    const KILLED: Ended = Ended { code: None, signal: Some(9), out_of_memory: false };
 
     impl Process for Fake {
         fn fit<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Result<(), LaunchError>> {
@@ -384,14 +392,14 @@ mod tests {
         }
 
         fn kill(&self) {
-            self.0.send_replace(true);
+            self.0.send_replace(Some(KILLED));
         }
 
         fn exited(&self) -> BoxFuture<'_, Ended> {
             Box::pin(async {
                 let mut ended = self.0.subscribe();
-                let _ended = ended.wait_for(|ended| *ended).await;
-                Ended { code: Some(0), signal: None, out_of_memory: false }
+                let how = ended.wait_for(Option::is_some).await.ok().and_then(|how| *how);
+                how.unwrap_or(KILLED)
             })
         }
 
@@ -408,7 +416,7 @@ mod tests {
             .map(|_| {
                 let instance = Arc::clone(&instance);
                 tokio::spawn(async move {
-                    instance.call(RequestId::random(), "", b"{}", Duration::from_secs(60), None).await
+                    instance.call(RequestId::random(), "", b"{}", Duration::from_secs(60), Listener::Whole).await
                 })
             })
             .collect();
@@ -416,7 +424,7 @@ mod tests {
         theirs.read_exact(&mut read).await.expect("the frames come");
         theirs.readable().await.expect("more comes, or nothing was wanted");
         drop(theirs);
-        ended.send_replace(true);
+        ended.send_replace(Some(LEFT));
         let mut ends = Vec::new();
         for call in running {
             ends.push(call.await.expect("no panic"));
@@ -426,11 +434,11 @@ mod tests {
 
     const FRAME: usize = HEADER_BYTES + 36 + 2;
 
-    fn instance() -> (Instance, UnixStream, watch::Sender<bool>, rustix::fd::OwnedFd) {
+    fn instance() -> (Instance, UnixStream, watch::Sender<Option<Ended>>, rustix::fd::OwnedFd) {
         let (socket, theirs) = UnixStream::pair().expect("a socket pair");
         let (output, printed) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).expect("a pipe");
         let output = pipe::Receiver::from_owned_fd(output).expect("a pipe");
-        let ended = watch::Sender::new(false);
+        let ended = watch::Sender::new(None);
         let process = Box::new(Fake(ended.clone()));
         (Instance::attach(Launched { socket, output, process }, 1024), theirs, ended, printed)
     }
@@ -463,12 +471,38 @@ mod tests {
             }
             theirs.write_all(&rest).await.expect("it is read");
         };
-        let call = instance.call(RequestId::random(), "", b"{}", Duration::from_millis(50), Some(&mut sink));
+        let call =
+            instance.call(RequestId::random(), "", b"{}", Duration::from_millis(50), Listener::Pieces(&mut sink));
         let (end, ()) = tokio::join!(call, sends);
         assert!(
             matches!(&end.outcome, Outcome::Failed(failure) if failure.code == fungraph_model::FailureCode::TimedOut)
         );
-        assert!(!instance.is_dead() && !*ended.borrow(), "it serves others");
+        assert!(!instance.is_dead() && ended.borrow().is_none(), "it serves others");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_closes_its_connection_and_goes_on_is_told_as_killed_by_us() {
+        let told = async |how: Option<Ended>| {
+            let (instance, mut theirs, ended, _printed) = instance();
+            let call = instance.call(RequestId::random(), "", b"{}", Duration::from_secs(60), Listener::Whole);
+            let closes = async {
+                theirs.read_exact(&mut [0; FRAME]).await.expect("the call comes");
+                drop(theirs);
+                ended.send_replace(how);
+            };
+            let (end, ()) = tokio::join!(call, closes);
+            let Outcome::Failed(failure) = end.outcome else { panic!("{:?}", end.outcome) };
+            assert_eq!(failure.code.number(), 4002);
+            String::from_utf8_lossy(&failure.object).into_owned()
+        };
+        let lingered = told(None).await;
+        assert!(
+            lingered.contains("closed its connection") && lingered.contains("killed by the platform"),
+            "{lingered}"
+        );
+        assert!(!lingered.contains("signal"), "{lingered}");
+        assert!(told(Some(KILLED)).await.contains("ended by signal 9"), "that was not us");
+        assert!(told(Some(LEFT)).await.contains("exited with code 0"));
     }
 
     #[tokio::test]

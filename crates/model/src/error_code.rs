@@ -56,8 +56,12 @@ codes! {
     TooManyRequests = "FSS.0429",
     /// Unexpected failure of the platform.
     Internal = "FSS.0500",
+    /// Whoever was asked for a package gave none.
+    BadGateway = "FSS.0502",
     /// The platform is stopping or out of capacity.
     Unavailable = "FSS.0503",
+    /// A package did not come in time.
+    GatewayTimeout = "FSS.0504",
     /// A query value cannot be read.
     BadQuery = "FSS.1001",
     /// `func_name`.
@@ -76,6 +80,8 @@ codes! {
     BadTimeout = "FSS.1008",
     /// `user_data`.
     BadUserData = "FSS.1009",
+    /// `code_url`, `depend_link`: unreadable, or not to be followed.
+    BadUrl = "FSS.1010",
     /// Not base64, or an archive that cannot be opened or trusted.
     BadCode = "FSS.1011",
     /// Code is needed and absent.
@@ -94,8 +100,12 @@ codes! {
     UserDataTooBig = "FSS.1018",
     /// `description` over 512 characters.
     DescriptionTooLong = "FSS.1019",
+    /// An archive to import over the limit.
+    ImportTooLarge = "FSS.1023",
     /// A dependency's archive, or the ids of a function's dependencies.
     BadDependency = "FSS.1024",
+    /// The description in an archive to import.
+    BadDescription = "FSS.1025",
     /// `strategy_config`.
     BadConcurrency = "FSS.1026",
     /// `depend_type`.
@@ -130,6 +140,8 @@ codes! {
     VersionNotFound = "FSS.1052",
     /// Alias missing on a management path.
     AliasNotFound = "FSS.1053",
+    /// `code_url` or `depend_link` leads to nothing.
+    CodeObjectNotFound = "FSS.1054",
     /// Dependency, or version of one, missing.
     DependencyNotFound = "FSS.1056",
     /// Template missing.

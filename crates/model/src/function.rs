@@ -65,6 +65,8 @@ pub enum CodeType {
     Zip,
     /// A jar, or a zip that holds jars.
     Jar,
+    /// A zip, or a jar by its name, that was fetched from an object store.
+    Object,
     /// A container image, pulled from a registry.
     Image,
 }
@@ -77,14 +79,15 @@ impl CodeType {
             Self::Inline => "inline",
             Self::Zip => "zip",
             Self::Jar => "jar",
+            Self::Object => "obs",
             Self::Image => "Custom-Image-Swr",
         }
     }
 
-    /// Reads the API's word; `obs` exists in the API but is not built.
+    /// Reads the API's word.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Inline, Self::Zip, Self::Jar, Self::Image].into_iter().find(|t| t.name() == name)
+        [Self::Inline, Self::Zip, Self::Jar, Self::Object, Self::Image].into_iter().find(|t| t.name() == name)
     }
 }
 

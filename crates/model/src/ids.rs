@@ -61,6 +61,12 @@ impl RequestId {
         i64::try_from(self.0.as_u128() & TAIL).expect("62 bits fit")
     }
 
+    /// Its 16 bytes.
+    #[must_use]
+    pub fn bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
+
     /// A number below `of` that this id alone decides, each as likely as any other: a UUID ends in random bits, of which those of
     /// version 4 and of version 7 have at least 62.
     #[must_use]

@@ -46,7 +46,7 @@ pub use phases::{Phase, Phases, StartKind};
 pub use project::{LogKind, LogPlace, TracingKeys, VpcEndpoint};
 pub use reservation::{MetricRule, Reservation, Reserved, Schedule};
 pub use runtime::{Language, Runtime};
-pub use spec::{CLASS_ISOLATION, FunctionSpec, HEARTBEAT_HANDLER, HookSpec, Strategy};
+pub use spec::{CLASS_ISOLATION, CODE_URL, FunctionSpec, HEARTBEAT_HANDLER, HookSpec, Strategy};
 pub use tally::{Metric, MonthUsage, Ranking, Tally, TallyEntry};
 pub use test_event::{TestEvent, TestEventChange};
 pub use trigger::{Trigger, TriggerId, TriggerKind};

@@ -37,6 +37,10 @@ pub const LOG_TAIL_BYTES: usize = 4096;
 pub const INLINE_CODE_BYTES: usize = 10_240;
 /// Bytes of a code package in an API call, decoded.
 pub const PACKAGE_BYTES: usize = 52_428_800;
+/// Bytes of code, or of a dependency, that is fetched from an object store.
+pub const FETCHED_BYTES: u64 = 314_572_800;
+/// Bytes of an exported function.
+pub const EXPORT_BYTES: u64 = 52_428_800;
 /// Bytes of a code package after unpacking.
 pub const UNPACKED_BYTES: u64 = 1_572_864_000;
 /// Entries of a code package; the contract gives the number for dependencies, a package gets the same.
@@ -75,6 +79,8 @@ pub const TAGS: usize = 20;
 pub const TAG_KEY_CHARS: usize = 128;
 /// Characters of a tag's value.
 pub const TAG_VALUE_CHARS: usize = 255;
+/// Bytes of the event of an asynchronous call.
+pub const ASYNC_EVENT_BYTES: usize = 262_144;
 /// Seconds an asynchronous event may wait.
 pub const ASYNC_AGE_SECONDS: std::ops::RangeInclusive<u32> = 1..=86_400;
 /// Seconds it may wait where nobody said.

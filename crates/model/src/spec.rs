@@ -33,8 +33,8 @@ pub struct FunctionSpec {
     pub dynamic_memory: bool,
     /// What it sees of the operator's folders.
     pub mounts: Mounts,
-    /// Settings that are stored and given back but have no effect yet, and those of Java alone ([`HEARTBEAT_HANDLER`],
-    /// [`CLASS_ISOLATION`]), which nobody but its bootstrap looks at: a JSON object with the API's field names.
+    /// Settings that are stored and given back but have no effect yet, where the code came from ([`CODE_URL`]), and those of Java alone
+    /// ([`HEARTBEAT_HANDLER`], [`CLASS_ISOLATION`]), which nobody but its bootstrap looks at: a JSON object with the API's field names.
     pub passive: String,
 }
 
@@ -42,6 +42,9 @@ pub struct FunctionSpec {
 pub const HEARTBEAT_HANDLER: &str = "heartbeat_handler";
 /// Among [`FunctionSpec::passive`]: whether the function does not see the libraries that its bootstrap uses.
 pub const CLASS_ISOLATION: &str = "enable_class_isolation";
+
+/// Among [`FunctionSpec::passive`]: where code of the type `obs` came from, as it may be shown.
+pub const CODE_URL: &str = "code_url";
 
 /// A program without an initializer has at least this long until it asks for its first event (contract: custom-runtime.md 1.1).
 const FIRST_EVENT: Duration = Duration::from_secs(10);

@@ -96,6 +96,13 @@ struct Berth {
     blank: Option<Blank>,
 }
 
+/// The part of each line that a call may stand in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Share {
+    Whole,
+    Half,
+}
+
 enum Seated {
     Now(Lease),
     InLine(InLine),
@@ -119,7 +126,19 @@ impl Group {
     /// # Errors
     /// [`AcquireError`].
     pub async fn acquire(self: &Arc<Self>, arrived: Instant) -> Result<Lease, AcquireError> {
-        let mut line = match self.seat()? {
+        self.acquire_in(arrived, Share::Whole).await
+    }
+
+    /// The same for a call that nobody waits for: no more than half of each line is for those, so that they never keep a caller out.
+    ///
+    /// # Errors
+    /// [`AcquireError`].
+    pub async fn acquire_for_queue(self: &Arc<Self>, arrived: Instant) -> Result<Lease, AcquireError> {
+        self.acquire_in(arrived, Share::Half).await
+    }
+
+    async fn acquire_in(self: &Arc<Self>, arrived: Instant, share: Share) -> Result<Lease, AcquireError> {
+        let mut line = match self.seat(share)? {
             Seated::Now(lease) => return Ok(lease),
             Seated::InLine(line) => line,
         };
@@ -149,7 +168,7 @@ impl Group {
         self.state.lock().expect("nothing panics while it holds the state of a group")
     }
 
-    fn seat(self: &Arc<Self>) -> Result<Seated, AcquireError> {
+    fn seat(self: &Arc<Self>, share: Share) -> Result<Seated, AcquireError> {
         if self.pool.stopping() {
             return Err(AcquireError::Refused(Refusal::Stopping));
         }
@@ -159,7 +178,7 @@ impl Group {
         let mut state = self.lock();
         self.recall(&mut state);
         loop {
-            match decide(&self.view(&state)) {
+            match decide(&View { line_room: self.line_room(&state, share), ..self.view(&state) }) {
                 Decision::Use => {
                     let member = state.take_slot(self.slots()).expect("decide saw a free slot under the same lock");
                     if member.instance.is_alive() {
@@ -185,8 +204,7 @@ impl Group {
     }
 
     fn view(&self, state: &State) -> View {
-        let (slots_each, config) = (self.slots(), &self.pool.config);
-        let line_room = config.queue_per_function.saturating_sub(state.waiting.len());
+        let slots_each = self.slots();
         View {
             most_instances: self.plan.version.spec.strategy.most_instances(),
             slots_each,
@@ -194,15 +212,31 @@ impl Group {
             starting: state.starting,
             free: state.seats.iter().any(|seat| seat.is_free(slots_each)),
             running: state.seats.iter().map(|seat| seat.taken).sum(),
-            processors: config.processors,
+            processors: self.pool.config.processors,
             quick_us: state.quick.get(),
             waiting: state.waiting.len(),
-            line_room: line_room.min(self.lines.room(config.queue_per_project, config.queue)),
+            line_room: self.line_room(state, Share::Whole),
             run_us: state.run.get(),
             blanks: self.shelf.ready(),
             fit_us: state.fit.get(),
             start_us: state.start.get(),
         }
+    }
+
+    fn line_room(&self, state: &State, share: Share) -> usize {
+        let config = &self.pool.config;
+        // A line of one is for everybody: without a place in it nothing is started.
+        let part = |most: usize| if share == Share::Half { most.div_ceil(2) } else { most };
+        let of_function = part(config.queue_per_function).saturating_sub(state.waiting.len());
+        of_function.min(self.lines.room(part(config.queue_per_project), part(config.queue)))
+    }
+
+    /// Calls that could begin at once.
+    #[must_use]
+    pub fn free_slots(&self) -> usize {
+        let (state, slots) = (self.lock(), self.slots());
+        let free = state.seats.iter().filter(|seat| seat.serves() && seat.is_free(slots));
+        free.map(|seat| slots - seat.taken).sum()
     }
 
     pub(crate) fn project(&self) -> &ProjectId {

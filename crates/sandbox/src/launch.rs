@@ -149,8 +149,9 @@ pub enum InvalidLaunch {
     },
 }
 
-/// Places inside that the sandbox makes itself.
-const OWN_PLACES: [&str; 10] = ["/proc", "/dev", "/tmp", "/etc", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/sys"];
+/// Places inside that the sandbox makes itself, so that nothing of the host's can be shown there.
+pub const OWN_PLACES: [&str; 10] =
+    ["/proc", "/dev", "/tmp", "/etc", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/sys"];
 
 impl Launch {
     /// The checks that need no look at the host. Server and spawner both make them: the first to answer early, the second since

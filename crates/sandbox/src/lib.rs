@@ -66,7 +66,7 @@ pub use exit::{Exit, ExitStatus};
 pub use fit::Fit;
 pub use gauge::MemoryGauge;
 pub use inside::socket;
-pub use launch::{Bind, InvalidLaunch, Launch, Limits, Network, User};
+pub use launch::{Bind, InvalidLaunch, Launch, Limits, Network, OWN_PLACES, User};
 pub use privileges::drop_privileges;
 pub use share::{Mount, Share, inspect_share};
 pub use spawner::closed_ways;

@@ -1,6 +1,6 @@
 -- The asynchronous queue. Times are microseconds since 1970; `seq` is the time of acceptance in milliseconds << 12 and a counter.
 
--- Functions that were called. `waiting`, `bytes` and the counts of ends change in the commit that changes what they count.
+-- Functions that were called. `waiting`, `bytes`, `records` and the counts of ends change in the commit that changes what they count.
 CREATE TABLE functions (
     id INTEGER PRIMARY KEY,
     func_id TEXT NOT NULL UNIQUE,
@@ -14,7 +14,8 @@ CREATE TABLE functions (
     bytes INTEGER NOT NULL DEFAULT 0,
     succeeded INTEGER NOT NULL DEFAULT 0,
     failed INTEGER NOT NULL DEFAULT 0,
-    discarded INTEGER NOT NULL DEFAULT 0
+    discarded INTEGER NOT NULL DEFAULT 0,
+    records INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- A call from its acceptance to its end, running or not.
@@ -69,9 +70,9 @@ CREATE INDEX ended_status ON ended (function, status, seq);
 CREATE INDEX ended_no ON ended (function, no);
 CREATE INDEX ended_parent ON ended (parent) WHERE parent IS NOT NULL;
 
--- Deliveries that are owed to destinations which are no functions.
+-- Messages that are owed to destinations which are no functions.
 CREATE TABLE notices (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     call INTEGER NOT NULL,
     call_tail INTEGER NOT NULL,
     function INTEGER NOT NULL,
@@ -80,12 +81,12 @@ CREATE TABLE notices (
     payload BLOB NOT NULL,
     created INTEGER NOT NULL,
     due INTEGER NOT NULL,
-    tries INTEGER NOT NULL DEFAULT 0,
-    trouble TEXT NOT NULL DEFAULT ''
+    tries INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE INDEX notices_due ON notices (due);
+CREATE INDEX notices_due ON notices (kind, due);
+CREATE INDEX notices_function ON notices (function);
 
--- Events of functions that ask for it, sealed.
+-- Events of functions that ask for it, sealed. `size` is that of the sealed text.
 CREATE TABLE recorded (
     request BLOB PRIMARY KEY,       -- the 16 bytes of its id
     func_id TEXT NOT NULL,
@@ -94,9 +95,9 @@ CREATE TABLE recorded (
     name TEXT NOT NULL,
     version TEXT NOT NULL,
     digest TEXT NOT NULL,
-    created INTEGER NOT NULL,
+    created INTEGER NOT NULL,       -- by the clock on the wall
     size INTEGER NOT NULL,
     sealed TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX recorded_created ON recorded (created);
-CREATE INDEX recorded_function ON recorded (func_id, created);
+) STRICT;
+CREATE INDEX recorded_created ON recorded (created, size);
+CREATE INDEX recorded_function ON recorded (func_id);

@@ -20,7 +20,6 @@ mod config;
 mod credentials;
 mod download;
 mod error;
-mod guard;
 mod layer;
 mod pax;
 mod plan;
@@ -31,7 +30,7 @@ mod shelf;
 #[cfg(test)]
 mod tests;
 mod tree;
-mod turns;
+pub(crate) mod turns;
 mod users;
 mod zstd;
 

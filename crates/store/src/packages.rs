@@ -14,12 +14,15 @@
 //! tree can be bound into every instance.
 
 mod archive;
+mod arrival;
+mod bundle;
 pub(crate) mod disk;
 mod error;
 mod links;
 mod merge;
 mod name;
 mod plan;
+mod source;
 #[cfg(test)]
 mod tests;
 mod unpack;
@@ -36,9 +39,12 @@ use fungraph_model::{CodePackage, CodeType, Dependency, Digest, FunctionVersion,
 use sha2::{Digest as _, Sha512};
 use tokio::sync::Semaphore;
 
+pub use arrival::Arrival;
+pub use bundle::Bundled;
 pub use error::PackageError;
 
 use error::{during, fault};
+use source::Source;
 
 const PACKAGE: &str = "package";
 const MERGED: &str = "merged";
@@ -57,6 +63,8 @@ pub struct PackageLimits {
     pub unpacked_bytes: u64,
     /// Bytes of a dependency as uploaded.
     pub dependency_bytes: usize,
+    /// Bytes of code, or of a dependency, that is fetched from elsewhere.
+    pub fetched_bytes: u64,
     /// Entries of an archive.
     pub entries: usize,
     /// Files, folders and links of code and dependencies together.
@@ -74,6 +82,7 @@ impl Default for PackageLimits {
             package_bytes: limits::PACKAGE_BYTES,
             unpacked_bytes: limits::UNPACKED_BYTES,
             dependency_bytes: limits::DEPENDENCY_BYTES,
+            fetched_bytes: limits::FETCHED_BYTES,
             entries: limits::PACKAGE_ENTRIES,
             merged_entries: limits::MERGED_ENTRIES,
             ratio_floor: 64 << 20,
@@ -151,8 +160,44 @@ impl Packages {
         }
         let filename = filename.to_owned();
         self.blocking(move |shelf| {
-            archive::check_dependency(&bytes, &shelf.limits)?;
+            archive::check_dependency(Source::of(&bytes), &shelf.limits)?;
             shelf.put(CodeType::Zip, filename, &bytes)
+        })
+        .await
+    }
+
+    /// A place for a package that is fetched from elsewhere, piece by piece.
+    ///
+    /// # Errors
+    /// [`PackageError::DiskFull`] or [`PackageError::Io`].
+    pub async fn arrive(&self) -> Result<Arrival, PackageError> {
+        let shelf = Arc::clone(&self.shelf);
+        run(move || Arrival::new(&shelf.root, shelf.limits.fetched_bytes)).await
+    }
+
+    /// As [`Packages::put`] for code that has arrived.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn keep(
+        &self,
+        code_type: CodeType,
+        filename: &str,
+        arrived: Arrival,
+    ) -> Result<CodePackage, PackageError> {
+        let filename = filename.to_owned();
+        self.blocking(move |shelf| shelf.keep(code_type, filename, arrived)).await
+    }
+
+    /// As [`Packages::put_dependency`] for one that has arrived.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn keep_dependency(&self, filename: &str, arrived: Arrival) -> Result<CodePackage, PackageError> {
+        let filename = filename.to_owned();
+        self.blocking(move |shelf| {
+            archive::check_dependency(arrived.source()?, &shelf.limits)?;
+            shelf.keep(CodeType::Zip, filename, arrived)
         })
         .await
     }
@@ -219,35 +264,66 @@ impl Packages {
     ) -> Result<T, PackageError> {
         let place = Arc::clone(&self.shelf.places).acquire_owned().await.expect("the semaphore is never closed");
         let shelf = Arc::clone(&self.shelf);
-        let done = tokio::task::spawn_blocking(move || {
+        run(move || {
             let _place = place;
             work(&shelf)
-        });
-        match done.await {
-            Ok(result) => result,
-            Err(ended) => std::panic::resume_unwind(ended.try_into_panic().unwrap_or_else(|e| Box::new(e.to_string()))),
-        }
+        })
+        .await
+    }
+}
+
+async fn run<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PackageError> + Send + 'static,
+) -> Result<T, PackageError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(ended) => std::panic::resume_unwind(ended.try_into_panic().unwrap_or_else(|e| Box::new(e.to_string()))),
     }
 }
 
 impl Shelf {
     fn put(&self, code_type: CodeType, filename: String, bytes: &[u8]) -> Result<CodePackage, PackageError> {
         let package = CodePackage { code_type, filename, size: bytes.len() as u64, digest: digest(bytes) };
-        self.fresh().now.insert(package.digest.0.clone());
-        let home = self.home(&package.digest.0);
-        let (bytes_path, tree_path) = (home.join(PACKAGE), home.join(tree_name(code_type, &package.filename)));
-        if bytes_path.is_file() && tree_path.is_dir() {
-            return Ok(package);
+        if !self.has(&package) {
+            let staging = disk::Staging::new(&self.root).map_err(during("make a folder in", &self.root))?;
+            let write = |path: &Path| write_package(path, bytes).map_err(during("write", path));
+            self.lay_out(&package, Source::of(bytes), &staging, write)?;
         }
-        let staging = disk::Staging::new(&self.root).map_err(during("make a folder in", &self.root))?;
+        Ok(package)
+    }
+
+    fn keep(&self, code_type: CodeType, filename: String, arrived: Arrival) -> Result<CodePackage, PackageError> {
+        let source = arrived.source()?;
+        let (staging, size, digest) = arrived.close()?;
+        let package = CodePackage { code_type, filename, size, digest };
+        if !self.has(&package) {
+            self.lay_out(&package, source, &staging, |_| Ok(()))?;
+        }
+        Ok(package)
+    }
+
+    /// Whether a package is there already; from here on no collection takes it for a while.
+    fn has(&self, package: &CodePackage) -> bool {
+        self.fresh().now.insert(package.digest.0.clone());
+        self.package(&package.digest).is_file() && self.tree(package).is_dir()
+    }
+
+    /// Unpacks a package beside itself, and moves both into place. `write` writes the package where it is not there yet.
+    fn lay_out(
+        &self,
+        package: &CodePackage,
+        source: Source<'_>,
+        staging: &disk::Staging,
+        write: impl FnOnce(&Path) -> Result<(), PackageError>,
+    ) -> Result<(), PackageError> {
+        let home = self.home(&package.digest.0);
         let (new_bytes, new_tree) = (staging.path().join(PACKAGE), staging.path().join("tree"));
         disk::make_folder(&new_tree).map_err(during("make the folder", &new_tree))?;
-        archive::lay_out(&package, bytes, &new_tree, &self.limits)?;
-        write_package(&new_bytes, bytes).map_err(during("write", &new_bytes))?;
+        archive::lay_out(package, source, &new_tree, &self.limits)?;
+        write(&new_bytes)?;
         disk::settle(&new_tree).map_err(during("bring to disk", &new_tree))?;
-        self.place(&home, &[(new_bytes, bytes_path), (new_tree, tree_path)])
-            .map_err(during("move code into", &home))?;
-        Ok(package)
+        self.place(&home, &[(new_bytes, self.package(&package.digest)), (new_tree, self.tree(package))])
+            .map_err(during("move code into", &home))
     }
 
     fn merge(&self, code: &CodePackage, dependencies: &[Dependency]) -> Result<Merged, PackageError> {
@@ -366,9 +442,19 @@ fn is_digest(name: &str) -> bool {
     name.len() == 128 && name.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-fn tree_name(code_type: CodeType, filename: &str) -> String {
+/// What a package is laid out as. One that came from elsewhere is a zip, or a jar where its name says so.
+fn layout(code_type: CodeType, filename: &str) -> CodeType {
     match code_type {
-        CodeType::Zip | CodeType::Image => code_type.name().to_owned(),
+        CodeType::Object if filename.ends_with(".jar") => CodeType::Jar,
+        CodeType::Object => CodeType::Zip,
+        other => other,
+    }
+}
+
+fn tree_name(code_type: CodeType, filename: &str) -> String {
+    let code_type = layout(code_type, filename);
+    match code_type {
+        CodeType::Zip | CodeType::Image | CodeType::Object => code_type.name().to_owned(),
         CodeType::Inline | CodeType::Jar => {
             format!("{}-{}", code_type.name(), hex(&Sha512::digest(filename)[..16]))
         }

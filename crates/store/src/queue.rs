@@ -12,8 +12,12 @@ mod change;
 mod clock;
 mod error;
 mod functions;
+mod notices;
 mod order;
+mod plan;
+mod recorded;
 mod records;
+mod retention;
 mod rows;
 mod start;
 mod statements;
@@ -29,19 +33,23 @@ use std::time::Duration;
 use fungraph_model::{CallSeq, ProjectId};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{ConnectOptions, QueryBuilder, Sqlite, query};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 pub use call::{Accepted, End, FunctionNo, NewCall, Owed, QueueCounts, QueueFunction, WaitingCall};
 pub use clock::{Clock, QueueTime};
 pub use error::QueueError;
 pub use functions::Load;
+pub use notices::{DueNotices, Notice};
+pub use recorded::RecordedEvent;
 pub use records::{RecordPage, RecordQuery};
+pub use retention::Retention;
 pub use start::Found;
 
 use crate::sqlite;
 use change::Change;
 use functions::Functions;
-use order::{Accept, Again, Begin, Ending, Order};
+use order::{Accept, Again, Asker, Begin, Ending, Order};
+use plan::Plan;
 use rows::waiting_columns;
 use writer::Writer;
 
@@ -114,6 +122,10 @@ impl Queue {
     /// # Errors
     /// [`QueueError::Open`], [`QueueError::NewerSchema`], [`QueueError::Migrate`], [`QueueError::BadRow`].
     pub async fn open(config: &QueueConfig) -> Result<(Self, Found), QueueError> {
+        Self::open_with(config, Plan::default()).await
+    }
+
+    async fn open_with(config: &QueueConfig, plan: Plan) -> Result<(Self, Found), QueueError> {
         let path = config.folder.join(FILE);
         sqlite::make_private(&path).map_err(|source| QueueError::Open { path: path.clone(), source: source.into() })?;
         let opened = |source: sqlx::Error| QueueError::Open { path: path.clone(), source: source.into() };
@@ -123,7 +135,7 @@ impl Queue {
         let functions = start::functions(&mut connection).await?;
         let last = start::last(&mut connection).await?;
         let delayed = start::delayed(&mut connection, config.clock.now()).await?;
-        let notices = start::notices(&mut connection).await?;
+        let notices = start::notices(&mut connection, config.clock.now()).await?;
         let waiting = functions.all().filter(|(_, known)| known.counts.waiting > 0);
         let waiting = waiting.map(|(no, known)| (no, known.counts.waiting, known.counts.bytes)).collect();
         let readers =
@@ -136,7 +148,7 @@ impl Queue {
             first: CallSeq(last.0 + 1),
         });
         let (orders, taken) = mpsc::unbounded_channel();
-        let writer = Writer { connection, orders: taken, shared: Arc::clone(&shared), last };
+        let writer = Writer { connection, orders: taken, shared: Arc::clone(&shared), last, plan };
         tokio::spawn(writer.run());
         let most_room = u32::try_from(config.pending_bytes).unwrap_or(u32::MAX);
         let room = Arc::new(Semaphore::new(most_room as usize));
@@ -162,8 +174,7 @@ impl Queue {
     /// # Errors
     /// [`QueueError::Crowded`], [`QueueError::DiskFull`], [`QueueError::Closed`]; nothing is stored then.
     pub async fn accept(&self, call: NewCall) -> Result<Accepted, QueueError> {
-        let cost = u32::try_from(call.body.len() + CALL_BYTES).unwrap_or(u32::MAX).min(self.most_room);
-        let room = Arc::clone(&self.room).acquire_many_owned(cost);
+        let room = Arc::clone(&self.room).acquire_many_owned(self.cost(call.body.len()));
         let room = tokio::time::timeout(PATIENCE, room).await.map_err(|_| QueueError::Crowded)?;
         let room = room.map_err(|_| QueueError::Closed)?;
         self.order(|answer| Order::Accept(Accept { call, answer, _room: room })).await
@@ -251,6 +262,16 @@ impl Queue {
         self.shared.functions().no(func_id)
     }
 
+    /// The number of a function, which it gets if it has none.
+    ///
+    /// # Errors
+    /// As [`Queue::end`].
+    pub async fn register(&self, function: &QueueFunction) -> Result<FunctionNo, QueueError> {
+        let no = self.shared.functions().number(function);
+        let known = Arc::new(function.clone());
+        self.change(Change::Know(no, known)).await.map(|_| no)
+    }
+
     /// Who a number stands for.
     #[must_use]
     pub fn named(&self, function: FunctionNo) -> Option<Arc<QueueFunction>> {
@@ -281,15 +302,16 @@ impl Queue {
     /// # Errors
     /// As [`Queue::end`].
     pub async fn pause(&self, function: FunctionNo, paused: bool) -> Result<(), QueueError> {
-        self.order(|answer| Order::Change(Change::Pause(function, paused), answer)).await.map(|_| ())
+        self.change(Change::Pause(function, paused)).await.map(|_| ())
     }
 
-    /// Notes that a function was deleted.
+    /// Notes that a function was deleted, and drops the events that were kept of it. Its calls end by [`Queue::purge`], or as they end.
     ///
     /// # Errors
     /// As [`Queue::end`].
     pub async fn gone(&self, function: FunctionNo) -> Result<(), QueueError> {
-        self.order(|answer| Order::Change(Change::Gone(function), answer)).await.map(|_| ())
+        self.change(Change::Gone(function)).await?;
+        self.drop_recorded(function).await
     }
 
     /// Writes what was asked for, and closes. What is asked for later is refused.
@@ -299,6 +321,20 @@ impl Queue {
             let _ = closed.await;
         }
         self.readers.close().await;
+    }
+
+    /// A place on the way to the disk for so many bytes, where there is one.
+    fn room_at_once(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.room).try_acquire_many_owned(self.cost(bytes)).ok()
+    }
+
+    fn cost(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes + CALL_BYTES).unwrap_or(u32::MAX).min(self.most_room)
+    }
+
+    /// Asks for a change, and waits until it is on disk; gives how many rows it changed.
+    async fn change(&self, change: Change) -> Result<u64, QueueError> {
+        self.order(|answer| Order::Change(change, Asker::Waits(answer))).await
     }
 
     async fn order<T>(&self, order: impl FnOnce(order::Answer<T>) -> Order) -> Result<T, QueueError> {

@@ -8,6 +8,8 @@ pub(crate) const HEADER: usize = 12;
 const PAYLOAD: usize = 16 << 20;
 /// Form of an INVOKE whose answer is wanted in pieces.
 const STREAMED: u8 = 1;
+/// Form of an INVOKE for whose answer nobody waits.
+const ASYNCHRONOUS: u8 = 2;
 /// Bytes of the request id that stands before every event.
 const ID: usize = 36;
 
@@ -39,6 +41,8 @@ pub(crate) struct Call {
     pub(crate) event: Bytes,
     /// Whether the answer is wanted in pieces.
     pub(crate) streamed: bool,
+    /// Whether it came by the queue, so that nobody waits for the answer.
+    pub(crate) is_async: bool,
 }
 
 /// What goes to the platform.
@@ -113,24 +117,25 @@ pub(crate) fn take(buffer: &mut BytesMut) -> Result<Option<Order>, BadFrame> {
 fn order(kind: u8, form: u8, number: u32, payload: Bytes) -> Option<Order> {
     Some(match kind {
         1 => Order::Load(payload),
-        2 => Order::Initialize(call(number, false, payload)?),
-        3 => Order::Invoke(call(number, form == STREAMED, payload)?),
+        2 => Order::Initialize(call(number, 0, payload)?),
+        3 => Order::Invoke(call(number, form, payload)?),
         4 => Order::Stop,
-        5 => Order::Invoke(call_by_alias(number, form == STREAMED, payload)?),
+        5 => Order::Invoke(call_by_alias(number, form, payload)?),
         6 => Order::Credit(number, u32::from_le_bytes(payload.as_ref().try_into().ok()?)),
         _ => return None,
     })
 }
 
-fn call(number: u32, streamed: bool, mut payload: Bytes) -> Option<Call> {
+fn call(number: u32, form: u8, mut payload: Bytes) -> Option<Call> {
     let id = std::str::from_utf8(payload.get(..ID)?).ok()?.to_owned();
     payload.advance(ID);
-    Some(Call { number, id, alias: None, event: payload, streamed })
+    let (streamed, is_async) = (form == STREAMED, form == ASYNCHRONOUS);
+    Some(Call { number, id, alias: None, event: payload, streamed, is_async })
 }
 
 /// The alias stands before the event, after a byte with its length.
-fn call_by_alias(number: u32, streamed: bool, payload: Bytes) -> Option<Call> {
-    let mut call = call(number, streamed, payload)?;
+fn call_by_alias(number: u32, form: u8, payload: Bytes) -> Option<Call> {
+    let mut call = call(number, form, payload)?;
     let end = 1 + usize::from(*call.event.first()?);
     let alias = std::str::from_utf8(call.event.get(1..end)?).ok()?.to_owned();
     call.event.advance(end);
@@ -162,16 +167,20 @@ mod tests {
         }
         buffer.extend_from_slice(&whole[whole.len() - 1..]);
         buffer.extend_from_slice(&frame(4, 0, b""));
-        let call =
-            Call { number: 7, id: REQUEST.to_owned(), alias: None, event: Bytes::from_static(b"{}"), streamed: false };
+        let event = Bytes::from_static(b"{}");
+        let call = Call { number: 7, id: REQUEST.to_owned(), alias: None, event, streamed: false, is_async: false };
         assert_eq!(take(&mut buffer), Ok(Some(Order::Invoke(call.clone()))));
         assert_eq!(take(&mut buffer), Ok(Some(Order::Stop)));
         buffer.extend_from_slice(&frame(6, 7, &[1, 2, 0, 0]));
         assert_eq!(take(&mut buffer), Ok(Some(Order::Credit(7, 513))));
         assert_eq!(take(&mut buffer), Ok(None));
         buffer.extend_from_slice(&frame(5, 7, format!("{REQUEST}\x04prod{{}}").as_bytes()));
-        let by_alias = Call { alias: Some("prod".to_owned()), ..call };
+        let by_alias = Call { alias: Some("prod".to_owned()), ..call.clone() };
         assert_eq!(take(&mut buffer), Ok(Some(Order::Invoke(by_alias))));
+        let mut queued = frame(3, 7, format!("{REQUEST}{{}}").as_bytes());
+        queued[11] = ASYNCHRONOUS;
+        buffer.extend_from_slice(&queued);
+        assert_eq!(take(&mut buffer), Ok(Some(Order::Invoke(Call { is_async: true, ..call }))));
     }
 
     #[test]

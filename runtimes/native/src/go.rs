@@ -37,6 +37,7 @@ use running::Running;
 const REQUEST_ID: &str = "X-Cff-Request-Id";
 /// The header that the library looks the alias up in.
 const VERSION_TAG: &str = "X-Cff-Origin-Version-Tag";
+const INVOKE_TYPE: &str = "X-Cff-Invoke-Type";
 const NO_INITIALIZER: &str = "WARN initializer_handler is not used: a Go1.x function has no initializer. Do such work in main, \
                               before runtime.Register";
 
@@ -143,9 +144,11 @@ impl Writer {
         let payload = if call.event.is_empty() { EMPTY_EVENT } else { &call.event[..] };
         // The library takes the alias from it, and nothing else tells it of one.
         let tag = call.alias.as_ref().map(|alias| format!("!{alias}"));
-        let header = [(REQUEST_ID, &*call.id), (VERSION_TAG, tag.as_deref().unwrap_or_default())];
-        let header = if tag.is_some() { &header[..] } else { &header[..1] };
-        let (before, after) = self.requests.next(&Request { call: call.number.into(), payload, header });
+        let mut header = vec![(REQUEST_ID, &*call.id)];
+        header.extend(tag.as_deref().map(|tag| (VERSION_TAG, tag)));
+        // The library drops the result then; of calls that somebody waits for it need not be told.
+        header.extend(call.is_async.then_some((INVOKE_TYPE, "async")));
+        let (before, after) = self.requests.next(&Request { call: call.number.into(), payload, header: &header });
         let mut slices = [IoSlice::new(&before), IoSlice::new(payload), IoSlice::new(&after)];
         let mut rest = slices.as_mut_slice();
         while !rest.is_empty() {

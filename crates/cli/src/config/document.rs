@@ -12,6 +12,7 @@ use toml::{Table, Value};
 use super::Error;
 use super::mounts;
 use super::nearest::nearest;
+use super::obs;
 use super::runtime_images;
 
 /// The manual, compiled in.
@@ -156,7 +157,11 @@ impl Document {
 
 impl fmt::Display for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&toml::to_string_pretty(&self.sections).map_err(|_| fmt::Error)?)
+        let mut shown = self.sections.clone();
+        if let Some(secret) = shown.get_mut(obs::SECTION).and_then(|section| section.get_mut(obs::SECRET)) {
+            *secret = obs::masked(secret);
+        }
+        f.write_str(&toml::to_string_pretty(&shown).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -11,6 +11,7 @@ use toml::Value;
 use super::Error;
 use super::document::Document;
 use super::mounts::{self, Mount};
+use super::obs::{self, Obs};
 use super::reader::{Section, list};
 use super::runtime_images::{self, RuntimeImage};
 
@@ -24,10 +25,12 @@ pub(crate) struct Settings {
     pub(crate) answers: Answers,
     pub(crate) runtimes: Runtimes,
     pub(crate) images: Images,
+    pub(crate) obs: Obs,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) logs: Logs,
     pub(crate) limits: Limits,
     pub(crate) statistics: Statistics,
+    pub(crate) queue: Queue,
     /// `triggers.time_zone`.
     pub(crate) time_zone: TimeZone,
     pub(crate) log_filter: String,
@@ -155,6 +158,19 @@ pub(crate) struct Limits {
     pub(crate) sync: Duration,
 }
 
+/// `[async]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Queue {
+    pub(crate) running: usize,
+    pub(crate) running_per_function: usize,
+    /// `None`: only all together are limited.
+    pub(crate) running_per_project: Option<usize>,
+    pub(crate) waiting_per_function: u64,
+    /// `None`: only each function is limited.
+    pub(crate) waiting_per_project: Option<u64>,
+    pub(crate) waiting_bytes_per_project: u64,
+}
+
 impl Settings {
     /// Reads every setting.
     ///
@@ -195,7 +211,7 @@ impl Settings {
                 "it must not be more than logs.total_mb",
             ));
         }
-        Ok(())
+        self.obs.check(document)
     }
 }
 
@@ -212,10 +228,12 @@ fn read_all<'a>(
         answers: answers(&section("answers"))?,
         runtimes: Runtimes { images: images_of_runtimes, ..runtimes(&section("runtimes"))? },
         images: images(&section("images"))?,
+        obs: obs::read(&section(obs::SECTION))?,
         mounts,
         logs: logs(&section("logs"))?,
         limits: limits(&section("limits"))?,
         statistics: statistics(&section("statistics"))?,
+        queue: queue(&section("async"))?,
         time_zone: section("triggers").text("time_zone", time_zone)?,
         log_filter: section("log").text("filter", filter)?,
     })
@@ -321,6 +339,19 @@ fn statistics(section: &Section<'_>) -> Result<Statistics, Error> {
     })
 }
 
+fn queue(section: &Section<'_>) -> Result<Queue, Error> {
+    let of_project = section.number("running_per_project", 0..=100_000)? as usize;
+    let waiting_of_project = u64::from(section.number("waiting_per_project", 0..=100_000_000)?);
+    Ok(Queue {
+        running: section.number("running", 1..=100_000)? as usize,
+        running_per_function: section.number("running_per_function", 1..=100_000)? as usize,
+        running_per_project: Some(of_project).filter(|most| *most > 0),
+        waiting_per_function: section.number("waiting_per_function", 1..=100_000_000)?.into(),
+        waiting_per_project: Some(waiting_of_project).filter(|most| *most > 0),
+        waiting_bytes_per_project: section.megabytes("waiting_mb_per_project", 1..=1_048_576)?,
+    })
+}
+
 fn time_zone(name: &str) -> Result<TimeZone, String> {
     let known = TimeZone::get(name);
     known.map_err(|_| "it must be a time zone that this host knows, such as UTC or Europe/Prague".to_owned())
@@ -391,7 +422,7 @@ fn registry(text: &str) -> Result<String, String> {
     })
 }
 
-fn folder(text: &str) -> Result<PathBuf, String> {
+pub(super) fn folder(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     if path.is_absolute() { Ok(path) } else { Err(format!("{text:?} must be an absolute path")) }
 }

@@ -48,6 +48,34 @@ fn a_network_asked_for_by_name_is_required() {
 }
 
 #[test]
+fn an_object_store_has_a_key_and_a_secret_that_is_not_shown() {
+    let text = "[obs]\nendpoint = 'http://10.0.0.7:9000'\naccess_key = 'K'\nsecret_key = 'hidden'\nlink_hosts = ['Files.example.com']";
+    let mut document = Document::defaults();
+    document.overlay("fungraph.toml", text).expect("good");
+    let settings = Settings::of(&document).expect("good").obs;
+    assert!(settings.endpoint.is_some() && matches!(settings.secret_key, Some(SecretKey::Here(_))));
+    assert_eq!(settings.hosts, ["files.example.com"]);
+    let shown = document.to_string();
+    assert!(shown.contains("secret_key = \"******\"") && !shown.contains("hidden"), "{shown}");
+    assert!(!format!("{settings:?}").contains("hidden"));
+    for (text, expected) in [
+        ("endpoint = 'obs.example.com'", "such as https://obs.example.com"),
+        ("endpoint = 'https://obs.example.com/path'", "such as https://obs.example.com"),
+        ("endpoint = 'https://a:b@obs.example.com'", "such as https://obs.example.com"),
+        ("access_key = 'K'", "name the object store in obs.endpoint"),
+        ("endpoint = 'https://o'\naccess_key = 'K'", "it has no secret"),
+        ("endpoint = 'https://o'\nsecret_key = 's'", "it is missing"),
+        ("secret_key = 's'\nsecret_key_file = '/k'", "keep one of the two"),
+        ("secret_key_file = 'k'", "must be an absolute path"),
+        ("link_hosts = ['https://files.example.com']", "must be a host"),
+        ("link_hosts = ['*.example.com']", "must be a host"),
+    ] {
+        let error = load(&format!("[obs]\n{text}")).expect_err(text).to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
 fn unknown_names_are_refused_with_the_nearest() {
     check(
         "[pool]\n\nidle_secs = 5",

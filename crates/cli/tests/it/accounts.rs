@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -174,6 +174,40 @@ fn passwords_and_tokens_survive_a_restart_and_so_does_their_end() {
     assert_eq!(run.code, 2, "nothing on standard input");
     assert!(run.err.contains("write one line to standard input"), "{}", run.err);
     assert_eq!(server.stop(), Some(0));
+}
+
+/// Runs a program on a terminal of its own, types Ctrl-C where it asks for a password, and tells how that ended: whether the terminal was
+/// silent before, its exit code, and whether the terminal shows again what is typed.
+const CTRL_C: &str = r#"
+import os, pty, fcntl, subprocess, sys, termios
+near, far = pty.openpty()
+def own():
+    os.setsid()
+    fcntl.ioctl(far, termios.TIOCSCTTY, 0)
+run = subprocess.Popen(sys.argv[1:], stdin=far, stdout=far, stderr=far, preexec_fn=own)
+shows = lambda: bool(termios.tcgetattr(far)[3] & termios.ECHO)
+said = b''
+while b'password of ada: ' not in said:
+    said += os.read(near, 1000)
+silent = not shows()
+os.write(near, b'half a pass\x03')
+code = run.wait(60)
+print(silent, code, shows())
+"#;
+
+#[test]
+fn ctrl_c_at_the_password_leaves_a_terminal_that_shows_what_is_typed() {
+    let server = Server::start(&[]);
+    for command in ["passwd", "create"] {
+        let mut python = Command::new("python3");
+        python.args(["-c", CTRL_C, env!("CARGO_BIN_EXE_fungraph"), "user", command, "ada"]);
+        python.args(if command == "create" { &["--password"][..] } else { &[] });
+        python.arg("--data-dir").arg(server.data());
+        let output = python.output().expect("python runs");
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(told.trim(), "True 1 True", "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(!done(&server, &["user", "list"]).contains("ada"), "nothing was changed");
 }
 
 /// Whether a text is in a file below a folder, and which.

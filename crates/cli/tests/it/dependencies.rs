@@ -190,7 +190,7 @@ fn what_cannot_be_a_dependency_is_refused_and_nothing_of_it_stays() {
         ("a name that is too long", set("name", json!("a".repeat(97))), 400, "FSS.1002", "96"),
         ("no type", set("depend_type", Value::Null), 400, "FSS.1032", "zip"),
         ("an unknown type", set("depend_type", json!("tar")), 400, "FSS.1032", "tar"),
-        ("a link", set("depend_type", json!("obs")), 501, "FSS.0426", "zip"),
+        ("no link", set("depend_type", json!("obs")), 400, "FSS.1024", "depend_link"),
         ("no runtime", set("runtime", Value::Null), 400, "FSS.1005", "runtime"),
         ("a long text", set("description", json!("x".repeat(513))), 400, "FSS.1019", "512"),
         ("no file", set("depend_file", Value::Null), 400, "FSS.1024", "depend_file"),

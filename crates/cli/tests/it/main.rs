@@ -24,6 +24,7 @@ mod java;
 mod life;
 mod mounts;
 mod native;
+mod objects;
 mod openapi;
 mod raw;
 mod regressions;

@@ -101,7 +101,7 @@ impl Engine {
     ) -> Option<Failure<Bytes>> {
         let prepared = async {
             let _turn = turns.acquire().await.ok()?;
-            self.initialize(version, request, &mut lease, ran).await
+            self.initialize((version, request), None, &mut lease, ran).await
         };
         tokio::select! {
             failure = prepared => failure,

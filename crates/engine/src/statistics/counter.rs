@@ -36,7 +36,7 @@ pub(crate) struct Counter {
 
 /// A call that ran, as it is counted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct CallEnd {
+pub(crate) struct RunEnd {
     verdict: Verdict,
     duration_us: u64,
     mb_ms: u64,
@@ -50,7 +50,7 @@ enum Verdict {
     SystemError,
 }
 
-impl CallEnd {
+impl RunEnd {
     /// `is_server_error`: a web server of the function's returned an answer with a status of 500 or more, which is its own failure.
     pub(crate) fn new(failure: Option<FailureCode>, is_server_error: bool, summary: &Summary) -> Self {
         let verdict = match failure {
@@ -95,7 +95,7 @@ impl Counter {
         self.calls.fetch_add(1, Relaxed);
     }
 
-    fn ended(&self, end: &CallEnd) {
+    fn ended(&self, end: &RunEnd) {
         match end.verdict {
             Verdict::Fine => {}
             Verdict::FunctionError => _ = self.function_errors.fetch_add(1, Relaxed),
@@ -183,7 +183,7 @@ pub(crate) struct RunningCall(Counters);
 
 impl RunningCall {
     /// How it ended. Every call that ran is counted here, whoever made it.
-    pub(crate) fn ended(&self, end: &CallEnd) {
+    pub(crate) fn ended(&self, end: &RunEnd) {
         self.0.each().for_each(|counter| counter.ended(end));
     }
 
@@ -208,9 +208,9 @@ mod tests {
         Arc::new(Counter::new(Whose { func_id: "f".to_owned(), project, qualifier }))
     }
 
-    fn end(failure: Option<FailureCode>, is_server_error: bool, duration_us: u64) -> CallEnd {
+    fn end(failure: Option<FailureCode>, is_server_error: bool, duration_us: u64) -> RunEnd {
         let summary = Summary { duration_us, billing_ms: 100, memory_mb: 128, memory_used: 0 };
-        CallEnd::new(failure, is_server_error, &summary)
+        RunEnd::new(failure, is_server_error, &summary)
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::BadMemorySize
         | ErrorCode::BadTimeout
         | ErrorCode::BadUserData
+        | ErrorCode::BadUrl
         | ErrorCode::BadCode
         | ErrorCode::CodeMissing
         | ErrorCode::BadFilename
@@ -25,6 +26,8 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::TooManyUserData
         | ErrorCode::UserDataTooBig
         | ErrorCode::DescriptionTooLong
+        | ErrorCode::ImportTooLarge
+        | ErrorCode::BadDescription
         | ErrorCode::BadDependency
         | ErrorCode::BadDependencyType
         | ErrorCode::BadConcurrency
@@ -81,6 +84,7 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::FunctionNotFound
         | ErrorCode::VersionNotFound
         | ErrorCode::AliasNotFound
+        | ErrorCode::CodeObjectNotFound
         | ErrorCode::DependencyNotFound
         | ErrorCode::TriggerNotFound
         | ErrorCode::TriggerTypeNotFound
@@ -114,6 +118,8 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::Internal | ErrorCode::NoStatusCode | ErrorCode::BadApiResult => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::NotSupported => StatusCode::NOT_IMPLEMENTED,
         ErrorCode::WrongKind => StatusCode::UPGRADE_REQUIRED,
+        ErrorCode::BadGateway => StatusCode::BAD_GATEWAY,
+        ErrorCode::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
         ErrorCode::Unavailable | ErrorCode::ImageNotRead => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

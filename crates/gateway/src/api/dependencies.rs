@@ -23,7 +23,6 @@ pub(super) static ENTRIES: [Entry; 5] = [
         ])
         .gives(200, Answer::Object(&LIST_DEPENDENCY_VERSION_ANSWER)),
     operation("CreateDependencyVersion", "Upload a dependency package; a repeated name makes the next version")
-        .note("the archive comes in the request, not from a link")
         .takes(Body::Object(&CREATE_DEPENDENCY_BODY))
         .gives(200, Answer::Object(&SHOW_DEPENDENCY_VERSION_ANSWER))
         .refuses(&[
@@ -35,7 +34,10 @@ pub(super) static ENTRIES: [Entry; 5] = [
             ErrorCode::PackageTooLarge,
             ErrorCode::CodeQuota,
             ErrorCode::TooManyDependencies,
-            ErrorCode::NotSupported,
+            ErrorCode::BadUrl,
+            ErrorCode::CodeObjectNotFound,
+            ErrorCode::BadGateway,
+            ErrorCode::GatewayTimeout,
         ]),
     operation("ListDependencyVersion", "List the versions of a dependency")
         .query(&[text("marker"), text("maxitems")])
@@ -73,7 +75,7 @@ static CREATE_DEPENDENCY_BODY: Shape = shape(
     "CreateDependencyRequestBody",
     &[
         text("depend_file"),
-        text("depend_link").ignored(),
+        text("depend_link"),
         text("depend_type").required().one_of(&["zip", "obs"]),
         text("runtime").required().of_runtimes(),
         text("name").required().length(1, limits::DEPENDENCY_NAME_CHARS).like(DOTTED_NAME),

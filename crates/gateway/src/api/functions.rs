@@ -34,11 +34,15 @@ const SPEC: [ErrorCode; 18] = [
 ];
 
 /// What the code, an image or dependencies can be refused for.
-const CODE: [ErrorCode; 12] = [
+const CODE: [ErrorCode; 16] = [
     ErrorCode::BadCodeType,
     ErrorCode::BadCode,
     ErrorCode::CodeMissing,
     ErrorCode::BadFilename,
+    ErrorCode::BadUrl,
+    ErrorCode::CodeObjectNotFound,
+    ErrorCode::BadGateway,
+    ErrorCode::GatewayTimeout,
     ErrorCode::PackageTooLarge,
     ErrorCode::InlineTooLarge,
     ErrorCode::CodeQuota,
@@ -99,7 +103,7 @@ static UPDATE_FUNCTION_CODE_BODY: Shape = shape(
     "UpdateFunctionCodeRequestBody",
     &[
         text("code_type").required().one_of(&CODE_TYPES),
-        text("code_url").ignored(),
+        text("code_url"),
         text("code_filename"),
         object("func_code", &FUNC_CODE).required(),
         texts("depend_version_list"),
@@ -342,7 +346,7 @@ static CREATE_FUNCTION_BODY: Shape = shape(
         integer("gpu_memory").range(1024, 16384).refused(),
         text("gpu_type").refused(),
         text("code_type").one_of(&CODE_TYPES),
-        text("code_url").ignored(),
+        text("code_url"),
         text("code_filename"),
         object("custom_image", &CUSTOM_IMAGE),
         text("user_data").up_to(limits::USER_DATA_CHARS),
@@ -389,7 +393,7 @@ static FUNC_MOUNT: Shape = shape(
 
 static MOUNT_USER: Shape = shape("MountUser", &[integer("user_id").required(), integer("user_group_id").required()]);
 
-static FUNC_CODE: Shape = shape("FuncCode", &[text("file"), text("link").ignored()]);
+static FUNC_CODE: Shape = shape("FuncCode", &[text("file"), text("link")]);
 
 pub(super) static CUSTOM_IMAGE: Shape = shape(
     "CustomImage",

@@ -17,6 +17,7 @@ pub(crate) fn dependency_create(mut fields: Fields) -> Result<DependencyDraft, F
         runtime: fields.text("runtime")?,
         description: fields.text("description")?,
         file: fields.text("depend_file")?,
+        link: fields.text("depend_link")?,
     })
 }
 

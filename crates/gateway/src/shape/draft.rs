@@ -60,10 +60,15 @@ fn strategy(fields: &mut Fields) -> Result<StrategyDraft, Fault> {
 }
 
 fn code(fields: &mut Fields) -> Result<CodeDraft, Fault> {
+    let url = fields.text("code_url")?.filter(|url| !url.is_empty());
+    let inner = fields.inside("func_code", |code| Ok((code.text("file")?, code.text("link")?)))?;
+    let (file, link) = inner.unwrap_or_default();
     Ok(CodeDraft {
         code_type: fields.text("code_type")?,
         filename: fields.text("code_filename")?,
-        file: fields.inside("func_code", |code| code.text("file"))?.flatten(),
+        file,
+        link: url.or(link),
+        bytes: None,
         image: image::read(fields)?,
     })
 }

@@ -85,7 +85,7 @@ pub(crate) fn code(code: &FunctionCode, link: &str, region: &str) -> Value {
         "domain_id": version.domain.0,
         "runtime": version.spec.runtime.name(),
         "code_type": version.code.code_type.name(),
-        "code_url": "",
+        "code_url": passive::code_url(&version.spec.passive),
         "code_filename": version.code.filename,
         "code_size": version.code.size,
         "digest": version.code.digest.0,

@@ -8,8 +8,7 @@ use super::fields::Fields;
 /// Field, whether its value asks for the feature, and what to do instead.
 type Feature = (&'static str, fn(&Value) -> bool, &'static str);
 
-const FEATURES: [Feature; 6] = [
-    ("code_type", is_other_code_type, "send the code itself with code_type inline, zip or jar"),
+const FEATURES: [Feature; 5] = [
     ("gpu_memory", is_something, "leave the field out"),
     ("gpu_type", is_something, "leave the field out"),
     ("is_stateful_function", is_something, "leave the field out, or set it to false"),
@@ -29,13 +28,9 @@ const FEATURES: [Feature; 6] = [
 pub(super) fn refuse(fields: &Fields) -> Result<(), Fault> {
     let asked = FEATURES.iter().find(|(name, asks, _)| fields.get(name).is_some_and(asks));
     asked.map_or(Ok(()), |(name, _, instead)| {
-        let value = match fields.get(name) {
-            Some(Value::String(text)) if *name == "code_type" => format!(" '{text}'"),
-            _ => String::new(),
-        };
         Err(Fault::new(
             ErrorCode::NotSupported,
-            format!("The setting {name}{value} is not built into this server yet: {instead}"),
+            format!("The setting {name} is not built into this server yet: {instead}"),
         ))
     })
 }
@@ -44,11 +39,6 @@ pub(super) fn refuse(fields: &Fields) -> Result<(), Fault> {
 #[cfg(test)]
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     FEATURES.iter().map(|(name, ..)| *name)
-}
-
-/// Only the words of the contract: another one is a mistake, which the engine names.
-fn is_other_code_type(value: &Value) -> bool {
-    matches!(value.as_str(), Some("obs"))
 }
 
 /// Clients send empty values for what they do not use.
@@ -81,7 +71,6 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_named() {
-        check(r#"{"code_type":"obs","code_url":"https://x"}"#, Some("code_type 'obs'"));
         check(r#"{"gpu_memory":1024}"#, Some("gpu_memory"));
         check(r#"{"is_stateful_function":true}"#, Some("is_stateful_function"));
         check(r#"{"restore_hook_handler":"a.b"}"#, Some("no snapshots"));
@@ -95,6 +84,5 @@ mod tests {
                 "restore_hook_handler":"","code_url":"x"}"#,
             None,
         );
-        check(r#"{"code_type":"tar"}"#, None);
     }
 }

@@ -1,6 +1,6 @@
 //! Settings that are kept and given back, but have no effect in this server yet.
 
-use fungraph_model::{ErrorCode, Fault};
+use fungraph_model::{CODE_URL, ErrorCode, Fault};
 use serde_json::{Map, Value};
 
 use super::{fields::Fields, kept};
@@ -80,6 +80,12 @@ pub(super) fn put(passive: &str, shape: &mut Map<String, Value>) {
             }
         }
     }
+}
+
+/// Where the code came from; empty where it was sent.
+pub(super) fn code_url(passive: &str) -> String {
+    let passive: Value = serde_json::from_str(passive).unwrap_or_default();
+    passive[CODE_URL].as_str().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -9,7 +9,10 @@ use fungraph_instance::{
 };
 use fungraph_model::{Administrator, ProjectId, Role};
 use fungraph_pool::Pool;
-use fungraph_store::{ImageLimits, ImageSettings, Images, LogLimits, Logs, PackageLimits, Packages, Store};
+use fungraph_store::queue::{Queue, QueueConfig};
+use fungraph_store::{
+    ImageLimits, ImageSettings, Images, LogLimits, Logs, ObjectSettings, Objects, PackageLimits, Packages, Store,
+};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -79,7 +82,9 @@ async fn engine(folder: &TempDir) -> Arc<Engine> {
         store: Store::open(&store).await.expect("a store"),
         packages: Packages::open(path, PackageLimits::default()).expect("packages"),
         images: Images::open(path, ImageSettings::default(), ImageLimits::default()).expect("images"),
+        objects: Objects::new(ObjectSettings::default()),
         logs: Logs::open(path, LogLimits::default()).expect("logs"),
+        queue: Queue::open(&QueueConfig::new(path)).await.expect("a queue"),
         pool: Pool::new(fungraph_pool::Config::default(), Arc::new(NoSandbox)),
         interpreters: Interpreters::discover(&plan, None),
     };

@@ -58,6 +58,9 @@ impl Search<'_> {
         if let Some(why) = program.objection(kind) {
             return Err(why.to_owned());
         }
+        if let Some(why) = self.plan.hides(&program.path) {
+            return Err(why);
+        }
         let prefix = prefix::of(program, kind, &self.plan.homes)?;
         if kind.language == Language::CSharp {
             return several(program, kind, prefix.as_deref(), origin);

@@ -14,7 +14,7 @@ const MAVEN: &str = ".m2/repository/com/google/code/gson/gson";
 /// The jar that the plan names, else the system's, else the newest that Maven has.
 pub(super) fn find(plan: &SearchPlan) -> Option<PathBuf> {
     if let Some(named) = &plan.gson {
-        return jar(named);
+        return jar(named).filter(|path| plan.hides(path).is_none());
     }
     let system = plan.roots.iter().find_map(|root| jar(&root.join(SYSTEM)));
     system.or_else(|| plan.homes.iter().find_map(|home| newest(&home.join(MAVEN))))
@@ -22,8 +22,12 @@ pub(super) fn find(plan: &SearchPlan) -> Option<PathBuf> {
 
 /// What to tell of a jar that is named and is not there.
 pub(super) fn note(plan: &SearchPlan) -> Option<String> {
-    let named = plan.gson.as_ref().filter(|named| jar(named).is_none())?;
-    Some(format!("{} is not used: the setting runtimes.gson names it, and there is no such file", named.display()))
+    let named = plan.gson.as_ref()?;
+    let why = match jar(named) {
+        Some(path) => plan.hides(&path)?.replace("runtimes.search", "runtimes.gson"),
+        None => "the setting runtimes.gson names it, and there is no such file".to_owned(),
+    };
+    Some(format!("{} is not used: {why}", named.display()))
 }
 
 fn jar(path: &Path) -> Option<PathBuf> {
@@ -80,5 +84,9 @@ mod tests {
         let named = write("named.jar");
         plan.gson = Some(named.clone());
         assert_eq!((find(&plan), note(&plan)), (Some(named), None));
+        plan.hidden = vec![host.path().canonicalize().expect("it is there")];
+        assert_eq!(find(&plan), None);
+        let told = note(&plan).expect("it is told");
+        assert!(told.contains("every sandbox has a") && told.contains("runtimes.gson"), "{told}");
     }
 }

@@ -17,6 +17,19 @@ pub struct SearchPlan {
     pub extra: Vec<PathBuf>,
     /// Setting `runtimes.gson`: the library of Java's bootstrap, a jar.
     pub gson: Option<PathBuf>,
+    /// Folders that a sandbox has of its own: what lies below the host's cannot be shown there.
+    pub hidden: Vec<PathBuf>,
+}
+
+impl SearchPlan {
+    /// Why a file cannot be used that lies where every sandbox has a folder of its own.
+    pub(super) fn hides(&self, path: &Path) -> Option<String> {
+        let place = self.hidden.iter().find(|place| path.starts_with(place))?.display();
+        Some(format!(
+            "it lies below {place}, and every sandbox has a {place} of its own, so no function could see it: move it elsewhere, below \
+             /opt for instance, and have it found there (setting runtimes.search)"
+        ))
+    }
 }
 
 /// What led to an interpreter.

@@ -130,6 +130,20 @@ fn every_dotnet_beside_a_program_is_one() {
 }
 
 #[test]
+fn what_lies_where_a_sandbox_has_its_own_folder_is_told_with_what_to_do() {
+    let tree = Tree::new();
+    tree.python("tmp/python", "3.12", Some((3, 12, 4)));
+    tree.link("bin/python3", "tmp/python/bin/python3.12");
+    tree.node("tmpfs/node", Some((20, 15, 1)));
+    tree.link("bin/node", "tmpfs/node/bin/node");
+    let found = tree.discover();
+    tree.check(&found, &["NodeJs 20.15.1 PATH tmpfs/node"]);
+    let [note] = found.notes() else { panic!("{:?}", found.notes()) };
+    let told = ["tmp/python/bin/python3.12 is not used", "every sandbox has a", "/opt", "runtimes.search"];
+    assert!(told.iter().all(|part| note.contains(part)), "{note}");
+}
+
+#[test]
 fn jdks_are_told_by_their_release_and_their_compiler() {
     let tree = Tree::new();
     tree.jdk("home/.sdkman/candidates/java/21.0.2-tem", "21.0.2", true);

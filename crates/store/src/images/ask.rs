@@ -3,7 +3,6 @@
 //! It is our own, upon reqwest: the libraries for this follow redirects and names for tokens wherever they lead, read answers of any
 //! length, and quote them. Whoever names an image here is a stranger to this server's network.
 
-use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -13,7 +12,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, RANGE, WWW_AUTHENTICAT
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::Deserialize;
 
-use super::guard::{self, NotPublic};
+use crate::guard::{self, reason};
 
 /// Forms of a manifest that are read.
 const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
@@ -174,45 +173,10 @@ fn unreachable(error: &reqwest::Error) -> AskError {
     AskError::Unreachable(reason(error))
 }
 
-/// What went wrong on the way, without a word of what came: a stranger may have chosen whom we asked.
-pub(super) fn reason(error: &reqwest::Error) -> String {
-    let causes = || causes(error);
-    if causes().any(<dyn std::error::Error>::is::<NotPublic>) {
-        return NotPublic.to_string();
-    }
-    if error.is_timeout() {
-        return "it does not answer in time".to_owned();
-    }
-    if error.is_builder() {
-        return "it sends us to an address without TLS".to_owned();
-    }
-    if error.is_redirect() {
-        return "it sends us on and on".to_owned();
-    }
-    if !error.is_connect() {
-        return "the connection broke off".to_owned();
-    }
-    if let Some(tls) = causes().find_map(|cause| tls(cause)) {
-        return tls.to_string();
-    }
-    let kind = causes().filter_map(|cause| cause.downcast_ref::<io::Error>()).last().map(io::Error::kind);
-    kind.map_or_else(|| "there is no connection".to_owned(), |kind| kind.to_string())
-}
-
-fn causes(error: &dyn std::error::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
-    std::iter::successors(error.source(), |cause| (*cause).source())
-}
-
-/// Rustls speaks through an error of the system.
-fn tls<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
-    let inner = || cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    cause.downcast_ref().or_else(|| inner().and_then(|inner| inner.downcast_ref()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::images::tests::fake::{Fake, answer};
+    use crate::fake::{Fake, answer};
 
     fn talk<'a>(client: &'a Client, image: &'a Reference, is_named: bool) -> Conversation<'a> {
         Conversation { client, image, is_named, scheme: "http", account: None, proof: Mutex::default() }

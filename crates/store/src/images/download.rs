@@ -13,10 +13,11 @@ use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::sleep;
 
-use super::ask::{AskError, Conversation, reason};
+use super::ask::{AskError, Conversation};
 use super::error::{ImageError, during, not_read, unusable};
 use super::plan::Part;
 use super::registry::told;
+use crate::guard::reason;
 
 /// How often a download that breaks off is gone on with, each time after a longer pause.
 const TRIES: u32 = 5;

@@ -10,8 +10,8 @@ use super::ImageSettings;
 use super::ask::{AskError, Conversation};
 use super::credentials::host;
 use super::error::{ImageError, bad_name, missing, not_read, unusable};
-use super::guard;
 use super::plan::{ImageManifest, Manifest, sha256};
+use crate::guard;
 
 impl ImageSettings {
     /// Whether the operator has named a registry.

@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A turn that was waited for; the next one's begins when it is dropped.
-pub(super) type Turn = OwnedSemaphorePermit;
+pub(crate) type Turn = OwnedSemaphorePermit;
 
 /// Turns by name. Cheap where nobody waits: a name is forgotten when nobody has a turn of it.
 #[derive(Debug, Default)]
-pub(super) struct Turns(Mutex<HashMap<String, Arc<Semaphore>>>);
+pub(crate) struct Turns(Mutex<HashMap<String, Arc<Semaphore>>>);
 
 impl Turns {
     /// Waits until fewer than `most` others have a turn of this name.
-    pub(super) async fn take(&self, name: String, most: usize) -> Turn {
+    pub(crate) async fn take(&self, name: String, most: usize) -> Turn {
         let turns = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             all.retain(|_, turns| Arc::strong_count(turns) > 1);

@@ -1,17 +1,19 @@
 //! From uploaded bytes to a tree: one file for inline code and jars, an unpacked archive for the rest.
 
-use std::io::{Cursor, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use fungraph_model::{CodePackage, CodeType};
 use zip::ZipArchive;
+use zip::result::ZipError;
 
 use super::error::{during, fault};
 use super::name::Name;
-use super::{PackageError, PackageLimits, disk, plan, unpack};
+use super::source::Source;
+use super::{PackageError, PackageLimits, disk, layout, plan, unpack};
 
-/// An archive in memory: it came in one request and is not larger than a request may be.
-pub(super) type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
+/// An archive: in memory where it came in a request, a file where it was fetched.
+pub(super) type Archive<'a> = ZipArchive<Source<'a>>;
 
 /// Fills the empty folder `tree`.
 ///
@@ -19,21 +21,21 @@ pub(super) type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
 /// [`PackageError::Refused`], or what the file system said; the tree then holds a part and must go.
 pub(super) fn lay_out(
     package: &CodePackage,
-    bytes: &[u8],
+    source: Source<'_>,
     tree: &Path,
     limits: &PackageLimits,
 ) -> Result<(), PackageError> {
-    match package.code_type {
-        CodeType::Inline => one_file(&package.filename, bytes, tree),
-        CodeType::Zip => unpack::unpack(&mut open(bytes, limits)?, bytes.len(), tree, limits),
+    match layout(package.code_type, &package.filename) {
+        CodeType::Inline => one_file(&package.filename, source, tree),
+        CodeType::Zip | CodeType::Object => unpack::unpack(&mut open(source, limits)?, package.size, tree, limits),
         // Images are kept elsewhere; nobody puts one here.
         CodeType::Image => Err(fault::archive("it is a container image")),
         CodeType::Jar => {
-            let mut archive = open(bytes, limits)?;
+            let mut archive = open(source, limits)?;
             if is_jar(&archive) {
-                return one_file(&jar_name(&package.filename), bytes, tree);
+                return one_file(&jar_name(&package.filename), archive.into_inner(), tree);
             }
-            unpack::unpack(&mut archive, bytes.len(), tree, limits)
+            unpack::unpack(&mut archive, package.size, tree, limits)
         }
     }
 }
@@ -43,8 +45,8 @@ pub(super) fn lay_out(
 ///
 /// # Errors
 /// [`PackageError::Refused`] naming the entry.
-pub(super) fn check_dependency(bytes: &[u8], limits: &PackageLimits) -> Result<(), PackageError> {
-    let archive = open(bytes, limits)?;
+pub(super) fn check_dependency(source: Source<'_>, limits: &PackageLimits) -> Result<(), PackageError> {
+    let archive = open(source, limits)?;
     // A name that cannot be read is refused with all other rules.
     let mut names = archive.file_names().flatten();
     match names.find(|name| name.trim_end_matches('/').ends_with('~')) {
@@ -57,31 +59,45 @@ pub(super) fn check_dependency(bytes: &[u8], limits: &PackageLimits) -> Result<(
 }
 
 /// Opens an archive once it is known not to list more entries than memory should hold.
-fn open<'a>(bytes: &'a [u8], limits: &PackageLimits) -> Result<Archive<'a>, PackageError> {
-    if signatures(bytes) > limits.entries && listed(bytes).is_none_or(|entries| entries > limits.entries as u64) {
+pub(super) fn open<'a>(mut source: Source<'a>, limits: &PackageLimits) -> Result<Archive<'a>, PackageError> {
+    let unreadable = |error| plan::unreadable(&ZipError::Io(error));
+    if signatures(&mut source).map_err(unreadable)? > limits.entries
+        && listed(&mut source).map_err(unreadable)?.is_none_or(|entries| entries > limits.entries as u64)
+    {
         return Err(plan::too_many(limits));
     }
-    let archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| plan::unreadable(&e))?;
+    let archive = ZipArchive::new(source).map_err(|e| plan::unreadable(&e))?;
     if archive.len() > limits.entries { Err(plan::too_many(limits)) } else { Ok(archive) }
 }
 
 /// Upper bound of the entries any reader could find: each starts with this signature. Archives stored inside the
 /// archive count too, so a high number alone proves nothing.
-fn signatures(bytes: &[u8]) -> usize {
-    bytes.windows(4).filter(|window| *window == b"PK\x01\x02").count()
+fn signatures(source: &mut Source<'_>) -> io::Result<usize> {
+    let mut found = 0;
+    source.scan(3, |bytes| {
+        found += bytes.windows(4).filter(|window| *window == b"PK\x01\x02").count();
+        Ok(())
+    })?;
+    Ok(found)
 }
+
+/// Bytes of the end record without its comment, and the longest comment.
+const END: u64 = 22;
+const COMMENT: u64 = 0xFFFF;
 
 /// Entries by the end record, if that closes the file and the directory ends where the record starts: then the
 /// reader uses this record and no other. `None` for ZIP64 too, which a package of this size needs for nothing but
 /// more than 65,534 entries.
-fn listed(bytes: &[u8]) -> Option<u64> {
-    let end = bytes.windows(4).rposition(|window| window == b"PK\x05\x06")?;
-    let record = bytes.get(end..end + 22)?;
+fn listed(source: &mut Source<'_>) -> io::Result<Option<u64>> {
+    let (tail, length) = source.tail(END + COMMENT)?;
+    let Some(end) = tail.windows(4).rposition(|window| window == b"PK\x05\x06") else { return Ok(None) };
+    let Some(record) = tail.get(end..end + END as usize) else { return Ok(None) };
     let two = |at: usize| u64::from(u16::from_le_bytes([record[at], record[at + 1]]));
     let four = |at: usize| two(at) | two(at + 2) << 16;
     let (entries, size, start, comment) = (two(10), four(12), four(16), two(20));
-    let closes = end as u64 + 22 + comment == bytes.len() as u64 && start + size == end as u64;
-    (closes && entries < 0xFFFF).then_some(entries)
+    let at = length - tail.len() as u64 + end as u64;
+    let closes = at + END + comment == length && start + size == at;
+    Ok((closes && entries < 0xFFFF).then_some(entries))
 }
 
 /// A jar has a manifest; without one, the archive holds jars or classes that must lie in the class path themselves.
@@ -98,7 +114,7 @@ fn jar_name(filename: &str) -> String {
     }
 }
 
-fn one_file(filename: &str, bytes: &[u8], tree: &Path) -> Result<(), PackageError> {
+fn one_file(filename: &str, mut source: Source<'_>, tree: &Path) -> Result<(), PackageError> {
     let name = Name::parse(filename).map_err(|why| fault::filename(filename, &format!("it {why}")))?;
     if name.is_root() || filename.ends_with('/') {
         return Err(fault::filename(filename, "it names no file"));
@@ -108,6 +124,6 @@ fn one_file(filename: &str, bytes: &[u8], tree: &Path) -> Result<(), PackageErro
         disk::make_folder(folder).map_err(during("make the folder", folder))?;
     }
     let mode = if name.is_bootstrap() { 0o755 } else { 0o644 };
-    let written = disk::create_file(&path, mode).and_then(|mut file| file.write_all(bytes));
+    let written = disk::create_file(&path, mode).and_then(|mut file| source.scan(0, |bytes| file.write_all(bytes)));
     written.map_err(during("write", &path))
 }

@@ -78,6 +78,16 @@ pub(super) mod fault {
         refuse(ErrorCode::PackageTooLarge, text)
     }
 
+    pub(in super::super) fn fetched_too_large(most: u64) -> PackageError {
+        let text =
+            format!("The package has more than {most} bytes, the most that is fetched; leave out what is not needed");
+        refuse(ErrorCode::PackageTooLarge, text)
+    }
+
+    pub(in super::super) fn bundle(why: &str) -> PackageError {
+        refuse(ErrorCode::BadCode, format!("The archive is no exported function: {why}"))
+    }
+
     pub(in super::super) fn merged(why: &str) -> PackageError {
         refuse(ErrorCode::BadDependency, format!("The code and its dependencies cannot be merged: {why}"))
     }
@@ -106,7 +116,7 @@ pub(super) mod fault {
     }
 
     /// Names come from strangers: control characters are escaped and the length is bounded.
-    fn shown(name: &str) -> String {
+    pub(in super::super) fn shown(name: &str) -> String {
         let mut text: String = name.chars().take(120).flat_map(char::escape_debug).collect();
         if name.chars().nth(120).is_some() {
             text.push('…');

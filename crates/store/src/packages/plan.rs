@@ -182,7 +182,7 @@ pub(super) fn unreadable(error: &ZipError) -> PackageError {
     ))
 }
 
-/// An entry whose content cannot be read; reading is from memory, so this is never the system's fault.
+/// An entry whose content cannot be read: from memory, or from a file that was just written, so it is hardly ever the system's fault.
 pub(super) fn damaged(name: &str, error: &ZipError) -> PackageError {
     let why = match error {
         ZipError::Io(e) if e.kind() == io::ErrorKind::UnexpectedEof => "the archive ends too early".to_owned(),

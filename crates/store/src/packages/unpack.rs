@@ -23,12 +23,12 @@ const CHUNK: usize = 64 << 10;
 /// [`PackageError::Refused`], or what the file system said; the tree then holds a part and must go.
 pub(super) fn unpack(
     archive: &mut Archive<'_>,
-    packed: usize,
+    packed: u64,
     tree: &Path,
     limits: &PackageLimits,
 ) -> Result<(), PackageError> {
     let steps = plan::plan(archive, limits)?;
-    let mut meter = Meter { written: 0, packed: packed as u64, limits };
+    let mut meter = Meter { written: 0, packed, limits };
     for step in &steps {
         let path = step.name.below(tree);
         let folder = if step.kind == Kind::Folder { Some(path.as_path()) } else { path.parent() };

@@ -79,6 +79,9 @@ const SQLITE_CANTOPEN: i64 = 14;
 /// Whether the file system is to blame, so that the same may go well later. A quota that is used up and a full disk under an overlay
 /// come as an I/O error.
 pub(super) fn is_disk(error: &sqlx::Error) -> bool {
+    if matches!(error, sqlx::Error::Io(_)) {
+        return true;
+    }
     let code = error.as_database_error().and_then(DatabaseError::code).and_then(|code| code.parse::<i64>().ok());
     code.is_some_and(|code| matches!(code & 0xFF, SQLITE_READONLY | SQLITE_IOERR | SQLITE_FULL | SQLITE_CANTOPEN))
 }

@@ -13,6 +13,10 @@ pub(super) struct Functions {
     by_id: HashMap<String, FunctionNo>,
     by_no: BTreeMap<FunctionNo, Known>,
     projects: HashMap<ProjectId, Load>,
+    /// The largest number that was ever given: none is given twice in one run.
+    last: i64,
+    /// Records of all of them.
+    records: u64,
 }
 
 /// One function.
@@ -24,6 +28,8 @@ pub(super) struct Known {
     pub(super) last_no: i64,
     /// Whether it was deleted.
     pub(super) gone: bool,
+    /// Its calls that have ended and are still known.
+    pub(super) records: u64,
 }
 
 /// What waits of a project.
@@ -43,6 +49,7 @@ pub(super) struct Change {
     pub(super) succeeded: i64,
     pub(super) failed: i64,
     pub(super) discarded: i64,
+    pub(super) records: i64,
 }
 
 impl Change {
@@ -54,6 +61,7 @@ impl Change {
     pub(super) fn ended(&mut self, status: AsyncStatus, bytes: i64) {
         self.waiting -= 1;
         self.bytes -= bytes;
+        self.records += 1;
         match status {
             AsyncStatus::Success => self.succeeded += 1,
             AsyncStatus::Discard => self.discarded += 1,
@@ -67,6 +75,8 @@ impl Functions {
         let load = self.projects.entry(known.function.key.project.clone()).or_default();
         load.calls += known.counts.waiting;
         load.bytes += known.counts.bytes;
+        self.last = self.last.max(no.0);
+        self.records += known.records;
         self.by_id.insert(known.function.func_id.clone(), no);
         self.by_no.insert(no, known);
     }
@@ -91,19 +101,35 @@ impl Functions {
         self.projects.get(project).copied().unwrap_or_default()
     }
 
+    pub(super) fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// The number of a function, a new one if need be.
+    pub(super) fn number(&mut self, function: &QueueFunction) -> FunctionNo {
+        self.no(&function.func_id).unwrap_or_else(|| self.add(function))
+    }
+
     /// The number of the function, a new one if need be, and that of its next call.
     pub(super) fn number_call(&mut self, function: &QueueFunction) -> (FunctionNo, i64) {
-        let no = self.no(&function.func_id).unwrap_or_else(|| self.add(function));
+        let no = self.number(function);
         let known = self.by_no.get_mut(&no).expect("every number leads to a function");
         known.last_no = after(known.last_no);
         (no, known.last_no)
     }
 
     fn add(&mut self, function: &QueueFunction) -> FunctionNo {
-        let no = FunctionNo(self.by_no.last_key_value().map_or(0, |(no, _)| no.0) + 1);
-        let function = Arc::new(function.clone());
-        self.insert(no, Known { function, counts: QueueCounts::default(), last_no: 0, gone: false });
+        let no = FunctionNo(self.last + 1);
+        let (function, counts) = (Arc::new(function.clone()), QueueCounts::default());
+        self.insert(no, Known { function, counts, last_no: 0, gone: false, records: 0 });
         no
+    }
+
+    /// Forgets a function of which nothing is left.
+    pub(super) fn remove(&mut self, no: FunctionNo) {
+        if let Some(known) = self.by_no.remove(&no) {
+            self.by_id.remove(&known.function.func_id);
+        }
     }
 
     pub(super) fn apply(&mut self, changes: &BTreeMap<FunctionNo, Change>) {
@@ -115,6 +141,8 @@ impl Functions {
             counts.succeeded = counts.succeeded.saturating_add_signed(change.succeeded);
             counts.failed = counts.failed.saturating_add_signed(change.failed);
             counts.discarded = counts.discarded.saturating_add_signed(change.discarded);
+            known.records = known.records.saturating_add_signed(change.records);
+            self.records = self.records.saturating_add_signed(change.records);
             let load = self.projects.entry(known.function.key.project.clone()).or_default();
             load.calls = load.calls.saturating_add_signed(change.waiting);
             load.bytes = load.bytes.saturating_add_signed(change.bytes);

@@ -18,9 +18,26 @@ pub(super) enum Order {
     Begin(Begin),
     Again(Again),
     End(Ending),
-    Change(Change, Answer<u64>),
+    Change(Change, Asker),
     /// Finish what came before, and leave.
     Close(oneshot::Sender<()>),
+}
+
+/// Who asked for a change.
+#[derive(Debug)]
+pub(super) enum Asker {
+    Waits(Answer<u64>),
+    /// Nobody who waits. The change has a share of what may be on its way, and is dropped where the disk refuses.
+    Left(OwnedSemaphorePermit),
+}
+
+impl Asker {
+    pub(super) fn answer(self, answer: Result<u64, QueueError>) {
+        match self {
+            Self::Waits(asker) => drop(asker.send(answer)),
+            Self::Left(room) => drop(room),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -60,7 +77,7 @@ pub(super) struct Group {
     pub(super) begins: Vec<Begin>,
     pub(super) agains: Vec<Again>,
     pub(super) ends: Vec<Ending>,
-    pub(super) changes: Vec<(Change, Answer<u64>)>,
+    pub(super) changes: Vec<(Change, Asker)>,
     ending: HashSet<CallSeq>,
     bytes: usize,
 }
@@ -81,7 +98,7 @@ impl Group {
             Order::Again(again) => self.agains.push(again),
             Order::End(ending) if self.ending.insert(ending.end.seq) => self.ends.push(ending),
             Order::End(ending) => drop(ending.answer.send(Ok(Vec::new()))),
-            Order::Change(change, answer) => self.changes.push((change, answer)),
+            Order::Change(change, asker) => self.changes.push((change, asker)),
             Order::Close(left) => drop(left.send(())),
         }
     }
@@ -100,7 +117,7 @@ impl Group {
             .chain(self.agains.into_iter().map(Order::Again))
             .chain(self.ends.into_iter().map(Order::End))
             .chain(self.accepts.into_iter().map(Order::Accept))
-            .chain(self.changes.into_iter().map(|(change, answer)| Order::Change(change, answer)))
+            .chain(self.changes.into_iter().map(|(change, asker)| Order::Change(change, asker)))
     }
 
     /// Its orders, each in a group of its own.
@@ -120,18 +137,20 @@ impl Group {
                 Order::Accept(accept) => drop(accept.answer.send(Err(error))),
                 Order::Again(again) => drop(again.answer.send(Err(error))),
                 Order::End(ending) => drop(ending.answer.send(Err(error))),
-                Order::Change(_, answer) => drop(answer.send(Err(error))),
+                Order::Change(_, asker) => asker.answer(Err(error)),
                 Order::Begin(_) | Order::Close(_) => {}
             }
             return;
         }
     }
 
-    /// Tells those who want something accepted why it is not.
-    pub(super) fn refuse_accepts(&mut self, why: fn() -> QueueError) {
+    /// What is left once those who want something accepted were told that the disk refuses: what must be written later.
+    pub(super) fn refuse(mut self) -> Self {
         for accept in self.accepts.drain(..) {
-            let _ = accept.answer.send(Err(why()));
+            let _ = accept.answer.send(Err(QueueError::DiskFull));
         }
+        self.changes.retain(|(_, asker)| matches!(asker, Asker::Waits(_)));
         self.bytes = 0;
+        self
     }
 }

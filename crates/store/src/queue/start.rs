@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fungraph_model::{CallSeq, DomainId, FunctionKey, ProjectId};
 use sqlx::migrate::{MigrateError, Migrator};
@@ -49,8 +50,8 @@ pub(super) async fn functions(connection: &mut SqliteConnection) -> Result<Funct
     let mut functions = Functions::default();
     let newest: BTreeMap<i64, i64> = newest(connection).await.map_err(failed)?;
     let rows = query(
-        "SELECT id, func_id, domain, project, package, name, paused, gone, waiting, bytes, succeeded, failed, discarded \
-         FROM functions",
+        "SELECT id, func_id, domain, project, package, name, paused, gone, waiting, bytes, succeeded, failed, discarded, \
+         records FROM functions",
     );
     for row in rows.fetch_all(&mut *connection).await.map_err(failed)? {
         let count = |column| Ok::<_, QueueError>(u64::try_from(get::<i64>(&row, column)?).unwrap_or(0));
@@ -68,10 +69,15 @@ pub(super) async fn functions(connection: &mut SqliteConnection) -> Result<Funct
             name: get(&row, "name")?,
         };
         let function = QueueFunction { key, func_id: get(&row, "func_id")?, domain: DomainId(get(&row, "domain")?) };
-        let id: i64 = get(&row, "id")?;
-        let last_no = newest.get(&id).copied().unwrap_or(0);
-        functions
-            .insert(FunctionNo(id), Known { function: Arc::new(function), counts, last_no, gone: get(&row, "gone")? });
+        let no = FunctionNo(get(&row, "id")?);
+        let known = Known {
+            function: Arc::new(function),
+            counts,
+            last_no: newest.get(&no.0).copied().unwrap_or(0),
+            gone: get(&row, "gone")?,
+            records: count("records")?,
+        };
+        functions.insert(no, known);
     }
     Ok(functions)
 }
@@ -93,7 +99,10 @@ pub(super) async fn last(connection: &mut SqliteConnection) -> Result<CallSeq, Q
 }
 
 /// The longest a call may be told to wait when the server starts: its time was that of another clock.
-const LONGEST: std::time::Duration = std::time::Duration::from_secs(16);
+const LONGEST: Duration = Duration::from_secs(16);
+
+/// The same for a message.
+const LONGEST_NOTICE: Duration = Duration::from_secs(300);
 
 pub(super) async fn delayed(
     connection: &mut SqliteConnection,
@@ -110,7 +119,10 @@ pub(super) async fn delayed(
     rows.iter().map(|row| read(row).map_err(failed)).collect()
 }
 
-pub(super) async fn notices(connection: &mut SqliteConnection) -> Result<u64, QueueError> {
+/// How many messages are owed. Those that were told to wait by another clock wait no longer than they would have been told by this one.
+pub(super) async fn notices(connection: &mut SqliteConnection, now: QueueTime) -> Result<u64, QueueError> {
+    let late = query("UPDATE notices SET due = ?1 WHERE due > ?1").bind(now.after(LONGEST_NOTICE).0);
+    late.execute(&mut *connection).await.map_err(QueueError::during("look at what is owed"))?;
     let count = query_scalar::<_, i64>("SELECT count(*) FROM notices").fetch_one(connection).await;
     Ok(u64::try_from(count.map_err(QueueError::during("count what is owed"))?).unwrap_or(0))
 }

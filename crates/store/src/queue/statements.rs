@@ -1,5 +1,7 @@
 //! The statements of a group. Each takes many rows at once, in powers of two, so that few texts stay prepared whatever the group's size.
 
+use std::collections::BTreeMap;
+
 use fungraph_model::{AsyncStatus, CallSeq, RequestId};
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
@@ -143,6 +145,26 @@ pub(super) async fn accept(connection: &mut SqliteConnection, calls: &[Numbered<
     Ok(())
 }
 
+/// Forgets calls that have ended, and says how many of which function these were.
+pub(super) async fn trim(
+    connection: &mut SqliteConnection,
+    seqs: &[CallSeq],
+) -> Result<BTreeMap<FunctionNo, i64>, sqlx::Error> {
+    let mut forgotten = BTreeMap::new();
+    for part in parts(seqs) {
+        let mut query = QueryBuilder::<Sqlite>::new("DELETE FROM ended WHERE seq IN (");
+        let mut list = query.separated(", ");
+        for seq in part {
+            list.push_bind(seq.0);
+        }
+        query.push(") RETURNING function");
+        for row in query.build().fetch_all(&mut *connection).await? {
+            *forgotten.entry(FunctionNo(row.try_get(0)?)).or_default() += 1;
+        }
+    }
+    Ok(forgotten)
+}
+
 /// A message that is owed.
 pub(super) struct Notice<'a> {
     pub(super) call: RequestId,
@@ -181,7 +203,7 @@ pub(super) async fn count(
     for part in parts(changes) {
         let mut query = QueryBuilder::<Sqlite>::new(
             "INSERT INTO functions (id, func_id, domain, project, package, name, waiting, bytes, succeeded, failed, \
-             discarded) ",
+             discarded, records) ",
         );
         query.push_values(part, |mut row, (no, function, change)| {
             row.push_bind(no.0)
@@ -194,12 +216,13 @@ pub(super) async fn count(
                 .push_bind(change.bytes)
                 .push_bind(change.succeeded)
                 .push_bind(change.failed)
-                .push_bind(change.discarded);
+                .push_bind(change.discarded)
+                .push_bind(change.records);
         });
         query.push(
             " ON CONFLICT (id) DO UPDATE SET waiting = waiting + excluded.waiting, bytes = bytes + excluded.bytes, \
              succeeded = succeeded + excluded.succeeded, failed = failed + excluded.failed, \
-             discarded = discarded + excluded.discarded",
+             discarded = discarded + excluded.discarded, records = records + excluded.records",
         );
         query.build().execute(&mut *connection).await?;
     }

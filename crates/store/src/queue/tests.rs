@@ -1,5 +1,10 @@
 //! The queue on a real file.
 
+mod keeping;
+mod state;
+mod stepped;
+mod troubles;
+
 use std::collections::HashSet;
 
 use bytes::Bytes;
@@ -9,22 +14,22 @@ use tempfile::TempDir;
 
 use super::*;
 
-pub(super) async fn fresh() -> (TempDir, Queue) {
+async fn fresh() -> (TempDir, Queue) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (queue, _) = open(folder.path()).await;
     (folder, queue)
 }
 
-pub(super) async fn open(folder: &Path) -> (Queue, Found) {
+async fn open(folder: &Path) -> (Queue, Found) {
     Queue::open(&QueueConfig::new(folder)).await.expect("opens")
 }
 
-pub(super) fn function(name: &str) -> QueueFunction {
+fn function(name: &str) -> QueueFunction {
     let key = FunctionKey { project: ProjectId("p1".to_owned()), package: "default".to_owned(), name: name.to_owned() };
     QueueFunction { key, func_id: format!("id-{name}"), domain: DomainId("d1".to_owned()) }
 }
 
-pub(super) fn call(name: &str, body: &str) -> NewCall {
+fn call(name: &str, body: &str) -> NewCall {
     NewCall {
         function: function(name),
         qualifier: Qualifier::Alias("prod".to_owned()),
@@ -37,7 +42,7 @@ pub(super) fn call(name: &str, body: &str) -> NewCall {
     }
 }
 
-pub(super) fn ending(seq: CallSeq, status: AsyncStatus) -> End {
+fn ending(seq: CallSeq, status: AsyncStatus) -> End {
     let (code, message) = if status == AsyncStatus::Success { (0, "") } else { (4002, "boom") };
     End { seq, status, code, message: message.to_owned(), start: None, end: Timestamp::now(), owed: Vec::new() }
 }

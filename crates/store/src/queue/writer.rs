@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::error::is_disk;
 use super::functions::Change;
 use super::order::{Group, Order};
+use super::plan::{Plan, Point};
 use super::statements::{self, Left, Notice, Numbered};
 use super::{Accepted, FunctionNo, NewCall, Owed, QueueError, Shared};
 
@@ -27,6 +28,7 @@ pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     /// The largest there is.
     pub(super) last: CallSeq,
+    pub(super) plan: Plan,
 }
 
 /// What a commit did.
@@ -35,6 +37,7 @@ struct Done {
     accepted: Vec<Accepted>,
     /// By call that ended, the calls that are its destinations.
     ended: HashMap<CallSeq, Vec<Accepted>>,
+    /// Rows, by change.
     changed: Vec<u64>,
     counts: BTreeMap<FunctionNo, Change>,
 }
@@ -45,7 +48,14 @@ impl Writer {
         let mut kept = Group::default();
         loop {
             let (group, close) = self.gather(std::mem::take(&mut kept)).await;
-            kept = self.settle(group).await;
+            let Some(left) = self.settle(group).await else {
+                tracing::error!(
+                    "the connection to the queue is lost; it takes nothing until the server is started again"
+                );
+                self.shared.set_writable(false);
+                return;
+            };
+            kept = left;
             if let Some(left) = close {
                 if kept.len() > 0 {
                     tracing::error!(orders = kept.len(), "the queue is closed with changes that its disk refuses");
@@ -87,26 +97,27 @@ impl Writer {
         }
     }
 
-    /// Writes a group; what must be written later is handed back.
-    async fn settle(&mut self, mut group: Group) -> Group {
-        match self.write(&group).await {
+    /// Writes a group; what must be written later is handed back. `None` where there is nothing to write with any more: nobody gets an answer,
+    /// since nobody knows what is on disk.
+    async fn settle(&mut self, group: Group) -> Option<Group> {
+        Some(match self.write(&group).await {
             Ok(done) => {
                 self.shared.set_writable(true);
                 self.answer(group, done);
                 Group::default()
             }
+            Err(sqlx::Error::WorkerCrashed) => return None,
             Err(error) if is_disk(&error) => {
                 if self.shared.set_writable(false) {
                     tracing::error!(%error, "the queue cannot be written; is the data folder's file system full?");
                 }
-                group.refuse_accepts(|| QueueError::DiskFull);
-                group
+                group.refuse()
             }
             Err(error) if group.len() > 1 => {
                 tracing::warn!(%error, "a group of changes was refused; they are tried one by one");
                 let mut kept = Group::default();
                 for one in group.split() {
-                    for order in Box::pin(self.settle(one)).await.into_orders() {
+                    for order in Box::pin(self.settle(one)).await?.into_orders() {
                         kept.push(order);
                     }
                 }
@@ -117,7 +128,7 @@ impl Writer {
                 group.fail(error);
                 Group::default()
             }
-        }
+        })
     }
 
     async fn write(&mut self, group: &Group) -> Result<Done, sqlx::Error> {
@@ -126,6 +137,7 @@ impl Writer {
             Ok(done) => self.connection.execute("COMMIT").await.map(|_| done),
             Err(error) => Err(error),
         };
+        self.plan.reach(Point::Committed)?;
         if written.is_err() {
             // SQLite has ended some failed transactions by itself; then this is an error and means nothing.
             let _ = self.connection.execute("ROLLBACK").await;
@@ -135,10 +147,14 @@ impl Writer {
 
     async fn apply(&mut self, group: &Group) -> Result<Done, sqlx::Error> {
         let mut done = Done::default();
+        self.plan.reach(Point::Open)?;
         statements::begin(&mut self.connection, &group.begins).await?;
+        self.plan.reach(Point::Begun)?;
         statements::again(&mut self.connection, &group.agains).await?;
+        self.plan.reach(Point::PutOff)?;
         let ends: Vec<_> = group.ends.iter().map(|ending| &ending.end).collect();
         let left = statements::end(&mut self.connection, &ends).await?;
+        self.plan.reach(Point::Ended)?;
         let left: HashMap<CallSeq, Left> = left.into_iter().map(|left| (left.seq, left)).collect();
 
         let mut calls: Vec<Numbered<'_>> = Vec::new();
@@ -170,11 +186,23 @@ impl Writer {
             calls.push(numbered);
         }
         statements::accept(&mut self.connection, &calls).await?;
+        self.plan.reach(Point::Accepted)?;
         statements::notice(&mut self.connection, &notices).await?;
+        self.plan.reach(Point::Owed)?;
+        // Counts first: a function that is called again in this moment is not forgotten.
         self.count(&done.counts).await?;
+        self.plan.reach(Point::Counted)?;
+        let mut trimmed = BTreeMap::<_, Change>::new();
         for (change, _) in &group.changes {
-            done.changed.push(change.write(&mut self.connection).await?);
+            let changed = change.write(&mut self.connection).await?;
+            done.changed.push(changed.rows);
+            for (function, records) in changed.forgotten {
+                trimmed.entry(function).or_default().records -= records;
+                done.counts.entry(function).or_default().records -= records;
+            }
         }
+        self.count(&trimmed).await?;
+        self.plan.reach(Point::Changed)?;
         Ok(done)
     }
 
@@ -201,12 +229,13 @@ impl Writer {
 
     /// Memory first, then whoever waits: who has an answer sees what it says in the counts.
     fn answer(&self, group: Group, mut done: Done) {
-        let mut functions = self.shared.functions();
-        functions.apply(&done.counts);
-        for (change, _) in &group.changes {
-            change.apply(&mut functions);
+        {
+            let mut functions = self.shared.functions();
+            functions.apply(&done.counts);
+            for ((change, _), rows) in group.changes.iter().zip(&done.changed) {
+                change.apply(*rows, &mut functions);
+            }
         }
-        drop(functions);
         for (accept, accepted) in group.accepts.into_iter().zip(done.accepted) {
             let _ = accept.answer.send(Ok(accepted));
         }
@@ -216,8 +245,8 @@ impl Writer {
         for ending in group.ends {
             let _ = ending.answer.send(Ok(done.ended.remove(&ending.end.seq).unwrap_or_default()));
         }
-        for ((_, answer), rows) in group.changes.into_iter().zip(done.changed) {
-            let _ = answer.send(Ok(rows));
+        for ((_, asker), rows) in group.changes.into_iter().zip(done.changed) {
+            asker.answer(Ok(rows));
         }
     }
 

@@ -186,12 +186,13 @@ fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
 }
 
 fn handed_out(call: Call) -> Answer {
+    let invoke_type = if call.is_async { "async" } else { "sync" };
     let mut answer = Response::new(Full::new(call.event));
     let headers = answer.headers_mut();
     if let Ok(id) = HeaderValue::try_from(call.id) {
         headers.insert("x-cff-request-id", id);
     }
-    headers.insert("x-cff-invoke-type", HeaderValue::from_static("sync"));
+    headers.insert("x-cff-invoke-type", HeaderValue::from_static(invoke_type));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
 }

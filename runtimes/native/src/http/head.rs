@@ -46,8 +46,14 @@ mod tests {
         for name in ["x-cff-memory", "x-cff-secret-key", "x-cff-security-token", "accept", VERSION_TAG] {
             headers.insert(name, HeaderValue::from_static("theirs"));
         }
-        let mut call =
-            Call { number: 1, id: "r-1".to_owned(), alias: None, event: bytes::Bytes::new(), streamed: false };
+        let mut call = Call {
+            number: 1,
+            id: "r-1".to_owned(),
+            alias: None,
+            event: bytes::Bytes::new(),
+            streamed: false,
+            is_async: false,
+        };
         add(&mut headers, &load, "local", &call);
         assert_eq!(headers.get(VERSION_TAG), None);
         call.alias = Some("prod".to_owned());

@@ -5,8 +5,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use fungraph_engine::{
     AttachedDraft, CodeDraft, Error, FunctionDraft, Invocation, InvokeRequest, NoHeaders, SpecDraft, Stopwatch,
@@ -46,7 +44,7 @@ pub(super) fn run(args: &InvokeArgs, place: &Path) -> anyhow::Result<Exit> {
     };
     // No other image is worth bringing for one call.
     settings.runtimes.images.retain(|wanted| wanted.runtime == runtime);
-    let draft = draft(args, runtime, &package);
+    let draft = draft(args, runtime, package.into());
     ground.give_up_root(&settings)?;
     let threads = platform::runtime(&settings)?;
     let called = threads.block_on(start_and_call(&settings, ground, draft, event));
@@ -138,7 +136,7 @@ fn report(invocation: Invocation, begun: Instant) -> Report {
     Report { end, log: invocation.tail.as_str().to_owned(), numbers: Some(numbers), beside: Some(beside) }
 }
 
-fn draft(args: &InvokeArgs, runtime: Runtime, package: &[u8]) -> FunctionDraft {
+fn draft(args: &InvokeArgs, runtime: Runtime, package: Bytes) -> FunctionDraft {
     FunctionDraft {
         name: Some(name(Path::new(&args.target))),
         package: None,
@@ -152,8 +150,8 @@ fn draft(args: &InvokeArgs, runtime: Runtime, package: &[u8]) -> FunctionDraft {
         code: CodeDraft {
             code_type: Some("zip".to_owned()),
             filename: Some("folder.zip".to_owned()),
-            file: Some(STANDARD.encode(package)),
-            image: None,
+            bytes: Some(package),
+            ..CodeDraft::default()
         },
         attached: AttachedDraft::default(),
         tags: None,

@@ -1,10 +1,13 @@
 //! A password from whoever sits there, unseen, or from a program that writes it. Never from the command line, which others can read.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::thread;
 
 use anyhow::Context as _;
 use fungraph_model::Secret;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use crate::exit::Stop;
 
@@ -13,7 +16,36 @@ pub(super) fn read(user: &str) -> anyhow::Result<Secret> {
     if !io::stdin().is_terminal() {
         return line();
     }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    runtime.context("cannot wait for signals")?.block_on(unseen(user.to_owned()))
+}
+
+/// Asks until both are there, or a signal comes, such as that of Ctrl-C: by itself it would leave a terminal that shows nothing.
+async fn unseen(user: String) -> anyhow::Result<Secret> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut quit = signal(SignalKind::quit())?;
     let _silent = Silent::begin()?;
+    let (tell, told) = oneshot::channel();
+    // Nobody can take back a wait for a line; where a signal comes first, the thread ends with the program.
+    thread::spawn(move || tell.send(twice(&user)));
+    tokio::select! {
+        told = told => told.context("the password was not asked for")?,
+        _ = interrupt.recv() => Err(interrupted()),
+        _ = terminate.recv() => Err(interrupted()),
+        _ = hangup.recv() => Err(interrupted()),
+        _ = quit.recv() => Err(interrupted()),
+    }
+}
+
+fn interrupted() -> anyhow::Error {
+    // The prompt's line is not over.
+    let _ = ask("\n");
+    Stop::failed("interrupted: nothing was changed")
+}
+
+fn twice(user: &str) -> anyhow::Result<Secret> {
     ask(&format!("password of {user}: "))?;
     let first = line()?;
     ask("\nagain: ")?;

@@ -238,7 +238,8 @@ fn dependencies() {
     ask(&mut album, "dependency-show", "GET", &format!("/{id}/version/1"), &Value::Null);
     ask(&mut album, "dependency-versions", "GET", &format!("/{id}/version"), &Value::Null);
     ask(&mut album, "dependency-list", "GET", "?maxitems=1&runtime=Python3.9&name=units", &Value::Null);
-    ask(&mut album, "dependency-link", "POST", "/version", &json!({ "name": "x", "depend_type": "obs" }));
+    let link = json!({ "name": "x", "depend_type": "obs", "runtime": "Python3.9", "depend_link": "obs://code/x.zip" });
+    ask(&mut album, "dependency-link", "POST", "/version", &link);
     ask(&mut album, "dependency-incomplete", "POST", "/version", &json!({}));
     let mut function = python("greeting", GREETING);
     function["depend_version_list"] = json!([first["id"]]);

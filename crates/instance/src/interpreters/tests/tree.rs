@@ -41,6 +41,7 @@ impl Tree {
             managers: Vec::new(),
             extra: vec![self.path("home")],
             gson: None,
+            hidden: vec![self.path("tmp")],
         };
         Interpreters::discover(&plan, Some(&self.path("cache.json")))
     }

@@ -1,17 +1,23 @@
-//! Which addresses may be asked: a tenant who names an image must not make this server ask others in its own network.
+//! Which addresses may be asked: a tenant who names an image or a link must not make this server ask others in its own network.
 //!
 //! A registry that the operator names may be anywhere, and send us anywhere. Every other one, and whoever it names for tokens or sends us
 //! to, must be on a public address and speak TLS. Names are looked up here and the connection goes to what was looked up, so a
 //! name that means another address a moment later gains nothing.
+//!
+//! For links it is stricter, since their paths are a tenant's too: the object store may be anywhere, and send us to nobody but itself; hosts
+//! of the operator's list are on public addresses, speak TLS, and send us to one another.
 
-use std::io;
+mod reason;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::redirect::{Attempt, Policy};
+use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Client, Url};
+
+pub(crate) use reason::{is_final, reason};
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// A registry that says nothing for this long is gone.
@@ -22,16 +28,46 @@ const REDIRECTS: usize = 5;
 /// Said of an address that is not asked.
 #[derive(Debug, thiserror::Error)]
 #[error("it has no public address")]
-pub(super) struct NotPublic;
+pub(crate) struct NotPublic;
+
+/// Said of a host that we are sent to and nobody named.
+#[derive(Debug, thiserror::Error)]
+#[error("it sends us to a host that this server's operator has not named")]
+pub(crate) struct NotNamed;
 
 /// For registries that the operator names.
-pub(super) fn open_client() -> reqwest::Result<Client> {
+pub(crate) fn open_client() -> reqwest::Result<Client> {
     builder().redirect(Policy::limited(REDIRECTS)).build()
 }
 
 /// For all others.
-pub(super) fn public_client() -> reqwest::Result<Client> {
+pub(crate) fn public_client() -> reqwest::Result<Client> {
     builder().https_only(true).dns_resolver(Arc::new(PublicNames)).redirect(Policy::custom(follow)).build()
+}
+
+/// For a service that the operator names, and that sends us to nobody else.
+pub(crate) fn client_of(service: &Url) -> reqwest::Result<Client> {
+    let origin = service.origin();
+    builder().redirect(Policy::custom(move |attempt| go_on(attempt, |url| url.origin() == origin))).build()
+}
+
+/// For hosts of a list, on public addresses.
+pub(crate) fn listed_client(hosts: Vec<String>) -> reqwest::Result<Client> {
+    builder().https_only(true).dns_resolver(Arc::new(PublicNames)).redirect(within(hosts)).build()
+}
+
+fn within(hosts: Vec<String>) -> Policy {
+    Policy::custom(move |attempt| match check(attempt.url()) {
+        Err(why) => attempt.error(why),
+        Ok(()) => go_on(attempt, |url| is_listed(url, &hosts)),
+    })
+}
+
+/// Whether a list of hosts, with their port where it is not that of https, has that of a URL.
+pub(crate) fn is_listed(url: &Url, hosts: &[String]) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let named = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    hosts.iter().any(|known| known.eq_ignore_ascii_case(&named))
 }
 
 fn builder() -> reqwest::ClientBuilder {
@@ -47,7 +83,7 @@ fn builder() -> reqwest::ClientBuilder {
 ///
 /// # Errors
 /// It is not a public one.
-pub(super) fn check(url: &Url) -> Result<(), NotPublic> {
+pub(crate) fn check(url: &Url) -> Result<(), NotPublic> {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     match host.parse::<IpAddr>() {
         Ok(address) if !is_public(address) => Err(NotPublic),
@@ -55,12 +91,18 @@ pub(super) fn check(url: &Url) -> Result<(), NotPublic> {
     }
 }
 
-fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+fn follow(attempt: Attempt<'_>) -> Action {
     match check(attempt.url()) {
         Err(why) => attempt.error(why),
-        Ok(()) if attempt.previous().len() > REDIRECTS => attempt.error("it sends us on and on"),
-        Ok(()) => attempt.follow(),
+        Ok(()) => go_on(attempt, |_| true),
     }
+}
+
+fn go_on(attempt: Attempt<'_>, may_be_asked: impl Fn(&Url) -> bool) -> Action {
+    if !may_be_asked(attempt.url()) {
+        return attempt.error(NotNamed);
+    }
+    if attempt.previous().len() > REDIRECTS { attempt.error("it sends us on and on") } else { attempt.follow() }
 }
 
 struct PublicNames;
@@ -72,7 +114,7 @@ impl Resolve for PublicNames {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| NotPublic)?;
             let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
             if public.is_empty() {
-                return Err(Box::from(io::Error::other(NotPublic)));
+                return Err(Box::from(NotPublic));
             }
             let public: Addrs = Box::new(public.into_iter());
             Ok(public)
@@ -118,6 +160,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fake::{Fake, answer};
 
     #[test]
     fn only_public_addresses_are_public() {
@@ -183,7 +226,6 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_is_sent_to_an_inner_address() {
-        use crate::images::tests::fake::{Fake, answer};
         let _chosen = rustls::crypto::ring::default_provider().install_default();
         let inner = Fake::start(|_| answer("200 OK", "", b"secret")).await;
         let to = format!("Location: http://{}/\r\n", inner.address);
@@ -191,14 +233,53 @@ mod tests {
         let url = format!("http://{}/", outer.address);
         let client = builder().redirect(Policy::custom(follow)).build().expect("a client");
         let error = client.get(&url).send().await.expect_err("it is not followed");
-        assert_eq!(crate::images::ask::reason(&error), NotPublic.to_string());
+        assert_eq!(reason(&error), NotPublic.to_string());
         assert!(inner.asked().is_empty());
         // Without TLS nobody is asked at all.
         let error = public_client().expect("a client").get(&url).send().await.expect_err("it is not asked");
-        assert_eq!(crate::images::ask::reason(&error), "it sends us to an address without TLS");
+        assert_eq!(reason(&error), "it sends us to an address without TLS");
         assert_eq!(outer.asked().len(), 1);
         // A registry that is named may send us where it likes.
         let answer = open_client().expect("a client").get(&url).send().await.expect("it is followed");
         assert_eq!(answer.status(), 200);
+    }
+
+    #[tokio::test]
+    async fn a_service_sends_us_to_itself_and_hosts_of_a_list_to_one_another() {
+        let _chosen = rustls::crypto::ring::default_provider().install_default();
+        let inner = Fake::start(|_| answer("200 OK", "", b"secret")).await;
+        let to = format!("Location: http://{}/\r\n", inner.address);
+        let outer = Fake::start(move |head| match head.starts_with("GET /home ") {
+            true => answer("302 Found", "Location: /there\r\n", b""),
+            false if head.starts_with("GET /there ") => answer("200 OK", "", b"here"),
+            false => answer("302 Found", &to, b""),
+        })
+        .await;
+        let service = Url::parse(&format!("http://{}/", outer.address)).expect("a URL");
+        let client = client_of(&service).expect("a client");
+        assert_eq!(client.get(service.join("home").expect("a URL")).send().await.expect("followed").status(), 200);
+        let error = client.get(service.clone()).send().await.expect_err("it is not followed");
+        assert_eq!(reason(&error), NotNamed.to_string());
+        // Addresses in numbers are refused before the list is looked at.
+        let client = builder().redirect(within(vec![inner.address.clone()])).build().expect("a client");
+        let error = client.get(service).send().await.expect_err("it is not followed");
+        assert_eq!(reason(&error), NotPublic.to_string());
+        assert!(inner.asked().is_empty());
+    }
+
+    #[test]
+    fn a_list_has_hosts_with_their_ports() {
+        let hosts = ["files.example.com".to_owned(), "other.example.com:8443".to_owned()];
+        for (url, expected) in [
+            ("https://files.example.com/a.zip", true),
+            ("https://FILES.example.com:443/a.zip", true),
+            ("https://files.example.com:8443/a.zip", false),
+            ("https://other.example.com:8443/", true),
+            ("https://other.example.com/", false),
+            ("https://files.example.com.evil.example/", false),
+            ("https://files.example.com@evil.example/", false),
+        ] {
+            assert_eq!(is_listed(&Url::parse(url).expect(url), &hosts), expected, "{url}");
+        }
     }
 }

@@ -1,0 +1,166 @@
+//! The door of asynchronous calls: checked as a client's call is, put on disk, and answered with an id.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fungraph_model::{Caller, ErrorCode, Fault, FunctionRef, FunctionVersion, Qualifier, RequestId, limits};
+use fungraph_store::queue::{Accepted, NewCall, QueueError, QueueFunction, WaitingCall};
+use jiff::Timestamp;
+
+use super::depth::{self, Depth};
+use crate::{Engine, Error, RequestHeaders, functions, invoke, to_end::to_end, validate};
+
+/// A call that nobody waits for.
+#[derive(Debug)]
+pub struct AsyncRequest<'a> {
+    /// What to call.
+    pub function: FunctionRef,
+    /// The event as it came.
+    pub event: Bytes,
+    /// `X-Cff-Instance-Memory` as it came.
+    pub memory: Option<String>,
+    /// All headers, for rules of aliases.
+    pub headers: &'a dyn RequestHeaders,
+    /// The call that led to it, where it is another attempt by hand.
+    pub parent: Option<RequestId>,
+}
+
+impl Engine {
+    /// Accepts a call: once this returns, it is on disk and will come to an end that can be looked up.
+    ///
+    /// # Errors
+    /// FSS.0404, FSS.0406, FSS.0426 for an http function, FSS.1201, FSS.0429 where the function is disabled or too much waits, FSS.0503
+    /// where the disk takes nothing.
+    pub async fn invoke_async(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: AsyncRequest<'_>,
+    ) -> Result<RequestId, Error> {
+        let accepted = match self.new_call(caller, request).await {
+            Ok(call) => self.accept(call).await,
+            Err(error) => Err(error),
+        };
+        accepted.inspect_err(|_| self.telemetry.refused())
+    }
+
+    async fn new_call(&self, caller: &Caller, request: AsyncRequest<'_>) -> Result<NewCall, Error> {
+        let key = functions::key(caller, &request.function)?;
+        let qualifier = request.function.version();
+        // The version is chosen now, and by an id of its own: that of the call is made where it is stored.
+        let called = self.called(&key, Some(&qualifier), RequestId::random(), request.headers).await;
+        let (version, alias) = match called {
+            Ok(Some(called)) => (Arc::clone(&called.resolved.version), called.alias.map(|alias| alias.name.clone())),
+            Ok(None) => return Err(invoke::not_found()),
+            // What it runs with may be there again before it is too old.
+            Err(Error::ExecutorMissing { version, .. }) => (version, alias_of(&qualifier)),
+            Err(error) => return Err(error),
+        };
+        check_kind(&version)?;
+        let body = invoke::event(request.event, version.spec.runtime, limits::ASYNC_EVENT_BYTES)?;
+        let memory_mb = match request.memory.as_deref() {
+            Some(text) if version.spec.dynamic_memory && !text.is_empty() => Some(validate::memory_header(text)?),
+            _ => None,
+        };
+        let function = queue_function(&version);
+        self.check_depth(&function, body.len())?;
+        let version = version.version.clone();
+        Ok(NewCall { function, qualifier, version, alias, memory_mb, body, parent: request.parent, hops: 0 })
+    }
+
+    fn check_depth(&self, function: &QueueFunction, bytes: usize) -> Result<(), Fault> {
+        let store = &self.queue.store;
+        let of_project = store.project_load(&function.key.project);
+        let waiting = store.function(&function.func_id).map_or(0, |no| store.counts(no).waiting);
+        let depth = Depth { of_function: waiting, of_project: of_project.calls, bytes_of_project: of_project.bytes };
+        depth::check(depth, &self.queue.most, bytes as u64)
+    }
+
+    /// Stores a call and lets it run. Both happen even if the client leaves in between: else it would run at the next start only.
+    pub(crate) async fn accept(self: &Arc<Self>, call: NewCall) -> Result<RequestId, Error> {
+        let engine = Arc::clone(self);
+        let whole = async move {
+            let accepted = engine.queue.store.accept(call.clone()).await.map_err(refused)?;
+            engine.take_up(call, &accepted);
+            Ok(accepted.request)
+        };
+        to_end(whole, self.orphans.clone()).await
+    }
+
+    fn take_up(&self, call: NewCall, accepted: &Accepted) {
+        let function = Arc::new(call.function.clone());
+        let call = waiting(call, accepted);
+        self.queue.board().accepted(&function, call, std::time::Instant::now());
+        self.queue.nudge();
+    }
+}
+
+/// As it would be read from disk.
+fn waiting(call: NewCall, accepted: &Accepted) -> WaitingCall {
+    WaitingCall {
+        request: accepted.request,
+        seq: accepted.seq,
+        function: accepted.function,
+        qualifier: call.qualifier,
+        version: call.version,
+        alias: call.alias,
+        memory_mb: call.memory_mb,
+        accepted: Timestamp::now(),
+        since: accepted.at,
+        due: None,
+        begun: 0,
+        failed: 0,
+        deaths: 0,
+        last_code: 0,
+        last_message: String::new(),
+        first_start: None,
+        parent: call.parent,
+        hops: call.hops,
+        body: call.body,
+    }
+}
+
+/// The name that the queue knows a function by.
+pub(crate) fn queue_function(version: &FunctionVersion) -> QueueFunction {
+    let (key, func_id, domain) = (version.key.clone(), version.func_id.clone(), version.domain.clone());
+    QueueFunction { key, func_id, domain }
+}
+
+/// Whether a version can be called by nobody who waits.
+pub(crate) fn check_kind(version: &FunctionVersion) -> Result<(), Fault> {
+    if invoke::is_web_server(version) {
+        return Err(Fault::new(
+            ErrorCode::NotSupported,
+            "A function that is an HTTP server cannot be called asynchronously: its answer would have nobody to go to. Call it \
+             synchronously, or through an APIG trigger",
+        ));
+    }
+    if version.spec.strategy.most_instances() == Some(0) {
+        return Err(invoke::disabled());
+    }
+    Ok(())
+}
+
+fn alias_of(qualifier: &Qualifier) -> Option<String> {
+    match qualifier {
+        Qualifier::Alias(name) => Some(name.clone()),
+        Qualifier::Latest | Qualifier::Version(_) => None,
+    }
+}
+
+/// What a caller is told of a queue that takes nothing.
+pub(crate) fn refused(error: QueueError) -> Error {
+    let fault = match error {
+        QueueError::Crowded => Fault::new(
+            ErrorCode::TooManyRequests,
+            "More asynchronous calls come than the disk of the server can store. Nothing was stored; send the request again",
+        ),
+        QueueError::DiskFull => Fault::new(
+            ErrorCode::Unavailable,
+            "The disk of the server takes no asynchronous calls at the moment. Nothing was stored; send the request again later. \
+             The operator should look at the room in the data folder",
+        ),
+        QueueError::Closed => Fault::new(ErrorCode::Unavailable, "The server is stopping. Send the request again"),
+        error => return Error::internal("use the queue", error),
+    };
+    fault.into()
+}

@@ -1,0 +1,603 @@
+//! All that the queue knows in memory: what waits near its turn, what runs, whose turn it is. Plain methods under one lock; nothing here
+//! reads a disk or a clock.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use fungraph_model::{CallSeq, FunctionKey, Qualifier};
+use fungraph_store::queue::{FunctionNo, QueueFunction, QueueTime, WaitingCall};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    lane::{Lane, Load, Ready},
+    out::Out,
+    rota::{Rota, Turns},
+};
+
+/// Bytes that all calls in memory may take before they run.
+const SHELVES: usize = 32 << 20;
+/// Calls whose end is on its way to the disk: more mean that the disk does not keep up, and nothing new begins.
+const ENDING: usize = 4096;
+/// Readings under way at most.
+const LOADS: usize = 8;
+/// Functions that are asked in one look whether they want something read: without room most of them cannot have it.
+const ASKED: usize = 64;
+/// So long a function without calls is remembered: answers of the disk may be late.
+const KEPT: Duration = Duration::from_secs(60);
+
+/// What an operator may change.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) running: usize,
+    pub(super) of_function: usize,
+    pub(super) of_project: usize,
+}
+
+/// A call whose next attempt waits for its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Delayed {
+    due: QueueTime,
+    seq: CallSeq,
+    function: FunctionNo,
+    stumbled: u32,
+}
+
+/// A call to run.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) function: FunctionNo,
+    pub(super) of: Arc<QueueFunction>,
+    pub(super) ready: Ready,
+    pub(super) out: Arc<Out>,
+}
+
+/// What is to be done now.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) loads: Vec<Load>,
+    pub(super) starts: Vec<Start>,
+    /// When to look again, if nothing happens before.
+    pub(super) wait: Option<Duration>,
+}
+
+/// Where a call is that somebody wants to cancel.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// It was given out.
+    Out(Arc<Out>),
+    /// It waits, and will not run.
+    Struck,
+}
+
+/// The state of the queue.
+#[derive(Debug)]
+pub(super) struct Board {
+    lanes: HashMap<FunctionNo, Lane>,
+    rota: Rota,
+    /// Functions that want something read.
+    hungry: Turns,
+    delayed: BinaryHeap<Reverse<Delayed>>,
+    limits: Limits,
+    /// Bytes of calls in memory.
+    weight: usize,
+    /// Calls that run no more and whose end is not on disk yet.
+    ending: usize,
+    loading: usize,
+    /// The sign that nothing more is given out.
+    stop: CancellationToken,
+}
+
+impl Board {
+    pub(super) fn new(limits: Limits, stop: CancellationToken) -> Self {
+        Self {
+            lanes: HashMap::new(),
+            rota: Rota::new(limits.running, limits.of_project),
+            hungry: Turns::default(),
+            delayed: BinaryHeap::new(),
+            limits,
+            weight: 0,
+            ending: 0,
+            loading: 0,
+            stop,
+        }
+    }
+
+    /// A function of which calls were found at the start.
+    pub(super) fn restore(&mut self, no: FunctionNo, function: &Arc<QueueFunction>, paused: bool, now: Instant) {
+        self.lane(no, function, now).paused = paused;
+        self.with(no, |lane, _| lane.has_more());
+    }
+
+    /// A call waits for its next attempt.
+    pub(super) fn delay(&mut self, due: QueueTime, seq: CallSeq, function: FunctionNo, stumbled: u32) {
+        if self.change(function, |lane, _| lane.delayed += 1).is_some() {
+            self.delayed.push(Reverse(Delayed { due, seq, function, stumbled }));
+        }
+    }
+
+    fn lane(&mut self, no: FunctionNo, function: &Arc<QueueFunction>, now: Instant) -> &mut Lane {
+        let most = self.limits.of_function;
+        self.lanes.entry(no).or_insert_with(|| Lane::new(Arc::clone(function), most, now))
+    }
+
+    /// Changes a lane, and keeps the sum of what lanes hold.
+    fn change<T>(&mut self, no: FunctionNo, change: impl FnOnce(&mut Lane, &mut Rota) -> T) -> Option<T> {
+        let lane = self.lanes.get_mut(&no)?;
+        let before = lane.weight();
+        let done = change(lane, &mut self.rota);
+        self.weight = self.weight + lane.weight() - before;
+        if lane.is_hungry() {
+            self.hungry.join(no);
+        }
+        Some(done)
+    }
+
+    /// The same, after which the function may have a turn.
+    fn with<T>(&mut self, no: FunctionNo, change: impl FnOnce(&mut Lane, &mut Rota) -> T) -> Option<T> {
+        let done = self.change(no, change)?;
+        if self.lanes.get(&no).is_some_and(Lane::has_ready) {
+            self.rota.join(no);
+        }
+        Some(done)
+    }
+
+    fn has_room(&self) -> bool {
+        self.weight < SHELVES
+    }
+
+    /// A call was accepted.
+    pub(super) fn accepted(&mut self, function: &Arc<QueueFunction>, call: WaitingCall, now: Instant) {
+        let (no, has_room) = (call.function, self.has_room());
+        self.lane(no, function, now);
+        self.with(no, |lane, _| {
+            lane.idle_since = now;
+            lane.accept(call, has_room);
+        });
+    }
+
+    /// A call came to be on disk by an end of another one.
+    pub(super) fn followed(&mut self, no: FunctionNo, function: &Arc<QueueFunction>, now: Instant) {
+        self.lane(no, function, now);
+        self.with(no, |lane, _| lane.has_more());
+    }
+
+    /// What to do now. Nothing is begun while the disk cannot be written.
+    pub(super) fn plan(&mut self, is_writable: bool, clock: QueueTime, now: Instant) -> Plan {
+        self.wake(clock);
+        let mut plan = Plan::default();
+        if is_writable {
+            plan.starts = self.starts(now);
+            plan.loads = self.loads();
+        }
+        plan.wait = self.wait(clock, now);
+        plan
+    }
+
+    fn wake(&mut self, clock: QueueTime) {
+        while let Some(Reverse(delayed)) = self.delayed.peek().copied().filter(|Reverse(delayed)| delayed.due <= clock)
+        {
+            self.delayed.pop();
+            self.change(delayed.function, |lane, _| {
+                lane.delayed -= 1;
+                lane.is_due(delayed.seq, delayed.stumbled);
+            });
+        }
+    }
+
+    fn starts(&mut self, now: Instant) -> Vec<Start> {
+        let mut starts = Vec::new();
+        while self.ending < ENDING {
+            let Some(no) = self.rota.next(now) else { break };
+            // Whoever could not begin gets his next turn by what stood in his way.
+            let out = Out::new(&self.stop);
+            let Some(start) = self.change(no, |lane, rota| start(no, lane, rota, out, now)).flatten() else { continue };
+            self.with(no, |_, _| ());
+            starts.push(start);
+        }
+        starts
+    }
+
+    fn loads(&mut self) -> Vec<Load> {
+        let mut loads = Vec::new();
+        for _ in 0..ASKED.min(self.hungry.len()) {
+            if self.loading >= LOADS {
+                break;
+            }
+            let (has_room, Some(no)) = (self.has_room(), self.hungry.next()) else { break };
+            // Who wants something and cannot have it stands in line again.
+            if let Some(load) = self.change(no, |lane, _| lane.wants(no, has_room)).flatten() {
+                self.loading += 1;
+                loads.push(load);
+            }
+        }
+        loads
+    }
+
+    fn wait(&self, clock: QueueTime, now: Instant) -> Option<Duration> {
+        let due = self.delayed.peek().map(|Reverse(delayed)| delayed.due.since(clock));
+        let rested = self.rota.next_rested().map(|until| until.saturating_duration_since(now));
+        due.into_iter().chain(rested).min()
+    }
+
+    /// Calls were read from disk.
+    pub(super) fn loaded(&mut self, no: FunctionNo, calls: Vec<WaitingCall>, most: usize) {
+        self.loading -= 1;
+        self.with(no, |lane, _| lane.loaded(calls, most));
+    }
+
+    /// The same of calls that were due.
+    pub(super) fn loaded_due(&mut self, no: FunctionNo, calls: Vec<Ready>) {
+        self.loading -= 1;
+        self.with(no, |lane, _| lane.loaded_due(calls));
+    }
+
+    /// Nothing could be read.
+    pub(super) fn load_failed(&mut self, load: Load) {
+        self.loading -= 1;
+        let (Load::Fresh { function, .. } | Load::Due { function, .. }) = load;
+        self.with(function, |lane, _| lane.load_failed(load));
+    }
+
+    /// How many calls at once the instances of a function can take.
+    pub(super) fn bears(&mut self, no: FunctionNo, most: usize, idle: usize) {
+        let most = most.clamp(1, self.limits.of_function);
+        self.with(no, |lane, rota| {
+            lane.most = most;
+            lane.window.is_at_least(idle.min(most));
+            rota.join(no);
+        });
+    }
+
+    /// A call has its instance.
+    pub(super) fn began(&mut self, no: FunctionNo, out: &Out) {
+        out.begin();
+        self.with(no, |lane, _| lane.window.begin());
+    }
+
+    /// A call could not begin, since nothing was free. It is the next one of its function, unless somebody has cancelled it
+    /// meanwhile: then it is given back.
+    pub(super) fn put_back(&mut self, no: FunctionNo, ready: Ready, chance: f64, now: Instant) -> Option<Ready> {
+        self.with(no, |lane, rota| {
+            let seq = ready.call.seq;
+            if lane.out.get(&seq).is_some_and(|out| out.is_cancelled()) {
+                return Some(ready);
+            }
+            lane.out.remove(&seq);
+            lane.window.refuse(false, chance, now);
+            rota.give_back(&lane.function.key.project);
+            lane.push_front(ready);
+            None
+        })
+        .flatten()
+    }
+
+    /// A call runs no more; its end is on its way to the disk. `stumbled`: the platform failed it, and may fail others.
+    pub(super) fn ran(&mut self, no: FunctionNo, out: &Out, stumbled: Option<f64>, now: Instant) {
+        self.ending += 1;
+        self.with(no, |lane, rota| {
+            match stumbled {
+                Some(chance) => lane.window.refuse(out.has_begun(), chance, now),
+                None => lane.window.end(out.has_begun(), lane.most, now),
+            }
+            rota.give_back(&lane.function.key.project);
+        });
+    }
+
+    /// Its end is on disk; or could not be stored before the server ends, and the next one finds it waiting.
+    pub(super) fn ended(&mut self, no: FunctionNo, seq: CallSeq, now: Instant) {
+        self.ending -= 1;
+        self.with(no, |lane, _| {
+            lane.ended(seq);
+            lane.idle_since = now;
+        });
+    }
+
+    /// Its next attempt is on disk; `false` where it was cancelled meanwhile and is to be ended instead.
+    pub(super) fn put_off(&mut self, no: FunctionNo, seq: CallSeq, due: QueueTime, stumbled: u32) -> bool {
+        let cancelled = self.with(no, |lane, _| {
+            let cancelled = lane.out.get(&seq).is_some_and(|out| out.is_cancelled());
+            if !cancelled {
+                lane.ended(seq);
+            }
+            cancelled
+        });
+        if cancelled == Some(true) {
+            return false;
+        }
+        self.ending -= 1;
+        self.delay(due, seq, no, stumbled);
+        true
+    }
+
+    /// A call is cancelled. One that waits is given out to whoever cancels it, who ends it.
+    pub(super) fn cancel(
+        &mut self,
+        function: &Arc<QueueFunction>,
+        no: FunctionNo,
+        seq: CallSeq,
+        now: Instant,
+    ) -> Place {
+        self.lane(no, function, now);
+        let place = self.strike(no, seq);
+        if let Place::Out(out) = &place {
+            out.make_last();
+        }
+        place
+    }
+
+    /// Takes a call away from those that wait, for whoever ends it; one that was given out stays.
+    pub(super) fn strike(&mut self, no: FunctionNo, seq: CallSeq) -> Place {
+        self.ending += 1;
+        let out = self.with(no, |lane, _| match lane.out.get(&seq) {
+            Some(out) => Some(Arc::clone(out)),
+            None => {
+                lane.strike(seq);
+                lane.out.insert(seq, Arc::default());
+                None
+            }
+        });
+        out.flatten().map_or(Place::Struck, |out| {
+            self.ending -= 1;
+            Place::Out(out)
+        })
+    }
+
+    /// Calls of a function that wait for their next attempt. Those in memory are not among them.
+    pub(super) fn delayed_of(&self, no: FunctionNo) -> Vec<CallSeq> {
+        let of_heap = self.delayed.iter().map(|Reverse(delayed)| delayed).filter(|delayed| delayed.function == no);
+        let due = self.lanes.get(&no).into_iter().flat_map(Lane::due);
+        of_heap.map(|delayed| delayed.seq).chain(due).collect()
+    }
+
+    /// A call that was to be cancelled could not be read: it waits as before.
+    pub(super) fn unstrike(&mut self, no: FunctionNo, seq: CallSeq) {
+        self.ending -= 1;
+        self.with(no, |lane, _| lane.unstrike(seq));
+    }
+
+    /// Whose calls, and called by which qualifier, wait in memory for longer than `age`.
+    pub(super) fn kinds_waiting(
+        &self,
+        clock: QueueTime,
+        age: Duration,
+    ) -> Vec<(FunctionNo, Arc<QueueFunction>, Qualifier)> {
+        let mut kinds: Vec<(FunctionNo, Arc<QueueFunction>, Qualifier)> = Vec::new();
+        for (no, lane) in &self.lanes {
+            let first = kinds.len();
+            for call in lane.ready().map(|ready| &ready.call).filter(|call| clock.since(call.since) >= age) {
+                if kinds[first..].iter().all(|(_, _, qualifier)| *qualifier != call.qualifier) {
+                    kinds.push((*no, Arc::clone(&lane.function), call.qualifier.clone()));
+                }
+            }
+        }
+        kinds
+    }
+
+    /// Takes calls that wait, to end them; `which` sees each that is in memory.
+    pub(super) fn take(
+        &mut self,
+        mut which: impl FnMut(FunctionNo, &WaitingCall) -> bool,
+    ) -> Vec<(FunctionNo, Arc<QueueFunction>, Ready)> {
+        let functions: Vec<_> = self.lanes.iter().map(|(no, lane)| (*no, Arc::clone(&lane.function))).collect();
+        let mut taken = Vec::new();
+        for (no, function) in functions {
+            let of_lane = self.with(no, |lane, _| {
+                let calls = lane.take(|call| which(no, call));
+                calls.iter().for_each(|ready| drop(lane.out.insert(ready.call.seq, Arc::default())));
+                calls
+            });
+            taken.extend(of_lane.unwrap_or_default().into_iter().map(|ready| (no, Arc::clone(&function), ready)));
+        }
+        self.ending += taken.len();
+        taken
+    }
+
+    /// Nothing of a function begins, or may again.
+    pub(super) fn hold(&mut self, no: FunctionNo, held: bool) {
+        self.with(no, |lane, _| lane.held = held);
+    }
+
+    /// A function is paused, or goes on.
+    pub(super) fn pause(&mut self, no: FunctionNo, function: &Arc<QueueFunction>, paused: bool, now: Instant) {
+        self.lane(no, function, now);
+        self.with(no, |lane, _| lane.paused = paused);
+    }
+
+    /// A function has changed: what made it rest may be over.
+    pub(super) fn changed(&mut self, key: &FunctionKey) {
+        let (most, rota) = (self.limits.of_function, &mut self.rota);
+        for (no, lane) in self.lanes.iter_mut().filter(|(_, lane)| lane.function.key == *key) {
+            lane.most = most;
+            rota.join(*no);
+        }
+    }
+
+    /// Called from time to time: windows of calls that take long grow, and what has had no calls for a while is forgotten.
+    pub(super) fn tend(&mut self, host_is_idle: bool, now: Instant) {
+        for (no, lane) in &mut self.lanes {
+            lane.window.look(host_is_idle, lane.most, now);
+            if lane.has_ready() && lane.window.has_room(lane.most) {
+                self.rota.join(*no);
+            }
+        }
+        self.lanes.retain(|_, lane| lane.paused || !lane.is_empty() || now.duration_since(lane.idle_since) < KEPT);
+    }
+
+    /// Whether no function has calls, nor lately had some.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lanes.is_empty()
+    }
+
+    /// Calls of a function that have their instance now.
+    pub(super) fn running_of(&self, no: FunctionNo) -> HashSet<CallSeq> {
+        let out = self.lanes.get(&no).into_iter().flat_map(|lane| &lane.out);
+        out.filter(|(_, out)| out.has_begun()).map(|(seq, _)| *seq).collect()
+    }
+
+    /// Calls that run, those that wait for an instance included.
+    pub(super) fn running(&self) -> usize {
+        self.rota.running()
+    }
+}
+
+/// The next call of a function whose turn it is.
+fn start(no: FunctionNo, lane: &mut Lane, rota: &mut Rota, out: Arc<Out>, now: Instant) -> Option<Start> {
+    if lane.paused || lane.held || !lane.has_ready() {
+        return None;
+    }
+    if let Some(until) = lane.window.rests_until(now) {
+        rota.rest(no, until);
+        return None;
+    }
+    if !lane.window.has_room(lane.most) || !rota.take(&lane.function.key.project, no) {
+        return None;
+    }
+    let ready = lane.pop()?;
+    lane.window.take(now);
+    lane.out.insert(ready.call.seq, Arc::clone(&out));
+    Some(Start { function: no, of: Arc::clone(&lane.function), ready, out })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::sample, *};
+
+    const FLOOD: FunctionNo = FunctionNo(1);
+    const ONE: FunctionNo = FunctionNo(2);
+    const CLOCK: QueueTime = QueueTime(1_000_000);
+
+    struct Table {
+        board: Board,
+        now: Instant,
+        functions: [Arc<QueueFunction>; 2],
+    }
+
+    fn table() -> Table {
+        let limits = Limits { running: 10, of_function: 4, of_project: 10 };
+        let board = Board::new(limits, CancellationToken::new());
+        Table { board, now: Instant::now(), functions: [sample::function("flood"), sample::function("one")] }
+    }
+
+    impl Table {
+        fn accept(&mut self, no: FunctionNo, seqs: std::ops::Range<i64>) {
+            let function = &self.functions[no.0 as usize - 1];
+            for seq in seqs {
+                self.board.accepted(function, WaitingCall { function: no, ..sample::call(seq) }, self.now);
+            }
+        }
+
+        fn starts(&mut self) -> Vec<Start> {
+            self.board.plan(true, CLOCK, self.now).starts
+        }
+
+        fn begin(&mut self) -> Vec<(i64, i64)> {
+            let starts = self.starts();
+            starts.iter().map(|start| (start.function.0, start.ready.call.seq.0)).collect()
+        }
+
+        fn end(&mut self, no: FunctionNo, seq: i64) {
+            self.board.ran(no, &Out::default(), None, self.now);
+            self.board.ended(no, CallSeq(seq), self.now);
+        }
+    }
+
+    #[test]
+    fn a_flood_of_one_function_does_not_delay_the_call_of_another() {
+        let mut table = table();
+        table.accept(FLOOD, 1..200);
+        table.accept(ONE, 200..201);
+        assert_eq!(table.begin(), [(1, 1), (2, 200)], "a function begins with one call at once");
+        assert_eq!(table.begin(), []);
+        table.end(FLOOD, 1);
+        assert_eq!(table.begin(), [(1, 2)]);
+    }
+
+    #[test]
+    fn a_call_that_found_no_instance_is_the_next_one_after_a_rest() {
+        let mut table = table();
+        table.accept(FLOOD, 1..4);
+        let start = table.starts().pop().expect("one begins");
+        assert!(table.board.put_back(FLOOD, start.ready, 0.5, table.now).is_none());
+        let plan = table.board.plan(true, CLOCK, table.now);
+        assert!(plan.starts.is_empty());
+        table.now += plan.wait.expect("it rests");
+        assert_eq!(table.begin(), [(1, 1)]);
+    }
+
+    #[test]
+    fn nothing_begins_while_the_disk_takes_nothing_or_the_function_is_paused() {
+        let mut table = table();
+        table.accept(FLOOD, 1..4);
+        assert!(table.board.plan(false, CLOCK, table.now).starts.is_empty());
+        let function = Arc::clone(&table.functions[0]);
+        table.board.pause(FLOOD, &function, true, table.now);
+        assert_eq!(table.begin(), []);
+        table.board.pause(FLOOD, &function, false, table.now);
+        assert_eq!(table.begin(), [(1, 1)]);
+    }
+
+    #[test]
+    fn a_further_attempt_is_read_when_it_is_due() {
+        let mut table = table();
+        table.accept(FLOOD, 1..2);
+        assert_eq!(table.begin(), [(1, 1)]);
+        table.board.ran(FLOOD, &Out::default(), None, table.now);
+        let due = CLOCK.after(Duration::from_secs(1));
+        assert!(table.board.put_off(FLOOD, CallSeq(1), due, 3));
+        let plan = table.board.plan(true, CLOCK, table.now);
+        assert_eq!((plan.loads, plan.wait), (vec![], Some(Duration::from_secs(1))));
+        let plan = table.board.plan(true, due, table.now);
+        assert_eq!(plan.loads, [Load::Due { function: FLOOD, calls: vec![(CallSeq(1), 3)] }]);
+        table.board.loaded_due(FLOOD, vec![Ready { call: sample::call(1), stumbled: 3 }]);
+        assert_eq!(table.begin(), [(1, 1)]);
+    }
+
+    #[test]
+    fn a_cancelled_call_is_ended_by_whoever_cancels_it_or_by_its_attempt() {
+        let mut table = table();
+        table.accept(FLOOD, 1..3);
+        let start = table.starts().pop().expect("one begins");
+        let function = Arc::clone(&table.functions[0]);
+        let mut cancel = |seq| table.board.cancel(&function, FLOOD, CallSeq(seq), table.now);
+        assert!(matches!(cancel(2), Place::Struck));
+        assert!(matches!(cancel(1), Place::Out(_)));
+        assert!(start.out.is_cancelled() && start.out.give_up.is_cancelled());
+        let kept = table.board.put_back(FLOOD, start.ready, 0.5, table.now);
+        assert!(kept.is_some(), "it is ended, not tried again");
+        table.board.ended(FLOOD, CallSeq(2), table.now);
+        table.end(FLOOD, 1);
+        assert_eq!(table.begin(), []);
+    }
+
+    #[test]
+    fn a_cancelled_call_gets_no_further_attempt_though_one_was_stored() {
+        let mut table = table();
+        table.accept(FLOOD, 1..2);
+        let start = table.starts().pop().expect("one begins");
+        table.board.ran(FLOOD, &start.out, None, table.now);
+        let function = Arc::clone(&table.functions[0]);
+        assert!(matches!(table.board.cancel(&function, FLOOD, CallSeq(1), table.now), Place::Out(_)));
+        assert!(!table.board.put_off(FLOOD, CallSeq(1), CLOCK, 0));
+        table.board.ended(FLOOD, CallSeq(1), table.now);
+        assert!(table.board.plan(true, CLOCK, table.now).loads.is_empty());
+    }
+
+    #[test]
+    fn a_function_without_calls_is_forgotten_after_a_while() {
+        let mut table = table();
+        table.accept(FLOOD, 1..2);
+        table.begin();
+        table.board.tend(false, table.now + KEPT * 2);
+        assert!(!table.board.is_empty(), "it runs");
+        table.end(FLOOD, 1);
+        table.board.tend(false, table.now + KEPT / 2);
+        assert!(!table.board.is_empty());
+        table.board.tend(false, table.now + KEPT * 2);
+        assert!(table.board.is_empty() && table.board.weight == 0);
+    }
+}

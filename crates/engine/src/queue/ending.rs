@@ -1,0 +1,221 @@
+//! The end of a call: its record, what is owed for it, and what is told of it. Everything is stored in one commit, so that each call ends
+//! once and no notification is lost or owed twice.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use fungraph_model::{AsyncStatus, FailureCode, Outcome};
+use fungraph_store::queue::{End, FunctionNo, Owed, QueueFunction, WaitingCall};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::attempt::Given;
+use crate::{Engine, error::chain};
+
+/// Characters of a record's `error_message`.
+const MESSAGE_CHARS: usize = 1000;
+
+/// Why a call ends without a run, or in spite of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// It could not run before it was too old.
+    TooOld,
+    /// Somebody cancelled it while it waited.
+    Cancelled,
+    /// Its function was deleted.
+    FunctionGone,
+    /// Its version was deleted.
+    VersionGone,
+    /// Somebody emptied the queue of its function.
+    Purged,
+    /// Servers ended again and again while it ran.
+    KillsServers,
+}
+
+impl Reason {
+    /// How it is told: state, number (contract: errors.md, "Codes of the function itself"), text.
+    fn record(self) -> (AsyncStatus, u32, &'static str) {
+        match self {
+            Self::TooOld => (
+                AsyncStatus::Discard,
+                150_430,
+                "The event was older than its function's max_async_event_age_in_seconds before it could run",
+            ),
+            Self::Cancelled => {
+                (AsyncStatus::Discard, FailureCode::Cancelled.number(), "The call was cancelled before it ran")
+            }
+            Self::FunctionGone => (AsyncStatus::Discard, 150_424, "The function was deleted before the call ran"),
+            Self::VersionGone => {
+                (AsyncStatus::Discard, 150_424, "The version of the function was deleted before the call ran")
+            }
+            Self::Purged => (
+                AsyncStatus::Discard,
+                FailureCode::Cancelled.number(),
+                "The queue of the function was emptied before the call ran",
+            ),
+            Self::KillsServers => (
+                AsyncStatus::Fail,
+                FailureCode::InstanceBroken.number(),
+                "The server ended several times in a row while the call ran, so it is not tried again",
+            ),
+        }
+    }
+}
+
+/// How a call ends.
+#[derive(Debug)]
+pub(super) struct Ending {
+    pub(super) status: AsyncStatus,
+    pub(super) code: u32,
+    pub(super) message: String,
+    /// What the last attempt came to, where there was one.
+    pub(super) outcome: Option<Outcome<Bytes>>,
+    /// When the last attempt began; without one `None`.
+    pub(super) started: Option<Timestamp>,
+}
+
+impl Ending {
+    pub(super) fn of(reason: Reason) -> Self {
+        let (status, code, message) = reason.record();
+        Self { status, code, message: message.to_owned(), outcome: None, started: None }
+    }
+
+    /// The end by an attempt.
+    pub(super) fn with(outcome: Option<Outcome<Bytes>>, cancelled: bool, started: Timestamp) -> Self {
+        let status = match outcome {
+            Some(Outcome::Returned(_)) => AsyncStatus::Success,
+            Some(Outcome::Failed(_)) | None => AsyncStatus::Fail,
+        };
+        let (code, message) = match trouble(outcome.as_ref()) {
+            (0, _) if status == AsyncStatus::Fail && cancelled => {
+                (FailureCode::Cancelled.number(), "function invocation canceled".to_owned())
+            }
+            trouble => trouble,
+        };
+        Self { status, code, message, outcome, started: Some(started) }
+    }
+}
+
+/// The number and the text of a failure; a platform that failed has no more to tell than that.
+pub(super) fn trouble(outcome: Option<&Outcome<Bytes>>) -> (u32, String) {
+    match outcome {
+        Some(Outcome::Returned(_)) => (0, String::new()),
+        Some(Outcome::Failed(failure)) => (failure.code.number(), message(&failure.object)),
+        None => (500, "The platform failed; the operator finds the cause in the server's log".to_owned()),
+    }
+}
+
+/// `errorMessage` of an error object; the whole of what is none.
+fn message(object: &[u8]) -> String {
+    let parsed: Option<Value> = serde_json::from_slice(object).ok();
+    let text = parsed.as_ref().and_then(|object| object.get("errorMessage")?.as_str());
+    let text = text.map_or_else(|| String::from_utf8_lossy(object), Into::into);
+    text.chars().take(MESSAGE_CHARS).collect()
+}
+
+impl Engine {
+    /// Ends a call that was given out and runs no more.
+    pub(super) async fn end_call(self: &Arc<Self>, given: Given, ending: Ending) {
+        let owed = self.owed_for(&given, &ending).await;
+        let followers: Vec<Arc<QueueFunction>> = owed.iter().filter_map(follower).collect();
+        let Given { no, call, .. } = given;
+        let Ending { status, code, message, .. } = ending;
+        let end = End { seq: call.seq, status, code, message, start: None, end: Timestamp::now(), owed };
+        let now = Instant::now();
+        match self.queue.store.end(end).await {
+            Ok(accepted) => {
+                self.queue.numbers.ended(status);
+                let mut board = self.queue.board();
+                for (accepted, function) in accepted.iter().zip(&followers) {
+                    board.followed(accepted.function, function, now);
+                }
+            }
+            // Only a server that leaves, or a broken file: the next one finds it waiting.
+            Err(error) => {
+                tracing::error!(request = %call.request, cause = chain(&error), "the end of an asynchronous call is not stored");
+            }
+        }
+        self.queue.board().ended(no, call.seq, now);
+        self.queue.nudge();
+    }
+
+    /// What is owed to the destinations of a call that ends.
+    async fn owed_for(&self, given: &Given, ending: &Ending) -> Vec<Owed> {
+        let _ = (given, &ending.outcome, ending.started);
+        Vec::new()
+    }
+
+    /// Ends a call of many that are thrown away together: nobody is told of each.
+    pub(super) async fn end_untold(
+        self: Arc<Self>,
+        no: FunctionNo,
+        function: Arc<QueueFunction>,
+        call: WaitingCall,
+        reason: Reason,
+    ) {
+        let given = Given { no, function, call, stumbled: 0, out: Arc::default(), settings: None };
+        self.end_call(given, Ending::of(reason)).await;
+    }
+
+    /// Throws a call away that waited for too long.
+    pub(super) async fn discard_old(self: Arc<Self>, no: FunctionNo, function: Arc<QueueFunction>, call: WaitingCall) {
+        self.discard(no, function, call, Reason::TooOld).await;
+    }
+
+    /// Ends a call that waited and was taken from the board.
+    pub(super) async fn discard(
+        self: &Arc<Self>,
+        no: FunctionNo,
+        function: Arc<QueueFunction>,
+        call: WaitingCall,
+        reason: Reason,
+    ) {
+        // Without settings nobody is told, and the call ends all the same.
+        let settings = self.async_settings(&function.key, &call.qualifier).await.unwrap_or_default();
+        let given = Given { no, function, call, stumbled: 0, out: Arc::default(), settings };
+        self.end_call(given, Ending::of(reason)).await;
+    }
+}
+
+fn follower(owed: &Owed) -> Option<Arc<QueueFunction>> {
+    match owed {
+        Owed::Call(call) => Some(Arc::new(call.function.clone())),
+        Owed::Notice { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fungraph_model::{Failure, Value as Returned};
+
+    use super::*;
+
+    fn failed(code: FailureCode, object: &'static str) -> Option<Outcome<Bytes>> {
+        Some(Outcome::Failed(Failure { code, object: Bytes::from_static(object.as_bytes()) }))
+    }
+
+    #[test]
+    fn a_record_tells_the_last_failure() {
+        let check = |outcome: Option<Outcome<Bytes>>, status, code, message: &str| {
+            let ending = Ending::with(outcome, false, Timestamp::UNIX_EPOCH);
+            assert_eq!((ending.status, ending.code, ending.message.as_str()), (status, code, message));
+        };
+        check(Some(Outcome::Returned(Returned::Nothing)), AsyncStatus::Success, 0, "");
+        check(failed(FailureCode::HandlerFailed, r#"{"errorMessage":"no"}"#), AsyncStatus::Fail, 4002, "no");
+        check(failed(FailureCode::HandlerFailed, "own form"), AsyncStatus::Fail, 4002, "own form");
+        check(failed(FailureCode::TimedOut, "[]"), AsyncStatus::Fail, 4010, "[]");
+        let long = Bytes::from("\u{e4}".repeat(5000));
+        let outcome = Some(Outcome::Failed(Failure { code: FailureCode::HandlerFailed, object: long }));
+        assert_eq!(Ending::with(outcome, false, Timestamp::UNIX_EPOCH).message.chars().count(), MESSAGE_CHARS);
+    }
+
+    #[test]
+    fn what_never_ran_is_thrown_away() {
+        for reason in [Reason::TooOld, Reason::Cancelled, Reason::FunctionGone, Reason::VersionGone, Reason::Purged] {
+            let ending = Ending::of(reason);
+            assert_eq!((ending.status, ending.started), (AsyncStatus::Discard, None));
+            assert!(ending.code > 0 && !ending.message.is_empty());
+        }
+        assert_eq!(Ending::of(Reason::KillsServers).status, AsyncStatus::Fail);
+    }
+}

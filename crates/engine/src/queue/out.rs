@@ -1,0 +1,47 @@
+//! A call that was given out: how others reach it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use tokio_util::sync::CancellationToken;
+
+/// A call from the moment it is given out until its end, or its next attempt, is on disk.
+#[derive(Debug, Default)]
+pub(super) struct Out {
+    /// The sign for its instance to end.
+    pub(super) stop: CancellationToken,
+    /// The sign to wait for an instance no longer.
+    pub(super) give_up: CancellationToken,
+    last: AtomicBool,
+    begun: AtomicBool,
+}
+
+impl Out {
+    /// One that waits no longer for an instance once the queue stops.
+    pub(super) fn new(queue: &CancellationToken) -> Arc<Self> {
+        Arc::new(Self { give_up: queue.child_token(), ..Self::default() })
+    }
+
+    /// It gets no further attempt, and does not begin where it has not yet.
+    pub(super) fn make_last(&self) {
+        self.last.store(true, Ordering::Release);
+        self.give_up.cancel();
+    }
+
+    /// Whether somebody cancelled it.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.last.load(Ordering::Acquire)
+    }
+
+    /// It has its instance.
+    pub(super) fn begin(&self) {
+        self.begun.store(true, Ordering::Release);
+    }
+
+    /// Whether it has had an instance.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire)
+    }
+}

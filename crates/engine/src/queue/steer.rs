@@ -1,0 +1,176 @@
+//! What an operator or a project does to the queue of a function: pause and resume it, empty it, count it, call again.
+
+use std::{sync::Arc, time::Instant};
+
+use fungraph_model::{CallSeq, Caller, ErrorCode, Fault, FunctionRef, RequestId};
+use fungraph_store::queue::{FunctionNo, QueueFunction, WaitingCall};
+use tokio::task::JoinSet;
+
+use super::{
+    accept::{self, queue_function},
+    board::Place,
+    ending::Reason,
+};
+use crate::{Engine, Error, functions};
+
+/// Calls that are ended at once.
+const STEP: usize = 512;
+
+/// Numbers of a function's asynchronous calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AsyncCounts {
+    /// Calls that wait.
+    pub waiting: u64,
+    /// Calls that run.
+    pub running: u64,
+    /// Calls that returned, since the function's first one.
+    pub succeeded: u64,
+    /// Calls that failed.
+    pub failed: u64,
+    /// Calls that were thrown away.
+    pub discarded: u64,
+    /// Whether what waits is kept waiting.
+    pub paused: bool,
+}
+
+impl Engine {
+    /// Pauses a function's asynchronous calls, or lets them go on. Paused, they are accepted and kept; their age goes on.
+    ///
+    /// # Errors
+    /// FSS.1051.
+    pub async fn pause_async(&self, caller: &Caller, function: &FunctionRef, paused: bool) -> Result<(), Error> {
+        let (no, function) = self.queue_function_of(caller, function).await?;
+        // Nothing begins from here on, whether the disk has heard of it or not.
+        self.queue.board().pause(no, &function, paused, Instant::now());
+        let stored = self.queue.store.pause(no, paused).await;
+        self.queue.nudge();
+        stored.map_err(accept::refused)
+    }
+
+    /// Throws away what waits of a function; gives how many calls that were. What runs goes on, and destinations are not told.
+    ///
+    /// # Errors
+    /// FSS.1051.
+    pub async fn purge_async(self: &Arc<Self>, caller: &Caller, function: &FunctionRef) -> Result<u64, Error> {
+        let Some(no) = self.queue_number(caller, function).await? else { return Ok(0) };
+        self.throw_away(no, Reason::Purged).await
+    }
+
+    /// How many calls of a function wait, run, and have ended in which way.
+    ///
+    /// # Errors
+    /// FSS.1051.
+    pub async fn async_counts(&self, caller: &Caller, function: &FunctionRef) -> Result<AsyncCounts, Error> {
+        let Some(no) = self.queue_number(caller, function).await? else { return Ok(AsyncCounts::default()) };
+        let running = self.queue.board().running_of(no).len() as u64;
+        let counts = self.queue.store.counts(no);
+        Ok(AsyncCounts {
+            waiting: counts.waiting.saturating_sub(running),
+            running,
+            succeeded: counts.succeeded,
+            failed: counts.failed,
+            discarded: counts.discarded,
+            paused: counts.paused,
+        })
+    }
+
+    /// Calls again what has ended, with the same event and the same version.
+    ///
+    /// # Errors
+    /// FSS.1051; FSS.0400 for a call that this function never had; FSS.0428 for one that has not ended, or whose event is not kept.
+    pub async fn retry_async(
+        self: &Arc<Self>,
+        caller: &Caller,
+        function: &FunctionRef,
+        request: RequestId,
+    ) -> Result<RequestId, Error> {
+        let (_, record) = self.find_call(caller, function, request).await?;
+        if !record.status.is_end() {
+            let message = format!("The asynchronous call {request} has not ended: it is {}", record.status.name());
+            return Err(Fault::new(ErrorCode::Precondition, message).into());
+        }
+        let message = format!(
+            "The event of the asynchronous call {request} is not kept: that is done where the function's extend_config has \
+             \"record_events\": true at the time of the call"
+        );
+        Err(Fault::new(ErrorCode::Precondition, message).into())
+    }
+
+    /// The queue's number of a function.
+    async fn queue_function_of(
+        &self,
+        caller: &Caller,
+        function: &FunctionRef,
+    ) -> Result<(FunctionNo, Arc<QueueFunction>), Error> {
+        let key = functions::key(caller, function)?;
+        let latest = self.read(&key).await?.ok_or_else(|| functions::missing(&key))?;
+        let function = Arc::new(queue_function(&latest));
+        let no = self.queue.store.function(&function.func_id).ok_or_else(|| {
+            Fault::new(
+                ErrorCode::Precondition,
+                "Nothing of the function was ever called asynchronously: there is nothing to pause",
+            )
+        })?;
+        Ok((no, function))
+    }
+
+    /// Ends what waits of a function, in steps.
+    pub(super) async fn throw_away(self: &Arc<Self>, no: FunctionNo, reason: Reason) -> Result<u64, Error> {
+        let Some(function) = self.queue.store.named(no) else { return Ok(0) };
+        self.queue.board().hold(no, true);
+        let ended = self.end_waiting(no, &function, reason).await;
+        self.queue.board().hold(no, false);
+        self.queue.nudge();
+        ended
+    }
+
+    async fn end_waiting(
+        self: &Arc<Self>,
+        no: FunctionNo,
+        function: &Arc<QueueFunction>,
+        reason: Reason,
+    ) -> Result<u64, Error> {
+        let failed = |source| Error::internal("read what waits", source);
+        let store = &self.queue.store;
+        let mut ended = self.end_ready(no, function, reason).await;
+        let delayed = self.queue.board().delayed_of(no);
+        for part in delayed.chunks(STEP) {
+            let calls = store.take(part).await.map_err(failed)?;
+            ended += self.end_all(no, function, calls, reason).await;
+        }
+        let mut after = CallSeq(0);
+        loop {
+            let calls = store.load(no, after, STEP).await.map_err(failed)?;
+            let Some(last) = calls.last() else { break };
+            after = last.seq;
+            ended += self.end_all(no, function, calls, reason).await;
+        }
+        // Those that a reading under way has brought meanwhile.
+        Ok(ended + self.end_ready(no, function, reason).await)
+    }
+
+    async fn end_ready(self: &Arc<Self>, no: FunctionNo, function: &Arc<QueueFunction>, reason: Reason) -> u64 {
+        let ready = self.queue.board().take(|of, _| of == no);
+        let mut ends = JoinSet::new();
+        for (no, _, ready) in ready {
+            ends.spawn(Arc::clone(self).end_untold(no, Arc::clone(function), ready.call, reason));
+        }
+        ends.join_all().await.len() as u64
+    }
+
+    async fn end_all(
+        self: &Arc<Self>,
+        no: FunctionNo,
+        function: &Arc<QueueFunction>,
+        calls: Vec<WaitingCall>,
+        reason: Reason,
+    ) -> u64 {
+        let mut ends = JoinSet::new();
+        for call in calls {
+            if let Place::Struck = self.queue.board().strike(no, call.seq) {
+                ends.spawn(Arc::clone(self).end_untold(no, Arc::clone(function), call, reason));
+            }
+        }
+        ends.join_all().await.len() as u64
+    }
+}

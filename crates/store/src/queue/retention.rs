@@ -1,0 +1,189 @@
+//! What is not kept for ever: records of calls that ended, and events that were kept. In small steps through the writer, so that nobody
+//! waits for it, the oldest first.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use fungraph_model::{AsyncStatus, CallSeq, FailureCode};
+use jiff::Timestamp;
+use sqlx::{query_as, query_scalar};
+
+use super::change::Change;
+use super::{End, FunctionNo, Queue, QueueError};
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// How long a record is kept after its call was accepted, and an event.
+    pub age: Duration,
+    /// Records of one function.
+    pub per_function: u64,
+    /// Records of all functions.
+    pub total: u64,
+    /// Bytes of events, sealed.
+    pub recorded_bytes: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let age = Duration::from_secs(7 * 24 * 3600);
+        Self { age, per_function: 1_000_000, total: 5_000_000, recorded_bytes: 1 << 30 }
+    }
+}
+
+/// Rows of one step.
+const STEP: i64 = 500;
+
+impl Queue {
+    /// Brings records and events down to what is kept; gives how many records went.
+    ///
+    /// # Errors
+    /// [`QueueError::Database`], [`QueueError::Closed`].
+    pub async fn trim(&self, keep: &Retention) -> Result<u64, QueueError> {
+        let age = i64::try_from(keep.age.as_micros()).unwrap_or(i64::MAX);
+        let oldest = self.shared.clock.wall().as_microsecond().saturating_sub(age);
+        let first = CallSeq::first_at(Timestamp::from_microsecond(oldest).unwrap_or(Timestamp::MIN));
+        let mut gone = self.trim_older(first).await?;
+        for (function, excess) in self.excess(keep.per_function) {
+            gone += self.trim_function(function, excess).await?;
+        }
+        let total = self.shared.functions().records();
+        gone += self.trim_oldest(total.saturating_sub(keep.total)).await?;
+        self.trim_recorded(oldest, keep.recorded_bytes).await?;
+        self.forget_gone().await?;
+        Ok(gone)
+    }
+
+    /// Ends all calls of a function that were accepted until now as thrown away, except those of `keep`; gives how many these were. Nothing
+    /// is owed for them.
+    ///
+    /// # Errors
+    /// As [`Queue::end`].
+    pub async fn purge(&self, function: FunctionNo, keep: &HashSet<CallSeq>, why: &str) -> Result<u64, QueueError> {
+        let sql = "SELECT seq FROM waiting INDEXED BY waiting_function WHERE function = ? AND seq > ? AND seq <= ? \
+                   ORDER BY seq LIMIT ?";
+        let last: Option<i64> = query_scalar("SELECT max(seq) FROM waiting WHERE function = ?")
+            .bind(function.0)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(QueueError::during("find what waits"))?;
+        let (mut gone, mut after) = (0, 0);
+        loop {
+            let step = query_scalar::<_, i64>(sql).bind(function.0).bind(after).bind(last).bind(STEP);
+            let step = step.fetch_all(&self.readers).await.map_err(QueueError::during("find what waits"))?;
+            let Some(newest) = step.last() else { return Ok(gone) };
+            after = *newest;
+            let seqs: Vec<_> = step.into_iter().map(CallSeq).filter(|seq| !keep.contains(seq)).collect();
+            gone += self.discard(&seqs, why).await?;
+        }
+    }
+
+    async fn discard(&self, seqs: &[CallSeq], why: &str) -> Result<u64, QueueError> {
+        let (code, end) = (FailureCode::Cancelled.number(), self.shared.clock.wall());
+        let ends = seqs.iter().map(|seq| {
+            let (status, message, owed) = (AsyncStatus::Discard, why.to_owned(), Vec::new());
+            self.end(End { seq: *seq, status, code, message, start: None, end, owed })
+        });
+        futures_util::future::try_join_all(ends).await?;
+        Ok(seqs.len() as u64)
+    }
+
+    async fn trim_older(&self, first: CallSeq) -> Result<u64, QueueError> {
+        let mut gone = 0;
+        loop {
+            let step =
+                query_scalar("SELECT seq FROM ended WHERE seq < ? ORDER BY seq LIMIT ?").bind(first.0).bind(STEP);
+            let step = step.fetch_all(&self.readers).await.map_err(QueueError::during("find old records"))?;
+            if step.is_empty() {
+                return Ok(gone);
+            }
+            gone += self.trim_these(step).await?;
+        }
+    }
+
+    fn excess(&self, most: u64) -> Vec<(FunctionNo, u64)> {
+        let functions = self.shared.functions();
+        let excess = |records: u64| records.checked_sub(most).filter(|excess| *excess > 0);
+        functions.all().filter_map(|(no, known)| Some((no, excess(known.records)?))).collect()
+    }
+
+    async fn trim_function(&self, function: FunctionNo, mut excess: u64) -> Result<u64, QueueError> {
+        let mut gone = 0;
+        while excess > 0 {
+            let step = query_scalar("SELECT seq FROM ended WHERE function = ? ORDER BY no LIMIT ?")
+                .bind(function.0)
+                .bind(step(excess))
+                .fetch_all(&self.readers)
+                .await
+                .map_err(QueueError::during("find old records"))?;
+            let Some(left) = excess.checked_sub(step.len() as u64).filter(|_| !step.is_empty()) else { break };
+            excess = left;
+            gone += self.trim_these(step).await?;
+        }
+        Ok(gone)
+    }
+
+    async fn trim_oldest(&self, mut excess: u64) -> Result<u64, QueueError> {
+        let mut gone = 0;
+        while excess > 0 {
+            let step = query_scalar("SELECT seq FROM ended ORDER BY seq LIMIT ?").bind(step(excess));
+            let step = step.fetch_all(&self.readers).await.map_err(QueueError::during("find old records"))?;
+            let Some(left) = excess.checked_sub(step.len() as u64).filter(|_| !step.is_empty()) else { break };
+            excess = left;
+            gone += self.trim_these(step).await?;
+        }
+        Ok(gone)
+    }
+
+    async fn trim_these(&self, seqs: Vec<i64>) -> Result<u64, QueueError> {
+        let seqs = seqs.into_iter().map(CallSeq).collect();
+        self.change(Change::Trim(seqs)).await
+    }
+
+    async fn trim_recorded(&self, oldest: i64, most_bytes: u64) -> Result<(), QueueError> {
+        let before = self.newest_beyond(most_bytes).await?.map_or(oldest, |newest| oldest.max(newest + 1));
+        while self.change(Change::TrimRecorded(before, STEP)).await? > 0 {}
+        Ok(())
+    }
+
+    /// When the newest event came of those that do not fit into so many bytes together with what is newer.
+    async fn newest_beyond(&self, most_bytes: u64) -> Result<Option<i64>, QueueError> {
+        let sql = "SELECT created FROM (SELECT created, sum(size) OVER (ORDER BY created DESC ROWS UNBOUNDED PRECEDING) \
+                   AS held FROM recorded) WHERE held > ? ORDER BY created DESC LIMIT 1";
+        let newest: Option<(i64,)> = query_as(sql)
+            .bind(i64::try_from(most_bytes).unwrap_or(i64::MAX))
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(QueueError::during("count the bytes of events"))?;
+        Ok(newest.map(|(created,)| created))
+    }
+
+    /// Functions that are gone leave once nothing is left of them.
+    async fn forget_gone(&self) -> Result<(), QueueError> {
+        let gone: Vec<_> = {
+            let functions = self.shared.functions();
+            let done =
+                functions.all().filter(|(_, known)| known.gone && known.records == 0 && known.counts.waiting == 0);
+            done.map(|(no, _)| no).collect()
+        };
+        for no in gone {
+            self.change(Change::Forget(no)).await?;
+        }
+        Ok(())
+    }
+
+    /// Drops what was kept of a function that is gone.
+    pub(super) async fn drop_recorded(&self, function: FunctionNo) -> Result<(), QueueError> {
+        let Some(known) = self.named(function) else { return Ok(()) };
+        loop {
+            let func_id = known.func_id.clone();
+            if self.change(Change::DropRecorded(func_id, STEP)).await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn step(excess: u64) -> i64 {
+    i64::try_from(excess).unwrap_or(i64::MAX).min(STEP)
+}
