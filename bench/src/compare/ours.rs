@@ -43,6 +43,24 @@ pub(crate) struct Deployed {
 #[derive(Clone, Debug)]
 pub(crate) struct Function {
     path: String,
+    /// The same among the server's own paths.
+    own: String,
+}
+
+/// Asynchronous calls of a function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Calls {
+    pub(crate) waiting: u64,
+    pub(crate) running: u64,
+    pub(crate) succeeded: u64,
+    pub(crate) failed: u64,
+    discarded: u64,
+}
+
+impl Calls {
+    pub(crate) fn ended(self) -> u64 {
+        self.succeeded + self.failed + self.discarded
+    }
 }
 
 /// Milliseconds from the start of the process to its ready line, each time in a fresh folder: the median.
@@ -176,7 +194,8 @@ impl Ours {
         let created: Value = self.send(request).await?.json().with_context(|| format!("cannot create {name}"))?;
         let urn = created["func_urn"].as_str().context("no func_urn in the answer")?;
         let urn = urn.trim_end_matches(":latest").replace(':', "%3A");
-        Ok(Function { path: self.credentials.path(&format!("/{urn}")) })
+        let own = format!("/fungraph/{}/functions/{urn}/async", self.credentials.project);
+        Ok(Function { path: self.credentials.path(&format!("/{urn}")), own })
     }
 
     /// A new function that is a program of its own.
@@ -203,9 +222,49 @@ impl Ours {
 
     /// The same with another event.
     pub(crate) fn target_with(&self, function: &Function, event: &str) -> Target {
-        let request = Request::post(format!("{}/invocations", function.path), event.into());
+        self.signed(Request::post(format!("{}/invocations", function.path), event.into()))
+    }
+
+    /// A call to be put into the queue, signed now.
+    pub(crate) fn queue_target(&self, function: &Function, event: &str) -> Target {
+        self.signed(Request::post(format!("{}/invocations-async", function.path), event.into()))
+    }
+
+    /// A page of its records, however old.
+    pub(crate) fn page_target(&self, function: &Function, marker: u64) -> Target {
+        let query = format!("limit=100&marker={marker}&query_begin_time=2020-01-01T00%3A00%3A00");
+        self.signed(Request::new("GET", format!("{}/async-invocations?{query}", function.path), Vec::new()))
+    }
+
+    fn signed(&self, request: Request) -> Target {
         let request = self.credentials.sign(request).render(&self.credentials.address);
         Target { address: self.server.address.clone(), request }
+    }
+
+    /// Lets its asynchronous calls wait, or run.
+    pub(crate) async fn pause(&self, function: &Function, is_paused: bool) -> Result<()> {
+        let what = if is_paused { "pause" } else { "resume" };
+        let answer = self.send(Request::post(format!("{}/{what}", function.own), Vec::new())).await?;
+        ensure!(answer.status == 204, "cannot {what}: {}", String::from_utf8_lossy(&answer.body));
+        Ok(())
+    }
+
+    /// Throws away those that wait.
+    pub(crate) async fn purge(&self, function: &Function) -> Result<()> {
+        self.send(Request::post(format!("{}/purge", function.own), Vec::new())).await?.json().map(drop)
+    }
+
+    /// How many there are of its asynchronous calls.
+    pub(crate) async fn calls(&self, function: &Function) -> Result<Calls> {
+        let counts = self.send(Request::new("GET", &*function.own, Vec::new())).await?.json()?;
+        let count = |name: &str| counts[name].as_u64().with_context(|| format!("no {name} in {counts}"));
+        Ok(Calls {
+            waiting: count("waiting")?,
+            running: count("running")?,
+            succeeded: count("succeeded")?,
+            failed: count("failed")?,
+            discarded: count("discarded")?,
+        })
     }
 
     /// One call.

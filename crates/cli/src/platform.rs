@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use fungraph_engine::{AsyncLimits, Engine, MountName, MountNames, Parts};
-use fungraph_instance::{Interpreters, NativeBootstrap, SandboxLauncher};
+use fungraph_instance::{Interpreters, Launcher, NativeBootstrap, SandboxLauncher};
 use fungraph_model::{ProjectId, Secret};
 use fungraph_pool::Pool;
 use fungraph_sandbox::{Egress, Share, Spawner, SpawnerProcess, Wall, WallState};
@@ -186,6 +186,7 @@ impl Platform {
         let launcher = launcher(settings, network, &folder, spawner.clone(), native)?;
         let start = runtime_images::Start { settings, images: &images, launcher: &launcher };
         let held = start.assign(&mut interpreters).await?;
+        let launcher: Arc<dyn Launcher> = Arc::new(launcher);
         let engine = Engine::start(Parts {
             config: engine(settings),
             store: Store::open(&store).await.context("cannot open the database")?,
@@ -196,8 +197,9 @@ impl Platform {
             queue: Queue::open(&QueueConfig::new(&here))
                 .await
                 .context("cannot open the queue of asynchronous calls")?,
-            pool: Pool::new(pool(settings), Arc::new(launcher)),
+            pool: Pool::new(pool(settings), Arc::clone(&launcher)),
             interpreters: interpreters.clone(),
+            compiler: launcher,
         });
         Ok(Self { engine: engine.await?, spawner, interpreters, _images: held, folder })
     }

@@ -227,12 +227,14 @@ fn missing(code_type: CodeType) -> Fault {
 
 /// A field with the base64 of an archive.
 pub(crate) struct Upload {
-    field: &'static str,
-    what: &'static str,
+    pub(crate) field: &'static str,
+    pub(crate) what: &'static str,
     /// Bytes it may have, decoded.
-    most: usize,
+    pub(crate) most: usize,
     /// Code of the refusal where it is no base64.
-    unreadable: ErrorCode,
+    pub(crate) unreadable: ErrorCode,
+    /// And where it is longer.
+    pub(crate) too_large: ErrorCode,
 }
 
 const CODE: Upload = Upload {
@@ -240,6 +242,7 @@ const CODE: Upload = Upload {
     what: "code package",
     most: limits::PACKAGE_BYTES,
     unreadable: ErrorCode::BadCode,
+    too_large: ErrorCode::PackageTooLarge,
 };
 
 /// A dependency's archive.
@@ -248,14 +251,15 @@ pub(crate) const DEPENDENCY: Upload = Upload {
     what: "dependency",
     most: limits::DEPENDENCY_BYTES,
     unreadable: ErrorCode::BadDependency,
+    too_large: ErrorCode::PackageTooLarge,
 };
 
 /// A large package takes its time to decode, away from the threads that serve calls.
 pub(crate) async fn decode(text: String, upload: &'static Upload) -> Result<Bytes, Error> {
-    let Upload { field, what, most, unreadable } = upload;
+    let Upload { field, what, most, unreadable, too_large } = upload;
     if text.len() / 4 * 3 > most + 3 {
         return Err(Fault::new(
-            ErrorCode::PackageTooLarge,
+            *too_large,
             format!(
                 "the {what} is over {} MB. Make it smaller, or give the link of a package in object storage",
                 most >> 20

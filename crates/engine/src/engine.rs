@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fungraph_instance::Interpreters;
+use fungraph_instance::{Interpreters, Launcher};
 use fungraph_pool::Pool;
 use fungraph_store::{
     Images, Objects, Packages, Store,
@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     Config, Error, error::chain, identity::Identity, jobs::Jobs, queue::AsyncQueue, resolve::Resolver,
-    statistics::Statistics, telemetry::Telemetry, triggers::Board,
+    statistics::Statistics, telemetry::Telemetry, templates::Compiled, triggers::Board,
 };
 
 /// How long ends of asynchronous calls may take once nothing runs any more.
@@ -45,6 +45,8 @@ pub struct Parts {
     pub pool: Pool,
     /// What runs functions on this host.
     pub interpreters: Interpreters,
+    /// Compiles the templates that need it; the pool starts instances through the same.
+    pub compiler: Arc<dyn Launcher>,
 }
 
 /// The platform. Cheap to share, made once.
@@ -58,6 +60,7 @@ pub struct Engine {
     pub(crate) queue: AsyncQueue,
     pub(crate) pool: Pool,
     pub(crate) interpreters: Interpreters,
+    pub(crate) compiled: Compiled,
     pub(crate) identity: Identity,
     pub(crate) resolver: Resolver,
     pub(crate) telemetry: Telemetry,
@@ -82,7 +85,18 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
-        let Parts { config, store, packages, images, objects, logs, queue: (queue, found), pool, interpreters } = parts;
+        let Parts {
+            config,
+            store,
+            packages,
+            images,
+            objects,
+            logs,
+            queue: (queue, found),
+            pool,
+            interpreters,
+            compiler,
+        } = parts;
         let identity = Identity::load(&store, &config.region).await?;
         let queue = AsyncQueue::new(&config.queue, queue, found);
         let engine = Self {
@@ -95,6 +109,7 @@ impl Engine {
             queue,
             pool,
             interpreters,
+            compiled: Compiled::by(compiler),
             identity,
             resolver: Resolver::default(),
             telemetry: Telemetry::register(),

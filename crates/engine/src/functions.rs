@@ -8,15 +8,16 @@ use fungraph_model::{
     Caller, CodePackage, CodeType, Dependency, ErrorCode, Fault, FunctionImage, FunctionKey, FunctionRef,
     FunctionVersion, Language, Qualifier, Runtime, limits,
 };
-use fungraph_store::{Error as StoreError, FunctionPage, FunctionQuery, Store};
+use fungraph_store::{Belongings, Error as StoreError, FunctionPage, FunctionQuery, Store};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    AttachedDraft, CodeDraft, Engine, Error, FunctionDraft, SpecDraft, code, dependencies,
+    AttachedDraft, CodeDraft, Engine, Error, FunctionDraft, SpecDraft, TestEventDraft, TriggerDraft, code,
+    dependencies,
     images::{self, Pulled},
     resolve::Changed,
-    tags,
+    tags, test_events,
     to_end::to_end,
     validate, versions,
 };
@@ -61,6 +62,13 @@ pub struct FunctionCode {
     pub inline: Option<Bytes>,
 }
 
+/// What a function is created with, beside itself.
+#[derive(Debug, Default)]
+pub(crate) struct BelongingsDraft {
+    pub(crate) triggers: Vec<TriggerDraft>,
+    pub(crate) events: Vec<TestEventDraft>,
+}
+
 impl Engine {
     /// Creates a function; its version `latest` exists at once.
     ///
@@ -70,6 +78,16 @@ impl Engine {
         self: &Arc<Self>,
         caller: &Caller,
         draft: FunctionDraft,
+    ) -> Result<Arc<FunctionVersion>, Error> {
+        self.create_with(caller, draft, BelongingsDraft::default()).await
+    }
+
+    /// The same, with triggers and test events: all of it, or nothing.
+    pub(crate) async fn create_with(
+        self: &Arc<Self>,
+        caller: &Caller,
+        draft: FunctionDraft,
+        belongings: BelongingsDraft,
     ) -> Result<Arc<FunctionVersion>, Error> {
         let name = validate::function_name(draft.name)?;
         let package = validate::package(draft.package)?;
@@ -82,6 +100,9 @@ impl Engine {
         if self.read(&key).await?.is_some() {
             return Err(exists(&key));
         }
+        let BelongingsDraft { triggers, events } = belongings;
+        let triggers = self.drafted_triggers(caller, &key, &spec, triggers)?;
+        let belongings = Belongings { tags, triggers, events: test_events::drafted(events)? };
         // A pull may take minutes and gigabytes: what can be said without one is said before.
         self.check_quota(caller, 0, true).await?;
         let pulled = self.image_of(&key, &draft.code, runtime, None).await?;
@@ -113,11 +134,12 @@ impl Engine {
         let _alone = self.creations.lock().await;
         self.is_still_there(&caller.project)?;
         self.check_quota(caller, version.code.size, true).await?;
+        self.check_together(caller, &belongings.triggers).await?;
         self.clear_lost_logs(&version.key).await?;
-        let new = Arc::clone(&version);
+        let (new, triggers) = (Arc::clone(&version), belongings.triggers.clone());
         let stored = self
             .change(version.key.clone(), Changed::Function, |store| async move {
-                store.create_tagged_function(&new, &tags).await
+                store.create_function_with(&new, &belongings).await
             })
             .await;
         match stored {
@@ -128,6 +150,7 @@ impl Engine {
         }
         tracing::info!(function = %version.key, runtime = runtime.name(), "function created");
         self.tell_conflicts(&version, conflicts);
+        triggers.iter().for_each(|trigger| self.tell_unconnected(&version, trigger));
         self.expect_calls(runtime, version.spec.memory_mb);
         Ok(version)
     }

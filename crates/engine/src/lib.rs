@@ -13,9 +13,11 @@ mod dependencies;
 mod draft;
 mod engine;
 mod error;
+mod exports;
 mod functions;
 mod identity;
 mod images;
+mod imports;
 mod invoke;
 mod jobs;
 mod mounts;
@@ -50,11 +52,13 @@ pub use draft::{
 };
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
+pub use exports::{Exported, ExportedTrigger};
 pub use functions::{FunctionCode, FunctionList, ListQuery};
 pub use fungraph_instance::{AnswerHead, AnswerSink, AnswerStream, Piece, answer_stream};
 pub use identity::{
     Credentials, KeyView, Login, NameOrId, NamedIn, NewKey, ScopeWanted, SecurityToken, Token, UserView,
 };
+pub use imports::{Archive, DependencyName, ImportDraft};
 pub use invoke::{Invocation, InvokeRequest};
 pub use mounts::{MountName, MountNames};
 pub use projects::VpcEndpointDraft;

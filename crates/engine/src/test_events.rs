@@ -49,9 +49,7 @@ impl Engine {
         draft: TestEventDraft,
     ) -> Result<TestEvent, Error> {
         let key = self.existing(caller, function).await?;
-        let name = check_name(draft.name.ok_or_else(|| bad("name is missing. Give the test event a name"))?)?;
-        let content = content(draft.content)?;
-        let event = TestEvent { id: Uuid::new_v4().to_string(), name, content, last_modified: Timestamp::now() };
+        let event = new(draft)?;
         match self.store.add_test_event(&key, &event, limits::TEST_EVENTS).await {
             Ok(()) => Ok(event),
             Err(StoreError::Full { most }) => Err(Fault::new(
@@ -104,6 +102,30 @@ impl Engine {
             Err(error) => Err(self.refused(&key, "delete a test event", error)),
         }
     }
+}
+
+/// Test events that a function is created with.
+///
+/// # Errors
+/// As [`Engine::create_test_event`], naming the event by its place.
+pub(crate) fn drafted(drafts: Vec<TestEventDraft>) -> Result<Vec<TestEvent>, Fault> {
+    let mut events: Vec<TestEvent> = Vec::new();
+    for (index, draft) in drafts.into_iter().enumerate() {
+        let named = |fault: Fault| Fault::new(fault.code, format!("events[{index}]: {}", fault.message));
+        let event = new(draft).map_err(named)?;
+        if events.iter().any(|other| other.name == event.name) {
+            let message = format!("events[{index}]: there are two of the name '{}'", event.name);
+            return Err(Fault::new(ErrorCode::TestEventExists, message));
+        }
+        events.push(event);
+    }
+    Ok(events)
+}
+
+fn new(draft: TestEventDraft) -> Result<TestEvent, Fault> {
+    let name = check_name(draft.name.ok_or_else(|| bad("name is missing. Give the test event a name"))?)?;
+    let content = content(draft.content)?;
+    Ok(TestEvent { id: Uuid::new_v4().to_string(), name, content, last_modified: Timestamp::now() })
 }
 
 fn taken(name: &str) -> Error {

@@ -15,8 +15,8 @@ pub(crate) mod timers;
 use std::sync::Arc;
 
 use fungraph_model::{
-    Caller, ErrorCode, Fault, FunctionKey, FunctionRef, FunctionVersion, RequestId, Trigger, TriggerId, TriggerKind,
-    limits,
+    Caller, ErrorCode, Fault, FunctionKey, FunctionRef, FunctionSpec, FunctionVersion, Qualifier, RequestId, Trigger,
+    TriggerId, TriggerKind, limits,
 };
 use fungraph_store::{Error as StoreError, TriggerPage, TriggerQuery, TriggersOf, logs::LogEntry};
 use jiff::{Timestamp, tz::TimeZone};
@@ -65,27 +65,13 @@ impl Engine {
         let kind = check::kind(draft.kind.as_deref())?;
         let enabled = check::enabled(kind, draft.status.as_deref())?;
         let version = self.function(caller, function).await?;
-        check::runtime(kind, version.spec.runtime, &version.spec.handler)?;
-        let checked = check::data(kind, &draft.data.unwrap_or_default(), &self.config.time_zone)?;
-        let now = Timestamp::now();
-        let new = Trigger {
-            id: TriggerId(Uuid::new_v4().to_string()),
-            key: version.key.clone(),
-            domain: caller.domain.clone(),
-            qualifier: function.version(),
-            kind,
-            enabled: enabled.unwrap_or(!kind.starts_disabled()),
-            data: Value::Object(checked.data).to_string(),
-            secrets: checked.secrets,
-            created: now,
-            updated: now,
-            counts_from: now,
-        };
+        let of = (kind, enabled, function.version());
+        let new = self.drafted(caller, &version.key, &version.spec, of, draft.data.unwrap_or_default())?;
         let (engine, caller, trigger) = (Arc::clone(self), caller.clone(), new.clone());
         let whole = async move {
             // Nobody else creates one between the look at the others and what counts against them.
             let _alone = engine.creations.lock().await;
-            engine.check_others(&caller, &trigger).await?;
+            engine.check_others(&caller, &trigger, &[]).await?;
             match engine.store.add_trigger(&trigger).await {
                 Ok(()) => {}
                 Err(StoreError::Missing { .. }) => return Err(functions::missing(&trigger.key).into()),
@@ -98,6 +84,64 @@ impl Engine {
         };
         to_end(whole, self.orphans.clone()).await?;
         Ok(new)
+    }
+
+    fn drafted(
+        &self,
+        caller: &Caller,
+        key: &FunctionKey,
+        spec: &FunctionSpec,
+        (kind, enabled, qualifier): (TriggerKind, Option<bool>, Qualifier),
+        data: Map<String, Value>,
+    ) -> Result<Trigger, Fault> {
+        check::runtime(kind, spec.runtime, &spec.handler)?;
+        let checked = check::data(kind, &data, &self.config.time_zone)?;
+        let now = Timestamp::now();
+        Ok(Trigger {
+            id: TriggerId(Uuid::new_v4().to_string()),
+            key: key.clone(),
+            domain: caller.domain.clone(),
+            qualifier,
+            kind,
+            enabled: enabled.unwrap_or(!kind.starts_disabled()),
+            data: Value::Object(checked.data).to_string(),
+            secrets: checked.secrets,
+            created: now,
+            updated: now,
+            counts_from: now,
+        })
+    }
+
+    /// Triggers that a function is created with, for latest; whether they can be beside others is asked later.
+    ///
+    /// # Errors
+    /// As [`Self::create_trigger`], naming the trigger by its place.
+    pub(crate) fn drafted_triggers(
+        &self,
+        caller: &Caller,
+        key: &FunctionKey,
+        spec: &FunctionSpec,
+        drafts: Vec<TriggerDraft>,
+    ) -> Result<Vec<Trigger>, Fault> {
+        let one = |draft: TriggerDraft| {
+            let kind = check::kind(draft.kind.as_deref())?;
+            let enabled = check::enabled(kind, draft.status.as_deref())?;
+            self.drafted(caller, key, spec, (kind, enabled, Qualifier::Latest), draft.data.unwrap_or_default())
+        };
+        let named = |(index, draft)| one(draft).map_err(|fault| of_place(index, fault));
+        drafts.into_iter().enumerate().map(named).collect()
+    }
+
+    /// Whether triggers of a function that is not there yet can be, beside all others and beside one another. The caller holds
+    /// `creations`.
+    pub(crate) async fn check_together(&self, caller: &Caller, new: &[Trigger]) -> Result<(), Error> {
+        for (index, trigger) in new.iter().enumerate() {
+            self.check_others(caller, trigger, &new[..index]).await.map_err(|error| match error {
+                Error::Refused(fault) => of_place(index, fault).into(),
+                error => error,
+            })?;
+        }
+        Ok(())
     }
 
     /// The triggers of a function, or of the version or alias that is named.
@@ -165,7 +209,7 @@ impl Engine {
             let old = old.map_err(|error| not_found_of_updates(error, kind, &id))?;
             let new = changed(&old, enabled, &change.data, &engine.config.time_zone)?;
             if new.data != old.data {
-                engine.check_others(&caller, &new).await?;
+                engine.check_others(&caller, &new, &[]).await?;
             }
             let stored = engine.store.update_trigger(&new).await;
             if !stored.map_err(|source| Error::internal("store a trigger", source))? {
@@ -288,16 +332,17 @@ impl Engine {
         }
     }
 
-    async fn stored_triggers(&self, key: &FunctionKey) -> Result<Vec<Trigger>, Error> {
+    pub(crate) async fn stored_triggers(&self, key: &FunctionKey) -> Result<Vec<Trigger>, Error> {
         let query = TriggerQuery { of: TriggersOf::Function(key.clone()), kind: None, after: 0, limit: None };
         let page = self.store.triggers(&query).await;
         Ok(page.map_err(|source| Error::internal("read the triggers of a function", source))?.triggers)
     }
 
-    /// Whether a trigger can be there beside all others. The caller holds `creations`.
-    async fn check_others(&self, caller: &Caller, new: &Trigger) -> Result<(), Error> {
+    /// Whether a trigger can be there beside all others, and beside those that come with it. The caller holds `creations`.
+    async fn check_others(&self, caller: &Caller, new: &Trigger, with: &[Trigger]) -> Result<(), Error> {
         let data = check::shown(&new.data);
-        let of_version = self.stored_triggers(&new.key).await?;
+        let mut of_version = self.stored_triggers(&new.key).await?;
+        of_version.extend_from_slice(with);
         let others = of_version.iter().filter(|other| other.qualifier == new.qualifier && other.id != new.id);
         if others.clone().count() >= limits::TRIGGERS {
             return Err(too_many().into());
@@ -307,24 +352,27 @@ impl Engine {
             return Err(fault.into());
         }
         if new.kind.is_gateway() {
-            self.check_gateway(caller, new)?;
+            self.check_gateway(caller, new, with)?;
         }
         if new.kind.is_pulled() {
-            self.check_pulled(new).await?;
+            self.check_pulled(new, with).await?;
         }
         if new.kind == TriggerKind::Obs {
-            self.check_obs(new, &data).await?;
+            self.check_obs(new, &data, with).await?;
         }
         Ok(())
     }
 
-    fn check_gateway(&self, caller: &Caller, new: &Trigger) -> Result<(), Fault> {
+    fn check_gateway(&self, caller: &Caller, new: &Trigger, with: &[Trigger]) -> Result<(), Fault> {
         let Some(api) = GatewayApi::of(new) else { return Ok(()) };
         if self.board.is_of_others(&api.group, caller) {
             let message = format!("The API group '{}' belongs to another project. Choose another group_id", api.group);
             return Err(Fault::new(ErrorCode::BadApig, message));
         }
-        if let Some(other) = self.board.look(|routes| routes.same(&api).map(|other| other.trigger.clone())) {
+        let beside = with.iter().filter_map(GatewayApi::of).find(|other| other.is_in_place_of(&api));
+        let beside = beside.map(|other| other.trigger);
+        let known = || self.board.look(|routes| routes.same(&api).map(|other| other.trigger.clone()));
+        if let Some(other) = beside.or_else(known) {
             let message = format!(
                 "The trigger {other} of the API group '{}' has the same path and method. Choose others, or another group_id",
                 api.group
@@ -334,9 +382,9 @@ impl Engine {
         Ok(())
     }
 
-    async fn check_pulled(&self, new: &Trigger) -> Result<(), Error> {
+    async fn check_pulled(&self, new: &Trigger, with: &[Trigger]) -> Result<(), Error> {
         let most = limits::PULL_TRIGGERS;
-        let mut others = 0;
+        let mut others = with.iter().filter(|other| other.kind.is_pulled()).count();
         for kind in TriggerKind::ALL.into_iter().filter(|kind| kind.is_pulled()) {
             let of = TriggersOf::Domain(new.domain.clone());
             let query = TriggerQuery { of, kind: Some(kind), after: 0, limit: None };
@@ -354,13 +402,15 @@ impl Engine {
         Ok(())
     }
 
-    async fn check_obs(&self, new: &Trigger, data: &Map<String, Value>) -> Result<(), Error> {
+    async fn check_obs(&self, new: &Trigger, data: &Map<String, Value>, with: &[Trigger]) -> Result<(), Error> {
         let of = TriggersOf::Project(new.key.project.clone());
         let query = TriggerQuery { of, kind: Some(TriggerKind::Obs), after: 0, limit: None };
         let all = self.store.triggers(&query).await;
         let all = all.map_err(|source| Error::internal("read the triggers of a project", source))?;
-        let overlaps = |other: &&Trigger| other.id != new.id && obs::overlap(data, &check::shown(&other.data));
-        if let Some(other) = all.triggers.iter().find(overlaps) {
+        let overlaps = |other: &&Trigger| {
+            other.kind == TriggerKind::Obs && other.id != new.id && obs::overlap(data, &check::shown(&other.data))
+        };
+        if let Some(other) = all.triggers.iter().chain(with).find(overlaps) {
             let message = format!(
                 "The OBS trigger {} of the function '{}' would be called for the same objects. Change events, prefix or suffix",
                 other.id, other.key.name
@@ -371,7 +421,7 @@ impl Engine {
     }
 
     /// Says in the function's log that nothing will call it, since nothing fails by itself.
-    fn tell_unconnected(&self, version: &Arc<FunctionVersion>, trigger: &Trigger) {
+    pub(crate) fn tell_unconnected(&self, version: &Arc<FunctionVersion>, trigger: &Trigger) {
         let Some(note) = unconnected(trigger.kind) else { return };
         let started = Timestamp::now();
         let second = Timestamp::new(started.as_second(), 0).unwrap_or(started);
@@ -390,6 +440,15 @@ pub fn unconnected(kind: TriggerKind) -> Option<String> {
             kind.code()
         )
     })
+}
+
+/// Stored event data, without what is secret.
+pub(crate) fn stored_data(trigger: &Trigger) -> Map<String, Value> {
+    check::shown(&trigger.data)
+}
+
+fn of_place(index: usize, fault: Fault) -> Fault {
+    Fault::new(fault.code, format!("triggers[{index}]: {}", fault.message))
 }
 
 /// The trigger after a change.

@@ -5,9 +5,11 @@
 //! every build with debug assertions, with each answer that leaves.
 
 mod aliases;
+mod async_calls;
 mod async_configs;
 mod dependencies;
 mod document;
+mod exports;
 pub(crate) mod field;
 #[cfg(debug_assertions)]
 pub(crate) mod fit;
@@ -46,7 +48,7 @@ pub(crate) struct Entry {
     status: u16,
     answer: Answer,
     /// Groups of them, since operations share some.
-    codes: [&'static [ErrorCode]; 4],
+    codes: [&'static [ErrorCode]; 6],
 }
 
 /// What a request carries.
@@ -62,15 +64,18 @@ enum Body {
 enum Answer {
     Nothing,
     Object(&'static Shape),
+    /// A file, which is no JSON.
+    Archive,
     /// A bare list.
     List(&'static Shape),
     /// What a function returned, or the object of form v1; headers tell of the run.
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 13] = [
+const TABLES: [&[Entry]; 15] = [
     &functions::ENTRIES,
     &invocations::ENTRIES,
+    &async_calls::ENTRIES,
     &versions::ENTRIES,
     &aliases::ENTRIES,
     &reservations::ENTRIES,
@@ -82,6 +87,7 @@ const TABLES: [&[Entry]; 13] = [
     &projects::ENTRIES,
     &triggers::ENTRIES,
     &statistics::ENTRIES,
+    &exports::ENTRIES,
 ];
 
 /// Codes that every operation may answer with.
@@ -120,7 +126,7 @@ const fn operation(name: &'static str, summary: &'static str) -> Entry {
         body: None,
         status: 200,
         answer: Answer::Nothing,
-        codes: [&[]; 4],
+        codes: [&[]; 6],
     }
 }
 

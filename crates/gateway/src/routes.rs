@@ -1,10 +1,13 @@
 //! From method and path to an operation. Paths are split before anything is decoded, so that `%2F` never makes a segment.
 
 pub(crate) mod aliases;
+pub(crate) mod async_calls;
 pub(crate) mod async_configs;
+pub(crate) mod beside;
 pub(crate) mod code;
 pub(crate) mod dependencies;
 pub(crate) mod download;
+pub(crate) mod exports;
 pub(crate) mod functions;
 pub(crate) mod health;
 pub(crate) mod iam;
@@ -12,6 +15,7 @@ pub(crate) mod invocations;
 pub(crate) mod manage;
 pub(crate) mod own;
 pub(crate) mod projects;
+pub(crate) mod queue;
 pub(crate) mod report;
 pub(crate) mod reservations;
 pub(crate) mod rights;
@@ -40,6 +44,10 @@ pub(crate) enum Operation {
     UpdateFunctionCode,
     DeleteFunction,
     InvokeFunction,
+    AsyncInvokeFunction,
+    ListAsyncInvocations,
+    ListActiveAsyncInvocations,
+    CancelAsyncInvocation,
     UpdateFunctionReservedInstancesCount,
     ListReservedInstanceConfigs,
     ListFunctionReservedInstances,
@@ -99,6 +107,8 @@ pub(crate) enum Operation {
     ShowFunctionMetrics,
     ShowFuncReservedInstanceMetrics,
     ListFunctionAsMetric,
+    ImportFunction,
+    ExportFunction,
     /// In the contract, not in this server.
     NotBuilt(&'static str),
 }
@@ -115,6 +125,10 @@ impl Operation {
             Self::UpdateFunctionCode => "UpdateFunctionCode",
             Self::DeleteFunction => "DeleteFunction",
             Self::InvokeFunction => "InvokeFunction",
+            Self::AsyncInvokeFunction => "AsyncInvokeFunction",
+            Self::ListAsyncInvocations => "ListAsyncInvocations",
+            Self::ListActiveAsyncInvocations => "ListActiveAsyncInvocations",
+            Self::CancelAsyncInvocation => "CancelAsyncInvocation",
             Self::UpdateFunctionReservedInstancesCount => "UpdateFunctionReservedInstancesCount",
             Self::ListReservedInstanceConfigs => "ListReservedInstanceConfigs",
             Self::ListFunctionReservedInstances => "ListFunctionReservedInstances",
@@ -174,6 +188,8 @@ impl Operation {
             Self::ShowFunctionMetrics => "ShowFunctionMetrics",
             Self::ShowFuncReservedInstanceMetrics => "ShowFuncReservedInstanceMetrics",
             Self::ListFunctionAsMetric => "ListFunctionAsMetric",
+            Self::ImportFunction => "ImportFunction",
+            Self::ExportFunction => "ExportFunction",
             Self::NotBuilt(name) => name,
         }
     }

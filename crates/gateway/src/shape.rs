@@ -1,9 +1,11 @@
 //! JSON shapes of the API, in and out. Requests become drafts here; nothing is checked beyond its type, which is the engine's work.
 
 mod alias;
+mod async_call;
 mod async_config;
 mod dependency;
 mod draft;
+mod export;
 mod fields;
 mod function;
 pub(crate) mod iam;
@@ -26,9 +28,13 @@ mod trigger;
 mod version;
 
 pub(crate) use alias::{alias, alias_create, alias_update, aliases};
+pub(crate) use async_call::{
+    active_async_call_query, async_call, async_call_cancel, async_call_query, async_calls, async_counts, request_id,
+};
 pub(crate) use async_config::{async_config, async_configs, async_draft, async_query};
 pub(crate) use dependency::{asks_for_public, dependencies, dependency, dependency_create, dependency_query};
 pub(crate) use draft::{code_update, create, spec_update};
+pub(crate) use export::{Wanted, description, export_query, import_draft, import_request};
 pub(crate) use fields::Fields;
 #[cfg(test)]
 pub(crate) use fields::asked;

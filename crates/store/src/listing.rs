@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use fungraph_model::{
-    Dependency, Digest, DomainId, FunctionKey, FunctionVersion, Metric, ProjectId, Qualifier, Reserved, Trigger,
-    TriggerId, TriggerKind,
+    Dependency, Digest, DomainId, FunctionKey, FunctionVersion, Metric, ProjectId, Qualifier, Reserved, TestEvent,
+    Trigger, TriggerId, TriggerKind,
 };
 use jiff::Timestamp;
 
@@ -166,6 +166,17 @@ pub struct ResourcePage {
     pub functions: Vec<TaggedFunction>,
     /// All matches, on every page.
     pub total: u64,
+}
+
+/// What a function may be created with.
+#[derive(Clone, Debug, Default)]
+pub struct Belongings {
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// Triggers of latest.
+    pub triggers: Vec<Trigger>,
+    /// Test events.
+    pub events: Vec<TestEvent>,
 }
 
 /// What a project uses of its quotas.

@@ -211,6 +211,12 @@ impl Packages {
         self.blocking(move |shelf| shelf.merge(&code, &dependencies)).await
     }
 
+    /// SHA-512 of bytes, as packages are named by.
+    #[must_use]
+    pub fn digest(bytes: &[u8]) -> Digest {
+        digest(bytes)
+    }
+
     /// The folder that instances of a version see: its code, or what that was merged into.
     #[must_use]
     pub fn tree_of(&self, version: &FunctionVersion) -> PathBuf {

@@ -6,7 +6,7 @@ mod belongings;
 mod projects;
 mod statistics;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use fungraph_model::{
@@ -17,8 +17,8 @@ use jiff::Timestamp;
 
 use crate::sqlite::Sqlite;
 use crate::{
-    DependencyPage, DependencyQuery, Error, FunctionPage, FunctionQuery, Publication, Reservations, SecretBox,
-    TriggerPage, TriggerQuery, Usage, VersionPage, VersionQuery,
+    Belongings, DependencyPage, DependencyQuery, Error, FunctionPage, FunctionQuery, Publication, Reservations,
+    SecretBox, TriggerPage, TriggerQuery, Usage, VersionPage, VersionQuery,
 };
 
 /// Settings of the store.
@@ -218,17 +218,13 @@ impl Store {
         }
     }
 
-    /// As [`Store::create_function`], with tags.
+    /// As [`Store::create_function`], with what belongs to it: all of it, or nothing.
     ///
     /// # Errors
-    /// As there.
-    pub async fn create_tagged_function(
-        &self,
-        function: &FunctionVersion,
-        tags: &BTreeMap<String, String>,
-    ) -> Result<(), Error> {
+    /// As there, and [`Error::Taken`] where two test events have one name.
+    pub async fn create_function_with(&self, function: &FunctionVersion, belongings: &Belongings) -> Result<(), Error> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.create_tagged_function(function, tags).await,
+            Self::Sqlite(sqlite) => sqlite.create_function_with(function, belongings).await,
         }
     }
 

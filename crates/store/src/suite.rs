@@ -392,7 +392,7 @@ async fn a_project_goes_when_it_is_empty() {
 async fn the_last_look_at_timers_survives_a_restart() {
     let (folder, store) = fresh().await;
     assert_eq!(store.timers_looked_until().await.expect("reads"), None);
-    let looks = [1_700_000_000_123_456_789, 1_600_000_000_000_000_000].map(|nanos| Timestamp::from_nanosecond(nanos));
+    let looks = [1_700_000_000_123_456_789, 1_600_000_000_000_000_000].map(Timestamp::from_nanosecond);
     for look in looks {
         let look = look.expect("a time");
         store.set_timers_looked_until(look).await.expect("notes");

@@ -7,6 +7,7 @@ mod harness;
 mod signed;
 
 mod accounts;
+mod async_calls;
 mod belongings;
 mod cleanliness;
 mod config;
@@ -15,6 +16,7 @@ mod doctor;
 mod dotnet;
 mod drain;
 mod engines;
+mod exports;
 mod faults;
 mod folder;
 mod gateway;

@@ -69,6 +69,11 @@ fn functions_are_called() {
 }
 
 #[test]
+fn functions_are_called_asynchronously() {
+    scenarios("test_async");
+}
+
+#[test]
 fn refusals_arrive_as_exceptions() {
     scenarios("test_refusals");
 }
@@ -86,6 +91,11 @@ fn clients_of_openstack_log_in() {
 #[test]
 fn dependencies_are_attached() {
     scenarios("test_dependencies");
+}
+
+#[test]
+fn functions_are_exported_and_imported() {
+    scenarios("test_exports");
 }
 
 #[test]

@@ -105,12 +105,8 @@ impl Engine {
         let key = functions::key(caller, function)?;
         let latest = self.read(&key).await?.ok_or_else(|| functions::missing(&key))?;
         let function = Arc::new(queue_function(&latest));
-        let no = self.queue.store.function(&function.func_id).ok_or_else(|| {
-            Fault::new(
-                ErrorCode::Precondition,
-                "Nothing of the function was ever called asynchronously: there is nothing to pause",
-            )
-        })?;
+        // It may be paused before its first call.
+        let no = self.queue.store.register(&function).await.map_err(accept::refused)?;
         Ok((no, function))
     }
 

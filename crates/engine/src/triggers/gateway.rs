@@ -116,6 +116,11 @@ impl GatewayApi {
         })
     }
 
+    /// Whether it takes the place that another one wants.
+    pub(super) fn is_in_place_of(&self, other: &Self) -> bool {
+        key(&self.group) == key(&other.group) && self.is_same(other)
+    }
+
     /// Whether no request could tell them apart.
     fn is_same(&self, other: &Self) -> bool {
         self.method == other.method && self.is_prefix == other.is_prefix && self.pattern.is_same(&other.pattern)

@@ -134,6 +134,7 @@ fn responses(entry: &Entry, path: &str, shapes: &mut Shapes) -> Map<String, Valu
     let success = match entry.answer {
         Answer::Nothing if entry.status == 204 => json!({ "description": "Done" }),
         Answer::Nothing => json!({ "description": "Done", "content": { JSON: { "schema": { "type": "object" } } } }),
+        Answer::Archive => json!({ "description": "Done", "content": { "application/zip": {} } }),
         Answer::Object(shape) => {
             json!({ "description": "Done", "content": { JSON: { "schema": shapes.refer(shape) } } })
         }

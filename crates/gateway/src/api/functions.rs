@@ -12,7 +12,7 @@ use super::{
 };
 
 /// What the configuration can be refused for.
-const SPEC: [ErrorCode; 18] = [
+pub(super) const SPEC: [ErrorCode; 18] = [
     ErrorCode::BadName,
     ErrorCode::BadHandler,
     ErrorCode::BadRuntime,
@@ -34,7 +34,7 @@ const SPEC: [ErrorCode; 18] = [
 ];
 
 /// What the code, an image or dependencies can be refused for.
-const CODE: [ErrorCode; 16] = [
+pub(super) const CODE: [ErrorCode; 16] = [
     ErrorCode::BadCodeType,
     ErrorCode::BadCode,
     ErrorCode::CodeMissing,

@@ -68,7 +68,7 @@ fn shapes(entry: &Entry) -> Vec<&'static Shape> {
     };
     let answer = match entry.answer {
         Answer::Object(shape) | Answer::List(shape) | Answer::Run(shape) => Some(shape),
-        Answer::Nothing => None,
+        Answer::Nothing | Answer::Archive => None,
     };
     body.into_iter().chain(answer).collect()
 }

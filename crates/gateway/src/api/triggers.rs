@@ -29,7 +29,7 @@ const PATH: &[Field] = &[text("trigger_type_code").required().one_of(&KINDS)];
 const OF_ONE: &[ErrorCode] = &[ErrorCode::TriggerNotFound, ErrorCode::TriggerTypeNotFound];
 
 /// Codes of event data.
-const OF_DATA: &[ErrorCode] = &[
+pub(super) const OF_DATA: &[ErrorCode] = &[
     ErrorCode::BadSmn,
     ErrorCode::BadDms,
     ErrorCode::BadDis,
@@ -50,7 +50,7 @@ const OF_DATA: &[ErrorCode] = &[
 ];
 
 /// Codes of a trigger beside others.
-const OF_OTHERS: &[ErrorCode] = &[
+pub(super) const OF_OTHERS: &[ErrorCode] = &[
     ErrorCode::Exists,
     ErrorCode::ObsOverlap,
     ErrorCode::TooManyPullTriggers,

@@ -92,12 +92,17 @@ pub(crate) async fn download(engine: &Engine, links: &Links, token: &str) -> Res
     let file = engine.open_package(&package).await?;
     let length =
         file.metadata().await.map_err(|source| fungraph_engine::Error::internal("measure a package", source))?;
-    let mut response = Response::new(Content::File(FileContent::new(file, length.len())));
+    Ok(self::file(file, length.len(), &package.filename))
+}
+
+/// A file to keep under a name.
+pub(crate) fn file(file: tokio::fs::File, length: u64, name: &str) -> Response {
+    let mut response = Response::new(Content::File(FileContent::new(file, length)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CONTENT_DISPOSITION, disposition(&package.filename));
-    Ok(response)
+    headers.insert(CONTENT_DISPOSITION, disposition(name));
+    response
 }
 
 /// A file to keep, its name in the form that carries any character (RFC 6266, section 4.3).

@@ -162,7 +162,7 @@ fn user_data(version: &FunctionVersion) -> String {
     if variables.is_empty() { String::new() } else { json!(variables).to_string() }
 }
 
-fn strategy(version: &FunctionVersion) -> Value {
+pub(super) fn strategy(version: &FunctionVersion) -> Value {
     json!({
         "concurrency": version.spec.strategy.concurrency,
         "concurrent_num": version.spec.strategy.concurrent_num,

@@ -1,6 +1,7 @@
 //! The gateway over real sockets, on a real engine.
 
 mod accounts;
+mod async_calls;
 mod bounds;
 mod client;
 mod rights;

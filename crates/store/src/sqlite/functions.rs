@@ -1,6 +1,6 @@
 //! Functions and their versions.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use fungraph_model::{Digest, FunctionKey, FunctionVersion, ProjectId, Runtime};
 use sqlx::{QueryBuilder, Row, SqliteConnection};
@@ -8,9 +8,9 @@ use sqlx::{QueryBuilder, Row, SqliteConnection};
 use super::dependencies::{self, attached};
 use super::rows::{self, bound_columns, columns, placeholders};
 use super::transaction::Transaction;
-use super::{Sqlite, identity, tags};
+use super::{Sqlite, identity, tags, test_events, triggers};
 use crate::error::is_taken;
-use crate::{Error, FunctionPage, FunctionQuery, SecretBox, Usage};
+use crate::{Belongings, Error, FunctionPage, FunctionQuery, SecretBox, Usage};
 
 pub(super) const SHOW: &str = concat!(
     "SELECT ",
@@ -47,13 +47,13 @@ const UPDATE_VERSION: &str = concat!(
 
 impl Sqlite {
     pub(crate) async fn create_function(&self, function: &FunctionVersion) -> Result<(), Error> {
-        self.create_tagged_function(function, &BTreeMap::new()).await
+        self.create_function_with(function, &Belongings::default()).await
     }
 
-    pub(crate) async fn create_tagged_function(
+    pub(crate) async fn create_function_with(
         &self,
         function: &FunctionVersion,
-        tags: &BTreeMap<String, String>,
+        belongings: &Belongings,
     ) -> Result<(), Error> {
         let failed = Error::during("store a function");
         let key = &function.key;
@@ -75,7 +75,13 @@ impl Sqlite {
             .await
             .map_err(&failed)?;
         dependencies::attach(&mut change, id, function).await?;
-        tags::put(&mut change, id, tags).await?;
+        tags::put(&mut change, id, &belongings.tags).await?;
+        for trigger in &belongings.triggers {
+            triggers::insert(&mut change, id, trigger, &self.secrets).await?;
+        }
+        for event in &belongings.events {
+            test_events::insert(&mut change, id, event).await?;
+        }
         count(&mut change, &key.project, 1, rows::signed("code_size", function.code.size)?).await?;
         change.commit().await.map_err(failed)
     }

@@ -2,6 +2,7 @@
 
 use fungraph_model::{FunctionKey, TestEvent, TestEventChange};
 use jiff::Timestamp;
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::rows::{bad, get};
@@ -51,15 +52,7 @@ impl Sqlite {
         if usize::try_from(count).is_ok_and(|count| count >= most) {
             return Err(Error::Full { most });
         }
-        sqlx::query("INSERT INTO test_events (id, function, name, content, last_modified) VALUES (?, ?, ?, ?, ?)")
-            .bind(&event.id)
-            .bind(function)
-            .bind(&event.name)
-            .bind(&event.content)
-            .bind(event.last_modified.as_microsecond())
-            .execute(&mut *change)
-            .await
-            .map_err(|error| if is_taken(&error) { Error::Taken { what: "test event" } } else { failed(error) })?;
+        insert(&mut change, function, event).await?;
         change.commit().await.map_err(failed)
     }
 
@@ -101,6 +94,21 @@ impl Sqlite {
         change.commit().await.map_err(failed)?;
         Ok(deleted.rows_affected() > 0)
     }
+}
+
+/// Stores a test event of a function that has room for it.
+pub(super) async fn insert(change: &mut SqliteConnection, function: i64, event: &TestEvent) -> Result<(), Error> {
+    let failed = Error::during("store a test event");
+    sqlx::query("INSERT INTO test_events (id, function, name, content, last_modified) VALUES (?, ?, ?, ?, ?)")
+        .bind(&event.id)
+        .bind(function)
+        .bind(&event.name)
+        .bind(&event.content)
+        .bind(event.last_modified.as_microsecond())
+        .execute(change)
+        .await
+        .map_err(|error| if is_taken(&error) { Error::Taken { what: "test event" } } else { failed(error) })?;
+    Ok(())
 }
 
 fn read(row: &SqliteRow) -> Result<TestEvent, Error> {

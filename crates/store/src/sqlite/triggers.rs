@@ -18,6 +18,27 @@ use crate::Error;
 use crate::listing::{TriggerPage, TriggerQuery, TriggersOf};
 use crate::secrets::SecretBox;
 
+/// Stores a trigger of a function that has what it is for.
+pub(super) async fn insert(
+    change: &mut SqliteConnection,
+    function: i64,
+    trigger: &Trigger,
+    secrets: &SecretBox,
+) -> Result<(), Error> {
+    let statement = sqlx::query(
+        "INSERT INTO triggers (enabled, data, secrets, updated, counts_from, trigger_id, function, qualifier, kind, created)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    );
+    let statement = bind(statement, trigger, secrets)?
+        .bind(&trigger.id.0)
+        .bind(function)
+        .bind(trigger.qualifier.to_string())
+        .bind(trigger.kind.code())
+        .bind(trigger.created.as_microsecond());
+    statement.execute(change).await.map_err(Error::during("store a trigger"))?;
+    Ok(())
+}
+
 type Statement = QueryBuilder<sqlx::Sqlite>;
 
 const SELECT: &str = "SELECT t.id, t.trigger_id, f.project, f.package, f.name, p.domain, t.qualifier, t.kind, t.enabled, t.data, \
@@ -57,19 +78,7 @@ impl Sqlite {
         if !is_there(&mut change, function, &trigger.qualifier).await? {
             return Err(missing());
         }
-        let statement = sqlx::query(
-            "INSERT INTO triggers (enabled, data, secrets, updated, counts_from, trigger_id, function, qualifier, kind, created)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        );
-        bind(statement, trigger, &self.secrets)?
-            .bind(&trigger.id.0)
-            .bind(function)
-            .bind(trigger.qualifier.to_string())
-            .bind(trigger.kind.code())
-            .bind(trigger.created.as_microsecond())
-            .execute(&mut *change)
-            .await
-            .map_err(&failed)?;
+        insert(&mut change, function, trigger, &self.secrets).await?;
         change.commit().await.map_err(failed)
     }
 

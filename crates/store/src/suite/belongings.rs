@@ -8,7 +8,7 @@ use fungraph_model::{
 };
 
 use super::*;
-use crate::{ResourceQuery, TagMatch};
+use crate::{Belongings, ResourceQuery, TagMatch};
 
 fn event(id: &str, name: &str) -> TestEvent {
     let last_modified = Timestamp::from_microsecond(1_700_000_000_123_456).expect("a time");
@@ -17,6 +17,10 @@ fn event(id: &str, name: &str) -> TestEvent {
 
 fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+fn with_tags(pairs: &[(&str, &str)]) -> Belongings {
+    Belongings { tags: tags(pairs), ..Belongings::default() }
 }
 
 pub(super) fn async_config(second: i64) -> AsyncConfig {
@@ -32,6 +36,30 @@ pub(super) fn async_config(second: i64) -> AsyncConfig {
         created: time,
         last_modified: time,
     }
+}
+
+#[tokio::test]
+async fn a_function_comes_with_all_that_belongs_to_it_or_not_at_all() {
+    let (folder, store) = fresh().await;
+    let database = trigger("1", "f", TriggerKind::Dds);
+    let all =
+        Belongings { triggers: vec![database.clone()], events: vec![event("1", "one")], ..with_tags(&[("a", "b")]) };
+    store.create_function_with(&function("f"), &all).await.expect("creates");
+    store.close().await;
+    let store = open(folder.path()).await;
+    let of = |name: &str| TriggerQuery { of: TriggersOf::Function(key(name)), kind: None, after: 0, limit: None };
+    assert_eq!(store.triggers(&of("f")).await.expect("lists").triggers, [database]);
+    assert_eq!(store.test_events(&key("f")).await.expect("lists"), [event("1", "one")]);
+    assert_eq!(store.tags(&key("f")).await.expect("reads"), tags(&[("a", "b")]));
+    let used = store.usage(&function("g").key.project).await.expect("counts").functions;
+    let twice = vec![event("2", "one"), event("3", "one")];
+    let halves =
+        Belongings { triggers: vec![trigger("2", "g", TriggerKind::Timer)], events: twice, ..with_tags(&[("a", "b")]) };
+    assert!(matches!(store.create_function_with(&function("g"), &halves).await, Err(Error::Taken { .. })));
+    assert!(store.function(&key("g")).await.expect("reads").is_none());
+    assert!(store.triggers(&of("g")).await.expect("lists").triggers.is_empty());
+    assert_eq!(store.usage(&function("g").key.project).await.expect("counts").functions, used);
+    store.close().await;
 }
 
 #[tokio::test]
@@ -77,7 +105,7 @@ async fn test_events_keep_their_order_and_their_names_apart() {
 async fn tags_are_put_removed_and_never_too_many() {
     let (_folder, store) = fresh().await;
     let f = key("f");
-    store.create_tagged_function(&function("f"), &tags(&[("env", "dev"), ("a", "")])).await.expect("creates");
+    store.create_function_with(&function("f"), &with_tags(&[("env", "dev"), ("a", "")])).await.expect("creates");
     store.create_function(&function("plain")).await.expect("creates");
     store.put_tags(&f, &tags(&[("env", "prod"), ("team", "x")]), 3).await.expect("replaces and adds");
     assert!(matches!(store.put_tags(&f, &tags(&[("env", "lost"), ("b", "")]), 3).await, Err(Error::Full { most: 3 })));
@@ -108,11 +136,11 @@ async fn functions_are_found_by_their_tags() {
         ("job", &[("env", "prod")]),
         ("bare", &[]),
     ] {
-        store.create_tagged_function(&function(name), &tags(pairs)).await.expect("creates");
+        store.create_function_with(&function(name), &with_tags(pairs)).await.expect("creates");
     }
     let mut other = function("other");
     (other.key.project, other.spec.passive) = (project("p2"), "{}".to_owned());
-    store.create_tagged_function(&other, &tags(&[("env", "prod")])).await.expect("creates");
+    store.create_function_with(&other, &with_tags(&[("env", "prod")])).await.expect("creates");
     let query = || ResourceQuery {
         project: project("p1"),
         name_part: None,

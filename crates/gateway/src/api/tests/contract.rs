@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{super::field::Use, *};
 
 /// One object of ours stands for several of the contract, whose fields it has all: the server gives the same everywhere.
-const ONE_FOR: [(&str, &[&str]); 10] = [
+const ONE_FOR: [(&str, &[&str]); 11] = [
     (
         "ShowFunctionConfigResponse",
         &[
@@ -15,6 +15,7 @@ const ONE_FOR: [(&str, &[&str]); 10] = [
             "UpdateFunctionConfigResponse",
             "UpdateFunctionMaxInstanceConfigResponse",
             "CreateFunctionVersionResponse",
+            "ImportFunctionResponse",
         ],
     ),
     ("ShowVersionAliasResponse", &["CreateVersionAliasResponse", "UpdateVersionAliasResponse"]),
@@ -23,6 +24,7 @@ const ONE_FOR: [(&str, &[&str]); 10] = [
     ("ListDependencyVersionResponse", &["ListDependenciesResponse"]),
     ("ListDependencyVersionsResult", &["ListDependenciesResult"]),
     ("ShowFunctionAsyncInvokeConfigResponse", &["UpdateFunctionAsyncInvokeConfigResponse"]),
+    ("ListAsyncInvocationsResponse", &["ListActiveAsyncInvocationsResponse"]),
     ("CreateEventResponse", &["UpdateEventResponse"]),
     ("ShowLtsLogDetailsResponse", &["ShowProjectAsyncStatusLogInfoResponse"]),
     (
@@ -120,7 +122,7 @@ fn compare_operation(theirs: &Value, entry: &Entry, path: &str, wrong: &mut Vec<
     let success = &theirs["success"][0];
     expect(&format!("{name} status"), &entry.status.into(), &success["status"], wrong);
     let (list, answer) = match entry.answer {
-        Answer::Nothing => (false, None),
+        Answer::Nothing | Answer::Archive => (false, None),
         Answer::Object(shape) | Answer::Run(shape) => (false, Some(shape.name)),
         Answer::List(shape) => (true, Some(shape.name)),
     };

@@ -1,0 +1,44 @@
+//! Functions as archives.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fungraph_engine::{Engine, Error};
+use http::{HeaderValue, header::CONTENT_TYPE};
+
+use super::download;
+use crate::{
+    answer::{self, Refusal, Response},
+    service::Call,
+    shape::{self, Fields, Wanted},
+};
+
+/// ExportFunction.
+pub(crate) async fn export(engine: &Engine, call: Call<'_>) -> Result<Response, Refusal> {
+    let function = call.route.function()?;
+    let (name, file) = match shape::export_query(call.head.uri.query().unwrap_or(""))? {
+        Wanted::Code => engine.export_code(&call.caller, &function).await?,
+        wanted @ (Wanted::Config | Wanted::All) => {
+            let with_code = wanted == Wanted::All;
+            let exported = engine.export(&call.caller, &function).await?;
+            let description = Bytes::from(format!("{:#}\n", shape::description(&exported, with_code)));
+            let file = engine.export_archive(&exported, description, with_code).await?;
+            (format!("{}.zip", exported.version.key.name), file)
+        }
+    };
+    let length = file.metadata().await.map_err(|source| Error::internal("measure an archive", source))?.len();
+    let mut response = download::file(file, length, &name);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
+    Ok(response)
+}
+
+/// ImportFunction.
+pub(crate) async fn import(engine: &Arc<Engine>, call: Call<'_>) -> Result<Response, Refusal> {
+    let request = shape::import_request(Fields::read(call.body).await?)?;
+    let (file, names) = request.into_parts();
+    let archive = engine.open_archive(file).await?;
+    let description = Fields::read(archive.description.clone()).await;
+    let draft = shape::import_draft(description, archive.code, names)?;
+    let version = engine.import_function(&call.caller, draft).await?;
+    Ok(answer::json(&shape::config(&version, None, engine.region())))
+}
