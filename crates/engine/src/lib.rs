@@ -37,6 +37,7 @@ mod test_events;
 mod to_end;
 mod tracing_keys;
 mod triggers;
+mod turns;
 mod validate;
 mod versions;
 
