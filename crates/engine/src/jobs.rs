@@ -13,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Engine,
-    queue::{dispatcher, gone},
+    queue::{self, dispatcher, gone},
     reserve::{keeper, news::News},
     statistics,
     triggers::timers,
@@ -42,6 +42,7 @@ impl Jobs {
         self.tasks.spawn(keeper::keep(Arc::downgrade(engine), Arc::clone(&self.keeper_news), self.stop.clone()));
         self.tasks.spawn(statistics::keep(Arc::downgrade(engine), self.stop.clone()));
         self.tasks.spawn(dispatcher::run(Arc::downgrade(engine)));
+        self.tasks.spawn(queue::keep(Arc::downgrade(engine)));
         self.tasks.spawn(gone::look(Arc::downgrade(engine)));
         self.tasks.spawn(timers::run(Arc::downgrade(engine), self.stop_triggers.clone()));
         self.tasks.close();
