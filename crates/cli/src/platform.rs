@@ -318,6 +318,8 @@ fn engine(settings: &Settings) -> fungraph_engine::Config {
         mounts: mount_names(settings),
         time_zone: settings.time_zone.clone(),
         recorded_event_bytes: settings.limits.recorded_event,
+        statistics_days: settings.statistics.days,
+        statistics_rows: settings.statistics.most_rows,
         queue: queue(settings),
     }
 }

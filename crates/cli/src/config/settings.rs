@@ -31,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) logs: Logs,
     pub(crate) limits: Limits,
     pub(crate) destinations: Destinations,
+    pub(crate) statistics: Statistics,
     pub(crate) queue: Queue,
     /// `triggers.time_zone`.
     pub(crate) time_zone: TimeZone,
@@ -142,6 +143,13 @@ pub(crate) struct Logs {
     pub(crate) per_call: usize,
 }
 
+/// `[statistics]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Statistics {
+    pub(crate) days: u32,
+    pub(crate) most_rows: u64,
+}
+
 /// `[limits]`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -233,6 +241,7 @@ fn read_all<'a>(
         logs: logs(&section("logs"))?,
         limits: limits(&section("limits"))?,
         destinations: destinations::read(&section(destinations::SECTION))?,
+        statistics: statistics(&section("statistics"))?,
         queue: queue(&section("async"))?,
         time_zone: section("triggers").text("time_zone", time_zone)?,
         log_filter: section("log").text("filter", filter)?,
@@ -330,6 +339,13 @@ fn limits(section: &Section<'_>) -> Result<Limits, Error> {
         code_per_project: section.megabytes("code_mb_per_project", 1..=1_048_576)?,
         sync: section.seconds("sync_seconds", 1..=86_400)?,
         recorded_event: section.number("recorded_event_kb", 1..=6144)? as usize * 1024,
+    })
+}
+
+fn statistics(section: &Section<'_>) -> Result<Statistics, Error> {
+    Ok(Statistics {
+        days: section.number("days", 1..=400)?,
+        most_rows: section.number("most_rows", 1000..=1_000_000_000)?.into(),
     })
 }
 

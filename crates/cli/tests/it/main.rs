@@ -41,6 +41,7 @@ mod samples;
 mod sdk;
 mod serve;
 mod sizes;
+mod statistics;
 mod triggers;
 mod versions;
 mod why;
