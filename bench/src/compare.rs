@@ -10,7 +10,9 @@ mod programs;
 mod queue;
 mod rounds;
 mod sandbox;
+mod scale;
 mod table;
+mod upload;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,9 +41,12 @@ pub(crate) struct Options {
     /// Rounds, of which the median ratio counts [default: 5, quick 3]
     #[arg(long)]
     rounds: Option<usize>,
-    /// Measure programs of their own (Custom, http) only
+    /// Measure programs of their own (Custom, http, Go) only
     #[arg(long)]
     programs: bool,
+    /// Measure a full store and large packages only
+    #[arg(long)]
+    scale: bool,
     /// Measure the asynchronous queue only
     #[arg(long)]
     queue: bool,
@@ -70,7 +75,8 @@ pub(crate) struct Options {
 
 impl Options {
     fn languages(&self) -> Vec<Language> {
-        let wanted = |one: &Language| !self.programs && !self.queue && self.only.is_none_or(|only| only == *one);
+        let wanted =
+            |one: &Language| !self.programs && !self.scale && !self.queue && self.only.is_none_or(|only| only == *one);
         [Language::Python, Language::Node, Language::Java].into_iter().filter(wanted).collect()
     }
 
@@ -128,12 +134,17 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         }
         all.push((language, deployed));
     }
-    if options.only.is_none() && !options.queue {
+    if options.only.is_none() && !options.scale && !options.queue {
         eprintln!("programs of their own:");
         programs::warm(&options, &ours, &mut table).await?;
     }
     let faults = ours.stop().await?;
-    if options.only.is_none() && !options.programs {
+    if options.only.is_none() && !options.programs && !options.queue {
+        eprintln!("much to keep:");
+        scale::many_functions(&options, &mut table).await?;
+        upload::large_packages(&options, &mut table).await?;
+    }
+    if options.only.is_none() && !options.programs && !options.scale {
         eprintln!("asynchronous calls:");
         queue::measure(&options, &mut table).await?;
     }

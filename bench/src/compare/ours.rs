@@ -1,7 +1,7 @@
 //! The real server, as shipped: started with defaults, given functions over its API, called with signatures.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -26,7 +26,7 @@ pub(crate) struct Ours {
     server: Server,
     credentials: Credentials,
     // Dropped last: the server writes into it until it ends.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// The measured function, twice, and the interpreter it runs on.
@@ -35,7 +35,7 @@ pub(crate) struct Deployed {
     pub(crate) capped: Function,
     /// As many as there are calls at once.
     pub(crate) free: Function,
-    pub(crate) program: std::path::PathBuf,
+    pub(crate) program: PathBuf,
     pub(crate) runtime: String,
 }
 
@@ -83,6 +83,11 @@ pub(crate) fn open_folder() -> Result<TempDir> {
     Ok(folder)
 }
 
+/// The data folder in a folder of a server.
+pub(crate) fn data(folder: &TempDir) -> PathBuf {
+    folder.path().join("data")
+}
+
 fn serve(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.join("data"));
@@ -93,19 +98,40 @@ fn serve(program: &Path, folder: &Path) -> Command {
 impl Ours {
     /// With these settings, those of a file; defaults else.
     pub(crate) async fn start(program: &Path, settings: &str) -> Result<Self> {
-        let folder = open_folder()?;
+        Self::start_on(program, settings, open_folder()?).await
+    }
+
+    /// The same in a folder that a server has left, or a new one.
+    pub(crate) async fn start_on(program: &Path, settings: &str, folder: TempDir) -> Result<Self> {
         let file = folder.path().join("fungraph.toml");
         std::fs::write(&file, settings)?;
         let mut command = serve(program, folder.path());
         command.arg("--config").arg(file);
         let server = Server::start(command).await?;
         let text = std::fs::read_to_string(folder.path().join("data/credentials.json")).context("credentials.json")?;
-        Ok(Self { server, credentials: Credentials::parse(&text)?, _folder: folder })
+        Ok(Self { server, credentials: Credentials::parse(&text)?, folder })
     }
 
     /// The server's process.
     pub(crate) fn pid(&self) -> u32 {
         self.server.pid()
+    }
+
+    /// Stops it, and gives its folder with all that it has.
+    pub(crate) async fn leave(self) -> Result<TempDir> {
+        let status = self.server.stop().await?;
+        ensure!(status.success(), "the server ended with {status}");
+        Ok(self.folder)
+    }
+
+    /// Its first project.
+    pub(crate) fn project(&self) -> &str {
+        &self.credentials.project
+    }
+
+    /// Where it keeps its data.
+    pub(crate) fn data(&self) -> PathBuf {
+        data(&self.folder)
     }
 
     /// How it ended, if not well.
@@ -236,11 +262,6 @@ impl Ours {
         self.signed(Request::new("GET", format!("{}/async-invocations?{query}", function.path), Vec::new()))
     }
 
-    fn signed(&self, request: Request) -> Target {
-        let request = self.credentials.sign(request).render(&self.credentials.address);
-        Target { address: self.server.address.clone(), request }
-    }
-
     /// Lets its asynchronous calls wait, or run.
     pub(crate) async fn pause(&self, function: &Function, is_paused: bool) -> Result<()> {
         let what = if is_paused { "pause" } else { "resume" };
@@ -273,6 +294,26 @@ impl Ours {
         let answer = Connection::open(&target.address).await?.call(&target.request).await?;
         ensure!(answer.status == 200, "answered {}: {}", answer.status, String::from_utf8_lossy(&answer.body));
         Ok(answer)
+    }
+
+    /// A request to the functions of the project with nothing in its body, signed now; `rest` may have a query.
+    pub(crate) fn get(&self, rest: &str) -> Target {
+        self.signed(Request::new("GET", self.credentials.path(rest), Vec::new()))
+    }
+
+    /// The configuration of a function.
+    pub(crate) fn show(&self, function: &Function) -> Target {
+        self.signed(Request::new("GET", format!("{}/config", function.path), Vec::new()))
+    }
+
+    /// A creation.
+    pub(crate) fn creation(&self, body: &Value) -> Target {
+        self.signed(Request::post(self.credentials.path(""), body.to_string().into_bytes()))
+    }
+
+    fn signed(&self, request: Request) -> Target {
+        let request = self.credentials.sign(request).render(&self.credentials.address);
+        Target { address: self.server.address.clone(), request }
     }
 
     async fn send(&self, request: Request) -> Result<Answer> {

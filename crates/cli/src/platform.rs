@@ -17,7 +17,7 @@ use fungraph_pool::Pool;
 use fungraph_sandbox::{Egress, Share, Spawner, SpawnerProcess, Wall, WallState};
 use fungraph_store::images::{Credentials, Held, read_credentials};
 use fungraph_store::objects::{ObjectSettings, Objects};
-use fungraph_store::queue::{Queue, QueueConfig};
+use fungraph_store::queue::{Queue, QueueConfig, Retention};
 use fungraph_store::{ImageLimits, ImageSettings, Images, LogLimits, Logs, PackageLimits, Packages, Store};
 
 use crate::config::{Mount, Network, SecretKey, Settings};
@@ -319,6 +319,13 @@ fn queue(settings: &Settings) -> AsyncLimits {
         waiting_per_function: queue.waiting_per_function,
         waiting_per_project: queue.waiting_per_project.unwrap_or(u64::MAX),
         waiting_bytes_per_project: queue.waiting_bytes_per_project,
+        records: Retention {
+            age: queue.records_age,
+            per_function: queue.records_per_function,
+            total: queue.records,
+            recorded_bytes: queue.recorded_bytes,
+        },
+        ..AsyncLimits::default()
     }
 }
 

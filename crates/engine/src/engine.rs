@@ -12,13 +12,13 @@ use fungraph_store::{
     logs::Logs,
     queue::{Found, Queue},
 };
-use tokio::sync::{Mutex, RwLock};
+use tokio::sync::RwLock;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::{
     Config, Error, identity::Identity, jobs::Jobs, queue::AsyncQueue, resolve::Resolver, telemetry::Telemetry,
-    templates::Compiled, triggers::Board,
+    templates::Compiled, triggers::Board, turns::Turns,
 };
 
 /// How long ends of asynchronous calls may take once nothing runs any more.
@@ -72,8 +72,8 @@ pub struct Engine {
     pub(crate) orphans: TaskTracker,
     /// Read while a package is stored and its function is not yet; written while unused packages are removed.
     pub(crate) uploads: RwLock<()>,
-    /// Held from the look at a project's quota to the new function that counts against it, and from a function's end to that of its logs.
-    pub(crate) creations: Mutex<()>,
+    /// Taken from the look at a project's quota to the new function that counts against it, and from a function's end to that of its logs.
+    pub(crate) turns: Turns,
     pub(crate) jobs: Jobs,
 }
 
@@ -116,7 +116,7 @@ impl Engine {
             run: Uuid::new_v4(),
             orphans: TaskTracker::new(),
             uploads: RwLock::new(()),
-            creations: Mutex::new(()),
+            turns: Turns::default(),
             jobs: Jobs::default(),
         };
         let engine = Arc::new(engine);

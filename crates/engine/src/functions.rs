@@ -129,9 +129,10 @@ impl Engine {
         };
         let conflicts = self.merge(&mut version).await?;
         let version = Arc::new(version);
-        let _alone = self.creations.lock().await;
+        let _alone = self.turns.of_project(&caller.project).await;
         self.is_still_there(&caller.project)?;
         self.check_quota(caller, version.code.size, true).await?;
+        let _alone_there = self.wider_turns(&belongings.triggers).await;
         self.check_together(caller, &belongings.triggers).await?;
         self.clear_lost_logs(&version.key).await?;
         let (new, triggers) = (Arc::clone(&version), belongings.triggers.clone());
@@ -306,7 +307,7 @@ impl Engine {
         }
         let gone = key.clone();
         // Until the order to remove its logs is given: it would take the first lines of the next function of this name along.
-        let alone = self.creations.lock().await;
+        let alone = self.turns.of_project(&key.project).await;
         let deleted = self
             .change(key.clone(), Changed::Function, |store| async move { store.delete_function(&gone).await })
             .await;
@@ -447,8 +448,8 @@ impl Engine {
             if !refused {
                 engine.resolver.forget(&key, &changed);
                 engine.queue.changed(&key);
-                engine.jobs.look_at_reserve();
-                engine.look_at_triggers(&key).await;
+                engine.jobs.keeper_news().function_changed(&key, &changed);
+                engine.triggers_may_have_changed(&key, &changed).await;
             }
             written
         };
@@ -456,7 +457,7 @@ impl Engine {
     }
 
     /// Logs under a name that no function has, left by a server that was killed while it deleted one, are no business of the next
-    /// function of that name. The caller holds `creations`: nobody creates it meanwhile.
+    /// function of that name. The caller has the project's turn: nobody creates it meanwhile.
     pub(crate) async fn clear_lost_logs(&self, key: &FunctionKey) -> Result<(), Error> {
         if self.logs.has(key) && self.read(key).await?.is_none() {
             self.logs.clear(key).await;

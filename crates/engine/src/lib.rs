@@ -36,6 +36,7 @@ mod test_events;
 mod to_end;
 mod tracing_keys;
 mod triggers;
+mod turns;
 mod validate;
 mod versions;
 

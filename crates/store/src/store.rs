@@ -227,6 +227,16 @@ impl Store {
         }
     }
 
+    /// Stores many new functions, all or nothing, and waits for the disk once. For those who fill a store.
+    ///
+    /// # Errors
+    /// As [`Store::create_function`], for the first that cannot be stored.
+    pub async fn create_functions(&self, functions: &[FunctionVersion]) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.create_functions(functions).await,
+        }
+    }
+
     /// The latest version of a function, `None` where there is no such function.
     ///
     /// # Errors

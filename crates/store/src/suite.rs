@@ -150,6 +150,23 @@ async fn a_name_is_taken_in_its_package_only() {
 }
 
 #[tokio::test]
+async fn many_functions_are_stored_at_once_or_none_is() {
+    let (_folder, store) = fresh().await;
+    let mut elsewhere = function("c");
+    elsewhere.key.project = project("p2");
+    store.create_functions(&[function("a"), elsewhere, function("b")]).await.expect("creates");
+    let found = store.function(&key("b")).await.expect("reads").expect("is there");
+    assert!(same(&found, &function("b")), "{found:?}");
+    for (name, functions) in [("p1", 2), ("p2", 1)] {
+        let usage = store.usage(&project(name)).await.expect("counts");
+        assert_eq!(usage, Usage { functions, code_bytes: functions * 100, dependencies: 0 }, "{name}");
+    }
+    let taken = store.create_functions(&[function("d"), function("a")]).await;
+    assert!(matches!(taken, Err(Error::Exists { .. })), "{taken:?}");
+    assert!(store.function(&key("d")).await.expect("reads").is_none());
+}
+
+#[tokio::test]
 async fn one_of_two_updates_of_the_same_revision_wins() {
     let (_folder, store) = fresh().await;
     store.create_function(&function("f")).await.expect("creates");

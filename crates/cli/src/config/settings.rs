@@ -161,6 +161,10 @@ pub(crate) struct Queue {
     /// `None`: only each function is limited.
     pub(crate) waiting_per_project: Option<u64>,
     pub(crate) waiting_bytes_per_project: u64,
+    pub(crate) records_age: Duration,
+    pub(crate) records_per_function: u64,
+    pub(crate) records: u64,
+    pub(crate) recorded_bytes: u64,
 }
 
 impl Settings {
@@ -333,6 +337,10 @@ fn queue(section: &Section<'_>) -> Result<Queue, Error> {
         waiting_per_function: section.number("waiting_per_function", 1..=100_000_000)?.into(),
         waiting_per_project: Some(waiting_of_project).filter(|most| *most > 0),
         waiting_bytes_per_project: section.megabytes("waiting_mb_per_project", 1..=1_048_576)?,
+        records_age: Duration::from_secs(section.number("records_days", 1..=3650)?.into()) * 24 * 3600,
+        records_per_function: section.number("records_per_function", 1..=100_000_000)?.into(),
+        records: section.number("records", 1..=100_000_000)?.into(),
+        recorded_bytes: section.megabytes("recorded_events_mb", 1..=1_048_576)?,
     })
 }
 

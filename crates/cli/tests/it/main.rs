@@ -28,6 +28,7 @@ mod mounts;
 mod native;
 mod objects;
 mod openapi;
+mod packages;
 mod raw;
 mod regressions;
 mod remote;

@@ -16,7 +16,7 @@ pub(crate) fn dependency_create(mut fields: Fields) -> Result<DependencyDraft, F
         kind: fields.text("depend_type")?,
         runtime: fields.text("runtime")?,
         description: fields.text("description")?,
-        file: fields.text("depend_file")?,
+        file: fields.package("depend_file")?,
         link: fields.text("depend_link")?,
     })
 }

@@ -1,5 +1,6 @@
 //! The gateway over real sockets, on a real engine.
 
+mod absent;
 mod accounts;
 mod async_calls;
 mod bounds;

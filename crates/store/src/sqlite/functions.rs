@@ -54,9 +54,35 @@ impl Sqlite {
         belongings: &Belongings,
     ) -> Result<(), Error> {
         let failed = Error::during("store a function");
-        let key = &function.key;
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
-        identity::check_owner(&mut change, &function.domain, &key.project).await?;
+        identity::check_owner(&mut change, &function.domain, &function.key.project).await?;
+        self.insert(&mut change, function, belongings).await?;
+        change.commit().await.map_err(failed)
+    }
+
+    pub(crate) async fn create_functions(&self, functions: &[FunctionVersion]) -> Result<(), Error> {
+        let failed = Error::during("store functions");
+        let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
+        let mut owner = None;
+        for function in functions {
+            let of = (&function.domain, &function.key.project);
+            if owner.replace(of) != Some(of) {
+                identity::check_owner(&mut change, of.0, of.1).await?;
+            }
+            self.insert(&mut change, function, &Belongings::default()).await?;
+        }
+        change.commit().await.map_err(failed)
+    }
+
+    /// A function whose owner is there.
+    async fn insert(
+        &self,
+        change: &mut SqliteConnection,
+        function: &FunctionVersion,
+        belongings: &Belongings,
+    ) -> Result<(), Error> {
+        let failed = Error::during("store a function");
+        let key = &function.key;
         let id = sqlx::query("INSERT INTO functions (func_id, project, package, name) VALUES (?, ?, ?, ?)")
             .bind(&function.func_id)
             .bind(&key.project.0)
@@ -72,16 +98,15 @@ impl Sqlite {
             .execute(&mut *change)
             .await
             .map_err(&failed)?;
-        dependencies::attach(&mut change, id, function).await?;
-        tags::put(&mut change, id, &belongings.tags).await?;
+        dependencies::attach(&mut *change, id, function).await?;
+        tags::put(&mut *change, id, &belongings.tags).await?;
         for trigger in &belongings.triggers {
-            triggers::insert(&mut change, id, trigger, &self.secrets).await?;
+            triggers::insert(&mut *change, id, trigger, &self.secrets).await?;
         }
         for event in &belongings.events {
-            test_events::insert(&mut change, id, event).await?;
+            test_events::insert(&mut *change, id, event).await?;
         }
-        count(&mut change, &key.project, 1, rows::signed("code_size", function.code.size)?).await?;
-        change.commit().await.map_err(failed)
+        count(change, &key.project, 1, rows::signed("code_size", function.code.size)?).await
     }
 
     pub(crate) async fn version(&self, key: &FunctionKey, version: &str) -> Result<Option<FunctionVersion>, Error> {
