@@ -76,12 +76,17 @@ pub(crate) struct Worker {
 impl Worker {
     /// Starts an interpreter with its loop. The socket is its standard input, which needs no unsafe code to arrange.
     pub(crate) fn start(language: Language, program: &Path) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.args(language.loop_args()?);
+        Self::start_loop(command)
+    }
+
+    /// Starts a program that is a loop.
+    pub(crate) fn start_loop(mut command: Command) -> Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
-        let mut command = Command::new(program);
-        command.args(language.loop_args()?).kill_on_drop(true);
-        command.stdin(Stdio::from(OwnedFd::from(theirs)));
-        let process = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
+        command.stdin(Stdio::from(OwnedFd::from(theirs))).kill_on_drop(true);
+        let process = command.spawn().with_context(|| format!("cannot start {:?}", command.as_std().get_program()))?;
         let buffer = || BytesMut::with_capacity(4096);
         Ok(Self { link: UnixStream::from_std(ours)?, input: buffer(), output: buffer(), _process: process })
     }
@@ -125,7 +130,11 @@ impl Workers {
 
 /// Serves calls until it is killed.
 pub(crate) async fn run(language: Language, program: PathBuf, workers: usize) -> Result<()> {
-    let idle: Vec<Worker> = (0..workers).map(|_| Worker::start(language, &program)).collect::<Result<_>>()?;
+    serve_workers((0..workers).map(|_| Worker::start(language, &program)).collect::<Result<_>>()?).await
+}
+
+/// Serves calls with these.
+pub(crate) async fn serve_workers(idle: Vec<Worker>) -> Result<()> {
     let workers = Arc::new(Workers { free: Semaphore::new(idle.len()), idle: Mutex::new(idle) });
     serve(Router::new().fallback(call).with_state(workers)).await
 }

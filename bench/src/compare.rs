@@ -7,9 +7,12 @@ mod ours;
 mod peers;
 mod process;
 mod programs;
+mod queue;
 mod rounds;
 mod sandbox;
+mod scale;
 mod table;
+mod upload;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,9 +41,21 @@ pub(crate) struct Options {
     /// Rounds, of which the median ratio counts [default: 5, quick 3]
     #[arg(long)]
     rounds: Option<usize>,
-    /// Measure programs of their own (Custom, http) only
+    /// Measure programs of their own (Custom, http, Go) only
     #[arg(long)]
     programs: bool,
+    /// Measure a full store and large packages only
+    #[arg(long)]
+    scale: bool,
+    /// Measure the asynchronous queue only
+    #[arg(long)]
+    queue: bool,
+    /// Asynchronous calls that wait while the queue is measured [default: 1000000, quick 100000]
+    #[arg(long, value_name = "N")]
+    waiting: Option<u64>,
+    /// Records of asynchronous calls among which a page is looked for [default: 5000000, quick 200000]
+    #[arg(long, value_name = "N")]
+    records: Option<u64>,
     /// Leave the peers out
     #[arg(long)]
     no_peers: bool,
@@ -60,7 +75,8 @@ pub(crate) struct Options {
 
 impl Options {
     fn languages(&self) -> Vec<Language> {
-        let wanted = |one: &Language| !self.programs && self.only.is_none_or(|only| only == *one);
+        let wanted =
+            |one: &Language| !self.programs && !self.scale && !self.queue && self.only.is_none_or(|only| only == *one);
         [Language::Python, Language::Node, Language::Java].into_iter().filter(wanted).collect()
     }
 
@@ -78,6 +94,14 @@ impl Options {
 
     fn rounds(&self) -> usize {
         self.rounds.unwrap_or(if self.quick { 3 } else { 5 }).max(1)
+    }
+
+    fn waiting(&self) -> u64 {
+        self.waiting.unwrap_or(if self.quick { 100_000 } else { 1_000_000 })
+    }
+
+    fn records(&self) -> u64 {
+        self.records.unwrap_or(if self.quick { 200_000 } else { 5_000_000 })
     }
 
     fn repeats(&self) -> usize {
@@ -110,11 +134,20 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         }
         all.push((language, deployed));
     }
-    if options.only.is_none() {
+    if options.only.is_none() && !options.scale && !options.queue {
         eprintln!("programs of their own:");
         programs::warm(&options, &ours, &mut table).await?;
     }
     let faults = ours.stop().await?;
+    if options.only.is_none() && !options.programs && !options.queue {
+        eprintln!("much to keep:");
+        scale::many_functions(&options, &mut table).await?;
+        upload::large_packages(&options, &mut table).await?;
+    }
+    if options.only.is_none() && !options.programs && !options.scale {
+        eprintln!("asynchronous calls:");
+        queue::measure(&options, &mut table).await?;
+    }
     for (language, deployed) in &all {
         eprintln!("{}, cold and crowded:", language.name());
         cold::without_blanks(&options, *language, deployed, &mut table).await?;

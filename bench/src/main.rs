@@ -7,6 +7,7 @@
 
 mod bare;
 mod compare;
+mod go;
 mod http1;
 mod java;
 mod load;

@@ -1,7 +1,8 @@
 //! The bare limit of programs of their own: the same program, with nothing between it and the same HTTP front.
 //!
 //! For http functions the front calls the program's port, each time over a new connection, as the platform does. For Custom
-//! functions the front is the runtime API itself.
+//! functions the front is the runtime API itself. Programs in Go are called over a socket with the frames of all bare loops, which
+//! know neither the service's library nor its RPC.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -19,14 +20,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use crate::bare::{app, serve};
+use crate::bare::{Worker, app, serve, serve_workers};
 use crate::compare::EVENT;
+use crate::go;
 
 /// How a program is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Program {
     Custom,
     Http,
+    Go,
 }
 
 impl Program {
@@ -35,17 +38,23 @@ impl Program {
         match self {
             Self::Custom => "Custom",
             Self::Http => "http",
+            Self::Go => "Go1.x",
         }
     }
 
-    /// Its file below `apps/programs`.
-    pub(crate) fn file(self) -> &'static str {
+    /// The word that says it to this program.
+    pub(crate) fn word(self) -> &'static str {
         match self {
-            Self::Custom => "custom.js",
-            Self::Http => "http.js",
+            Self::Custom => "custom",
+            Self::Http => "http",
+            Self::Go => "go",
         }
     }
 }
+
+/// Files below `apps/programs`.
+pub(crate) const CUSTOM: &str = "custom.js";
+pub(crate) const HTTP: &str = "http.js";
 
 type Json = ([(HeaderName, &'static str); 1], Bytes);
 
@@ -54,15 +63,16 @@ pub(crate) async fn run(program: Program) -> Result<()> {
     match program {
         Program::Custom => custom().await,
         Program::Http => http().await,
+        Program::Go => serve_workers(vec![Worker::start_loop(Command::new(go::build("loop")?))?]).await,
     }
 }
 
-fn start(program: Program, variable: &str, value: &str) -> Result<Child> {
+fn start(file: &str, variable: &str, value: &str) -> Result<Child> {
     // It ends with this process, which is killed.
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL", "node"])
-        .arg(app("programs").join(program.file()))
+        .arg(app("programs").join(file))
         .env(variable, value)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -72,7 +82,7 @@ fn start(program: Program, variable: &str, value: &str) -> Result<Child> {
 
 async fn http() -> Result<()> {
     let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let _child = start(Program::Http, "PORT", &free.port().to_string())?;
+    let _child = start(HTTP, "PORT", &free.port().to_string())?;
     while TcpStream::connect(free).await.is_err() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
@@ -106,7 +116,7 @@ async fn custom() -> Result<()> {
     let (sender, events) = mpsc::channel(64);
     let api = Arc::new(Api { events: Mutex::new(events), running: Mutex::new(None) });
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let _child = start(Program::Custom, "RUNTIME_API_ADDR", &listener.local_addr()?.to_string())?;
+    let _child = start(CUSTOM, "RUNTIME_API_ADDR", &listener.local_addr()?.to_string())?;
     let routes = Router::new()
         .route("/v1/runtime/invocation/request", get(hand_out))
         .route("/v1/runtime/invocation/response/{id}", post(take))

@@ -40,7 +40,7 @@ impl Credentials {
         format!("/v2/{}/fgs/functions{rest}", self.project)
     }
 
-    /// The request with date and signature. Its path must need no more encoding, and have no query.
+    /// The request with date and signature. Its path and query must need no more encoding, and the query be sorted.
     pub(crate) fn sign(&self, request: Request) -> Request {
         let date = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let mut request = request.header("X-Project-Id", &self.project).header("X-Sdk-Date", &date);
@@ -51,8 +51,9 @@ impl Credentials {
         let lines: String = signed.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
         let names = signed.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(";");
         let body = hex(&Sha256::digest(&request.body));
-        let canonical =
-            format!("{}\n{}/\n\n{lines}\n{names}\n{body}", request.method, request.path.trim_end_matches('/'));
+        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+        let path = path.trim_end_matches('/');
+        let canonical = format!("{}\n{path}/\n{query}\n{lines}\n{names}\n{body}", request.method);
         let to_sign = format!("SDK-HMAC-SHA256\n{date}\n{}", hex(&Sha256::digest(canonical)));
         let mut mac = Hmac::<Sha256>::new_from_slice(self.secret_key.as_bytes()).expect("a key of any length is valid");
         mac.update(to_sign.as_bytes());

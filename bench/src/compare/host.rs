@@ -1,11 +1,21 @@
 //! What the kernel says about processes and about this machine.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 /// Megabytes of memory that a process holds, shared pages included.
 pub(crate) fn resident_mb(pid: u32) -> f64 {
     field_kb(&format!("/proc/{pid}/status"), "VmRSS:") / 1024.0
+}
+
+/// The most that it has held, in megabytes, since it began or since [`forget_peak`].
+pub(crate) fn peak_mb(pid: u32) -> f64 {
+    field_kb(&format!("/proc/{pid}/status"), "VmHWM:") / 1024.0
+}
+
+/// From here on the most counts anew.
+pub(crate) fn forget_peak(pid: u32) -> io::Result<()> {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5")
 }
 
 /// Megabytes that would be free if the process were gone.

@@ -1,7 +1,7 @@
 //! The real server, as shipped: started with defaults, given functions over its API, called with signatures.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -26,7 +26,7 @@ pub(crate) struct Ours {
     server: Server,
     credentials: Credentials,
     // Dropped last: the server writes into it until it ends.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// The measured function, twice, and the interpreter it runs on.
@@ -35,7 +35,7 @@ pub(crate) struct Deployed {
     pub(crate) capped: Function,
     /// As many as there are calls at once.
     pub(crate) free: Function,
-    pub(crate) program: std::path::PathBuf,
+    pub(crate) program: PathBuf,
     pub(crate) runtime: String,
 }
 
@@ -43,6 +43,24 @@ pub(crate) struct Deployed {
 #[derive(Clone, Debug)]
 pub(crate) struct Function {
     path: String,
+    /// The same among the server's own paths.
+    own: String,
+}
+
+/// Asynchronous calls of a function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Calls {
+    pub(crate) waiting: u64,
+    pub(crate) running: u64,
+    pub(crate) succeeded: u64,
+    pub(crate) failed: u64,
+    discarded: u64,
+}
+
+impl Calls {
+    pub(crate) fn ended(self) -> u64 {
+        self.succeeded + self.failed + self.discarded
+    }
 }
 
 /// Milliseconds from the start of the process to its ready line, each time in a fresh folder: the median.
@@ -65,6 +83,11 @@ pub(crate) fn open_folder() -> Result<TempDir> {
     Ok(folder)
 }
 
+/// The data folder in a folder of a server.
+pub(crate) fn data(folder: &TempDir) -> PathBuf {
+    folder.path().join("data")
+}
+
 fn serve(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.join("data"));
@@ -75,19 +98,40 @@ fn serve(program: &Path, folder: &Path) -> Command {
 impl Ours {
     /// With these settings, those of a file; defaults else.
     pub(crate) async fn start(program: &Path, settings: &str) -> Result<Self> {
-        let folder = open_folder()?;
+        Self::start_on(program, settings, open_folder()?).await
+    }
+
+    /// The same in a folder that a server has left, or a new one.
+    pub(crate) async fn start_on(program: &Path, settings: &str, folder: TempDir) -> Result<Self> {
         let file = folder.path().join("fungraph.toml");
         std::fs::write(&file, settings)?;
         let mut command = serve(program, folder.path());
         command.arg("--config").arg(file);
         let server = Server::start(command).await?;
         let text = std::fs::read_to_string(folder.path().join("data/credentials.json")).context("credentials.json")?;
-        Ok(Self { server, credentials: Credentials::parse(&text)?, _folder: folder })
+        Ok(Self { server, credentials: Credentials::parse(&text)?, folder })
     }
 
     /// The server's process.
     pub(crate) fn pid(&self) -> u32 {
         self.server.pid()
+    }
+
+    /// Stops it, and gives its folder with all that it has.
+    pub(crate) async fn leave(self) -> Result<TempDir> {
+        let status = self.server.stop().await?;
+        ensure!(status.success(), "the server ended with {status}");
+        Ok(self.folder)
+    }
+
+    /// Its first project.
+    pub(crate) fn project(&self) -> &str {
+        &self.credentials.project
+    }
+
+    /// Where it keeps its data.
+    pub(crate) fn data(&self) -> PathBuf {
+        data(&self.folder)
     }
 
     /// How it ended, if not well.
@@ -176,7 +220,8 @@ impl Ours {
         let created: Value = self.send(request).await?.json().with_context(|| format!("cannot create {name}"))?;
         let urn = created["func_urn"].as_str().context("no func_urn in the answer")?;
         let urn = urn.trim_end_matches(":latest").replace(':', "%3A");
-        Ok(Function { path: self.credentials.path(&format!("/{urn}")) })
+        let own = format!("/fungraph/{}/functions/{urn}/async", self.credentials.project);
+        Ok(Function { path: self.credentials.path(&format!("/{urn}")), own })
     }
 
     /// A new function that is a program of its own.
@@ -203,9 +248,44 @@ impl Ours {
 
     /// The same with another event.
     pub(crate) fn target_with(&self, function: &Function, event: &str) -> Target {
-        let request = Request::post(format!("{}/invocations", function.path), event.into());
-        let request = self.credentials.sign(request).render(&self.credentials.address);
-        Target { address: self.server.address.clone(), request }
+        self.signed(Request::post(format!("{}/invocations", function.path), event.into()))
+    }
+
+    /// A call to be put into the queue, signed now.
+    pub(crate) fn queue_target(&self, function: &Function, event: &str) -> Target {
+        self.signed(Request::post(format!("{}/invocations-async", function.path), event.into()))
+    }
+
+    /// A page of its records, however old.
+    pub(crate) fn page_target(&self, function: &Function, marker: u64) -> Target {
+        let query = format!("limit=100&marker={marker}&query_begin_time=2020-01-01T00%3A00%3A00");
+        self.signed(Request::new("GET", format!("{}/async-invocations?{query}", function.path), Vec::new()))
+    }
+
+    /// Lets its asynchronous calls wait, or run.
+    pub(crate) async fn pause(&self, function: &Function, is_paused: bool) -> Result<()> {
+        let what = if is_paused { "pause" } else { "resume" };
+        let answer = self.send(Request::post(format!("{}/{what}", function.own), Vec::new())).await?;
+        ensure!(answer.status == 204, "cannot {what}: {}", String::from_utf8_lossy(&answer.body));
+        Ok(())
+    }
+
+    /// Throws away those that wait.
+    pub(crate) async fn purge(&self, function: &Function) -> Result<()> {
+        self.send(Request::post(format!("{}/purge", function.own), Vec::new())).await?.json().map(drop)
+    }
+
+    /// How many there are of its asynchronous calls.
+    pub(crate) async fn calls(&self, function: &Function) -> Result<Calls> {
+        let counts = self.send(Request::new("GET", &*function.own, Vec::new())).await?.json()?;
+        let count = |name: &str| counts[name].as_u64().with_context(|| format!("no {name} in {counts}"));
+        Ok(Calls {
+            waiting: count("waiting")?,
+            running: count("running")?,
+            succeeded: count("succeeded")?,
+            failed: count("failed")?,
+            discarded: count("discarded")?,
+        })
     }
 
     /// One call.
@@ -214,6 +294,26 @@ impl Ours {
         let answer = Connection::open(&target.address).await?.call(&target.request).await?;
         ensure!(answer.status == 200, "answered {}: {}", answer.status, String::from_utf8_lossy(&answer.body));
         Ok(answer)
+    }
+
+    /// A request to the functions of the project with nothing in its body, signed now; `rest` may have a query.
+    pub(crate) fn get(&self, rest: &str) -> Target {
+        self.signed(Request::new("GET", self.credentials.path(rest), Vec::new()))
+    }
+
+    /// The configuration of a function.
+    pub(crate) fn show(&self, function: &Function) -> Target {
+        self.signed(Request::new("GET", format!("{}/config", function.path), Vec::new()))
+    }
+
+    /// A creation.
+    pub(crate) fn creation(&self, body: &Value) -> Target {
+        self.signed(Request::post(self.credentials.path(""), body.to_string().into_bytes()))
+    }
+
+    fn signed(&self, request: Request) -> Target {
+        let request = self.credentials.sign(request).render(&self.credentials.address);
+        Target { address: self.server.address.clone(), request }
     }
 
     async fn send(&self, request: Request) -> Result<Answer> {

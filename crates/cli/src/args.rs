@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 const ABOUT: &str = "A self-hosted serverless platform that speaks the FunctionGraph v2 API";
 
@@ -20,6 +20,7 @@ Examples:
   fungraph invoke examples/hello-python --data '{}'    run a folder once, here and now, without a server
   fungraph serve                                       the platform on 127.0.0.1:3470
   fungraph invoke hello --data '{\"name\": \"Ada\"}'       call a function of that server
+  fungraph invoke hello --async                        put the call into the queue, and print its id
   fungraph logs hello --last 3                         what its last calls logged
   fungraph why 6f2c0c1e-0b1d-4c55-9d63-2f0e7c1f1f10    where the time of a call went
 
@@ -41,11 +42,23 @@ Anything else is the name or URN of a function on a server; where and who comes 
 from FUNGRAPH_ENDPOINT, HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK and HUAWEICLOUD_SDK_PROJECT_ID.
 
 The result goes to standard output, log and summary to standard error. The exit code is 1 if the function failed.
+With --async the server keeps the event and calls later, again if that was set; only the id of the call is printed
+(see fungraph async --help).
 
 Examples:
   sudo fungraph invoke . --data '{\"name\": \"Ada\"}'
   sudo fungraph invoke ./report --runtime Node.js18.15 --handler src/main.run --memory 512 --data @event.json
   echo '{}' | fungraph invoke hello --tail --data -";
+
+const ASYNC_HELP: &str = "\
+Where the server is comes from --data-dir/credentials.json, or from FUNGRAPH_ENDPOINT, HUAWEICLOUD_SDK_AK,
+HUAWEICLOUD_SDK_SK and HUAWEICLOUD_SDK_PROJECT_ID. NAME is the name of a function, or package:name, or its URN.
+
+Examples:
+  fungraph invoke report --async --data '{\"day\": \"monday\"}'
+  fungraph async list report --status FAIL --since 1d
+  fungraph async show report 019c0de1-7a0b-7c55-9d63-2f0e7c1f1f10
+  fungraph async pause report                          keep what comes, run nothing";
 
 const WHY_HELP: &str = "\
 A call passes through these phases: accept (its request arrives), authenticate, resolve (which function is it), wait (in
@@ -106,6 +119,9 @@ pub(crate) enum Command {
     /// Call a function: a folder here and now, or a function of a server by its name
     #[command(after_help = INVOKE_HELP)]
     Invoke(InvokeArgs),
+    /// List asynchronous calls, look at them, stop them, and hold a function's queue
+    #[command(subcommand, after_help = ASYNC_HELP)]
+    Async(AsyncCommand),
     /// Show what the calls of a function logged, from the data folder; no server is needed
     Logs(LogsArgs),
     /// Show where the time of a call went, from the data folder; no server is needed
@@ -203,9 +219,84 @@ pub(crate) struct InvokeArgs {
     /// Folder only: seconds the handler may take [default: 3]
     #[arg(long, value_name = "SECONDS")]
     pub(crate) timeout: Option<u32>,
-    /// Not built yet: asynchronous calls come with their queue
-    #[arg(long = "async", action = ArgAction::SetTrue, hide = true)]
+    /// Name only: put the call into the queue of the server and print its id, without waiting for its end
+    #[arg(long = "async", conflicts_with = "tail")]
     pub(crate) asynchronous: bool,
+    #[command(flatten)]
+    pub(crate) locate: Locate,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AsyncCommand {
+    /// List the calls of a function, the oldest first, with how many wait, run and have ended
+    List(AsyncListArgs),
+    /// Show all that is known of a call
+    Show {
+        #[command(flatten)]
+        call: AsyncCallArgs,
+        /// Print the server's answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop a call: one that waits is thrown away, one that runs is ended with its instance
+    Cancel {
+        #[command(flatten)]
+        call: AsyncCallArgs,
+        /// Stop the calls that it has caused, too
+        #[arg(long)]
+        recursive: bool,
+    },
+    /// Call once more with the recorded event of a call that has ended, and print the id of the new call
+    Retry(AsyncCallArgs),
+    /// Let the calls of a function wait: what comes is kept, nothing is begun
+    Pause(AsyncFunctionArgs),
+    /// Let the calls of a paused function run again
+    Resume(AsyncFunctionArgs),
+    /// Throw away all calls of a function that wait, and print how many
+    Purge(AsyncFunctionArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct AsyncListArgs {
+    /// Name of the function, or package:name, or its URN
+    #[arg(value_name = "NAME")]
+    pub(crate) function: String,
+    /// Only calls in this state: WAIT, RUNNING, SUCCESS, FAIL or DISCARD
+    #[arg(long, value_name = "STATUS")]
+    pub(crate) status: Option<String>,
+    /// Only calls that wait or run, however old they are
+    #[arg(long, conflicts_with = "since")]
+    pub(crate) active: bool,
+    /// Calls accepted so long ago at most, such as 90s, 30m, 12h or 7d
+    #[arg(long, value_name = "TIME", default_value = "1h")]
+    pub(crate) since: String,
+    /// At most so many calls
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) limit: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) locate: Locate,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct AsyncCallArgs {
+    /// Name of the function, or package:name, or its URN
+    #[arg(value_name = "NAME")]
+    pub(crate) function: String,
+    /// The call: what `fungraph invoke --async` printed
+    #[arg(value_name = "REQUEST_ID")]
+    pub(crate) request: String,
+    #[command(flatten)]
+    pub(crate) locate: Locate,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct AsyncFunctionArgs {
+    /// Name of the function, or package:name, or its URN
+    #[arg(value_name = "NAME")]
+    pub(crate) function: String,
     #[command(flatten)]
     pub(crate) locate: Locate,
 }

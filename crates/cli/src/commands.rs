@@ -6,6 +6,7 @@ pub(crate) mod invoke;
 pub(crate) mod key;
 pub(crate) mod logs;
 pub(crate) mod project;
+pub(crate) mod queue;
 pub(crate) mod runtimes;
 pub(crate) mod serve;
 pub(crate) mod top;

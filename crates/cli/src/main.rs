@@ -38,6 +38,7 @@ fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Serve(args) => commands::serve::run(&args),
         Command::Invoke(args) => commands::invoke::run(&args),
+        Command::Async(command) => commands::queue::run(&command),
         Command::Logs(args) => commands::logs::run(&args),
         Command::Why(args) => commands::why::run(&args),
         Command::Top(args) => commands::top::run(&args),

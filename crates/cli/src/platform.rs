@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use fungraph_engine::{AsyncLimits, Engine, MountName, MountNames, Parts};
-use fungraph_instance::{Interpreters, NativeBootstrap, SandboxLauncher};
+use fungraph_instance::{Interpreters, Launcher, NativeBootstrap, SandboxLauncher};
 use fungraph_model::{ProjectId, Secret};
 use fungraph_pool::Pool;
 use fungraph_sandbox::{Egress, Share, Spawner, SpawnerProcess, Wall, WallState};
 use fungraph_store::images::{Credentials, Held, read_credentials};
 use fungraph_store::objects::{ObjectSettings, Objects};
-use fungraph_store::queue::{Queue, QueueConfig};
+use fungraph_store::queue::{Queue, QueueConfig, Retention};
 use fungraph_store::{ImageLimits, ImageSettings, Images, LogLimits, Logs, PackageLimits, Packages, Store};
 
 use crate::config::{Mount, Network, SecretKey, Settings};
@@ -186,6 +186,7 @@ impl Platform {
         let launcher = launcher(settings, network, &folder, spawner.clone(), native)?;
         let start = runtime_images::Start { settings, images: &images, launcher: &launcher };
         let held = start.assign(&mut interpreters).await?;
+        let launcher: Arc<dyn Launcher> = Arc::new(launcher);
         let engine = Engine::start(Parts {
             config: engine(settings),
             store: Store::open(&store).await.context("cannot open the database")?,
@@ -196,8 +197,9 @@ impl Platform {
             queue: Queue::open(&QueueConfig::new(&here))
                 .await
                 .context("cannot open the queue of asynchronous calls")?,
-            pool: Pool::new(pool(settings), Arc::new(launcher)),
+            pool: Pool::new(pool(settings), Arc::clone(&launcher)),
             interpreters: interpreters.clone(),
+            compiler: launcher,
         });
         Ok(Self { engine: engine.await?, spawner, interpreters, _images: held, folder })
     }
@@ -304,6 +306,8 @@ fn engine(settings: &Settings) -> fungraph_engine::Config {
         image_pull: settings.images.pull,
         mounts: mount_names(settings),
         time_zone: settings.time_zone.clone(),
+        statistics_days: settings.statistics.days,
+        statistics_rows: settings.statistics.most_rows,
         queue: queue(settings),
     }
 }
@@ -317,6 +321,13 @@ fn queue(settings: &Settings) -> AsyncLimits {
         waiting_per_function: queue.waiting_per_function,
         waiting_per_project: queue.waiting_per_project.unwrap_or(u64::MAX),
         waiting_bytes_per_project: queue.waiting_bytes_per_project,
+        records: Retention {
+            age: queue.records_age,
+            per_function: queue.records_per_function,
+            total: queue.records,
+            recorded_bytes: queue.recorded_bytes,
+        },
+        ..AsyncLimits::default()
     }
 }
 

@@ -69,13 +69,17 @@ impl Engine {
     pub(crate) async fn resolve(&self, key: &FunctionKey, version: &str) -> Result<Option<Arc<Resolved>>, Error> {
         loop {
             let epoch = match self.resolver.get(key, version) {
-                Ok(resolved) => return Ok(Some(resolved)),
+                Ok(known) => return Ok(known),
                 Err(epoch) => epoch,
             };
-            let Some(version) = self.read_version(key, version).await? else { return Ok(None) };
+            let Some(version) = self.read_version(key, version).await? else {
+                self.resolver.lacks(epoch, key, version);
+                return Ok(None);
+            };
             let version = Arc::new(version);
             let group = self.pool.group(self.plan(&version)?);
-            if let Some(resolved) = self.resolver.insert(epoch, Resolved::new(version, group)) {
+            let counter = self.statistics.of_version(&version);
+            if let Some(resolved) = self.resolver.insert(epoch, Resolved::new(version, group, counter)) {
                 return Ok(Some(resolved));
             }
         }
@@ -85,10 +89,13 @@ impl Engine {
     pub(crate) async fn resolve_alias(&self, key: &FunctionKey, name: &str) -> Result<Option<Arc<Alias>>, Error> {
         loop {
             let epoch = match self.resolver.alias(key, name) {
-                Ok(alias) => return Ok(Some(alias)),
+                Ok(known) => return Ok(known),
                 Err(epoch) => epoch,
             };
-            let Some(alias) = self.read_alias(key, name).await? else { return Ok(None) };
+            let Some(alias) = self.read_alias(key, name).await? else {
+                self.resolver.lacks_alias(epoch, key, name);
+                return Ok(None);
+            };
             if let Some(alias) = self.resolver.insert_alias(epoch, key, Arc::new(alias)) {
                 return Ok(Some(alias));
             }

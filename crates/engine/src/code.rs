@@ -1,7 +1,8 @@
 //! Code: what a draft says or names, checked and kept as a package.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::Bytes;
+mod in_place;
+
+use bytes::{Bytes, BytesMut};
 use fungraph_model::{
     CODE_URL, CodePackage, CodeType, ErrorCode, Fault, FunctionSpec, FunctionVersion, Language, ProjectId, Runtime,
     limits,
@@ -133,9 +134,9 @@ pub(crate) struct Fetched {
 impl CodeDraft {
     /// Whether it has code, or says where some is.
     pub(crate) fn brings_code(&self) -> bool {
-        let says = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-        let links = self.code_type.as_deref() == Some(CodeType::Object.name()) && says(&self.link);
-        self.bytes.is_some() || says(&self.file) || links
+        let link = self.link.as_ref().filter(|_| self.code_type.as_deref() == Some(CodeType::Object.name()));
+        let file = self.file.as_ref().is_some_and(|file| !file.is_empty());
+        self.bytes.is_some() || file || link.is_some_and(|link| !link.is_empty())
     }
 }
 
@@ -254,8 +255,8 @@ pub(crate) const DEPENDENCY: Upload = Upload {
     too_large: ErrorCode::PackageTooLarge,
 };
 
-/// A large package takes its time to decode, away from the threads that serve calls.
-pub(crate) async fn decode(text: String, upload: &'static Upload) -> Result<Bytes, Error> {
+/// A large package takes its time to decode, away from the threads that serve calls; its bytes take the place of the text.
+pub(crate) async fn decode(text: Bytes, upload: &'static Upload) -> Result<Bytes, Error> {
     let Upload { field, what, most, unreadable, too_large } = upload;
     if text.len() / 4 * 3 > most + 3 {
         return Err(Fault::new(
@@ -268,11 +269,12 @@ pub(crate) async fn decode(text: String, upload: &'static Upload) -> Result<Byte
         .into());
     }
     tokio::task::spawn_blocking(move || {
-        // Line breaks inside base64 are common where a shell made it.
-        let text = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], "") } else { text };
-        STANDARD.decode(text).map(Bytes::from).map_err(|error| {
+        let mut bytes = text.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+        let length = in_place::decode_in_place(&mut bytes).map_err(|error| {
             Fault::new(*unreadable, format!("{field} is not base64 ({error}). Encode the file's bytes as base64"))
-        })
+        })?;
+        bytes.truncate(length);
+        Ok(bytes.freeze())
     })
     .await
     .map_err(|source| Error::internal("decode a code package", source))?

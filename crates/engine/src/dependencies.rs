@@ -86,7 +86,7 @@ impl Engine {
             digest: kept.digest,
             last_modified: Timestamp::now(),
         };
-        let _alone = self.creations.lock().await;
+        let _alone = self.turns.of_project(&caller.project).await;
         self.is_still_there(&caller.project)?;
         self.check_quota(caller, new.size, false).await?;
         self.check_number(caller).await?;
@@ -96,7 +96,7 @@ impl Engine {
         Ok(stored)
     }
 
-    /// The caller holds `creations`.
+    /// The caller has the project's turn.
     async fn check_number(&self, caller: &Caller) -> Result<(), Error> {
         let usage = self.store.usage(&caller.project).await;
         let usage = usage.map_err(|source| Error::internal("count what a project uses", source))?;
@@ -260,8 +260,8 @@ fn bad(message: impl Into<String>) -> Fault {
     Fault::new(ErrorCode::BadDependency, message)
 }
 
-fn given(text: Option<String>, missing: &str) -> Result<String, Fault> {
-    text.filter(|text| !text.is_empty()).ok_or_else(|| bad(missing))
+fn given<T: AsRef<[u8]>>(text: Option<T>, missing: &str) -> Result<T, Fault> {
+    text.filter(|text| !text.as_ref().is_empty()).ok_or_else(|| bad(missing))
 }
 
 /// Whether it is to be fetched from a link.

@@ -94,8 +94,8 @@ pub struct DependencyDraft {
     pub runtime: Option<String>,
     /// `description`.
     pub description: Option<String>,
-    /// `depend_file`: base64 of a zip.
-    pub file: Option<String>,
+    /// `depend_file`: base64 of a zip, best as the one handle of what holds it, for it is decoded in its place.
+    pub file: Option<Bytes>,
     /// `depend_link`: where to fetch it from.
     pub link: Option<String>,
 }
@@ -183,8 +183,8 @@ pub struct CodeDraft {
     pub code_type: Option<String>,
     /// `code_filename`.
     pub filename: Option<String>,
-    /// `func_code.file`: base64.
-    pub file: Option<String>,
+    /// `func_code.file`: base64, best as the one handle of what holds it, for it is decoded in its place.
+    pub file: Option<Bytes>,
     /// `code_url`, or `func_code.link`: where to fetch it from.
     pub link: Option<String>,
     /// The package itself, where it came in an archive that is imported.

@@ -5,20 +5,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fungraph_instance::Interpreters;
+use fungraph_instance::{Interpreters, Launcher};
 use fungraph_pool::Pool;
 use fungraph_store::{
     Images, Objects, Packages, Store,
     logs::Logs,
     queue::{Found, Queue},
 };
-use tokio::sync::{Mutex, RwLock};
+use jiff::Timestamp;
+use tokio::sync::RwLock;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::{
-    Config, Error, identity::Identity, jobs::Jobs, queue::AsyncQueue, resolve::Resolver, telemetry::Telemetry,
-    triggers::Board,
+    Config, Error, error::chain, identity::Identity, jobs::Jobs, queue::AsyncQueue, resolve::Resolver,
+    statistics::Statistics, telemetry::Telemetry, templates::Compiled, triggers::Board, turns::Turns,
 };
 
 /// How long ends of asynchronous calls may take once nothing runs any more.
@@ -44,6 +45,8 @@ pub struct Parts {
     pub pool: Pool,
     /// What runs functions on this host.
     pub interpreters: Interpreters,
+    /// Compiles the templates that need it; the pool starts instances through the same.
+    pub compiler: Arc<dyn Launcher>,
 }
 
 /// The platform. Cheap to share, made once.
@@ -57,9 +60,11 @@ pub struct Engine {
     pub(crate) queue: AsyncQueue,
     pub(crate) pool: Pool,
     pub(crate) interpreters: Interpreters,
+    pub(crate) compiled: Compiled,
     pub(crate) identity: Identity,
     pub(crate) resolver: Resolver,
     pub(crate) telemetry: Telemetry,
+    pub(crate) statistics: Statistics,
     /// The triggers that are live.
     pub(crate) board: Arc<Board>,
     pub(crate) started: Instant,
@@ -69,8 +74,8 @@ pub struct Engine {
     pub(crate) orphans: TaskTracker,
     /// Read while a package is stored and its function is not yet; written while unused packages are removed.
     pub(crate) uploads: RwLock<()>,
-    /// Held from the look at a project's quota to the new function that counts against it, and from a function's end to that of its logs.
-    pub(crate) creations: Mutex<()>,
+    /// Taken from the look at a project's quota to the new function that counts against it, and from a function's end to that of its logs.
+    pub(crate) turns: Turns,
     pub(crate) jobs: Jobs,
 }
 
@@ -80,7 +85,18 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
-        let Parts { config, store, packages, images, objects, logs, queue: (queue, found), pool, interpreters } = parts;
+        let Parts {
+            config,
+            store,
+            packages,
+            images,
+            objects,
+            logs,
+            queue: (queue, found),
+            pool,
+            interpreters,
+            compiler,
+        } = parts;
         let identity = Identity::load(&store, &config.region).await?;
         let queue = AsyncQueue::new(&config.queue, queue, found);
         let engine = Self {
@@ -93,15 +109,17 @@ impl Engine {
             queue,
             pool,
             interpreters,
+            compiled: Compiled::by(compiler),
             identity,
             resolver: Resolver::default(),
             telemetry: Telemetry::register(),
+            statistics: Statistics::new(Timestamp::now()),
             board: Arc::default(),
             started: Instant::now(),
             run: Uuid::new_v4(),
             orphans: TaskTracker::new(),
             uploads: RwLock::new(()),
-            creations: Mutex::new(()),
+            turns: Turns::default(),
             jobs: Jobs::default(),
         };
         let engine = Arc::new(engine);
@@ -150,6 +168,9 @@ impl Engine {
             tracing::warn!("asynchronous calls did not end in time: they run again at the next start");
         }
         self.queue.store.close().await;
+        if let Err(error) = self.write_statistics().await {
+            tracing::warn!(cause = chain(&error), "the last numbers of calls could not be written, and are lost");
+        }
         self.logs.close().await;
         self.store.clone().close().await;
     }

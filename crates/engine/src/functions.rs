@@ -8,7 +8,7 @@ use fungraph_model::{
     Caller, CodePackage, CodeType, Dependency, ErrorCode, Fault, FunctionImage, FunctionKey, FunctionRef,
     FunctionVersion, Language, Qualifier, Runtime, limits,
 };
-use fungraph_store::{Belongings, Error as StoreError, FunctionQuery, Store};
+use fungraph_store::{Belongings, Error as StoreError, FunctionPage, FunctionQuery, Store};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -47,6 +47,8 @@ pub struct FunctionList {
     pub next_marker: u32,
     /// How many of them are pinned: the first ones.
     pub pinned: usize,
+    /// How many calls of each failed within the last day, as far as that is written.
+    pub failures: Vec<u64>,
     /// All that match.
     pub count: u64,
 }
@@ -129,9 +131,10 @@ impl Engine {
         };
         let conflicts = self.merge(&mut version).await?;
         let version = Arc::new(version);
-        let _alone = self.creations.lock().await;
+        let _alone = self.turns.of_project(&caller.project).await;
         self.is_still_there(&caller.project)?;
         self.check_quota(caller, version.code.size, true).await?;
+        let _alone_there = self.wider_turns(&belongings.triggers).await;
         self.check_together(caller, &belongings.triggers).await?;
         self.clear_lost_logs(&version.key).await?;
         let (new, triggers) = (Arc::clone(&version), belongings.triggers.clone());
@@ -166,12 +169,14 @@ impl Engine {
                 name_part: query.name_contains,
                 marker: query.marker.into(),
                 limit: query.limit,
+                failures_from: self.failures_from(),
             })
             .await
             .map_err(|source| Error::internal("list functions", source))?;
         // The API writes 0 where there is no next page; its markers have 32 bits.
         let next_marker = page.next.and_then(|next| u32::try_from(next).ok()).unwrap_or(0);
-        Ok(FunctionList { functions: page.functions, next_marker, pinned: page.pinned, count: page.total })
+        let FunctionPage { functions, pinned, failures, total: count, .. } = page;
+        Ok(FunctionList { functions, next_marker, pinned, failures, count })
     }
 
     /// The version a management path names; of an alias, its main version.
@@ -306,7 +311,7 @@ impl Engine {
         }
         let gone = key.clone();
         // Until the order to remove its logs is given: it would take the first lines of the next function of this name along.
-        let alone = self.creations.lock().await;
+        let alone = self.turns.of_project(&key.project).await;
         let deleted = self
             .change(key.clone(), Changed::Function, |store| async move { store.delete_function(&gone).await })
             .await;
@@ -447,8 +452,8 @@ impl Engine {
             if !refused {
                 engine.resolver.forget(&key, &changed);
                 engine.queue.changed(&key);
-                engine.jobs.look_at_reserve();
-                engine.look_at_triggers(&key).await;
+                engine.jobs.keeper_news().function_changed(&key, &changed);
+                engine.triggers_may_have_changed(&key, &changed).await;
             }
             written
         };
@@ -456,7 +461,7 @@ impl Engine {
     }
 
     /// Logs under a name that no function has, left by a server that was killed while it deleted one, are no business of the next
-    /// function of that name. The caller holds `creations`: nobody creates it meanwhile.
+    /// function of that name. The caller has the project's turn: nobody creates it meanwhile.
     pub(crate) async fn clear_lost_logs(&self, key: &FunctionKey) -> Result<(), Error> {
         if self.logs.has(key) && self.read(key).await?.is_none() {
             self.logs.clear(key).await;

@@ -75,7 +75,7 @@ impl Engine {
     /// # Errors
     /// FSS.1023 where it is too large, FSS.1011 where it is none or has other entries than an export has, FSS.1025 where it does not say what
     /// it is.
-    pub async fn open_archive(&self, file: String) -> Result<Archive, Error> {
+    pub async fn open_archive(&self, file: Bytes) -> Result<Archive, Error> {
         let bytes = code::decode(file, &ARCHIVE).await?;
         let mut entries = self.packages.read_bundle(bytes, ENTRIES).await.map_err(archive_error)?;
         let description = entries.remove(DESCRIPTION).ok_or_else(|| {

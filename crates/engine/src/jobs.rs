@@ -13,8 +13,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Engine,
-    queue::{dispatcher, gone},
-    reserve::keeper,
+    queue::{self, dispatcher, gone},
+    reserve::{keeper, news::News},
+    statistics,
     triggers::timers,
 };
 
@@ -27,7 +28,7 @@ pub(crate) struct Jobs {
     tasks: TaskTracker,
     stop: CancellationToken,
     nudge: Arc<Notify>,
-    reserve: Arc<Notify>,
+    keeper_news: Arc<News>,
     preparations: TaskTracker,
     stop_preparing: CancellationToken,
     stop_triggers: CancellationToken,
@@ -38,8 +39,10 @@ impl Jobs {
         self.tasks.spawn(clean(Arc::downgrade(engine), Arc::clone(&self.nudge), self.stop.clone()));
         self.tasks.spawn(prepare(Arc::downgrade(engine)));
         self.tasks.spawn(clear_lost_logs(Arc::downgrade(engine), self.stop.clone()));
-        self.tasks.spawn(keeper::keep(Arc::downgrade(engine), Arc::clone(&self.reserve), self.stop.clone()));
+        self.tasks.spawn(keeper::keep(Arc::downgrade(engine), Arc::clone(&self.keeper_news), self.stop.clone()));
+        self.tasks.spawn(statistics::keep(Arc::downgrade(engine), self.stop.clone()));
         self.tasks.spawn(dispatcher::run(Arc::downgrade(engine)));
+        self.tasks.spawn(queue::keep(Arc::downgrade(engine)));
         self.tasks.spawn(gone::look(Arc::downgrade(engine)));
         self.tasks.spawn(timers::run(Arc::downgrade(engine), self.stop_triggers.clone()));
         self.tasks.close();
@@ -49,9 +52,9 @@ impl Jobs {
         self.nudge.notify_one();
     }
 
-    /// What is reserved has changed, or what is to be run.
-    pub(crate) fn look_at_reserve(&self) {
-        self.reserve.notify_one();
+    /// Where the keeper of reserved instances is told what has changed.
+    pub(crate) fn keeper_news(&self) -> &News {
+        &self.keeper_news
     }
 
     /// Where reserved instances are prepared.
@@ -101,7 +104,7 @@ async fn clear_lost_logs(engine: Weak<Engine>, stop: CancellationToken) {
     let Ok(functions) = tokio::task::spawn_blocking(move || logs.functions()).await else { return };
     for function in functions {
         let Some(engine) = engine.upgrade().filter(|_| !stop.is_cancelled()) else { return };
-        let _alone = engine.creations.lock().await;
+        let _alone = engine.turns.of_project(&function.project).await;
         if let Err(error) = engine.clear_lost_logs(&function).await {
             let cause = crate::error::chain(&error);
             tracing::warn!(cause, %function, "whether its logs are still wanted is not known; asked again at the next start");

@@ -28,6 +28,7 @@ mod report;
 mod reserve;
 mod resolve;
 mod run_log;
+mod statistics;
 mod stopwatch;
 mod tags;
 mod telemetry;
@@ -36,6 +37,7 @@ mod test_events;
 mod to_end;
 mod tracing_keys;
 mod triggers;
+mod turns;
 mod validate;
 mod versions;
 
@@ -66,6 +68,7 @@ pub use queue::{AsyncCounts, AsyncLimits, AsyncPage, AsyncQuery, AsyncRequest, C
 pub use quotas::Quota;
 pub use report::Report;
 pub use reserve::{ReservationList, ReservationQuery};
+pub use statistics::{MonthReport, RankFilter, Series};
 pub use stopwatch::Stopwatch;
 pub use tags::{Resource, ResourceFilter, ResourceList, TagDraft, TagValues, Tags};
 pub use telemetry::{Counts, Snapshot};

@@ -37,7 +37,7 @@ impl Engine {
             flavor: short("flavor", draft.flavor)?,
             xrole: short("xrole", draft.xrole)?,
         };
-        let _alone = self.creations.lock().await;
+        let _alone = self.turns.of_project(&caller.project).await;
         self.is_still_there(&caller.project)?;
         match self.store.add_vpc_endpoint(caller, &endpoint, VPC_ENDPOINTS).await {
             Ok(()) => Ok(()),
@@ -72,7 +72,7 @@ impl Engine {
             stream_id: id(),
             stream_name: format!("functiongraph.log.stream{of}.{}", caller.project),
         };
-        let _alone = self.creations.lock().await;
+        let _alone = self.turns.of_project(&caller.project).await;
         self.is_still_there(&caller.project)?;
         let added = self.store.add_log_place(caller, kind, &place).await;
         let added = added.map_err(|source| Error::internal("switch logs on", source))?;

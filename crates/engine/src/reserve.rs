@@ -3,6 +3,7 @@
 mod check;
 pub(crate) mod keeper;
 mod load;
+pub(crate) mod news;
 mod schedule;
 
 use std::sync::Arc;
@@ -13,7 +14,9 @@ use fungraph_model::{
 };
 use jiff::Timestamp;
 
-use crate::{AttachedDraft, Engine, Error, ReservationDraft, SpecDraft, StrategyDraft, functions, to_end::to_end};
+use crate::{
+    AttachedDraft, Engine, Error, ReservationDraft, SpecDraft, StrategyDraft, functions, to_end::to_end, turns::Scope,
+};
 
 /// Which reservations to list.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +29,7 @@ pub struct ReservationQuery {
     pub limit: u32,
 }
 
-/// A page of reservations, in the order in which their functions were created.
+/// A page of reservations, in the order in which they were made.
 #[derive(Clone, Debug)]
 pub struct ReservationList {
     /// The reservations, each with the number of its instances that are ready.
@@ -79,8 +82,8 @@ impl Engine {
         let reservation = check::reservation(draft)?;
         let (engine, wish, qualifier) = (Arc::clone(self), reservation.clone(), function.version());
         let whole = async move {
-            // Nobody else reserves between the look at the limit and what counts against it.
-            let _alone = engine.creations.lock().await;
+            // Nobody else of the account reserves between the look at the limit and what counts against it.
+            let _alone = engine.turns.of(Scope::Account(version.domain.clone())).await;
             let now_s = Timestamp::now().as_second();
             engine.check_limit(&version, &qualifier, &wish, now_s).await?;
             engine.check_room(&version, wish.most_from(now_s))?;
@@ -90,7 +93,7 @@ impl Engine {
                 Err(error) => return Err(engine.refused(&version.key, "store reserved instances", error)),
             }
             tracing::info!(function = %version.key, count = wish.count, "reserved instances set");
-            engine.jobs.look_at_reserve();
+            engine.jobs.keeper_news().reservations_changed();
             Ok(())
         };
         to_end(whole, self.orphans.clone()).await?;
@@ -140,12 +143,17 @@ impl Engine {
 
     /// Reserved instances that are ready. What is not in memory has none.
     fn ready_reserved(&self, reserved: &Reserved) -> usize {
-        let ready =
-            |version: &str| self.resolver.get(&reserved.key, version).map_or(0, |resolved| resolved.group.reserved());
+        let ready = |version: &str| {
+            let resolved = self.resolver.get(&reserved.key, version).ok().flatten();
+            resolved.map_or(0, |resolved| resolved.group.reserved())
+        };
         match &reserved.qualifier {
             Qualifier::Latest => ready(limits::LATEST),
             Qualifier::Version(name) => ready(name),
-            Qualifier::Alias(name) => self.resolver.alias(&reserved.key, name).map_or(0, |alias| ready(&alias.version)),
+            Qualifier::Alias(name) => {
+                let alias = self.resolver.alias(&reserved.key, name).ok().flatten();
+                alias.map_or(0, |alias| ready(&alias.version))
+            }
         }
     }
 

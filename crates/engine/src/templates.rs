@@ -1,15 +1,20 @@
-//! Templates: small functions to begin with, for every runtime whose code is a text or a program that needs no building.
+//! Templates: small functions to begin with, for every runtime whose code is a text, a program that needs no building, or is compiled
+//! here by what runs it.
 //!
 //! The files are in `templates/`. Each kind of template has an event and what its function answers to it, so that a test calls what
 //! the list offers.
 
+mod compiled;
 mod kinds;
 
 use std::io::{Cursor, Write as _};
 
+use bytes::Bytes;
+use fungraph_instance::Sources;
 use fungraph_model::{CodeType, ErrorCode, Fault, Language, Runtime};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
+pub(crate) use compiled::Compiled;
 pub use kinds::{Kind, TriggerHint};
 
 use crate::{Engine, validate::clip};
@@ -28,7 +33,7 @@ pub struct Template {
     /// How its code is sent.
     pub code_type: CodeType,
     /// The code: a source text, or an archive.
-    pub code: Vec<u8>,
+    pub code: Bytes,
 }
 
 /// Which templates to list.
@@ -60,8 +65,18 @@ struct Source {
     language: Language,
     kind: &'static Kind,
     handler: &'static str,
-    /// Names and contents; one file is inline code, several are an archive.
-    files: &'static [(&'static str, &'static str)],
+    code: Code,
+}
+
+/// What the code of a template is made of.
+#[derive(Clone, Copy)]
+enum Code {
+    /// It is this text.
+    Inline(&'static str),
+    /// These files in an archive, each with its name.
+    Archive(&'static [(&'static str, &'static str)]),
+    /// What a compiler makes of these.
+    Compiled(&'static Sources),
 }
 
 /// The one file of inline code.
@@ -71,12 +86,29 @@ macro_rules! inline {
             language: Language::$language,
             kind: &kinds::$kind,
             handler: $handler,
-            files: &[("", include_str!(concat!("../templates/", $path)))],
+            code: Code::Inline(include_str!(concat!("../templates/", $path))),
         }
     };
 }
 
-static SOURCES: [Source; 11] = [
+/// One jar holds the three classes, so a JDK is asked once.
+static JAVA: Sources = Sources {
+    name: "java-templates",
+    files: &[
+        ("templates/Hello.java", include_str!("../templates/java/templates/Hello.java")),
+        ("templates/Gateway.java", include_str!("../templates/java/templates/Gateway.java")),
+        ("templates/Timer.java", include_str!("../templates/java/templates/Timer.java")),
+    ],
+};
+
+const fn java(kind: &'static Kind, handler: &'static str) -> Source {
+    Source { language: Language::Java, kind, handler, code: Code::Compiled(&JAVA) }
+}
+
+static SOURCES: [Source; 14] = [
+    java(&kinds::HELLO, "templates.Hello.handle"),
+    java(&kinds::GATEWAY, "templates.Gateway.handle"),
+    java(&kinds::TIMER, "templates.Timer.handle"),
     inline!(Python, HELLO, "index.handler", "python/hello.py"),
     inline!(Python, GATEWAY, "index.handler", "python/gateway.py"),
     inline!(Python, TIMER, "index.handler", "python/timer.py"),
@@ -91,43 +123,60 @@ static SOURCES: [Source; 11] = [
         language: Language::Http,
         kind: &kinds::SERVER,
         handler: "bootstrap",
-        files: &[
+        code: Code::Archive(&[
             ("bootstrap", include_str!("../templates/http/bootstrap")),
             ("server.py", include_str!("../templates/http/server.py")),
-        ],
+        ]),
     },
 ];
 
 impl Engine {
-    /// One page of the templates, in the order of the runtimes.
-    #[must_use]
-    pub fn templates(&self, filter: &TemplateFilter) -> TemplateList {
+    /// One page of the templates, in the order of the runtimes. Those that would have to be compiled are there where this host can.
+    pub async fn templates(&self, filter: &TemplateFilter) -> TemplateList {
         let TemplateFilter { runtime, scene, service, marker, limit } = filter;
         let wanted = |given: &Option<String>, own: &str| given.as_deref().is_none_or(|given| given == own);
-        let all: Vec<(Runtime, &Source)> = all()
-            .filter(|(own, source)| {
-                wanted(runtime, own.name()) && wanted(scene, source.kind.scene) && wanted(service, source.kind.service)
-            })
-            .collect();
-        let page = all.iter().skip(*marker as usize).take(*limit as usize);
-        let templates: Vec<_> = page.map(|(runtime, source)| source.template(*runtime)).collect();
+        let asked = all().filter(|(own, source)| {
+            wanted(runtime, own.name()) && wanted(scene, source.kind.scene) && wanted(service, source.kind.service)
+        });
+        let mut all = Vec::new();
+        for (runtime, source) in asked.filter(|_| *limit > 0) {
+            all.extend(self.made(runtime, source).await);
+        }
+        let most = all.len();
+        let templates: Vec<_> = all.into_iter().skip(*marker as usize).take(*limit as usize).collect();
         let end = *marker as usize + templates.len();
-        let next_marker = if end < all.len() && !templates.is_empty() { u32::try_from(end).unwrap_or(0) } else { 0 };
+        let next_marker = if end < most && !templates.is_empty() { u32::try_from(end).unwrap_or(0) } else { 0 };
         TemplateList { templates, next_marker }
     }
 
     /// One template.
     ///
     /// # Errors
-    /// FSS.1059 where there is none of that id.
-    pub fn template(&self, id: &str) -> Result<Template, Fault> {
-        let found = all().find(|(runtime, source)| source.id(*runtime) == id);
-        found.map(|(runtime, source)| source.template(runtime)).ok_or_else(|| {
+    /// FSS.1059 where there is none of that id, or this host cannot compile it.
+    pub async fn template(&self, id: &str) -> Result<Template, Fault> {
+        let found = match all().find(|(runtime, source)| source.id(*runtime) == id) {
+            Some((runtime, source)) => self.made(runtime, source).await,
+            None => None,
+        };
+        found.ok_or_else(|| {
             Fault::new(
                 ErrorCode::TemplateNotFound,
                 format!("There is no template '{}'. ListFunctionTemplate shows their ids", clip(id)),
             )
         })
+    }
+
+    /// A template with its code; `None` where that would have to be compiled, and cannot be.
+    async fn made(&self, runtime: Runtime, source: &Source) -> Option<Template> {
+        let (code_type, code) = match source.code {
+            Code::Inline(text) => (CodeType::Inline, text.into()),
+            Code::Archive(files) => (CodeType::Zip, archive(files).into()),
+            Code::Compiled(sources) => {
+                let choice = self.interpreters.choose(runtime, self.config.strict_runtimes).ok()?;
+                (CodeType::Jar, self.compiled.code(&choice.interpreter, sources).await?)
+            }
+        };
+        Some(Template { id: source.id(runtime), kind: source.kind, runtime, handler: source.handler, code_type, code })
     }
 }
 
@@ -139,14 +188,6 @@ fn all() -> impl Iterator<Item = (Runtime, &'static Source)> {
 impl Source {
     fn id(&self, runtime: Runtime) -> String {
         format!("{}-{}", self.kind.word, runtime.name().to_ascii_lowercase())
-    }
-
-    fn template(&self, runtime: Runtime) -> Template {
-        let (code_type, code) = match self.files {
-            [(_, text)] => (CodeType::Inline, text.as_bytes().to_vec()),
-            files => (CodeType::Zip, archive(files)),
-        };
-        Template { id: self.id(runtime), kind: self.kind, runtime, handler: self.handler, code_type, code }
     }
 }
 
@@ -175,18 +216,17 @@ mod tests {
         let ids: Vec<String> = all().map(|(runtime, source)| source.id(runtime)).collect();
         assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
         for (runtime, source) in all() {
-            let template = source.template(runtime);
-            assert!(!runtime.handler_needs_dot() || template.handler.contains('.'), "{}", template.id);
-            assert_eq!(template.code_type == CodeType::Inline, runtime.main_file().is_some(), "{}", template.id);
-            assert!(serde_json::from_str::<serde_json::Value>(template.kind.input).is_ok(), "{}", template.id);
+            let id = source.id(runtime);
+            assert!(!runtime.handler_needs_dot() || source.handler.contains('.'), "{id}");
+            assert_eq!(matches!(source.code, Code::Inline(_)), runtime.main_file().is_some(), "{id}");
+            assert!(serde_json::from_str::<serde_json::Value>(source.kind.input).is_ok(), "{id}");
         }
     }
 
     #[test]
-    fn languages_that_need_no_building_have_templates() {
+    fn languages_whose_code_needs_nothing_but_what_runs_it_have_templates() {
         for runtime in Runtime::all().filter(|runtime| runtime.language().is_built()) {
-            let built =
-                matches!(runtime.language(), Language::Java | Language::Go | Language::Image | Language::CSharp);
+            let built = matches!(runtime.language(), Language::Go | Language::Image | Language::CSharp);
             assert_eq!(all().any(|(own, _)| own == runtime), !built, "{}", runtime.name());
         }
     }

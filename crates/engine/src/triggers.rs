@@ -26,7 +26,13 @@ use uuid::Uuid;
 pub(crate) use board::Board;
 pub use gateway::{GatewayApi, GatewayAuth, GatewayRoute, api_id};
 
-use crate::{Engine, Error, TriggerChange, TriggerDraft, functions, run_log::BareLog, to_end::to_end};
+use crate::{
+    Engine, Error, TriggerChange, TriggerDraft, functions,
+    resolve::Changed,
+    run_log::BareLog,
+    to_end::to_end,
+    turns::{Scope, Turn},
+};
 
 /// Which of a project's triggers to list.
 #[derive(Clone, Debug, Default)]
@@ -70,7 +76,8 @@ impl Engine {
         let (engine, caller, trigger) = (Arc::clone(self), caller.clone(), new.clone());
         let whole = async move {
             // Nobody else creates one between the look at the others and what counts against them.
-            let _alone = engine.creations.lock().await;
+            let _alone = engine.turns.of_project(&caller.project).await;
+            let _alone_there = engine.wider_turns(std::slice::from_ref(&trigger)).await;
             engine.check_others(&caller, &trigger, &[]).await?;
             match engine.store.add_trigger(&trigger).await {
                 Ok(()) => {}
@@ -132,8 +139,8 @@ impl Engine {
         drafts.into_iter().enumerate().map(named).collect()
     }
 
-    /// Whether triggers of a function that is not there yet can be, beside all others and beside one another. The caller holds
-    /// `creations`.
+    /// Whether triggers of a function that is not there yet can be, beside all others and beside one another. The caller has its
+    /// turns.
     pub(crate) async fn check_together(&self, caller: &Caller, new: &[Trigger]) -> Result<(), Error> {
         for (index, trigger) in new.iter().enumerate() {
             self.check_others(caller, trigger, &new[..index]).await.map_err(|error| match error {
@@ -204,10 +211,11 @@ impl Engine {
         let (engine, caller, function) = (Arc::clone(self), caller.clone(), function.clone());
         let whole = async move {
             // What is changed is what is stored: two changes at once are one after the other.
-            let _alone = engine.creations.lock().await;
+            let _alone = engine.turns.of_project(&caller.project).await;
             let old = engine.trigger(&caller, &function, kind.code(), &id).await;
             let old = old.map_err(|error| not_found_of_updates(error, kind, &id))?;
             let new = changed(&old, enabled, &change.data, &engine.config.time_zone)?;
+            let _alone_there = engine.wider_turns(std::slice::from_ref(&new)).await;
             if new.data != old.data {
                 engine.check_others(&caller, &new, &[]).await?;
             }
@@ -318,7 +326,14 @@ impl Engine {
         Ok(())
     }
 
-    /// What is stored of a function's triggers has changed, or the function itself.
+    /// A function has changed. Its triggers come and go with a version, and with the whole; nothing else that happens to it changes them.
+    pub(crate) async fn triggers_may_have_changed(&self, key: &FunctionKey, changed: &Changed) {
+        if !matches!(changed, Changed::Latest | Changed::Aliases) {
+            self.look_at_triggers(key).await;
+        }
+    }
+
+    /// What is stored of a function's triggers has changed.
     pub(crate) async fn look_at_triggers(&self, key: &FunctionKey) {
         let _alone = self.board.reading.lock().await;
         match self.stored_triggers(key).await {
@@ -338,7 +353,17 @@ impl Engine {
         Ok(page.map_err(|source| Error::internal("read the triggers of a function", source))?.triggers)
     }
 
-    /// Whether a trigger can be there beside all others, and beside those that come with it. The caller holds `creations`.
+    /// The turns where what triggers are compared with is more than their project's.
+    pub(crate) async fn wider_turns(&self, triggers: &[Trigger]) -> Vec<Turn> {
+        let scope = |trigger: &Trigger| match trigger.kind {
+            kind if kind.is_pulled() => Some(Scope::Account(trigger.domain.clone())),
+            kind if kind.is_gateway() => Some(Scope::ApiGroup(GatewayApi::of(trigger)?.group)),
+            _ => None,
+        };
+        self.turns.of_all(triggers.iter().filter_map(scope).collect()).await
+    }
+
+    /// Whether a trigger can be there beside all others, and beside those that come with it. The caller has its turns.
     async fn check_others(&self, caller: &Caller, new: &Trigger, with: &[Trigger]) -> Result<(), Error> {
         let data = check::shown(&new.data);
         let mut of_version = self.stored_triggers(&new.key).await?;

@@ -42,6 +42,19 @@ pub(crate) fn created(shape: &impl Serialize) -> Response {
     whole(StatusCode::CREATED, JSON, json_bytes(shape))
 }
 
+#[derive(Serialize)]
+struct Accepted<'a> {
+    request_id: &'a str,
+}
+
+/// 202 for a run that will be made: its id, in the body and under its own name in the headers.
+pub(crate) fn accepted(run: RequestId) -> Response {
+    let run = run.text();
+    let mut response = whole(StatusCode::ACCEPTED, JSON, json_bytes(&Accepted { request_id: run.as_str() }));
+    response.headers_mut().insert(RUN_ID, HeaderValue::from_str(run.as_str()).expect("an id is ASCII"));
+    response
+}
+
 /// 200 with a JSON body that is written already.
 pub(crate) fn json_text(text: Bytes) -> Response {
     whole(StatusCode::OK, JSON, text)
@@ -59,13 +72,14 @@ pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response {
     whole(status, TEXT, text.into())
 }
 
-/// Puts on what every answer carries: the id, on the paths of calls under the name of the run's id too, and advice to retry.
+/// Puts on what every answer carries: the id, on the paths of calls under the name of the run's id too where that has none of its own, and
+/// advice to retry.
 pub(crate) fn finish(mut response: Response, id: RequestId, is_invocation: bool) -> Response {
     let value = HeaderValue::from_str(id.text().as_str()).expect("an id is ASCII");
     let status = response.status();
     let headers = response.headers_mut();
     if is_invocation {
-        headers.insert(RUN_ID, value.clone());
+        headers.entry(RUN_ID).or_insert_with(|| value.clone());
     }
     headers.insert(REQUEST_ID, value);
     retry_after(status, headers);
@@ -103,5 +117,9 @@ mod tests {
         let answer = finish(text(StatusCode::SERVICE_UNAVAILABLE, "no"), id, true);
         assert_eq!(answer.headers()["X-Cff-Request-Id"], id.to_string());
         assert_eq!(answer.headers()["Retry-After"], "1");
+        let run = RequestId::random();
+        let answer = finish(accepted(run), id, true);
+        assert_eq!(answer.headers()["X-Request-Id"], id.to_string());
+        assert_eq!(answer.headers()["X-Cff-Request-Id"], run.to_string());
     }
 }

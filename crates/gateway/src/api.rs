@@ -5,6 +5,7 @@
 //! every build with debug assertions, with each answer that leaves.
 
 mod aliases;
+mod async_calls;
 mod async_configs;
 mod dependencies;
 mod document;
@@ -18,6 +19,7 @@ mod not_built;
 mod projects;
 mod reservations;
 pub(crate) mod settings;
+mod statistics;
 mod tags;
 mod templates;
 mod test_events;
@@ -70,9 +72,10 @@ enum Answer {
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 13] = [
+const TABLES: [&[Entry]; 15] = [
     &functions::ENTRIES,
     &invocations::ENTRIES,
+    &async_calls::ENTRIES,
     &versions::ENTRIES,
     &aliases::ENTRIES,
     &reservations::ENTRIES,
@@ -83,6 +86,7 @@ const TABLES: [&[Entry]; 13] = [
     &async_configs::ENTRIES,
     &projects::ENTRIES,
     &triggers::ENTRIES,
+    &statistics::ENTRIES,
     &exports::ENTRIES,
 ];
 

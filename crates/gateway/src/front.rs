@@ -12,8 +12,8 @@ use std::{pin::Pin, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use fungraph_engine::{
-    AnswerHead, AnswerSink, AnswerStream, Engine, Error, GatewayApi, GatewayAuth, GatewayRoute, Invocation,
-    InvokeRequest, OpenRecord, Piece, Stopwatch, answer_stream,
+    AnswerHead, AnswerSink, AnswerStream, AsyncRequest, Engine, Error, GatewayApi, GatewayAuth, GatewayRoute,
+    Invocation, InvokeRequest, OpenRecord, Piece, Stopwatch, answer_stream,
 };
 use fungraph_model::{ErrorCode, Outcome, Phase, Qualifier, RequestId, Right, limits};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::CONTENT_TYPE, request::Parts};
@@ -35,6 +35,9 @@ pub(crate) const PREFIX: &str = "/gateway/";
 
 /// The largest body whose event is not too large, since the event has it in base64.
 const BODY: Limit = Limit { bytes: limits::EVENT_BYTES / 4 * 3, code: ErrorCode::BodyTooLarge };
+
+/// The same of an API that does not wait, whose event goes into the queue.
+const QUEUED: Limit = Limit { bytes: limits::ASYNC_EVENT_BYTES / 4 * 3, code: ErrorCode::BodyTooLarge };
 
 /// A request to an API.
 pub(crate) struct Asked<'a> {
@@ -97,12 +100,9 @@ async fn call_api(
     body: &mut Arriving<Incoming>,
 ) -> Result<Response, Refusal> {
     let api = &route.api;
-    if !api.waits {
-        return Err(Problem::no_queue().into());
-    }
     let received = receive(service, api, asked, body).await?;
     let event = event(route, path, asked, &received);
-    answer(service, api, asked, event).await
+    if api.waits { answer(service, api, asked, event).await } else { accept(service, api, asked, event).await }
 }
 
 /// The body, of a caller that may call the API.
@@ -112,12 +112,13 @@ async fn receive(
     asked: &mut Asked<'_>,
     body: &mut Arriving<Incoming>,
 ) -> Result<Bytes, Refusal> {
+    let limit = if api.waits { BODY } else { QUEUED };
     if api.auth == GatewayAuth::None {
-        let received = body::read(body, BODY, service.pace()).await?;
+        let received = body::read(body, limit, service.pace()).await?;
         asked.watch.lap(Phase::Accept);
         return Ok(received.bytes);
     }
-    let (proof, received) = service.authenticate(asked.head, body, BODY, &mut asked.watch).await?;
+    let (proof, received) = service.authenticate(asked.head, body, limit, &mut asked.watch).await?;
     let caller = project::caller(&proof, &api.owner.project.0, &asked.head.headers);
     let (_, rights) = caller.map_err(|_| Problem::not_yours())?;
     rights::check_right(rights, Right::Invoke)?;
@@ -145,6 +146,13 @@ fn event(route: &GatewayRoute, path: &str, asked: &Asked<'_>, body: &[u8]) -> By
         is_https: service::is_https(&head.headers),
         body,
     })
+}
+
+/// Queues the call of an API whose caller does not wait for its function.
+async fn accept(service: &Service, api: &GatewayApi, asked: &Asked<'_>, event: Bytes) -> Result<Response, Refusal> {
+    let headers = &Sent(&asked.head.headers);
+    let request = AsyncRequest { function: api.function.clone(), event, memory: None, headers, parent: None };
+    Ok(answer::accepted(service.engine.invoke_async(&api.owner, request).await?))
 }
 
 /// Calls the function of an API and gives the answer, within the time that the API has.

@@ -72,3 +72,8 @@ pub fn operations() -> impl Iterator<Item = (&'static str, &'static str, fungrap
 pub fn administration() -> impl Iterator<Item = (&'static str, &'static str)> {
     routes::manage::ROWS.iter().map(|(method, path, _)| (*method, *path))
 }
+
+/// Every path of ours for a project, with its method and right. Tests go through them all.
+pub fn beside() -> impl Iterator<Item = (&'static str, &'static str, fungraph_model::Right)> {
+    routes::beside::ROWS.iter().map(|(method, path, (_, right))| (*method, *path, *right))
+}

@@ -1,7 +1,9 @@
 //! From method and path to an operation. Paths are split before anything is decoded, so that `%2F` never makes a segment.
 
 pub(crate) mod aliases;
+pub(crate) mod async_calls;
 pub(crate) mod async_configs;
+pub(crate) mod beside;
 pub(crate) mod code;
 pub(crate) mod dependencies;
 pub(crate) mod download;
@@ -13,9 +15,11 @@ pub(crate) mod invocations;
 pub(crate) mod manage;
 pub(crate) mod own;
 pub(crate) mod projects;
+pub(crate) mod queue;
 pub(crate) mod report;
 pub(crate) mod reservations;
 pub(crate) mod rights;
+pub(crate) mod statistics;
 pub(crate) mod tags;
 pub(crate) mod templates;
 pub(crate) mod test_events;
@@ -40,6 +44,10 @@ pub(crate) enum Operation {
     UpdateFunctionCode,
     DeleteFunction,
     InvokeFunction,
+    AsyncInvokeFunction,
+    ListAsyncInvocations,
+    ListActiveAsyncInvocations,
+    CancelAsyncInvocation,
     UpdateFunctionReservedInstancesCount,
     ListReservedInstanceConfigs,
     ListFunctionReservedInstances,
@@ -94,6 +102,11 @@ pub(crate) enum Operation {
     ShowFeatures,
     ListRuntimes,
     ListTrustedAgencies,
+    ListStatistics,
+    ListFunctionStatistics,
+    ShowFunctionMetrics,
+    ShowFuncReservedInstanceMetrics,
+    ListFunctionAsMetric,
     ImportFunction,
     ExportFunction,
     /// In the contract, not in this server.
@@ -112,6 +125,10 @@ impl Operation {
             Self::UpdateFunctionCode => "UpdateFunctionCode",
             Self::DeleteFunction => "DeleteFunction",
             Self::InvokeFunction => "InvokeFunction",
+            Self::AsyncInvokeFunction => "AsyncInvokeFunction",
+            Self::ListAsyncInvocations => "ListAsyncInvocations",
+            Self::ListActiveAsyncInvocations => "ListActiveAsyncInvocations",
+            Self::CancelAsyncInvocation => "CancelAsyncInvocation",
             Self::UpdateFunctionReservedInstancesCount => "UpdateFunctionReservedInstancesCount",
             Self::ListReservedInstanceConfigs => "ListReservedInstanceConfigs",
             Self::ListFunctionReservedInstances => "ListFunctionReservedInstances",
@@ -166,6 +183,11 @@ impl Operation {
             Self::ShowFeatures => "ShowFeatures",
             Self::ListRuntimes => "ListRuntimes",
             Self::ListTrustedAgencies => "ListTrustedAgencies",
+            Self::ListStatistics => "ListStatistics",
+            Self::ListFunctionStatistics => "ListFunctionStatistics",
+            Self::ShowFunctionMetrics => "ShowFunctionMetrics",
+            Self::ShowFuncReservedInstanceMetrics => "ShowFuncReservedInstanceMetrics",
+            Self::ListFunctionAsMetric => "ListFunctionAsMetric",
             Self::ImportFunction => "ImportFunction",
             Self::ExportFunction => "ExportFunction",
             Self::NotBuilt(name) => name,

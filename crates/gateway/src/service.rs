@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use fungraph_engine::{Engine, Stopwatch};
-use fungraph_model::{Caller, ErrorCode, Fault, LogKind, Phase, Proof, RequestId, Right, limits};
+use fungraph_model::{Caller, ErrorCode, Fault, LogKind, Phase, Proof, RequestId, limits};
 use http::{
     HeaderMap, HeaderName, Method, Version,
     header::{EXPECT, HOST},
@@ -31,9 +31,9 @@ use crate::{
     config::{Auth, Config},
     front, local, percent, project,
     routes::{
-        self, Operation, Route, aliases, async_configs, code, dependencies, download, exports, functions, health,
-        invocations, projects, report, reservations, rights, tags, templates, test_events, tracing_keys, triggers,
-        versions,
+        self, Operation, Route, aliases, async_calls, async_configs, beside, code, dependencies, download, exports,
+        functions, health, invocations, own, projects, reservations, rights, statistics, tags, templates, test_events,
+        tracing_keys, triggers, versions,
     },
 };
 
@@ -158,6 +158,10 @@ impl Service {
         // All but the call itself in boxes: the future of a call is moved about, and need not have room for the others.
         match call.route.operation {
             Operation::InvokeFunction => invocations::invoke(engine, self.statuses, call).await,
+            Operation::AsyncInvokeFunction => Box::pin(async_calls::invoke(engine, call)).await,
+            Operation::ListAsyncInvocations => Box::pin(async_calls::list(engine, call)).await,
+            Operation::ListActiveAsyncInvocations => Box::pin(async_calls::list_active(engine, call)).await,
+            Operation::CancelAsyncInvocation => Box::pin(async_calls::cancel(engine, call)).await,
             Operation::CreateFunction => Box::pin(functions::create(engine, call)).await,
             Operation::ListFunctions => Box::pin(functions::list(engine, call)).await,
             Operation::ShowFunctionConfig => Box::pin(functions::show(engine, call)).await,
@@ -191,8 +195,8 @@ impl Service {
             Operation::BatchDeleteFunctionTriggers => Box::pin(triggers::delete_all(engine, call)).await,
             Operation::ListTriggers => Box::pin(triggers::list_all(engine, call)).await,
             Operation::ListTriggerTypes => Ok(triggers::list_types()),
-            Operation::ListFunctionTemplate => templates::list(engine, &call),
-            Operation::ShowFunctionTemplate => templates::show(engine, &call),
+            Operation::ListFunctionTemplate => templates::list(engine, &call).await,
+            Operation::ShowFunctionTemplate => templates::show(engine, &call).await,
             Operation::ListEvents => Box::pin(test_events::list(engine, call)).await,
             Operation::CreateEvent => Box::pin(test_events::create(engine, call)).await,
             Operation::ShowEvent => Box::pin(test_events::show(engine, call)).await,
@@ -223,6 +227,11 @@ impl Service {
             Operation::ShowFeatures => Ok(projects::features()),
             Operation::ListRuntimes => Ok(projects::runtimes(engine)),
             Operation::ListTrustedAgencies => Ok(projects::agencies()),
+            Operation::ListStatistics => Box::pin(statistics::of_project(engine, call)).await,
+            Operation::ListFunctionStatistics => Box::pin(statistics::of_function(engine, call)).await,
+            Operation::ShowFunctionMetrics => Box::pin(statistics::metrics(engine, call)).await,
+            Operation::ShowFuncReservedInstanceMetrics => Box::pin(statistics::instances(engine, call)).await,
+            Operation::ListFunctionAsMetric => Box::pin(statistics::ranking(engine, call)).await,
             Operation::ImportFunction => Box::pin(exports::import(engine, call)).await,
             Operation::ExportFunction => Box::pin(exports::export(engine, call)).await,
             Operation::NotBuilt(name) => Err(Operation::not_built(name).into()),
@@ -244,21 +253,15 @@ impl Service {
         if path.starts_with(routes::manage::PREFIX) {
             return self.answer_administrator(head, body, watch).await;
         }
-        let (token, reported) = (path.strip_prefix(download::PREFIX), report::project(path));
-        if token.is_none()
-            && reported.is_none()
-            && !matches!(path, "/healthz" | "/readyz" | "/metrics" | "/openapi.json")
-        {
+        if path.starts_with(beside::PREFIX) {
+            return self.answer_beside(head, body, watch).await;
+        }
+        let token = path.strip_prefix(download::PREFIX);
+        if token.is_none() && !matches!(path, "/healthz" | "/readyz" | "/metrics" | "/openapi.json") {
             return Err(Refusal::unknown_path());
         }
         if head.method != Method::GET && head.method != Method::HEAD {
             return Err(Refusal::method_not_allowed("GET, HEAD"));
-        }
-        if let Some(project) = reported {
-            let (proof, _) = self.authenticate(head, body, self.limit(Operation::ListFunctions), watch).await?;
-            let (caller, rights) = project::caller(&proof, project, &head.headers)?;
-            rights::check_right(rights, Right::Read)?;
-            return Ok(report::show(&self.engine, &caller));
         }
         match (path, token) {
             (_, Some(token)) => download::download(&self.engine, &self.links, token).await,
@@ -275,6 +278,21 @@ impl Service {
         }
     }
 
+    /// Paths of ours for a project: who may use them is told by the row that is found.
+    async fn answer_beside(
+        &self,
+        head: &Parts,
+        body: &mut Arriving<Incoming>,
+        watch: &mut Stopwatch,
+    ) -> Result<Response, Refusal> {
+        let ((asked, right), names) = own::find(&beside::ROWS, &head.method, head.uri.path())?;
+        let (proof, _) = self.authenticate(head, body, self.limit(Operation::ListFunctions), watch).await?;
+        let (project, names) = names.split_first().ok_or_else(Refusal::unknown_path)?;
+        let (caller, rights) = project::caller(&proof, project, &head.headers)?;
+        rights::check_right(rights, right)?;
+        beside::answer(&self.engine, asked, &caller, names).await
+    }
+
     /// How slowly a body may come.
     pub(crate) fn pace(&self) -> Pace {
         Pace { pause: self.config.body_pause_timeout, whole: self.config.body_read_timeout }
@@ -283,6 +301,9 @@ impl Service {
     fn limit(&self, operation: Operation) -> Limit {
         match operation {
             Operation::InvokeFunction => Limit { bytes: limits::EVENT_BYTES, code: ErrorCode::EventTooLarge },
+            Operation::AsyncInvokeFunction => {
+                Limit { bytes: limits::ASYNC_EVENT_BYTES, code: ErrorCode::EventTooLarge }
+            }
             _ => Limit { bytes: self.config.management_body_bytes, code: ErrorCode::BodyTooLarge },
         }
     }

@@ -27,6 +27,13 @@ const ARCHIVES_SINCE: u16 = 11;
 /// Flags of every Java process: the collector that needs least, and no file in `/tmp` for monitors that nobody runs.
 const FLAGS: [&str; 4] = ["-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto", "-Dfile.encoding=UTF-8"];
 
+/// How the compiler and the packer of jars run.
+const COMPILER: &str =
+    "-J-Xmx256m -J-XX:+UseSerialGC -J-XX:-UsePerfData -J-XX:TieredStopAtLevel=1 -proc:none -nowarn -encoding UTF-8";
+const PACKER: &str = "-J-Xmx64m -J-XX:+UseSerialGC -J-XX:-UsePerfData";
+/// The oldest version whose classes functions are made of.
+const OLDEST: u16 = 8;
+
 /// Every source, by its path below the bootstraps' folder.
 pub(crate) fn sources() -> Vec<(String, String)> {
     sources::all().into_iter().map(|(name, text)| (format!("{FOLDER}/{name}"), text)).collect()
@@ -80,10 +87,31 @@ pub(crate) fn steps(interpreter: &Interpreter) -> usize {
 
 /// The command that prints the file of a step, after `mark` and its length.
 pub(crate) fn command(interpreter: &Interpreter, mark: &str, files: &[String]) -> Vec<String> {
-    let work = match files.first() {
-        None => compile(interpreter),
-        Some(jar) => archive(interpreter, jar),
-    };
+    shell(
+        mark,
+        &match files.first() {
+            None => compile(interpreter),
+            Some(jar) => archive(interpreter, jar),
+        },
+    )
+}
+
+/// The command that prints the jar of a function whose sources lie in a folder of the bootstraps'. Its classes are those of Java 8, which
+/// every runtime of Java takes, here and elsewhere.
+pub(crate) fn function_command(interpreter: &Interpreter, mark: &str, folder: &str) -> Vec<String> {
+    let (javac, jar, gson) = (tool(interpreter, "javac"), tool(interpreter, "jar"), quote(&gson(interpreter)));
+    let release = if interpreter.version.0 > OLDEST { format!("--release {OLDEST} ") } else { String::new() };
+    shell(
+        mark,
+        &format!(
+            "mkdir /tmp/classes\nfind {RUNTIME_ROOT}/{folder} -name '*.java' > /tmp/sources\n\
+         {javac} {COMPILER} {release}-implicit:none -sourcepath {RUNTIME_ROOT}/{FOLDER} -cp {gson} -d /tmp/classes @/tmp/sources\n\
+         {jar} {PACKER} cf /tmp/out -C /tmp/classes .\n"
+        ),
+    )
+}
+
+fn shell(mark: &str, work: &str) -> Vec<String> {
     let script = format!("set -e\n{work}printf '{mark}%d\\n' \"$(wc -c < /tmp/out)\"\ncat /tmp/out\n");
     ["/bin/sh".to_owned(), "-c".to_owned(), script].into()
 }
@@ -98,9 +126,8 @@ fn compile(interpreter: &Interpreter) -> String {
     ));
     format!(
         "cd {RUNTIME_ROOT}/{FOLDER}\nmkdir /tmp/classes\nfind . -name '*.java' > /tmp/sources\nprintf %s {listed} > /tmp/manifest\n\
-         {javac} -J-Xmx256m -J-XX:+UseSerialGC -J-XX:-UsePerfData -J-XX:TieredStopAtLevel=1 -proc:none -nowarn \
-         -encoding UTF-8 -cp {quoted} -d /tmp/classes @/tmp/sources\n\
-         {jar} -J-Xmx64m -J-XX:+UseSerialGC -J-XX:-UsePerfData cfm /tmp/out /tmp/manifest -C /tmp/classes .\n"
+         {javac} {COMPILER} -cp {quoted} -d /tmp/classes @/tmp/sources\n\
+         {jar} {PACKER} cfm /tmp/out /tmp/manifest -C /tmp/classes .\n"
     )
 }
 
@@ -188,6 +215,7 @@ mod tests {
         );
         assert!(!args(&newer, &files[..1], 128).join(" ").contains("SharedArchiveFile"));
         assert!(command(&newer, "m", &[])[2].contains("'/opt/a b/bin/javac' -J-Xmx256m"));
+        assert!(function_command(&newer, "m", "java-templates")[2].contains("--release 8 -implicit:none"));
         assert_eq!((steps(&newer), gson_bind(&newer)), (2, None));
     }
 
@@ -195,6 +223,7 @@ mod tests {
     fn a_gson_of_a_home_is_brought_along() {
         let older = java("/opt/jdk8/jre/bin/java", 8, "/home/ada/.m2/gson.jar");
         assert_eq!(steps(&older), 1);
+        assert!(!function_command(&older, "m", "java-templates")[2].contains("--release"), "it knows no such option");
         assert_eq!(gson_bind(&older), Some(("/home/ada/.m2/gson.jar".into(), GSON.to_owned())));
         assert!(command(&older, "m", &[])[2].contains("Class-Path: /home/snuser/gson.jar"));
     }

@@ -90,10 +90,29 @@ impl fmt::Display for Blueprint {
     }
 }
 
+/// Sources of a small function, to be compiled by what will run it.
+#[derive(Debug)]
+pub struct Sources {
+    /// Tells them from others.
+    pub name: &'static str,
+    /// Paths below their folder, and texts.
+    pub files: &'static [(&'static str, &'static str)],
+}
+
 /// Starts processes that speak `PROTOCOL.md`.
 pub trait Launcher: Send + Sync + 'static {
     /// Starts one. The process has our socket as descriptor 3 and the pipe as 1 and 2, and no function's code.
     fn launch<'a>(&'a self, blueprint: &'a Blueprint) -> BoxFuture<'a, Result<Launched, LaunchError>>;
+
+    /// Compiles a function with the compiler of its interpreter, in a sandbox that no function ever enters; gives its code package.
+    fn compile<'a>(
+        &'a self,
+        interpreter: &'a Arc<Interpreter>,
+        _sources: &'static Sources,
+    ) -> BoxFuture<'a, Result<Vec<u8>, LaunchError>> {
+        let of = interpreter.to_string();
+        Box::pin(async move { Err(LaunchError { of, told: None, source: "nothing is compiled here".into() }) })
+    }
 }
 
 /// A process that was started but has not said a word yet.

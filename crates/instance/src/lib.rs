@@ -29,7 +29,7 @@ pub use dotnet::api_sources as dotnet_api;
 pub use instance::{CallEnd, Instance, Listener, StartError, StartTimes};
 pub use interpreters::{Interpreter, Interpreters};
 pub use java::api_sources as java_api;
-pub use launcher::{Blueprint, BoxFuture, Ended, LaunchError, Launched, Launcher, Plan, Process, Root};
+pub use launcher::{Blueprint, BoxFuture, Ended, LaunchError, Launched, Launcher, Plan, Process, Root, Sources};
 pub use native::{NativeBootstrap, loaded_libraries};
 pub use protocol::{FrameHeader, Kind};
 pub use sandboxed::{BLANK_MEMORY_MB, Config, SandboxLauncher};

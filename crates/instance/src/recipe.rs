@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use fungraph_model::Language;
 
-use crate::{BLANK_MEMORY_MB, Interpreter, bootstrap::Bootstrap, byte_code, dotnet, java, prepared::MARK};
+use crate::{BLANK_MEMORY_MB, Interpreter, Sources, bootstrap::Bootstrap, byte_code, dotnet, java, prepared::MARK};
 
 /// A language's way.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +81,16 @@ impl Recipe {
             Self::DotNet => dotnet::sources(interpreter),
             Self::Script(_) | Self::Python(_) => Vec::new(),
         }
+    }
+
+    /// The step that makes a function of its sources; `None` where functions of the language are not compiled, or not by us.
+    pub(crate) fn compilation(self, interpreter: &Interpreter, sources: &Sources) -> Option<Step> {
+        matches!(self, Self::Java).then(|| Step {
+            command: java::function_command(interpreter, MARK, sources.name),
+            extension: java::EXTENSIONS[0],
+            most_bytes: java::MOST_BYTES,
+            memory_mb: java::PREPARING_MB,
+        })
     }
 
     /// What a step sees beside what instances see.

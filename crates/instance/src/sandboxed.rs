@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use crate::{
-    Blueprint, BoxFuture, Ended, Interpreter, LaunchError, Launched, Launcher, Plan, Process,
+    Blueprint, BoxFuture, Ended, Interpreter, LaunchError, Launched, Launcher, Plan, Process, Sources,
     bootstrap::{Bootstrap, RUNTIME_ROOT},
     java,
     load::CODE_ROOT,
@@ -256,6 +256,17 @@ impl Shared {
         }
     }
 
+    /// Compiles a function. The bootstrap's sources are there too: its API is what the function is compiled against.
+    async fn compile(&self, interpreter: &Interpreter, sources: &Sources) -> Result<Vec<u8>, Cause> {
+        let compiled = Recipe::of(interpreter.language)
+            .and_then(|recipe| Some((recipe, recipe.compilation(interpreter, sources)?)));
+        let (recipe, step) = compiled.ok_or("functions of this language are not compiled here")?;
+        let place = |(path, text): &(&str, &str)| (format!("{}/{path}", sources.name), (*text).to_owned());
+        self.prepared.write(&sources.files.iter().map(place).collect::<Vec<_>>())?;
+        let made = tokio::time::timeout(PREPARED_WITHIN, self.make(interpreter, recipe, &step)).await;
+        made.unwrap_or_else(|_| Err(format!("it took longer than {} seconds", PREPARED_WITHIN.as_secs()).into()))
+    }
+
     /// Runs the command of a step and takes the file out of what it prints.
     async fn make(&self, interpreter: &Interpreter, recipe: Recipe, step: &Step) -> Result<Vec<u8>, Cause> {
         self.prepared.write(&recipe.sources(interpreter))?;
@@ -332,6 +343,20 @@ fn environment(interpreter: &Interpreter) -> Vec<(String, String)> {
 }
 
 impl Launcher for SandboxLauncher {
+    fn compile<'a>(
+        &'a self,
+        interpreter: &'a Arc<Interpreter>,
+        sources: &'static Sources,
+    ) -> BoxFuture<'a, Result<Vec<u8>, LaunchError>> {
+        Box::pin(async move {
+            self.shared.compile(interpreter, sources).await.map_err(|source| LaunchError {
+                of: interpreter.to_string(),
+                told: None,
+                source,
+            })
+        })
+    }
+
     fn launch<'a>(&'a self, blueprint: &'a Blueprint) -> BoxFuture<'a, Result<Launched, LaunchError>> {
         Box::pin(async move {
             self.shared.start(blueprint).await.map_err(|source| LaunchError {

@@ -323,14 +323,19 @@ impl Shelf {
         package: &CodePackage,
         source: Source<'_>,
         staging: &disk::Staging,
-        write: impl FnOnce(&Path) -> Result<(), PackageError>,
+        write: impl FnOnce(&Path) -> Result<(), PackageError> + Send,
     ) -> Result<(), PackageError> {
         let home = self.home(&package.digest.0);
         let (new_bytes, new_tree) = (staging.path().join(PACKAGE), staging.path().join("tree"));
         disk::make_folder(&new_tree).map_err(during("make the folder", &new_tree))?;
-        archive::lay_out(package, source, &new_tree, &self.limits)?;
-        write(&new_bytes)?;
-        disk::settle(&new_tree).map_err(during("bring to disk", &new_tree))?;
+        // The bytes and the tree go to disk at the same time: waiting for it is most of the work.
+        let (written, laid_out) = std::thread::scope(|scope| {
+            let written = scope.spawn(|| write(&new_bytes));
+            let laid_out = archive::lay_out(package, source, &new_tree, &self.limits)
+                .and_then(|()| disk::settle(&new_tree).map_err(during("bring to disk", &new_tree)));
+            (written.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), laid_out)
+        });
+        laid_out.and(written)?;
         self.place(&home, &[(new_bytes, self.package(&package.digest)), (new_tree, self.tree(package))])
             .map_err(during("move code into", &home))
     }

@@ -4,6 +4,7 @@
 
 mod belongings;
 mod projects;
+mod statistics;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -224,6 +225,16 @@ impl Store {
     pub async fn create_function_with(&self, function: &FunctionVersion, belongings: &Belongings) -> Result<(), Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.create_function_with(function, belongings).await,
+        }
+    }
+
+    /// Stores many new functions, all or nothing, and waits for the disk once. For those who fill a store.
+    ///
+    /// # Errors
+    /// As [`Store::create_function`], for the first that cannot be stored.
+    pub async fn create_functions(&self, functions: &[FunctionVersion]) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.create_functions(functions).await,
         }
     }
 

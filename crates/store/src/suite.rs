@@ -1,6 +1,7 @@
 //! What every backend must do, run on a real database in a folder of its own.
 
 mod belongings;
+mod statistics;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -107,7 +108,7 @@ fn same(a: &FunctionVersion, b: &FunctionVersion) -> bool {
 }
 
 fn query() -> FunctionQuery {
-    FunctionQuery { project: project("p1"), package: None, name_part: None, marker: 0, limit: 400 }
+    FunctionQuery { project: project("p1"), package: None, name_part: None, marker: 0, limit: 400, failures_from: 0 }
 }
 
 async fn names(store: &Store, query: &FunctionQuery) -> Vec<String> {
@@ -147,6 +148,23 @@ async fn a_name_is_taken_in_its_package_only() {
         store.usage(&project("p1")).await.expect("counts"),
         Usage { functions: 2, code_bytes: 200, dependencies: 0 }
     );
+}
+
+#[tokio::test]
+async fn many_functions_are_stored_at_once_or_none_is() {
+    let (_folder, store) = fresh().await;
+    let mut elsewhere = function("c");
+    elsewhere.key.project = project("p2");
+    store.create_functions(&[function("a"), elsewhere, function("b")]).await.expect("creates");
+    let found = store.function(&key("b")).await.expect("reads").expect("is there");
+    assert!(same(&found, &function("b")), "{found:?}");
+    for (name, functions) in [("p1", 2), ("p2", 1)] {
+        let usage = store.usage(&project(name)).await.expect("counts");
+        assert_eq!(usage, Usage { functions, code_bytes: functions * 100, dependencies: 0 }, "{name}");
+    }
+    let taken = store.create_functions(&[function("d"), function("a")]).await;
+    assert!(matches!(taken, Err(Error::Exists { .. })), "{taken:?}");
+    assert!(store.function(&key("d")).await.expect("reads").is_none());
 }
 
 #[tokio::test]
@@ -391,7 +409,7 @@ async fn a_project_goes_when_it_is_empty() {
 async fn the_last_look_at_timers_survives_a_restart() {
     let (folder, store) = fresh().await;
     assert_eq!(store.timers_looked_until().await.expect("reads"), None);
-    let looks = [1_700_000_000_123_456_789, 1_600_000_000_000_000_000].map(|nanos| Timestamp::from_nanosecond(nanos));
+    let looks = [1_700_000_000_123_456_789, 1_600_000_000_000_000_000].map(Timestamp::from_nanosecond);
     for look in looks {
         let look = look.expect("a time");
         store.set_timers_looked_until(look).await.expect("notes");
@@ -454,9 +472,9 @@ async fn reservations_are_replaced_removed_and_go_with_their_function() {
         reservation: reservation.clone(),
     };
     let expected = [
-        reserved("b", &Qualifier::Version("v1".to_owned()), &plain),
-        reserved("a", &alias, &plain),
         reserved("a", &latest, &full),
+        reserved("a", &alias, &plain),
+        reserved("b", &Qualifier::Version("v1".to_owned()), &plain),
     ];
     assert_eq!(store.reservations().await.expect("lists").reserved, expected);
     assert_eq!(store.reservation(&key("a"), &latest).await.expect("reads"), Some(full));
@@ -464,7 +482,7 @@ async fn reservations_are_replaced_removed_and_go_with_their_function() {
     store.reserve(&key("a"), &alias, None).await.expect("removes");
     store.reserve(&key("a"), &alias, None).await.expect("it is gone already");
     assert!(store.delete_function(&key("b")).await.expect("deletes").is_some());
-    assert_eq!(store.reservations().await.expect("lists").reserved, expected[2..]);
+    assert_eq!(store.reservations().await.expect("lists").reserved, expected[..1]);
 }
 
 fn trigger(id: &str, function: &str, kind: TriggerKind) -> Trigger {
@@ -649,7 +667,14 @@ async fn dependencies_of_a_function_keep_their_order_and_cannot_vanish() {
 
     let store = open(folder.path()).await;
     assert!(same(&store.function(&key("f")).await.expect("reads").expect("is there"), &with));
-    let query = FunctionQuery { project: project("p1"), package: None, name_part: None, marker: 0, limit: 10 };
+    let query = FunctionQuery {
+        project: project("p1"),
+        package: None,
+        name_part: None,
+        marker: 0,
+        limit: 10,
+        failures_from: 0,
+    };
     assert!(same(&store.functions(&query).await.expect("lists").functions[0], &with));
     let used = store.digests_in_use().await.expect("lists");
     for digest in ["merged", "digest-z", "digest-a", "digest-m", "ff", "gg"] {

@@ -11,12 +11,12 @@ use crate::args::{InvokeArgs, RunArgs};
 use crate::exit::{Exit, Stop};
 
 pub(crate) fn run(args: &InvokeArgs) -> anyhow::Result<Exit> {
-    if args.asynchronous {
-        return Err(Stop::usage(
-            "--async comes with the asynchronous queue, which is not built yet; leave it out to wait for the result",
-        ));
-    }
     if args.target.contains('/') || args.target == "." {
+        if args.asynchronous {
+            return Err(Stop::usage(
+                "--async is for functions of a server, whose queue keeps the call; a folder runs here and now",
+            ));
+        }
         return supervise::run(args);
     }
     let only_folders = [

@@ -29,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) logs: Logs,
     pub(crate) limits: Limits,
+    pub(crate) statistics: Statistics,
     pub(crate) queue: Queue,
     /// `triggers.time_zone`.
     pub(crate) time_zone: TimeZone,
@@ -140,6 +141,13 @@ pub(crate) struct Logs {
     pub(crate) per_call: usize,
 }
 
+/// `[statistics]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Statistics {
+    pub(crate) days: u32,
+    pub(crate) most_rows: u64,
+}
+
 /// `[limits]`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -161,6 +169,10 @@ pub(crate) struct Queue {
     /// `None`: only each function is limited.
     pub(crate) waiting_per_project: Option<u64>,
     pub(crate) waiting_bytes_per_project: u64,
+    pub(crate) records_age: Duration,
+    pub(crate) records_per_function: u64,
+    pub(crate) records: u64,
+    pub(crate) recorded_bytes: u64,
 }
 
 impl Settings {
@@ -224,6 +236,7 @@ fn read_all<'a>(
         mounts,
         logs: logs(&section("logs"))?,
         limits: limits(&section("limits"))?,
+        statistics: statistics(&section("statistics"))?,
         queue: queue(&section("async"))?,
         time_zone: section("triggers").text("time_zone", time_zone)?,
         log_filter: section("log").text("filter", filter)?,
@@ -323,6 +336,13 @@ fn limits(section: &Section<'_>) -> Result<Limits, Error> {
     })
 }
 
+fn statistics(section: &Section<'_>) -> Result<Statistics, Error> {
+    Ok(Statistics {
+        days: section.number("days", 1..=400)?,
+        most_rows: section.number("most_rows", 1000..=1_000_000_000)?.into(),
+    })
+}
+
 fn queue(section: &Section<'_>) -> Result<Queue, Error> {
     let of_project = section.number("running_per_project", 0..=100_000)? as usize;
     let waiting_of_project = u64::from(section.number("waiting_per_project", 0..=100_000_000)?);
@@ -333,6 +353,10 @@ fn queue(section: &Section<'_>) -> Result<Queue, Error> {
         waiting_per_function: section.number("waiting_per_function", 1..=100_000_000)?.into(),
         waiting_per_project: Some(waiting_of_project).filter(|most| *most > 0),
         waiting_bytes_per_project: section.megabytes("waiting_mb_per_project", 1..=1_048_576)?,
+        records_age: Duration::from_secs(section.number("records_days", 1..=3650)?.into()) * 24 * 3600,
+        records_per_function: section.number("records_per_function", 1..=100_000_000)?.into(),
+        records: section.number("records", 1..=100_000_000)?.into(),
+        recorded_bytes: section.megabytes("recorded_events_mb", 1..=1_048_576)?,
     })
 }
 

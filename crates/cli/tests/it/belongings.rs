@@ -338,6 +338,11 @@ fn every_template_makes_a_function_that_answers_as_it_says() {
         host.client.done("DELETE", &format!("/{name}"), &Value::Null);
         called.push(id.to_owned());
     }
+    // A Java of the host has a compiler, or is none.
+    for java in runtimes.as_array().expect("a list").iter().filter_map(|one| one["type"].as_str()) {
+        let id = format!("gateway-{}", java.to_ascii_lowercase());
+        assert!(!java.starts_with("Java") || called.contains(&id), "{id} is not in {called:?}");
+    }
     // These have what they need on every host that runs the tests.
     for id in
         ["hello-python3.9", "gateway-python3.9", "timer-python3.9", "hello-node.js18.15", "hello-custom", "server-http"]

@@ -390,3 +390,31 @@ fn pages_of_other_sites_may_call_where_the_trigger_says_so() {
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, None), "the function is asked");
     scene.stop();
 }
+
+#[test]
+fn an_api_that_does_not_wait_answers_with_the_id_of_its_call() {
+    let scene = Scene::start();
+    scene.events();
+    let api = scene.api("events", &json!({"func_info": {"timeout": 60_000, "invocation_type": "async"}}));
+    let answer = scene.get(&format!("{api}/raises"));
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    let accepted: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    let call = accepted["request_id"].as_str().expect("an id").to_owned();
+    assert_eq!(answer.header("x-cff-request-id"), Some(call.as_str()));
+    let list = scene.client.functions(&format!("/events/async-invocations?request_id={call}"));
+    let ended = wait_for("the end of the call", || {
+        let listed = scene.client.call("GET", &list, "");
+        let listed: Value = serde_json::from_slice(&listed.body).expect("JSON");
+        Some(listed["invocations"][0].clone()).filter(|call| call["status"] == "FAIL")
+    });
+    assert_eq!(ended["error_code"], 4002, "{ended}");
+    wait_for("its log", || scene.log("events").contains(&call).then_some(()));
+
+    let large = request(&scene.client.endpoint, "POST", &api, &[], "x".repeat(200_000));
+    assert_eq!(large.status, 413, "{}", large.text());
+
+    scene.web();
+    let refused = scene.client.call("POST", &scene.client.functions("/web/invocations-async"), "{}");
+    assert!(refused.status == 426 && refused.text().contains("FSS.0426"), "{} {}", refused.status, refused.text());
+    scene.stop();
+}

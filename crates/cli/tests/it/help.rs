@@ -25,6 +25,13 @@ fn help_of_invoke() {
 }
 
 #[test]
+fn help_of_async() {
+    for (name, args) in [("async", &["async", "--help"][..]), ("async-list", &["async", "list", "--help"])] {
+        shows(name, args);
+    }
+}
+
+#[test]
 fn help_of_logs() {
     shows("logs", &["logs", "--help"]);
 }
@@ -82,7 +89,9 @@ fn commands_that_are_not_built_are_not_listed() {
     let help = fungraph(&["--help"]).out;
     let commands = help.split("Commands:").nth(1).and_then(|rest| rest.split("Options:").next()).expect("two headings");
     let names: Vec<&str> = commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    let expected =
-        ["serve", "invoke", "logs", "why", "top", "triggers", "doctor", "runtimes", "env", "project", "user", "key"];
+    let expected = [
+        "serve", "invoke", "async", "logs", "why", "top", "triggers", "doctor", "runtimes", "env", "project", "user",
+        "key",
+    ];
     assert_eq!(names, expected);
 }

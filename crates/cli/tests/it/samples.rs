@@ -3,6 +3,7 @@
 //!
 //! Every sample is here: it runs, or it is in [`NOT_YET`] with the reason. A new folder in neither place fails.
 
+mod asynchronous;
 pub(crate) mod csharp;
 mod expect;
 pub(crate) mod fixture;
@@ -16,6 +17,7 @@ mod play;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::thread;
 
 use crate::harness::{Server, repository};
 use crate::images::registry::Registry;
@@ -30,7 +32,7 @@ pub(crate) const FOLDERS: [&str; 2] = ["tests/contract/samples", "tests/samples"
 const RUNNING: [&str; 9] = ["py-", "js-", "java-", "php-", "csharp-", "go-", "custom-", "http-", "image-"];
 
 /// Samples that wait for something, and for what.
-const NOT_YET: &[(&str, &str)] = &[("js-async-job", "asynchronous queue")];
+const NOT_YET: &[(&str, &str)] = &[("js-async-job", "destinations")];
 
 /// Runtimes that no package of Debian 12 brings: where the host cannot run one, creating a function for it has to say what to install.
 pub(crate) const RARE: &[&str] = &["PHP7.3"];
@@ -136,19 +138,29 @@ fn fixtures(prefix: &str) -> Vec<Fixture> {
     names.map(|name| Fixture::read(&name)).collect()
 }
 
-/// One after the other: what an instance shares with the next call is read off the processes of the server.
+/// One after the other: what an instance shares with the next call is read off the processes of the server. Only those that are called
+/// asynchronously are played at the same time, since their attempts are seconds apart.
 fn play(server: &Server, fixtures: &[Fixture], on: impl Fn(&str) -> bool) {
     let client = Client::of(server);
-    let mut faults = Vec::new();
-    let mut played = 0;
-    for fixture in fixtures {
-        for runtime in fixture.runtimes().into_iter().filter(|runtime| on(runtime)) {
-            let play = Play { server, client: &client, fixture, runtime: &runtime };
-            faults.extend(play.run().into_iter().map(|fault| format!("{} on {runtime}: {fault}", fixture.name)));
-            played += 1;
-        }
-    }
-    assert!(played > 0, "nothing was played");
-    assert!(faults.is_empty(), "{} faults in {played} plays:\n{}", faults.len(), faults.join("\n"));
+    let runtimes = |fixture: &Fixture| -> Vec<String> {
+        let all = fixture.runtimes().into_iter();
+        all.filter(|runtime| on(runtime)).collect()
+    };
+    let plays: Vec<(&Fixture, String)> = fixtures
+        .iter()
+        .flat_map(|fixture| runtimes(fixture).into_iter().map(move |runtime| (fixture, runtime)))
+        .collect();
+    assert!(!plays.is_empty(), "nothing was played");
+    let run = |(fixture, runtime): &(&Fixture, String)| -> Vec<String> {
+        let faults = Play::new(server, &client, fixture, runtime).run().into_iter();
+        faults.map(|fault| format!("{} on {runtime}: {fault}", fixture.name)).collect()
+    };
+    let (queued, direct): (Vec<_>, Vec<_>) = plays.iter().partition(|(fixture, _)| fixture.is_asynchronous());
+    let mut faults: Vec<String> = direct.into_iter().flat_map(run).collect();
+    thread::scope(|scope| {
+        let queued: Vec<_> = queued.into_iter().map(|play| scope.spawn(|| run(play))).collect();
+        queued.into_iter().for_each(|play| faults.extend(play.join().expect("it was played")));
+    });
+    assert!(faults.is_empty(), "{} faults in {} plays:\n{}", faults.len(), plays.len(), faults.join("\n"));
     assert!(!server.log().contains("panicked"), "{}", server.log());
 }

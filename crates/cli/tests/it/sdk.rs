@@ -69,6 +69,11 @@ fn functions_are_called() {
 }
 
 #[test]
+fn functions_are_called_asynchronously() {
+    scenarios("test_async");
+}
+
+#[test]
 fn refusals_arrive_as_exceptions() {
     scenarios("test_refusals");
 }
@@ -138,6 +143,11 @@ fn belongings_are_kept() {
 #[test]
 fn instances_are_reserved() {
     scenarios("test_reserved");
+}
+
+#[test]
+fn calls_are_counted() {
+    scenarios("test_statistics");
 }
 
 #[test]

@@ -93,7 +93,10 @@ impl Engine {
                 return Err(last_administrator().into());
             }
             // Nobody creates a function in a project that is about to go.
-            let _alone = engine.creations.lock().await;
+            let _alone = match &change {
+                Change::DeleteProject(project) => Some(engine.turns.of_project(project).await),
+                _ => None,
+            };
             change.store(&engine.store).await.map_err(refusal)?;
             identity.replace(next);
             // Secrets print as such.

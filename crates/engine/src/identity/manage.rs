@@ -278,7 +278,7 @@ impl Engine {
         .await
     }
 
-    /// That a project was not deleted since its caller was let in. The caller holds `creations`, as a deletion does.
+    /// That a project was not deleted since its caller was let in. The caller has its turn, as a deletion does.
     pub(crate) fn is_still_there(&self, project: &ProjectId) -> Result<(), Fault> {
         let directory = self.identity.directory();
         let is_there = directory.register().projects.iter().any(|found| found.id == *project);

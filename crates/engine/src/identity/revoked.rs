@@ -12,11 +12,13 @@ const MOST: usize = 10_000;
 /// How many are forgotten at once, at most; each that is added brings one, so nothing piles up.
 const FORGOTTEN: usize = 16;
 
+/// The end of a token, its id, and whose it was: not known of tokens from before the start.
+type Entry = (i64, Arc<str>, Option<Arc<str>>);
+
 #[derive(Debug, Default)]
 pub(super) struct Revoked {
     ids: HashSet<Arc<str>>,
-    /// Ends, ids, and whose they were; the users of tokens from before the start are not known.
-    by_end: BinaryHeap<Reverse<(i64, Arc<str>, Option<Arc<str>>)>>,
+    by_end: BinaryHeap<Reverse<Entry>>,
     of_users: HashMap<Arc<str>, usize>,
 }
 
@@ -59,7 +61,7 @@ impl Revoked {
         }
     }
 
-    fn pop_ended(&mut self, now: i64) -> Option<Reverse<(i64, Arc<str>, Option<Arc<str>>)>> {
+    fn pop_ended(&mut self, now: i64) -> Option<Reverse<Entry>> {
         let Reverse((end, ..)) = self.by_end.peek()?;
         if *end < now { self.by_end.pop() } else { None }
     }

@@ -26,8 +26,6 @@ pub(super) enum Reason {
     FunctionGone,
     /// Its version was deleted.
     VersionGone,
-    /// Somebody emptied the queue of its function.
-    Purged,
     /// Servers ended again and again while it ran.
     KillsServers,
 }
@@ -48,11 +46,6 @@ impl Reason {
             Self::VersionGone => {
                 (AsyncStatus::Discard, 150_424, "The version of the function was deleted before the call ran")
             }
-            Self::Purged => (
-                AsyncStatus::Discard,
-                FailureCode::Cancelled.number(),
-                "The queue of the function was emptied before the call ran",
-            ),
             Self::KillsServers => (
                 AsyncStatus::Fail,
                 FailureCode::InstanceBroken.number(),
@@ -145,18 +138,6 @@ impl Engine {
         Vec::new()
     }
 
-    /// Ends a call of many that are thrown away together: nobody is told of each.
-    pub(super) async fn end_untold(
-        self: Arc<Self>,
-        no: FunctionNo,
-        function: Arc<QueueFunction>,
-        call: WaitingCall,
-        reason: Reason,
-    ) {
-        let given = Given { no, function, call, stumbled: 0, out: Arc::default(), settings: None };
-        self.end_call(given, Ending::of(reason)).await;
-    }
-
     /// Throws a call away that waited for too long.
     pub(super) async fn discard_old(self: Arc<Self>, no: FunctionNo, function: Arc<QueueFunction>, call: WaitingCall) {
         self.discard(no, function, call, Reason::TooOld).await;
@@ -211,7 +192,7 @@ mod tests {
 
     #[test]
     fn what_never_ran_is_thrown_away() {
-        for reason in [Reason::TooOld, Reason::Cancelled, Reason::FunctionGone, Reason::VersionGone, Reason::Purged] {
+        for reason in [Reason::TooOld, Reason::Cancelled, Reason::FunctionGone, Reason::VersionGone] {
             let ending = Ending::of(reason);
             assert_eq!((ending.status, ending.started), (AsyncStatus::Discard, None));
             assert!(ending.code > 0 && !ending.message.is_empty());

@@ -2,19 +2,11 @@
 
 use std::{sync::Arc, time::Instant};
 
-use fungraph_model::{CallSeq, Caller, ErrorCode, Fault, FunctionRef, RequestId};
-use fungraph_store::queue::{FunctionNo, QueueFunction, WaitingCall};
-use tokio::task::JoinSet;
+use fungraph_model::{Caller, ErrorCode, Fault, FunctionRef, RequestId};
+use fungraph_store::queue::{FunctionNo, QueueFunction};
 
-use super::{
-    accept::{self, queue_function},
-    board::Place,
-    ending::Reason,
-};
+use super::accept::{self, queue_function};
 use crate::{Engine, Error, functions};
-
-/// Calls that are ended at once.
-const STEP: usize = 512;
 
 /// Numbers of a function's asynchronous calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,9 +43,9 @@ impl Engine {
     ///
     /// # Errors
     /// FSS.1051.
-    pub async fn purge_async(self: &Arc<Self>, caller: &Caller, function: &FunctionRef) -> Result<u64, Error> {
+    pub async fn purge_async(&self, caller: &Caller, function: &FunctionRef) -> Result<u64, Error> {
         let Some(no) = self.queue_number(caller, function).await? else { return Ok(0) };
-        self.throw_away(no, Reason::Purged).await
+        self.throw_away(no, "The queue of the function was emptied before the call ran").await
     }
 
     /// How many calls of a function wait, run, and have ended in which way.
@@ -96,7 +88,7 @@ impl Engine {
         Err(Fault::new(ErrorCode::Precondition, message).into())
     }
 
-    /// The queue's number of a function.
+    /// The queue's number of a function, which it gets if it has none.
     async fn queue_function_of(
         &self,
         caller: &Caller,
@@ -105,72 +97,17 @@ impl Engine {
         let key = functions::key(caller, function)?;
         let latest = self.read(&key).await?.ok_or_else(|| functions::missing(&key))?;
         let function = Arc::new(queue_function(&latest));
-        let no = self.queue.store.function(&function.func_id).ok_or_else(|| {
-            Fault::new(
-                ErrorCode::Precondition,
-                "Nothing of the function was ever called asynchronously: there is nothing to pause",
-            )
-        })?;
+        // It may be paused before its first call.
+        let no = self.queue.store.register(&function).await.map_err(accept::refused)?;
         Ok((no, function))
     }
 
-    /// Ends what waits of a function, in steps.
-    pub(super) async fn throw_away(self: &Arc<Self>, no: FunctionNo, reason: Reason) -> Result<u64, Error> {
-        let Some(function) = self.queue.store.named(no) else { return Ok(0) };
-        self.queue.board().hold(no, true);
-        let ended = self.end_waiting(no, &function, reason).await;
-        self.queue.board().hold(no, false);
+    /// Ends what waits of a function. Calls that are accepted meanwhile stay.
+    pub(super) async fn throw_away(&self, no: FunctionNo, why: &str) -> Result<u64, Error> {
+        let out = self.queue.board().hold(no);
+        let purged = self.queue.store.purge(no, &out, why).await;
+        self.queue.board().release(no);
         self.queue.nudge();
-        ended
-    }
-
-    async fn end_waiting(
-        self: &Arc<Self>,
-        no: FunctionNo,
-        function: &Arc<QueueFunction>,
-        reason: Reason,
-    ) -> Result<u64, Error> {
-        let failed = |source| Error::internal("read what waits", source);
-        let store = &self.queue.store;
-        let mut ended = self.end_ready(no, function, reason).await;
-        let delayed = self.queue.board().delayed_of(no);
-        for part in delayed.chunks(STEP) {
-            let calls = store.take(part).await.map_err(failed)?;
-            ended += self.end_all(no, function, calls, reason).await;
-        }
-        let mut after = CallSeq(0);
-        loop {
-            let calls = store.load(no, after, STEP).await.map_err(failed)?;
-            let Some(last) = calls.last() else { break };
-            after = last.seq;
-            ended += self.end_all(no, function, calls, reason).await;
-        }
-        // Those that a reading under way has brought meanwhile.
-        Ok(ended + self.end_ready(no, function, reason).await)
-    }
-
-    async fn end_ready(self: &Arc<Self>, no: FunctionNo, function: &Arc<QueueFunction>, reason: Reason) -> u64 {
-        let ready = self.queue.board().take(|of, _| of == no);
-        let mut ends = JoinSet::new();
-        for (no, _, ready) in ready {
-            ends.spawn(Arc::clone(self).end_untold(no, Arc::clone(function), ready.call, reason));
-        }
-        ends.join_all().await.len() as u64
-    }
-
-    async fn end_all(
-        self: &Arc<Self>,
-        no: FunctionNo,
-        function: &Arc<QueueFunction>,
-        calls: Vec<WaitingCall>,
-        reason: Reason,
-    ) -> u64 {
-        let mut ends = JoinSet::new();
-        for call in calls {
-            if let Place::Struck = self.queue.board().strike(no, call.seq) {
-                ends.spawn(Arc::clone(self).end_untold(no, Arc::clone(function), call, reason));
-            }
-        }
-        ends.join_all().await.len() as u64
+        purged.map_err(accept::refused)
     }
 }

@@ -11,7 +11,6 @@ use fungraph_model::{DomainId, FunctionKey, Qualifier, Reserved};
 use fungraph_store::{Error as StoreError, Reservations};
 use jiff::Timestamp;
 use tokio::{
-    sync::Notify,
     task::spawn_blocking,
     time::{Instant, MissedTickBehavior, interval},
 };
@@ -19,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     load::{Load, scaled},
+    news::{Due, News},
     schedule::Timetable,
 };
 use crate::{Engine, error::chain, resolve::Resolved};
@@ -65,15 +65,20 @@ impl Troubles {
 }
 
 /// Runs until it is stopped.
-pub(crate) async fn keep(engine: Weak<Engine>, nudge: Arc<Notify>, stop: CancellationToken) {
+pub(crate) async fn keep(engine: Weak<Engine>, news: Arc<News>, stop: CancellationToken) {
     let mut period = interval(PERIOD);
     period.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut known = Known::default();
     loop {
-        tokio::select! {
+        let nudged = tokio::select! {
             () = stop.cancelled() => return,
-            _ = period.tick() => {}
-            () = nudge.notified() => known.read = None,
+            _ = period.tick() => false,
+            () = news.come() => true,
+        };
+        match news.take().due(known.reserved.iter().map(|(reserved, _)| &reserved.key)) {
+            Due::Nothing if nudged => continue,
+            Due::Nothing | Due::Look => {}
+            Due::Read => known.read = None,
         }
         let Some(engine) = engine.upgrade() else { return };
         if known.read.is_none_or(|read| read.elapsed() >= READ_PERIOD) {
@@ -87,7 +92,7 @@ pub(crate) async fn keep(engine: Weak<Engine>, nudge: Arc<Notify>, stop: Cancell
 
 impl Known {
     /// Takes over what was read. What did not change keeps what was found of it: what cannot be read of a schedule is told once,
-    /// not whenever it is read again. By name, since there may be thousands and each change of a function has them read.
+    /// not whenever it is read again. By name, since there may be thousands.
     fn take(&mut self, reserved: Vec<Reserved>) {
         let name = |reserved: &Reserved| (reserved.key.clone(), reserved.qualifier.clone());
         let before = std::mem::take(&mut self.reserved).into_iter();

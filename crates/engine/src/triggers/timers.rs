@@ -44,6 +44,10 @@ pub(crate) async fn run(engine: Weak<Engine>, stop: CancellationToken) {
             (Agenda::new(zone.clone(), None), Vec::new())
         });
         agenda = known;
+        if stop.is_cancelled() {
+            // The next server makes up what came now.
+            return;
+        }
         if firings.iter().any(|firing| firing.would_be_made_up) {
             mark.advance(&engine.store, Timestamp::now()).await;
         }
@@ -137,8 +141,10 @@ impl Engine {
         let (engine, stop) = (Arc::clone(self), stop.clone());
         self.orphans.spawn(async move {
             let turn = tokio::select! {
-                () = stop.cancelled() => return,
+                // First: that it came has been noted, so the next server does not make it up.
+                biased;
                 turn = place.turn() => turn,
+                () = stop.cancelled() => return,
             };
             if engine.board.is_live(&firing.trigger) {
                 // In a box: most tasks only wait, and need no room for a call.

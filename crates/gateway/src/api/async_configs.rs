@@ -14,7 +14,6 @@ pub(super) static ENTRIES: [Entry; 4] = [
     operation("ShowFunctionAsyncInvokeConfig", "Read the asynchronous settings of a version")
         .gives(200, Answer::Object(&SHOW_FUNCTION_ASYNC_INVOKE_CONFIG_ANSWER)),
     operation("UpdateFunctionAsyncInvokeConfig", "Create or replace the asynchronous settings")
-        .note("checked and kept; there is no queue yet that follows them")
         .takes(Body::Object(&UPDATE_FUNCTION_ASYNC_INVOKE_CONFIG_BODY))
         .gives(200, Answer::Object(&SHOW_FUNCTION_ASYNC_INVOKE_CONFIG_ANSWER)),
     operation(

@@ -32,15 +32,6 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "APIG.0302", "The caller belongs to another project than this API")
     }
 
-    /// The API does not wait for its function.
-    pub(super) fn no_queue() -> Self {
-        Self::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "FSS.0426",
-            "This API calls its function asynchronously (func_info.invocation_type async), which needs the queue that is not built yet. Use sync",
-        )
-    }
-
     /// The function took longer than the API gives it.
     pub(super) fn too_slow(limit: Duration) -> Self {
         Self::new(

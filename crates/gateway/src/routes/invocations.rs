@@ -29,13 +29,12 @@ pub(crate) async fn invoke(engine: &Arc<Engine>, statuses: Statuses, call: Call<
     let headers = &call.head.headers;
     let form = if says(headers, &VERSION, "v1") { Form::V1 } else { Form::V0 };
     let tail = says(headers, &LOG_TYPE, "tail");
-    let memory = headers.get(MEMORY).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let request = InvokeRequest {
         request: call.id,
         function: call.route.function()?,
         event: call.body,
         tail,
-        memory,
+        memory: memory(headers),
         headers: &Sent(headers),
         arrived: call.arrived,
         watch: call.watch,
@@ -46,6 +45,11 @@ pub(crate) async fn invoke(engine: &Arc<Engine>, statuses: Statuses, call: Call<
     // Its last phase is over.
     drop(record);
     Ok(response)
+}
+
+/// `X-Cff-Instance-Memory` as it came.
+pub(crate) fn memory(headers: &HeaderMap) -> Option<String> {
+    headers.get(MEMORY).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 /// Whether a header has this word. Any other value acts as the default (invocation.md, "Request").

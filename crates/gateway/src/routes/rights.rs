@@ -8,7 +8,7 @@ impl Operation {
     /// The right that a caller needs in the project of the path.
     pub(crate) fn right(self) -> Right {
         match self {
-            Self::InvokeFunction => Right::Invoke,
+            Self::InvokeFunction | Self::AsyncInvokeFunction => Right::Invoke,
             Self::ListFunctions
             | Self::ShowFunctionConfig
             | Self::ShowFunctionCode
@@ -34,11 +34,18 @@ impl Operation {
             | Self::ListQuotas
             | Self::ShowFunctionAsyncInvokeConfig
             | Self::ListFunctionAsyncInvokeConfig
+            | Self::ListAsyncInvocations
+            | Self::ListActiveAsyncInvocations
             | Self::ShowProjectAsyncStatusLogInfo
             | Self::ShowLtsLogDetails
             | Self::ShowFeatures
             | Self::ListRuntimes
-            | Self::ListTrustedAgencies => Right::Read,
+            | Self::ListTrustedAgencies
+            | Self::ListStatistics
+            | Self::ListFunctionStatistics
+            | Self::ShowFunctionMetrics
+            | Self::ShowFuncReservedInstanceMetrics
+            | Self::ListFunctionAsMetric => Right::Read,
             // What it gives, each by itself may be read too.
             Self::ExportFunction => Right::Read,
             // It gives a secret away, which whoever may only look has no need of.
@@ -67,6 +74,8 @@ impl Operation {
             | Self::DeleteTags
             | Self::UpdateFunctionAsyncInvokeConfig
             | Self::DeleteFunctionAsyncInvokeConfig
+            // Somebody else's call ends, and by force those beside it in the same instance too.
+            | Self::CancelAsyncInvocation
             | Self::UpdateTracing
             | Self::UpdateFunctionCollectState
             | Self::CreateVpcEndpoint

@@ -9,12 +9,12 @@ use crate::{
 };
 
 /// ListFunctionTemplate.
-pub(crate) fn list(engine: &Engine, call: &Call<'_>) -> Result<Response, Refusal> {
+pub(crate) async fn list(engine: &Engine, call: &Call<'_>) -> Result<Response, Refusal> {
     let filter = shape::template_query(call.head.uri.query().unwrap_or(""))?;
-    Ok(answer::json(&shape::templates(&engine.templates(&filter))))
+    Ok(answer::json(&shape::templates(&engine.templates(&filter).await)))
 }
 
 /// ShowFunctionTemplate.
-pub(crate) fn show(engine: &Engine, call: &Call<'_>) -> Result<Response, Refusal> {
-    Ok(answer::json(&shape::template(&engine.template(&call.route.other(0, "template_id")?)?)))
+pub(crate) async fn show(engine: &Engine, call: &Call<'_>) -> Result<Response, Refusal> {
+    Ok(answer::json(&shape::template(&engine.template(&call.route.other(0, "template_id")?).await?)))
 }

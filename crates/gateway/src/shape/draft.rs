@@ -61,7 +61,7 @@ fn strategy(fields: &mut Fields) -> Result<StrategyDraft, Fault> {
 
 fn code(fields: &mut Fields) -> Result<CodeDraft, Fault> {
     let url = fields.text("code_url")?.filter(|url| !url.is_empty());
-    let inner = fields.inside("func_code", |code| Ok((code.text("file")?, code.text("link")?)))?;
+    let inner = fields.inside("func_code", |code| Ok((code.package("file")?, code.text("link")?)))?;
     let (file, link) = inner.unwrap_or_default();
     Ok(CodeDraft {
         code_type: fields.text("code_type")?,
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!((draft.spec.timeout, draft.spec.memory_size), (Some(3), Some(128)));
         let strategy = draft.spec.strategy.expect("a strategy");
         assert_eq!((strategy.concurrency, strategy.concurrent_num), (Some(10), Some(2)));
-        assert_eq!(draft.code.file.as_deref(), Some("eA=="));
+        assert_eq!(draft.code.file.as_deref(), Some(&b"eA=="[..]));
         assert_eq!(draft.spec.passive["xrole"], "agency");
         assert_eq!((draft.spec.dynamic_memory, draft.spec.initializer_handler), (Some(true), None));
     }

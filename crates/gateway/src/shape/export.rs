@@ -4,6 +4,7 @@
 //! readers of requests, and says nothing that a request could not.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use bytes::Bytes;
 use fungraph_engine::{DependencyName, Exported, ExportedTrigger, ImportDraft};
 use fungraph_model::{CODE_URL, Dependency, ErrorCode, Fault, FunctionVersion, TestEvent, limits};
 use serde_json::{Map, Value, json};
@@ -125,7 +126,7 @@ fn event(event: &TestEvent) -> Value {
 /// ImportFunction, but for what is in its archive.
 pub(crate) struct ImportRequest {
     /// `file_code`: base64 of the archive.
-    file: String,
+    file: Bytes,
     names: ImportNames,
 }
 
@@ -136,7 +137,7 @@ pub(crate) struct ImportNames {
 }
 
 impl ImportRequest {
-    pub(crate) fn into_parts(self) -> (String, ImportNames) {
+    pub(crate) fn into_parts(self) -> (Bytes, ImportNames) {
         (self.file, self.names)
     }
 }
@@ -149,7 +150,7 @@ pub(crate) fn import_request(mut fields: Fields) -> Result<ImportRequest, Fault>
     // What the archive was called says nothing.
     fields.text("file_name")?;
     let kind = fields.text("file_type")?.filter(|kind| !kind.is_empty());
-    let file = fields.text("file_code")?.filter(|file| !file.is_empty());
+    let file = fields.package("file_code")?.filter(|file| !file.is_empty());
     let names = ImportNames { name: fields.text("func_name")?, package: fields.text("package")? };
     if kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("zip")) {
         return Err(Fault::new(ErrorCode::BadFilename, "file_type must be zip: ExportFunction gives one"));
@@ -169,7 +170,7 @@ pub(crate) fn import_request(mut fields: Fields) -> Result<ImportRequest, Fault>
 /// FSS.1025 where it is no description; the code of a field that is wrong.
 pub(crate) fn import_draft(
     description: Result<Fields, Fault>,
-    code: Option<bytes::Bytes>,
+    code: Option<Bytes>,
     names: ImportNames,
 ) -> Result<ImportDraft, Fault> {
     let mut fields = description.map_err(|fault| told(&fault.message.replace("The body", "It")))?;

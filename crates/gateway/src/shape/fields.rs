@@ -13,7 +13,11 @@ const BIG: usize = 1 << 20;
 
 /// The fields of a request. Unknown ones are ignored; of doubled ones the last counts.
 #[derive(Debug, Default)]
-pub(crate) struct Fields(Map<String, Value>);
+pub(crate) struct Fields {
+    values: Map<String, Value>,
+    /// Texts that were left in the body, by the rest of their path; the fields are null.
+    packages: Vec<(&'static str, Bytes)>,
+}
 
 impl Fields {
     /// Parses a body. An empty one has no fields, since most requests may leave theirs out.
@@ -22,21 +26,30 @@ impl Fields {
     /// FSS.0400 naming line and column where it is not a JSON object.
     pub(crate) async fn read(body: Bytes) -> Result<Self, Fault> {
         if body.len() <= BIG {
-            return Self::parse(&body);
+            return Self::of(&body);
         }
-        let parsed = tokio::task::spawn_blocking(move || Self::parse(&body)).await;
+        // The body goes there whole, so that no other part of it is held than its packages.
+        let parsed = tokio::task::spawn_blocking(move || Self::of(&body)).await;
         parsed.unwrap_or_else(|_| {
             Err(Fault::new(ErrorCode::Unavailable, "The server is stopping: send the request again"))
         })
     }
 
+    #[cfg(test)]
     pub(super) fn parse(body: &[u8]) -> Result<Self, Fault> {
+        Self::of(&Bytes::copy_from_slice(body))
+    }
+
+    fn of(body: &Bytes) -> Result<Self, Fault> {
         if body.trim_ascii().is_empty() {
             return Ok(Self::default());
         }
         match bounded::parse(body) {
-            Ok(Value::Object(fields)) => Ok(Self(fields)),
-            Ok(other) => Err(bad(format!("The body must be a JSON object, not {}", kind(&other)))),
+            Ok((Value::Object(values), packages)) => {
+                let part = |(path, text): bounded::Package<'_>| (path, body.slice_ref(text.as_bytes()));
+                Ok(Self { values, packages: packages.into_iter().map(part).collect() })
+            }
+            Ok((other, _)) => Err(bad(format!("The body must be a JSON object, not {}", kind(&other)))),
             Err(error) => Err(bad(not_json(&error))),
         }
     }
@@ -44,12 +57,12 @@ impl Fields {
     /// A field's value; `None` where it is absent or null.
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
         asked(name, "any");
-        self.0.get(name).filter(|value| !value.is_null())
+        self.values.get(name).filter(|value| !value.is_null())
     }
 
     fn take(&mut self, name: &str, kind: &'static str) -> Option<Value> {
         asked(name, kind);
-        self.0.get_mut(name).map(Value::take).filter(|value| !value.is_null())
+        self.values.get_mut(name).map(Value::take).filter(|value| !value.is_null())
     }
 
     /// A text.
@@ -59,6 +72,25 @@ impl Fields {
             Some(Value::String(text)) => Ok(Some(text)),
             Some(other) => Err(wrong(name, "a text", &other)),
         }
+    }
+
+    /// A text that may be large: it is no copy, but a part of the body.
+    pub(super) fn package(&mut self, name: &str) -> Result<Option<Bytes>, Fault> {
+        match self.packages.iter().position(|(path, _)| *path == name) {
+            Some(place) => {
+                asked(name, "text");
+                Ok(Some(self.packages.swap_remove(place).1))
+            }
+            None => Ok(self.text(name)?.map(Bytes::from)),
+        }
+    }
+
+    fn packages_inside(&mut self, name: &str) -> Vec<(&'static str, Bytes)> {
+        let inside = |(path, _): &(&'static str, Bytes)| path.split_once('.').is_some_and(|(above, _)| above == name);
+        let (inside, others) = std::mem::take(&mut self.packages).into_iter().partition(inside);
+        self.packages = others;
+        let below = |(path, text): (&'static str, Bytes)| Some((path.split_once('.')?.1, text));
+        Vec::into_iter(inside).filter_map(below).collect()
     }
 
     /// A whole number; the text of one counts, as old clients send it.
@@ -86,7 +118,7 @@ impl Fields {
     pub(super) fn object(&mut self, name: &str) -> Result<Option<Self>, Fault> {
         match self.take(name, "object") {
             None => Ok(None),
-            Some(Value::Object(fields)) => Ok(Some(Self(fields))),
+            Some(Value::Object(values)) => Ok(Some(Self { values, packages: self.packages_inside(name) })),
             Some(other) => Err(wrong(name, "an object", &other)),
         }
     }
@@ -107,7 +139,7 @@ impl Fields {
 
     /// An object of texts under names of the client's choice.
     pub(super) fn text_map(&mut self, name: &str) -> Result<Option<Map<String, Value>>, Fault> {
-        let Some(Self(entries)) = self.object(name)? else { return Ok(None) };
+        let Some(Self { values: entries, .. }) = self.object(name)? else { return Ok(None) };
         let wrong_one = entries.iter().find(|(_, value)| !value.is_string());
         match wrong_one {
             Some((key, value)) => Err(wrong(&format!("{name}.{key}"), "a text", value)),
@@ -129,9 +161,8 @@ impl Fields {
             Some(other) => return Err(wrong(name, "a list", &other)),
         };
         let read = |(index, item)| match item {
-            Value::Object(fields) => {
-                read(&mut Self(fields)).map_err(|fault| inside(&fault, &format!("{name}[{index}]")))
-            }
+            Value::Object(values) => read(&mut Self { values, packages: Vec::new() })
+                .map_err(|fault| inside(&fault, &format!("{name}[{index}]"))),
             other => Err(wrong(&format!("{name}[{index}]"), "an object", &other)),
         };
         items.into_iter().enumerate().map(read).collect()
@@ -144,7 +175,7 @@ impl Fields {
     ) -> Result<Vec<(String, T)>, Fault> {
         #[cfg(test)]
         drop(read(&mut Self::default(), "*"));
-        let names: Vec<String> = self.0.keys().cloned().collect();
+        let names: Vec<String> = self.values.keys().cloned().collect();
         let entry = |name: String| match read(self, &name)? {
             Some(value) => Ok((name, value)),
             None => Err(bad(format!("The field '{name}' is null: leave it out, or give it a value"))),
@@ -154,7 +185,7 @@ impl Fields {
 
     /// The object itself.
     pub(super) fn into_value(self) -> Value {
-        Value::Object(self.0)
+        Value::Object(self.values)
     }
 
     /// Runs `read` on the fields of an object, whose own errors then name it: `strategy_config.concurrency`.

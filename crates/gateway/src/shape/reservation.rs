@@ -2,7 +2,7 @@
 
 use fungraph_engine::{MetricDraft, ReservationDraft, ReservationList, ReservationQuery, ScheduleDraft};
 use fungraph_model::{Fault, FunctionRef, MetricRule, Reservation, Reserved, Schedule, limits};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     fields::Fields,
@@ -107,6 +107,7 @@ fn page(name: &str, list: &ReservationList, entries: &[Value]) -> Value {
     json!({ name: entries, "page_info": info, "count": list.count })
 }
 
+/// Only what there is: an empty list is a difference to what was asked for, to a client that compares both (Terraform's provider).
 fn tactics(reservation: &Reservation) -> Value {
     let schedule = |schedule: &Schedule| {
         let Schedule { name, cron, count, start_s, end_s } = schedule;
@@ -116,10 +117,12 @@ fn tactics(reservation: &Reservation) -> Value {
         let MetricRule { name, threshold, min } = rule;
         json!({ "name": name, "type": "Concurrency", "threshold": threshold, "min": min })
     };
-    json!({
-        "cron_configs": reservation.schedules.iter().map(schedule).collect::<Vec<_>>(),
-        "metric_configs": reservation.metrics.iter().map(metric).collect::<Vec<_>>(),
-    })
+    let lists = [
+        ("cron_configs", reservation.schedules.iter().map(schedule).collect::<Vec<_>>()),
+        ("metric_configs", reservation.metrics.iter().map(metric).collect()),
+    ];
+    let filled = lists.into_iter().filter(|(_, list)| !list.is_empty());
+    filled.map(|(name, list)| (name.to_owned(), Value::from(list))).collect::<Map<_, _>>().into()
 }
 
 #[cfg(test)]
@@ -130,6 +133,15 @@ mod tests {
 
     fn draft(body: &str) -> Result<ReservationDraft, Fault> {
         reservation_update(Fields::parse(body.as_bytes()).expect(body))
+    }
+
+    #[test]
+    fn an_answer_has_only_the_rules_there_are() {
+        let plain = Reservation { count: 1, ..Reservation::default() };
+        assert_eq!(reservation(&plain)["tactics_config"], json!({}));
+        let ruled = Reservation { metrics: vec![MetricRule { name: "busy".into(), threshold: 80, min: 2 }], ..plain };
+        let tactics = &reservation(&ruled)["tactics_config"];
+        assert_eq!((&tactics["metric_configs"][0]["name"], tactics.get("cron_configs")), (&json!("busy"), None));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The gateway over real sockets, on a real engine.
 
+mod absent;
 mod accounts;
+mod async_calls;
 mod bounds;
 mod client;
 mod rights;

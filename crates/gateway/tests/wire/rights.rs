@@ -54,6 +54,37 @@ async fn every_operation_refuses_strangers_other_projects_and_roles_that_are_too
     server.stop().await;
 }
 
+#[tokio::test]
+async fn paths_of_ours_refuse_the_same() {
+    let server = Server::start(Config::default()).await;
+    let project = server.credentials.project_id.clone();
+    let other = server.engine.create_project(&server.administrator(), "other").await.expect("a project").id;
+    let elsewhere = server.user("elsewhere", Role::Admin, &other).await;
+    let mut users = Vec::new();
+    for role in Role::ALL {
+        users.push((role, server.user(role.name(), role, &project).await));
+    }
+    let mut tried = 0;
+    for (method, pattern, right) in fungraph_gateway::beside().filter(|(method, ..)| *method != "HEAD") {
+        let ask = || Request::new(method, &path(&pattern.replace("{project}", &project.0), &project), "");
+        let shown = format!("{method} {pattern}");
+        assert_eq!(ask().send(server.address).await.refusal(), "401 APIGW.0301", "{shown}: no credentials");
+        let foreign = ask().signed(&elsewhere).send(server.address).await;
+        assert_eq!(foreign.refusal(), "403 FSS.0403", "{shown}: a key of another project");
+        for (role, key) in &users {
+            let answer = ask().signed(key).send(server.address).await;
+            if role.rights().hold(right) {
+                assert!(answer.status != 401 && answer.status != 403, "{shown}: {role:?} {}", answer.text());
+            } else {
+                assert_eq!(answer.refusal(), "401 FSS.0401", "{shown}: {role:?}");
+            }
+        }
+        tried += 1;
+    }
+    assert!(tried >= 7);
+    server.stop().await;
+}
+
 #[test]
 fn the_operations_that_are_tried_are_those_of_the_contract() {
     let contract: Value = serde_json::from_str(OPERATIONS).expect("the contract is JSON");

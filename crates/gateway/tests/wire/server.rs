@@ -87,6 +87,7 @@ async fn engine(folder: &TempDir) -> Arc<Engine> {
         queue: Queue::open(&QueueConfig::new(path)).await.expect("a queue"),
         pool: Pool::new(fungraph_pool::Config::default(), Arc::new(NoSandbox)),
         interpreters: Interpreters::discover(&plan, None),
+        compiler: Arc::new(NoSandbox),
     };
     Engine::start(parts).await.expect("an engine")
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use fungraph_model::{CodePackage, CodeType};
+use memchr::memmem;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
@@ -75,7 +76,7 @@ pub(super) fn open<'a>(mut source: Source<'a>, limits: &PackageLimits) -> Result
 fn signatures(source: &mut Source<'_>) -> io::Result<usize> {
     let mut found = 0;
     source.scan(3, |bytes| {
-        found += bytes.windows(4).filter(|window| *window == b"PK\x01\x02").count();
+        found += memmem::find_iter(bytes, b"PK\x01\x02").count();
         Ok(())
     })?;
     Ok(found)
@@ -90,7 +91,7 @@ const COMMENT: u64 = 0xFFFF;
 /// more than 65,534 entries.
 fn listed(source: &mut Source<'_>) -> io::Result<Option<u64>> {
     let (tail, length) = source.tail(END + COMMENT)?;
-    let Some(end) = tail.windows(4).rposition(|window| window == b"PK\x05\x06") else { return Ok(None) };
+    let Some(end) = memmem::rfind(&tail, b"PK\x05\x06") else { return Ok(None) };
     let Some(record) = tail.get(end..end + END as usize) else { return Ok(None) };
     let two = |at: usize| u64::from(u16::from_le_bytes([record[at], record[at + 1]]));
     let four = |at: usize| two(at) | two(at + 2) << 16;

@@ -122,7 +122,7 @@ impl Queue {
     async fn by_range(
         &self,
         range: Range,
-        wanted: &dyn Fn(AsyncStatus) -> bool,
+        wanted: &(dyn Fn(AsyncStatus) -> bool + Sync),
         running: &HashSet<CallSeq>,
     ) -> Result<Vec<Found>, QueueError> {
         let mut all = Vec::new();
@@ -154,7 +154,7 @@ impl Queue {
         &self,
         range: Range,
         requests: &[RequestId],
-        wanted: &dyn Fn(AsyncStatus) -> bool,
+        wanted: &(dyn Fn(AsyncStatus) -> bool + Sync),
         running: &HashSet<CallSeq>,
     ) -> Result<Vec<Found>, QueueError> {
         let mut all = Vec::new();

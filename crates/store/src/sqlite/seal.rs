@@ -43,7 +43,7 @@ pub(super) async fn open(folder: &Path, writer: &SqlitePool) -> Result<SecretBox
     let found = SecretBox::read(folder).map_err(unusable)?;
     match (proof, found) {
         (Some(proof), Some(found)) if found.open_text(PROOF, &proof).as_deref() == Some(PROOF) => {
-            pay_vacuum(writer).await?;
+            pay_vacuum(writer).await;
             Ok(found)
         }
         (Some(_), Some(_)) => Err(Error::KeyDiffers { path }),
@@ -52,7 +52,7 @@ pub(super) async fn open(folder: &Path, writer: &SqlitePool) -> Result<SecretBox
             // The key is on disk before anything is sealed with it. A crash in between leaves a key that the next start takes.
             let found = found.map_or_else(|| SecretBox::create(folder), Ok).map_err(unusable)?;
             seal_all(writer, &found).await?;
-            pay_vacuum(writer).await?;
+            pay_vacuum(writer).await;
             Ok(found)
         }
     }
@@ -93,15 +93,20 @@ async fn seal_all(writer: &SqlitePool, secrets: &SecretBox) -> Result<(), Error>
 }
 
 /// What was in the open still lies in free pages and in the log: both go. The debt stands in the database until that is done, so that a
-/// crash in between does not leave them for ever.
-async fn pay_vacuum(writer: &SqlitePool) -> Result<(), Error> {
-    let failed = Error::during("clear what lay in the open");
-    let is_owed: bool = sqlx::query_scalar("SELECT vacuum_owed FROM seal").fetch_one(writer).await.map_err(&failed)?;
+/// crash in between, or a full disk, does not leave them for ever. Neither is a reason not to start.
+async fn pay_vacuum(writer: &SqlitePool) {
+    if let Err(error) = vacuum_if_owed(writer).await {
+        tracing::warn!(%error, "texts of secrets from before they were sealed may still lie in the database; the next start clears them");
+    }
+}
+
+async fn vacuum_if_owed(writer: &SqlitePool) -> Result<(), sqlx::Error> {
+    let is_owed: bool = sqlx::query_scalar("SELECT vacuum_owed FROM seal").fetch_one(writer).await?;
     if !is_owed {
         return Ok(());
     }
     for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)", "UPDATE seal SET vacuum_owed = 0"] {
-        sqlx::query(statement).execute(writer).await.map_err(&failed)?;
+        sqlx::query(statement).execute(writer).await?;
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::args::InvokeArgs;
 use crate::client::{self, Answer};
 use crate::credentials::Credentials;
 use crate::exit::{Exit, Stop};
+use crate::say;
 use crate::target;
 
 /// A synchronous run ends after 15 minutes at the latest; what is silent for longer is gone.
@@ -25,11 +26,15 @@ pub(super) fn run(args: &InvokeArgs) -> anyhow::Result<Exit> {
     let event = event::read(&args.data)?;
     let meanings = target::meanings(&args.target).map_err(|fault| Stop::usage(fault.message))?;
     let headers: &[_] = if args.tail { &[("x-cff-log-type", "tail")] } else { &[] };
+    let operation = if args.asynchronous { "invocations-async" } else { "invocations" };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(async {
-        let answer = tokio::time::timeout(LONGEST, call(&who, &meanings, headers, event));
+        let answer = tokio::time::timeout(LONGEST, call(&who, &meanings, operation, headers, event));
         answer.await.map_err(|_| Stop::failed("the server did not answer within 16 minutes"))?
     })?;
+    if args.asynchronous {
+        return accepted(&answer);
+    }
     let report = report(answer, args.tail)?;
     report.show();
     Ok(if report.failed() { Exit::Failed } else { Exit::Clean })
@@ -40,13 +45,14 @@ pub(super) fn run(args: &InvokeArgs) -> anyhow::Result<Exit> {
 async fn call(
     who: &Credentials,
     meanings: &[FunctionRef],
+    operation: &str,
     headers: &[(&'static str, &'static str)],
     event: Bytes,
 ) -> anyhow::Result<Answer> {
     let mut first = None;
     for function in meanings {
         let urn = client::encode(&target::urn(function, &who.project_id));
-        let path = format!("/v2/{}/fgs/functions/{urn}/invocations", client::encode(&who.project_id));
+        let path = format!("/v2/{}/fgs/functions/{urn}/{operation}", client::encode(&who.project_id));
         let answer = client::post(who, &path, headers, event.clone()).await?;
         let is_missing = matches!(answer.status, 403 | 404) && text(&answer.headers, "x-func-err-code").is_empty();
         if !is_missing {
@@ -55,6 +61,16 @@ async fn call(
         first.get_or_insert(answer);
     }
     first.ok_or_else(|| Stop::usage("the name of a function is missing"))
+}
+
+/// The id of a call that the server has in its queue.
+fn accepted(answer: &Answer) -> anyhow::Result<Exit> {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let Some(request) = body["request_id"].as_str().filter(|_| answer.status == 202) else {
+        return Err(client::refusal(answer.status, &answer.body));
+    };
+    say::out(request);
+    Ok(Exit::Clean)
 }
 
 fn report(answer: Answer, tail: bool) -> anyhow::Result<Report> {

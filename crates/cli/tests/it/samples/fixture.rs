@@ -17,7 +17,7 @@ use crate::images::registry::Registry;
 use crate::raw::base64;
 
 /// Keys of a fixture that are read somewhere. Others would be expectations that nobody checks.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 26] = [
     "title",
     "runtime",
     "also_on",
@@ -38,6 +38,8 @@ const KEYS: [&str; 24] = [
     "max_instances",
     "user_data",
     "idle_before_ms",
+    "invoke",
+    "async_config",
     // The shape of the event only: who sends it makes no difference to the function.
     "trigger",
     "event",
@@ -109,6 +111,11 @@ impl Fixture {
     /// The behaviour in one line.
     pub(super) fn title(&self) -> &str {
         self.json["title"].as_str().unwrap_or_default()
+    }
+
+    /// Whether its calls go through the queue.
+    pub(super) fn is_asynchronous(&self) -> bool {
+        self.json["invoke"] == "async"
     }
 
     pub(super) fn has_http(&self) -> bool {

@@ -55,6 +55,9 @@ pub(super) fn waiting(prefixes: &[&str]) {
     for (name, reason) in NOT_YET {
         text += &format!("| {name} | {} | {reason} |\n", Fixture::find(name).title());
     }
+    if NOT_YET.is_empty() {
+        "\nNothing: every sample runs.\n".clone_into(&mut text);
+    }
     compare(NOT_YET_TITLE, &text);
     let known: BTreeSet<String> =
         prefixes.iter().map(|prefix| title(prefix)).chain([NOT_YET_TITLE.to_owned()]).collect();

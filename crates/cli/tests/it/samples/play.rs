@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::RARE;
+use super::asynchronous;
 use super::expect::{Seen, compare, distinct};
 use super::fixture::{Fixture, Step};
 use super::gateway;
@@ -19,12 +20,23 @@ pub(super) struct Play<'a> {
     pub(super) client: &'a Client,
     pub(super) fixture: &'a Fixture,
     pub(super) runtime: &'a str,
+    /// Name of the function.
+    pub(super) function: String,
 }
 
-impl Play<'_> {
+impl<'a> Play<'a> {
+    pub(super) fn new(server: &'a Server, client: &'a Client, fixture: &'a Fixture, runtime: &'a str) -> Self {
+        // Those that are called asynchronously are played at the same time.
+        let function = match fixture.is_asynchronous() {
+            true => format!("{}-{}", fixture.name, runtime.replace('.', "-")),
+            false => fixture.name.clone(),
+        };
+        Self { server, client, fixture, runtime, function }
+    }
+
     /// Everything that was not as expected.
     pub(super) fn run(&self) -> Vec<String> {
-        let mut body = self.fixture.create(self.function(), self.runtime);
+        let mut body = self.fixture.create(&self.function, self.runtime);
         let dependencies: Vec<Value> =
             self.fixture.dependencies(self.runtime).iter().map(|new| self.upload(new)).collect();
         body["depend_version_list"] = dependencies.iter().map(|dependency| dependency["id"].clone()).collect();
@@ -41,16 +53,13 @@ impl Play<'_> {
             self.call(&self.fixture.steps()[0].event);
             thread::sleep(idle);
         }
-        let mut faults = Vec::new();
-        for (number, step) in self.fixture.steps().iter().enumerate() {
-            faults.extend(self.step(step).into_iter().map(|fault| format!("call {}: {fault}", number + 1)));
-        }
-        self.client.done("DELETE", &format!("/{}", self.function()), &Value::Null);
+        let mut faults = if self.fixture.is_asynchronous() { asynchronous::play(self) } else { self.steps() };
+        self.client.done("DELETE", &format!("/{}", self.function), &Value::Null);
         if self.fixture.has_http() {
             // From the beginning: samples may count their calls.
             self.client.done("POST", "", &body);
             faults.extend(gateway::play(self));
-            self.client.done("DELETE", &format!("/{}", self.function()), &Value::Null);
+            self.client.done("DELETE", &format!("/{}", self.function), &Value::Null);
         }
         for dependency in &dependencies {
             let (id, version) = (dependency["dep_id"].as_str().unwrap_or_default(), &dependency["version"]);
@@ -60,15 +69,20 @@ impl Play<'_> {
         faults
     }
 
+    fn steps(&self) -> Vec<String> {
+        let steps = self.fixture.steps();
+        let faults = |(number, step)| {
+            let faults = self.step(step).into_iter();
+            faults.map(move |fault| format!("call {number}: {fault}")).collect::<Vec<_>>()
+        };
+        (1..).zip(&steps).flat_map(faults).collect()
+    }
+
     fn upload(&self, dependency: &Value) -> Value {
         let path = format!("/v2/{}/fgs/dependencies/version", self.client.project);
         let answer = self.client.call("POST", &path, &dependency.to_string());
         assert_eq!(answer.status, 200, "{}", answer.text());
         serde_json::from_slice(&answer.body).expect("JSON")
-    }
-
-    fn function(&self) -> &str {
-        &self.fixture.name
     }
 
     fn step(&self, step: &Step<'_>) -> Vec<String> {
@@ -85,7 +99,7 @@ impl Play<'_> {
         for (answer, wall) in answers {
             let id = answer.header("x-cff-request-id").unwrap_or_default().to_owned();
             let log = if wants_log(step.expect) { self.log(&id) } else { String::new() };
-            let seen = Seen { answer, wall, log, same_instance: same, function: self.function() };
+            let seen = Seen { answer, wall, log, same_instance: same, function: &self.function };
             faults.extend(compare(step.expect, &seen));
             all.push(seen);
         }
@@ -94,7 +108,7 @@ impl Play<'_> {
     }
 
     fn call(&self, event: &str) -> (Answer, Duration) {
-        let path = self.client.functions(&format!("/{}/invocations", self.function()));
+        let path = self.client.functions(&format!("/{}/invocations", self.function));
         let request = self.client.request("POST", &path, event).with("X-Cff-Log-Type", "tail");
         let request = self.client.sign(request);
         let begun = Instant::now();
@@ -105,7 +119,7 @@ impl Play<'_> {
     fn log(&self, id: &str) -> String {
         let data = self.server.data().display().to_string();
         wait_for(&format!("the log of {id}"), || {
-            let run = fungraph(&["logs", self.function(), "--request", id, "--data-dir", &data]);
+            let run = fungraph(&["logs", &self.function, "--request", id, "--data-dir", &data]);
             (run.code == 0 && run.out.contains("Finish invoke request")).then_some(run.out)
         })
     }

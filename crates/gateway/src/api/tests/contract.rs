@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{super::field::Use, *};
 
 /// One object of ours stands for several of the contract, whose fields it has all: the server gives the same everywhere.
-const ONE_FOR: [(&str, &[&str]); 10] = [
+const ONE_FOR: [(&str, &[&str]); 11] = [
     (
         "ShowFunctionConfigResponse",
         &[
@@ -24,6 +24,7 @@ const ONE_FOR: [(&str, &[&str]); 10] = [
     ("ListDependencyVersionResponse", &["ListDependenciesResponse"]),
     ("ListDependencyVersionsResult", &["ListDependenciesResult"]),
     ("ShowFunctionAsyncInvokeConfigResponse", &["UpdateFunctionAsyncInvokeConfigResponse"]),
+    ("ListAsyncInvocationsResponse", &["ListActiveAsyncInvocationsResponse"]),
     ("CreateEventResponse", &["UpdateEventResponse"]),
     ("ShowLtsLogDetailsResponse", &["ShowProjectAsyncStatusLogInfoResponse"]),
     (
@@ -33,9 +34,10 @@ const ONE_FOR: [(&str, &[&str]); 10] = [
 ];
 
 /// Where we know better than the file, and why.
-const EXCEPTIONS: [(&str, &str); 4] = [
+const EXCEPTIONS: [(&str, &str); 5] = [
     (".handler min_length:", "an image function's handler is -"),
     (".last_modified format:", "the seconds of a test event do not fit into 32 bits"),
+    ("MonthUsed.value format:", "the calls of a month do not fit into 32 bits"),
     ("trigger_type_code enum:", "IOTDA and ROCKETMQ are types too (events.md)"),
     (".ephemeral_storage enum:", "the file has texts for numbers in one place"),
 ];

@@ -1,0 +1,65 @@
+//! Packages as clients write them: large, with escapes or line breaks in their text, and refused where it is no base64.
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha512};
+
+use crate::dependencies::zip;
+use crate::harness::{Answer, Server};
+use crate::raw::{base64, python};
+use crate::signed::Client;
+
+/// A package whose text is too large to be parsed beside the calls, and which compression does not make small.
+fn package() -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut letter = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(b'A' + (state >> 60) as u8)
+    };
+    let noise: String = (0..4_000_000).map(&mut letter).collect();
+    zip(&[
+        ("index.py", "def handler(event, context):\n    return open('/opt/function/code/noise').read()[:9]\n"),
+        ("noise", &noise),
+    ])
+}
+
+/// Sends the body of a creation whose `func_code.file` is this JSON text.
+fn create(client: &Client, name: &str, file: &str) -> Answer {
+    let mut body = python(name, "");
+    (body["code_type"], body["func_code"]) = (json!("zip"), json!({ "file": "FILE" }));
+    client.call("POST", &client.functions(""), &body.to_string().replace("\"FILE\"", file))
+}
+
+#[test]
+fn packages_arrive_whole_however_their_text_is_written() {
+    let server = Server::start(&[]);
+    let client = Client::of(&server);
+    let package = package();
+    let text = base64(&package);
+    assert!(text.len() > 2 << 20 && text.contains('/'), "{} characters", text.len());
+    let lines: Vec<&str> = text.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).expect("ASCII")).collect();
+    let digest: String = Sha512::digest(&package).iter().map(|byte| format!("{byte:02x}")).collect();
+    for (name, file) in [
+        ("plain", json!(text).to_string()),
+        ("lines", json!(lines.join("\r\n")).to_string()),
+        // As PHP writes JSON.
+        ("escaped", json!(text).to_string().replace('/', "\\/")),
+    ] {
+        let answer = create(&client, name, &file);
+        assert_eq!(answer.status, 200, "{name}: {}", answer.text());
+        let shown: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        assert_eq!((&shown["digest"], &shown["code_size"]), (&json!(digest), &json!(package.len())), "{name}");
+    }
+    let called = client.call("POST", &client.functions("/plain/invocations"), "{}");
+    assert_eq!((called.status, called.text().len()), (200, 9), "{}", called.text());
+    for (name, file) in
+        [("cut", &text[..text.len() - 3]), ("spoilt", &format!("{}*{}", &text[..70_000], &text[70_001..]))]
+    {
+        let answer = create(&client, name, &json!(file).to_string());
+        assert_eq!(answer.status, 400, "{name}: {}", answer.text());
+        assert!(answer.text().contains("func_code.file is not base64"), "{name}: {}", answer.text());
+    }
+    assert!(
+        create(&client, "spoilt", &json!(format!("{}*", &text[..70_000])).to_string()).text().contains("offset 70000")
+    );
+    assert_eq!(server.stop(), Some(0));
+}

@@ -1,0 +1,122 @@
+//! Base64 that is decoded where it stands: a package is most of what a request holds, and would else be there twice.
+
+use base64::{
+    DecodeError, DecodeSliceError, Engine as _,
+    alphabet::STANDARD as ALPHABET,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
+};
+
+/// Characters that are decoded at once: whole groups of four, and few enough to stay in the fastest memory.
+const PIECE: usize = 16 << 10;
+
+/// For all pieces but the last: only the last group of a text may be filled up.
+const WITHIN: GeneralPurpose = GeneralPurpose::new(
+    &ALPHABET,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
+
+/// Decodes a text and puts its bytes at its begin; gives how many they are. Line breaks are passed over: they are common where a
+/// shell made the text. After an error the text is spoilt.
+///
+/// # Errors
+/// It is not base64. Places in the text do not count line breaks.
+pub(super) fn decode_in_place(text: &mut [u8]) -> Result<usize, DecodeError> {
+    let (mut piece, mut bytes) = ([0; PIECE], [0; PIECE]);
+    let (mut read, mut written, mut before) = (0, 0, 0);
+    loop {
+        let (filled, next) = gather(text, read, &mut piece);
+        read = next;
+        let is_last = text[read..].iter().all(|byte| is_break(*byte));
+        let engine = if is_last { &STANDARD } else { &WITHIN };
+        let length = match engine.decode_slice(&piece[..filled], &mut bytes) {
+            Ok(length) => length,
+            Err(DecodeSliceError::DecodeError(DecodeError::InvalidPadding)) if !is_last => {
+                // Its last group is filled up, and that is no place for it.
+                let place = piece.iter().position(|byte| *byte == b'=').unwrap_or(PIECE);
+                return Err(DecodeError::InvalidByte(before + place, b'='));
+            }
+            Err(DecodeSliceError::DecodeError(error)) => return Err(in_whole(error, before)),
+            Err(DecodeSliceError::OutputSliceTooSmall) => unreachable!("bytes are fewer than their characters"),
+        };
+        // Never beyond what was read: these are three for every four of that.
+        text[written..written + length].copy_from_slice(&bytes[..length]);
+        written += length;
+        before += filled;
+        if is_last {
+            return Ok(written);
+        }
+    }
+}
+
+/// Fills a piece with what comes next, without line breaks; gives how much that was, and where to go on.
+fn gather(text: &[u8], from: usize, piece: &mut [u8; PIECE]) -> (usize, usize) {
+    let next = &text[from..text.len().min(from + PIECE)];
+    if !next.iter().copied().any(is_break) {
+        piece[..next.len()].copy_from_slice(next);
+        return (next.len(), from + next.len());
+    }
+    let (mut filled, mut read) = (0, from);
+    while let Some(byte) = text.get(read).filter(|_| filled < PIECE) {
+        if !is_break(*byte) {
+            piece[filled] = *byte;
+            filled += 1;
+        }
+        read += 1;
+    }
+    (filled, read)
+}
+
+fn is_break(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
+}
+
+/// The error of a piece with the place it has in the whole.
+fn in_whole(error: DecodeError, before: usize) -> DecodeError {
+    match error {
+        DecodeError::InvalidByte(place, byte) => DecodeError::InvalidByte(before + place, byte),
+        DecodeError::InvalidLastSymbol(place, byte) => DecodeError::InvalidLastSymbol(before + place, byte),
+        DecodeError::InvalidLength(length) => DecodeError::InvalidLength(before + length),
+        DecodeError::InvalidPadding => DecodeError::InvalidPadding,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the library makes of the whole text at once.
+    fn check(text: &[u8]) {
+        let plain: Vec<u8> = text.iter().copied().filter(|byte| !is_break(*byte)).collect();
+        let mut buffer = text.to_vec();
+        let decoded = decode_in_place(&mut buffer).map(|length| buffer[..length].to_vec());
+        let shown = String::from_utf8_lossy(&text[..text.len().min(60)]);
+        assert_eq!(decoded, STANDARD.decode(plain), "{} characters, {shown:?}", text.len());
+    }
+
+    #[test]
+    fn texts_of_every_length_around_a_piece() {
+        for length in (0..70).chain(PIECE / 4 * 3 - 5..PIECE / 4 * 3 + 5).chain([PIECE / 2 * 3, 5 * PIECE + 1]) {
+            let bytes: Vec<u8> = (0..length).map(|place| (place * 31 % 251) as u8).collect();
+            let text = STANDARD.encode(bytes);
+            check(text.as_bytes());
+            for width in [1, 76, PIECE - 1, PIECE] {
+                let lines: Vec<&[u8]> = text.as_bytes().chunks(width).collect();
+                check(&lines.join(&b"\r\n"[..]));
+                check(&[&lines.join(&b"\n"[..])[..], b"\n\n"].concat());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_base64_is_refused_as_the_library_does() {
+        let long = STANDARD.encode(vec![7; 2 * PIECE]);
+        for bad in ["=", "Q", "QQ", "QQ=", "QR==", "QQ==QQ==", "Q\n", "Q*==", " ", "QQ= =", "====", "\n\n"] {
+            check(bad.as_bytes());
+            check(format!("{bad}{long}").as_bytes());
+            check(format!("{long}{bad}").as_bytes());
+        }
+        let mut padded = long.into_bytes();
+        padded[PIECE - 1] = b'=';
+        check(&padded);
+    }
+}
