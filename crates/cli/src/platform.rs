@@ -306,6 +306,8 @@ fn engine(settings: &Settings) -> fungraph_engine::Config {
         image_pull: settings.images.pull,
         mounts: mount_names(settings),
         time_zone: settings.time_zone.clone(),
+        statistics_days: settings.statistics.days,
+        statistics_rows: settings.statistics.most_rows,
         queue: queue(settings),
     }
 }

@@ -33,6 +33,10 @@ pub struct Config {
     pub queue: AsyncLimits,
     /// Time zone of timers that name none; UTC.
     pub time_zone: TimeZone,
+    /// Days for which numbers of calls are kept by the minute; 30.
+    pub statistics_days: u32,
+    /// Most rows of them, of functions and again of projects; a million.
+    pub statistics_rows: u64,
 }
 
 impl Default for Config {
@@ -48,6 +52,8 @@ impl Default for Config {
             strict_runtimes: false,
             image_pull: Duration::from_secs(300),
             time_zone: TimeZone::UTC,
+            statistics_days: 30,
+            statistics_rows: 1_000_000,
             mounts: MountNames::default(),
             queue: AsyncLimits::default(),
         }

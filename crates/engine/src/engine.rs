@@ -12,13 +12,14 @@ use fungraph_store::{
     logs::Logs,
     queue::{Found, Queue},
 };
+use jiff::Timestamp;
 use tokio::sync::RwLock;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::{
-    Config, Error, identity::Identity, jobs::Jobs, queue::AsyncQueue, resolve::Resolver, telemetry::Telemetry,
-    templates::Compiled, triggers::Board, turns::Turns,
+    Config, Error, error::chain, identity::Identity, jobs::Jobs, queue::AsyncQueue, resolve::Resolver,
+    statistics::Statistics, telemetry::Telemetry, templates::Compiled, triggers::Board, turns::Turns,
 };
 
 /// How long ends of asynchronous calls may take once nothing runs any more.
@@ -63,6 +64,7 @@ pub struct Engine {
     pub(crate) identity: Identity,
     pub(crate) resolver: Resolver,
     pub(crate) telemetry: Telemetry,
+    pub(crate) statistics: Statistics,
     /// The triggers that are live.
     pub(crate) board: Arc<Board>,
     pub(crate) started: Instant,
@@ -111,6 +113,7 @@ impl Engine {
             identity,
             resolver: Resolver::default(),
             telemetry: Telemetry::register(),
+            statistics: Statistics::new(Timestamp::now()),
             board: Arc::default(),
             started: Instant::now(),
             run: Uuid::new_v4(),
@@ -165,6 +168,9 @@ impl Engine {
             tracing::warn!("asynchronous calls did not end in time: they run again at the next start");
         }
         self.queue.store.close().await;
+        if let Err(error) = self.write_statistics().await {
+            tracing::warn!(cause = chain(&error), "the last numbers of calls could not be written, and are lost");
+        }
         self.logs.close().await;
         self.store.clone().close().await;
     }

@@ -15,6 +15,7 @@ use crate::{
     Engine,
     queue::{self, dispatcher, gone},
     reserve::{keeper, news::News},
+    statistics,
     triggers::timers,
 };
 
@@ -39,6 +40,7 @@ impl Jobs {
         self.tasks.spawn(prepare(Arc::downgrade(engine)));
         self.tasks.spawn(clear_lost_logs(Arc::downgrade(engine), self.stop.clone()));
         self.tasks.spawn(keeper::keep(Arc::downgrade(engine), Arc::clone(&self.keeper_news), self.stop.clone()));
+        self.tasks.spawn(statistics::keep(Arc::downgrade(engine), self.stop.clone()));
         self.tasks.spawn(dispatcher::run(Arc::downgrade(engine)));
         self.tasks.spawn(queue::keep(Arc::downgrade(engine)));
         self.tasks.spawn(gone::look(Arc::downgrade(engine)));

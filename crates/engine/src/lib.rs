@@ -28,6 +28,7 @@ mod report;
 mod reserve;
 mod resolve;
 mod run_log;
+mod statistics;
 mod stopwatch;
 mod tags;
 mod telemetry;
@@ -52,9 +53,10 @@ pub use draft::{
 };
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
-pub use exports::{Exported, ExportedTrigger};
+pub use exports::{ExportFile, Exported, ExportedTrigger};
 pub use functions::{FunctionCode, FunctionList, ListQuery};
 pub use fungraph_instance::{AnswerHead, AnswerSink, AnswerStream, Piece, answer_stream};
+pub use fungraph_store::Turn;
 pub use identity::{
     Credentials, KeyView, Login, NameOrId, NamedIn, NewKey, ScopeWanted, SecurityToken, Token, UserView,
 };
@@ -66,6 +68,7 @@ pub use queue::{AsyncCounts, AsyncLimits, AsyncPage, AsyncQuery, AsyncRequest, C
 pub use quotas::Quota;
 pub use report::Report;
 pub use reserve::{ReservationList, ReservationQuery};
+pub use statistics::{MonthReport, RankFilter, Series};
 pub use stopwatch::Stopwatch;
 pub use tags::{Resource, ResourceFilter, ResourceList, TagDraft, TagValues, Tags};
 pub use telemetry::{Counts, Snapshot};

@@ -20,6 +20,7 @@ pub(crate) mod passive;
 mod project;
 pub(crate) mod report;
 mod reservation;
+mod statistics;
 mod tag;
 mod template;
 mod test_event;
@@ -42,6 +43,10 @@ pub(crate) use list::query;
 pub(crate) use project::{log_place, quotas, runtimes, tracing_draft, vpc_endpoint_draft};
 pub(crate) use reservation::{
     most_instances, reservation, reservation_configs, reservation_query, reservation_update, reserved_instances,
+};
+pub(crate) use statistics::{
+    StatisticsFilter, function_metrics, function_statistics, instance_metrics, month_report, project_statistics,
+    rank_filter, ranking, series_page, statistics_query,
 };
 pub(crate) use tag::{project_tags, resource_count, resource_filter, resources, tag_drafts, tags};
 pub(crate) use template::{template, template_query, templates};

@@ -93,6 +93,10 @@ pub const ASYNC_RETRIES_DEFAULT: u32 = 1;
 pub const OBS_EXPIRES_DAYS: std::ops::RangeInclusive<u32> = 0..=365;
 /// Functions on one page of a list; the same for lists of reserved instances.
 pub const PAGE_FUNCTIONS: u32 = 400;
+/// Points of a series on one page where a request names no number.
+pub const PAGE_STATISTICS: u32 = 100;
+/// Most points of a series on one page.
+pub const MOST_PAGE_STATISTICS: u32 = 500;
 /// Reserved instances of one version or alias.
 pub const RESERVED_INSTANCES: std::ops::RangeInclusive<u32> = 0..=1000;
 /// Schedules, and rules by load, of one version's reserved instances; the contract has no number.

@@ -29,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) logs: Logs,
     pub(crate) limits: Limits,
+    pub(crate) statistics: Statistics,
     pub(crate) queue: Queue,
     /// `triggers.time_zone`.
     pub(crate) time_zone: TimeZone,
@@ -140,6 +141,13 @@ pub(crate) struct Logs {
     pub(crate) per_call: usize,
 }
 
+/// `[statistics]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Statistics {
+    pub(crate) days: u32,
+    pub(crate) most_rows: u64,
+}
+
 /// `[limits]`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -228,6 +236,7 @@ fn read_all<'a>(
         mounts,
         logs: logs(&section("logs"))?,
         limits: limits(&section("limits"))?,
+        statistics: statistics(&section("statistics"))?,
         queue: queue(&section("async"))?,
         time_zone: section("triggers").text("time_zone", time_zone)?,
         log_filter: section("log").text("filter", filter)?,
@@ -324,6 +333,13 @@ fn limits(section: &Section<'_>) -> Result<Limits, Error> {
         reserved_instances: section.number("reserved_instances", 0..=100_000)?,
         code_per_project: section.megabytes("code_mb_per_project", 1..=1_048_576)?,
         sync: section.seconds("sync_seconds", 1..=86_400)?,
+    })
+}
+
+fn statistics(section: &Section<'_>) -> Result<Statistics, Error> {
+    Ok(Statistics {
+        days: section.number("days", 1..=400)?,
+        most_rows: section.number("most_rows", 1000..=1_000_000_000)?.into(),
     })
 }
 

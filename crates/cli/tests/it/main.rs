@@ -39,6 +39,7 @@ mod samples;
 mod sdk;
 mod serve;
 mod sizes;
+mod statistics;
 mod triggers;
 mod versions;
 mod why;

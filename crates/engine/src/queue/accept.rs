@@ -129,7 +129,7 @@ pub(crate) fn queue_function(version: &FunctionVersion) -> QueueFunction {
 pub(crate) fn check_kind(version: &FunctionVersion) -> Result<(), Fault> {
     if invoke::is_web_server(version) {
         return Err(Fault::new(
-            ErrorCode::NotSupported,
+            ErrorCode::WrongKind,
             "A function that is an HTTP server cannot be called asynchronously: its answer would have nobody to go to. Call it \
              synchronously, or through an APIG trigger",
         ));
