@@ -56,9 +56,10 @@ pub use draft::{
 };
 pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
-pub use exports::{Exported, ExportedTrigger};
+pub use exports::{ExportFile, Exported, ExportedTrigger};
 pub use functions::{FunctionCode, FunctionList, ListQuery};
 pub use fungraph_instance::{AnswerHead, AnswerSink, AnswerStream, Piece, answer_stream};
+pub use fungraph_store::Turn;
 pub use identity::{
     Credentials, KeyView, Login, NameOrId, NamedIn, NewKey, ScopeWanted, SecurityToken, Token, UserView,
 };
