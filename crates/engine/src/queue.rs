@@ -18,6 +18,7 @@ mod numbers;
 mod out;
 mod processors;
 mod records;
+mod retention;
 mod rota;
 #[cfg(test)]
 mod sample;
@@ -35,17 +36,17 @@ use std::{
 };
 
 use fungraph_model::FunctionKey;
-use fungraph_store::queue::{Found, Queue};
+use fungraph_store::queue::{Found, Queue, Retention};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(crate) use self::numbers::describe_metrics;
 pub use self::{
     accept::AsyncRequest,
     cancel::CancelKind,
     records::{AsyncPage, AsyncQuery},
     steer::AsyncCounts,
 };
+pub(crate) use self::{accept::queue_function, numbers::describe_metrics, retention::keep};
 use self::{board::Board, depth::Most, numbers::Numbers, settings::Settings};
 
 /// What an operator may change about asynchronous calls.
@@ -63,6 +64,10 @@ pub struct AsyncLimits {
     pub waiting_per_project: u64,
     /// Bytes of events of one project that may wait; 10,240 MB.
     pub waiting_bytes_per_project: u64,
+    /// What is kept of calls that have ended.
+    pub records: Retention,
+    /// Processors of the host.
+    pub processors: usize,
 }
 
 impl Default for AsyncLimits {
@@ -74,6 +79,8 @@ impl Default for AsyncLimits {
             waiting_per_function: 1_000_000,
             waiting_per_project: u64::MAX,
             waiting_bytes_per_project: 10_240 << 20,
+            records: Retention::default(),
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Asynchronous calls of the real binary, from the terminal: put into the queue, run, tried again, held, stopped, kept over a restart.
 
+mod engine;
+
 use std::path::Path;
 
 use serde_json::{Value, json};

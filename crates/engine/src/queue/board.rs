@@ -17,6 +17,7 @@ use super::{
     lane::{Lane, Load, Ready},
     out::Out,
     rota::{Rota, Turns},
+    window::Host,
 };
 
 /// Bytes that all calls in memory may take before they run.
@@ -323,35 +324,24 @@ impl Board {
         now: Instant,
     ) -> Place {
         self.lane(no, function, now);
-        let place = self.strike(no, seq);
-        if let Place::Out(out) = &place {
-            out.make_last();
-        }
-        place
-    }
-
-    /// Takes a call away from those that wait, for whoever ends it; one that was given out stays.
-    pub(super) fn strike(&mut self, no: FunctionNo, seq: CallSeq) -> Place {
-        self.ending += 1;
-        let out = self.with(no, |lane, _| match lane.out.get(&seq) {
-            Some(out) => Some(Arc::clone(out)),
-            None => {
-                lane.strike(seq);
-                lane.out.insert(seq, Arc::default());
-                None
+        let out = self.with(no, |lane, _| {
+            let out = lane.out.get(&seq).map(Arc::clone);
+            match &out {
+                Some(out) => out.make_last(),
+                None => {
+                    lane.strike(seq);
+                    lane.out.insert(seq, Arc::default());
+                }
             }
+            out
         });
-        out.flatten().map_or(Place::Struck, |out| {
-            self.ending -= 1;
-            Place::Out(out)
-        })
-    }
-
-    /// Calls of a function that wait for their next attempt. Those in memory are not among them.
-    pub(super) fn delayed_of(&self, no: FunctionNo) -> Vec<CallSeq> {
-        let of_heap = self.delayed.iter().map(|Reverse(delayed)| delayed).filter(|delayed| delayed.function == no);
-        let due = self.lanes.get(&no).into_iter().flat_map(Lane::due);
-        of_heap.map(|delayed| delayed.seq).chain(due).collect()
+        match out.flatten() {
+            Some(out) => Place::Out(out),
+            None => {
+                self.ending += 1;
+                Place::Struck
+            }
+        }
     }
 
     /// A call that was to be cancelled could not be read: it waits as before.
@@ -397,9 +387,21 @@ impl Board {
         taken
     }
 
-    /// Nothing of a function begins, or may again.
-    pub(super) fn hold(&mut self, no: FunctionNo, held: bool) {
-        self.with(no, |lane, _| lane.held = held);
+    /// Nothing of a function begins while what waits of it is ended on disk; gives the calls that were given out already.
+    pub(super) fn hold(&mut self, no: FunctionNo) -> HashSet<CallSeq> {
+        let held = self.with(no, |lane, _| {
+            lane.held = true;
+            lane.out.keys().copied().collect()
+        });
+        held.unwrap_or_default()
+    }
+
+    /// What waited of a function has been ended on disk; it goes on with what came meanwhile.
+    pub(super) fn release(&mut self, no: FunctionNo) {
+        self.with(no, |lane, _| {
+            lane.held = false;
+            lane.begin_again();
+        });
     }
 
     /// A function is paused, or goes on.
@@ -418,9 +420,9 @@ impl Board {
     }
 
     /// Called from time to time: windows of calls that take long grow, and what has had no calls for a while is forgotten.
-    pub(super) fn tend(&mut self, host_is_idle: bool, now: Instant) {
+    pub(super) fn tend(&mut self, host: Host, now: Instant) {
         for (no, lane) in &mut self.lanes {
-            lane.window.look(host_is_idle, lane.most, now);
+            lane.window.look(host, lane.most, now);
             if lane.has_ready() && lane.window.has_room(lane.most) {
                 self.rota.join(*no);
             }
@@ -470,6 +472,7 @@ mod tests {
     const FLOOD: FunctionNo = FunctionNo(1);
     const ONE: FunctionNo = FunctionNo(2);
     const CLOCK: QueueTime = QueueTime(1_000_000);
+    const IDLE: Host = Host { processors: 2, is_idle: true };
 
     struct Table {
         board: Board,
@@ -588,16 +591,32 @@ mod tests {
     }
 
     #[test]
+    fn what_was_ended_on_disk_does_not_begin_and_what_came_meanwhile_is_read() {
+        let mut table = table();
+        table.accept(FLOOD, 1..4);
+        assert_eq!(table.begin(), [(1, 1)]);
+        assert_eq!(table.board.hold(FLOOD), HashSet::from([CallSeq(1)]));
+        table.accept(FLOOD, 4..5);
+        table.end(FLOOD, 1);
+        assert_eq!(table.begin(), [], "it is held");
+        table.board.release(FLOOD);
+        let plan = table.board.plan(true, CLOCK, table.now);
+        assert!(matches!(plan.loads[..], [Load::Fresh { after: CallSeq(0), .. }]) && plan.starts.is_empty());
+        table.board.loaded(FLOOD, vec![sample::call(4)], 256);
+        assert_eq!(table.begin(), [(1, 4)]);
+    }
+
+    #[test]
     fn a_function_without_calls_is_forgotten_after_a_while() {
         let mut table = table();
         table.accept(FLOOD, 1..2);
         table.begin();
-        table.board.tend(false, table.now + KEPT * 2);
+        table.board.tend(IDLE, table.now + KEPT * 2);
         assert!(!table.board.is_empty(), "it runs");
         table.end(FLOOD, 1);
-        table.board.tend(false, table.now + KEPT / 2);
+        table.board.tend(IDLE, table.now + KEPT / 2);
         assert!(!table.board.is_empty());
-        table.board.tend(false, table.now + KEPT * 2);
+        table.board.tend(IDLE, table.now + KEPT * 2);
         assert!(table.board.is_empty() && table.board.weight == 0);
     }
 }

@@ -14,6 +14,7 @@ use super::{
     lane::{Load, Ready},
     processors::Processors,
     verdict,
+    window::Host,
 };
 use crate::{Engine, error::chain};
 
@@ -37,7 +38,8 @@ pub(crate) async fn run(engine: Weak<Engine>) {
         let mut sleep = engine.dispatch();
         if ticked.elapsed() >= TICK {
             ticked = Instant::now();
-            engine.queue.board().tend(processors.are_idle(), ticked);
+            let host = Host { processors: engine.config.queue.processors, is_idle: processors.are_idle() };
+            engine.queue.board().tend(host, ticked);
             if swept.elapsed() >= SWEEP {
                 swept = ticked;
                 engine.sweep().await;

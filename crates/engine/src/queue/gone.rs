@@ -4,7 +4,6 @@ use std::sync::{Arc, Weak};
 
 use fungraph_store::queue::FunctionNo;
 
-use super::ending::Reason;
 use crate::{Engine, error::chain};
 
 /// Compares what the queue knows with what there is: a server may have been killed between the two.
@@ -31,14 +30,14 @@ impl Engine {
         self.queue.tasks.spawn(async move { engine.end_calls_of(no).await });
     }
 
-    async fn end_calls_of(self: &Arc<Self>, no: FunctionNo) {
+    async fn end_calls_of(&self, no: FunctionNo) {
         if let Err(error) = self.queue.store.gone(no).await {
             tracing::warn!(
                 cause = chain(&error),
                 "that a function is gone is not stored; compared again at the next start"
             );
         }
-        if let Err(error) = self.throw_away(no, Reason::FunctionGone).await {
+        if let Err(error) = self.throw_away(no, "The function was deleted before the call ran").await {
             tracing::warn!(
                 cause = chain(&error),
                 "calls of a deleted function wait still; each ends when its turn comes"

@@ -75,6 +75,8 @@ pub(super) struct Lane {
     loading: Option<CallSeq>,
     /// Calls that were cancelled while they waited: a reading under way may still bring them.
     struck: HashSet<CallSeq>,
+    /// Whether a reading under way may bring calls that have been ended since.
+    stale: bool,
     /// Whether due calls were read last, so that it is the turn of fresh ones.
     due_last: bool,
 }
@@ -98,6 +100,7 @@ impl Lane {
             more: false,
             loading: None,
             struck: HashSet::new(),
+            stale: false,
             due_last: false,
         }
     }
@@ -151,11 +154,6 @@ impl Lane {
         self.ready.push_back(ready);
     }
 
-    /// Calls whose next attempt is due and that are only on disk.
-    pub(super) fn due(&self) -> impl Iterator<Item = CallSeq> {
-        self.due.iter().map(|(seq, _)| *seq)
-    }
-
     /// A call that could not begin: it is the next one.
     pub(super) fn push_front(&mut self, ready: Ready) {
         self.weight += ready.weight();
@@ -203,6 +201,9 @@ impl Lane {
     /// Calls that were never tried, as they were read; fewer than `most` where there are no more.
     pub(super) fn loaded(&mut self, calls: Vec<WaitingCall>, most: usize) {
         let seen = self.loading.take().unwrap_or(self.read_to);
+        if std::mem::take(&mut self.stale) {
+            return;
+        }
         let all = calls.len() < most;
         self.more |= !all;
         let last = calls.last().map_or(self.read_to, |call| call.seq);
@@ -220,6 +221,10 @@ impl Lane {
     /// The same of calls that were due.
     pub(super) fn loaded_due(&mut self, calls: Vec<Ready>) {
         self.loading = None;
+        if std::mem::take(&mut self.stale) {
+            self.due.extend(calls.iter().map(|ready| (ready.call.seq, ready.stumbled)));
+            return;
+        }
         for ready in calls {
             if ready.call.seq > self.read_to {
                 // Once it runs it looks on disk as if it had never been tried.
@@ -232,9 +237,21 @@ impl Lane {
         self.forget_struck();
     }
 
+    /// What waits is something else now: all of it is read again, but for what was given out.
+    pub(super) fn begin_again(&mut self) {
+        let due = self.take(|call| call.due.is_some());
+        self.due.extend(due.iter().map(|ready| (ready.call.seq, ready.stumbled)));
+        self.take(|_| true);
+        self.read_to = CallSeq(0);
+        self.unread = self.out.keys().copied().collect();
+        self.more = true;
+        self.stale = self.loading.is_some();
+    }
+
     /// Nothing could be read: it will be tried again.
     pub(super) fn load_failed(&mut self, load: Load) {
         self.loading = None;
+        self.stale = false;
         match load {
             Load::Fresh { .. } => self.more = true,
             Load::Due { calls, .. } => {

@@ -2,19 +2,11 @@
 
 use std::{sync::Arc, time::Instant};
 
-use fungraph_model::{CallSeq, Caller, ErrorCode, Fault, FunctionRef, RequestId};
-use fungraph_store::queue::{FunctionNo, QueueFunction, WaitingCall};
-use tokio::task::JoinSet;
+use fungraph_model::{Caller, ErrorCode, Fault, FunctionRef, RequestId};
+use fungraph_store::queue::{FunctionNo, NewCall, QueueFunction};
 
-use super::{
-    accept::{self, queue_function},
-    board::Place,
-    ending::Reason,
-};
+use super::accept::{self, queue_function};
 use crate::{Engine, Error, functions};
-
-/// Calls that are ended at once.
-const STEP: usize = 512;
 
 /// Numbers of a function's asynchronous calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,9 +43,9 @@ impl Engine {
     ///
     /// # Errors
     /// FSS.1051.
-    pub async fn purge_async(self: &Arc<Self>, caller: &Caller, function: &FunctionRef) -> Result<u64, Error> {
+    pub async fn purge_async(&self, caller: &Caller, function: &FunctionRef) -> Result<u64, Error> {
         let Some(no) = self.queue_number(caller, function).await? else { return Ok(0) };
-        self.throw_away(no, Reason::Purged).await
+        self.throw_away(no, "The queue of the function was emptied before the call ran").await
     }
 
     /// How many calls of a function wait, run, and have ended in which way.
@@ -89,14 +81,38 @@ impl Engine {
             let message = format!("The asynchronous call {request} has not ended: it is {}", record.status.name());
             return Err(Fault::new(ErrorCode::Precondition, message).into());
         }
-        let message = format!(
-            "The event of the asynchronous call {request} is not kept: that is done where the function's extend_config has \
-             \"record_events\": true at the time of the call"
-        );
-        Err(Fault::new(ErrorCode::Precondition, message).into())
+        let refused = |message: String| Error::from(Fault::new(ErrorCode::Precondition, message));
+        let recorded = self.recorded_event(caller, request).await.map_err(|error| match error {
+            Error::Refused(_) => refused(format!(
+                "The event of the asynchronous call {request} is not kept: that is done where the function's extend_config has \
+                 \"record_events\": true at the time of the call, up to a size and for some days"
+            )),
+            error => error,
+        })?;
+        let resolved = self.resolve(&recorded.key, &recorded.version).await?;
+        let resolved = resolved.filter(|resolved| resolved.version.code.digest.0 == recorded.digest).ok_or_else(|| {
+            refused(format!(
+                "The code that the asynchronous call {request} ran is not there any more: version {} was changed or deleted since",
+                recorded.version
+            ))
+        })?;
+        let version = Arc::clone(&resolved.version);
+        accept::check_kind(&version)?;
+        let call = NewCall {
+            function: queue_function(&version),
+            qualifier: record.qualifier,
+            version: recorded.version,
+            alias: None,
+            memory_mb: None,
+            body: recorded.body.clone(),
+            parent: Some(request),
+            hops: 0,
+        };
+        self.check_depth(&call.function, call.body.len())?;
+        self.accept(call).await.inspect(|again| self.keep_event(&version, *again, &recorded.body))
     }
 
-    /// The queue's number of a function.
+    /// The queue's number of a function, which it gets if it has none.
     async fn queue_function_of(
         &self,
         caller: &Caller,
@@ -110,63 +126,12 @@ impl Engine {
         Ok((no, function))
     }
 
-    /// Ends what waits of a function, in steps.
-    pub(super) async fn throw_away(self: &Arc<Self>, no: FunctionNo, reason: Reason) -> Result<u64, Error> {
-        let Some(function) = self.queue.store.named(no) else { return Ok(0) };
-        self.queue.board().hold(no, true);
-        let ended = self.end_waiting(no, &function, reason).await;
-        self.queue.board().hold(no, false);
+    /// Ends what waits of a function. Calls that are accepted meanwhile stay.
+    pub(super) async fn throw_away(&self, no: FunctionNo, why: &str) -> Result<u64, Error> {
+        let out = self.queue.board().hold(no);
+        let purged = self.queue.store.purge(no, &out, why).await;
+        self.queue.board().release(no);
         self.queue.nudge();
-        ended
-    }
-
-    async fn end_waiting(
-        self: &Arc<Self>,
-        no: FunctionNo,
-        function: &Arc<QueueFunction>,
-        reason: Reason,
-    ) -> Result<u64, Error> {
-        let failed = |source| Error::internal("read what waits", source);
-        let store = &self.queue.store;
-        let mut ended = self.end_ready(no, function, reason).await;
-        let delayed = self.queue.board().delayed_of(no);
-        for part in delayed.chunks(STEP) {
-            let calls = store.take(part).await.map_err(failed)?;
-            ended += self.end_all(no, function, calls, reason).await;
-        }
-        let mut after = CallSeq(0);
-        loop {
-            let calls = store.load(no, after, STEP).await.map_err(failed)?;
-            let Some(last) = calls.last() else { break };
-            after = last.seq;
-            ended += self.end_all(no, function, calls, reason).await;
-        }
-        // Those that a reading under way has brought meanwhile.
-        Ok(ended + self.end_ready(no, function, reason).await)
-    }
-
-    async fn end_ready(self: &Arc<Self>, no: FunctionNo, function: &Arc<QueueFunction>, reason: Reason) -> u64 {
-        let ready = self.queue.board().take(|of, _| of == no);
-        let mut ends = JoinSet::new();
-        for (no, _, ready) in ready {
-            ends.spawn(Arc::clone(self).end_untold(no, Arc::clone(function), ready.call, reason));
-        }
-        ends.join_all().await.len() as u64
-    }
-
-    async fn end_all(
-        self: &Arc<Self>,
-        no: FunctionNo,
-        function: &Arc<QueueFunction>,
-        calls: Vec<WaitingCall>,
-        reason: Reason,
-    ) -> u64 {
-        let mut ends = JoinSet::new();
-        for call in calls {
-            if let Place::Struck = self.queue.board().strike(no, call.seq) {
-                ends.spawn(Arc::clone(self).end_untold(no, Arc::clone(function), call, reason));
-            }
-        }
-        ends.join_all().await.len() as u64
+        purged.map_err(accept::refused)
     }
 }

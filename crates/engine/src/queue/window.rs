@@ -1,7 +1,9 @@
 //! How many calls of one function the queue runs at once. Pure: the time is an argument.
 //!
 //! Nobody says what a function can bear, so it is found out: a full window grows as long as more calls at once end more calls per second,
-//! and halves when the pool has nothing to give. Where calls take so long that none ends, it grows while processors are idle.
+//! and halves when the pool has nothing to give. Where calls take so long that none ends, it grows to as many as there are processors, and beyond
+//! that while some are idle: calls that wait for something else go on together, and calls that compute do not slow one another down until they
+//! run into their time limits.
 
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,14 @@ const WORTH: f64 = 1.05;
 const PATIENCE: u32 = 32;
 /// The shortest and the longest rest after a refusal.
 const REST: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
+
+/// What calls that take long have to go on with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Host {
+    pub(super) processors: usize,
+    /// Whether some of them have had nothing to do.
+    pub(super) is_idle: bool,
+}
 
 /// The calls at once of one function.
 #[derive(Clone, Debug)]
@@ -144,9 +154,10 @@ impl Window {
     }
 
     /// Called from time to time: grows where all calls take long and the host has processors to spare.
-    pub(super) fn look(&mut self, host_is_idle: bool, most: usize, now: Instant) {
+    pub(super) fn look(&mut self, host: Host, most: usize, now: Instant) {
         let silent = now.saturating_duration_since(self.period.last) >= SILENCE;
-        if silent && host_is_idle && self.out >= self.size && self.begun == self.out {
+        let spare = host.is_idle || self.size < host.processors;
+        if silent && spare && self.out >= self.size && self.begun == self.out {
             self.grow((self.size / 4).max(1), most);
             self.period.last = now;
         }
@@ -217,6 +228,7 @@ mod tests {
     fn calls_that_take_long_do_not_wait_for_one_another_while_processors_are_idle() {
         let mut now = Instant::now();
         let mut window = Window::new(now);
+        let host = |is_idle| Host { processors: 2, is_idle };
         for idle in [true, false] {
             for _ in 0..100 {
                 while window.has_room(50) {
@@ -224,18 +236,23 @@ mod tests {
                     window.begin();
                 }
                 now += SILENCE;
-                window.look(idle, 50, now);
+                window.look(host(idle), 50, now);
             }
             assert_eq!(window.size(), 50);
         }
         let mut busy = Window::new(now);
-        busy.take(now);
-        busy.begin();
-        busy.look(false, 50, now + SILENCE);
-        assert_eq!(busy.size(), 1);
+        for _ in 0..100 {
+            while busy.has_room(50) {
+                busy.take(now);
+                busy.begin();
+            }
+            now += SILENCE;
+            busy.look(host(false), 50, now);
+        }
+        assert_eq!(busy.size(), 2, "one for each processor does no harm");
         let mut starting = Window::new(now);
         starting.take(now);
-        starting.look(true, 50, now + SILENCE);
+        starting.look(host(true), 50, now + SILENCE);
         assert_eq!(starting.size(), 1, "a call that waits for its instance says nothing");
     }
 
