@@ -6,7 +6,6 @@ mod check;
 mod fields;
 mod gateway;
 mod kinds;
-mod lanes;
 mod obs;
 mod operations;
 mod schedule;
