@@ -75,7 +75,8 @@ async fn called(options: &Options, ours: &Ours) -> Result<Function> {
 async fn fill(data: &Path, project: &str) -> Result<()> {
     let store = Store::open(&Config { folder: data.to_owned(), readers: 1 }).await?;
     let (project, none) = (ProjectId(project.to_owned()), None);
-    let query = FunctionQuery { project, package: none.clone(), name_part: none, marker: 0, limit: 1 };
+    let query =
+        FunctionQuery { project, package: none.clone(), name_part: none, marker: 0, limit: 1, failures_from: 0 };
     let page = store.functions(&query).await?;
     let first = page.functions.first().context("the function is not in the store")?;
     let copies: Vec<FunctionVersion> = (1..FUNCTIONS).map(|number| copy(first, number)).collect();

@@ -11,7 +11,11 @@ use fungraph_pool::Refusal;
 use fungraph_store::logs::{LogEntry, LogText};
 use jiff::Timestamp;
 
-use crate::{Engine, stopwatch::Stopwatch};
+use crate::{
+    Engine,
+    statistics::{RunEnd, RunningCall},
+    stopwatch::Stopwatch,
+};
 
 /// Refused calls of one function that are kept in a second. More would say no more, and would push the logs of calls that ran out
 /// of the function's share of the disk.
@@ -22,13 +26,22 @@ const REFUSALS_PER_SECOND: u32 = 10;
 pub struct OpenRecord {
     engine: Arc<Engine>,
     watch: Stopwatch,
+    running: RunningCall,
+    end: RunEnd,
     /// `None` only while it is dropped.
     entry: Option<(CallRecord, LogEntry)>,
 }
 
 impl OpenRecord {
-    pub(crate) fn new(engine: Arc<Engine>, watch: Stopwatch, call: CallRecord, entry: LogEntry) -> Self {
-        Self { engine, watch, entry: Some((call, entry)) }
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        watch: Stopwatch,
+        counted: (RunningCall, RunEnd),
+        call: CallRecord,
+        entry: LogEntry,
+    ) -> Self {
+        let (running, end) = counted;
+        Self { engine, watch, running, end, entry: Some((call, entry)) }
     }
 }
 
@@ -38,6 +51,7 @@ impl Drop for OpenRecord {
         self.watch.lap(Phase::Answer);
         call.phases = *self.watch.phases();
         self.engine.telemetry.ended(&call);
+        self.running.ended(&self.end);
         entry.call = Some(call);
         self.engine.logs.append(entry);
     }

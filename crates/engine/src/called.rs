@@ -78,7 +78,8 @@ impl Engine {
             };
             let version = Arc::new(version);
             let group = self.pool.group(self.plan(&version)?);
-            if let Some(resolved) = self.resolver.insert(epoch, Resolved::new(version, group)) {
+            let counter = self.statistics.of_version(&version);
+            if let Some(resolved) = self.resolver.insert(epoch, Resolved::new(version, group, counter)) {
                 return Ok(Some(resolved));
             }
         }

@@ -12,13 +12,14 @@ use fungraph_store::{
     logs::Logs,
     queue::{Found, Queue},
 };
+use jiff::Timestamp;
 use tokio::sync::RwLock;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::{
-    Config, Error, identity::Identity, jobs::Jobs, queue::AsyncQueue, resolve::Resolver, telemetry::Telemetry,
-    templates::Compiled, triggers::Board, turns::Turns,
+    Config, Destinations, Error, error::chain, identity::Identity, jobs::Jobs, queue::AsyncQueue, resolve::Resolver,
+    statistics::Statistics, telemetry::Telemetry, templates::Compiled, triggers::Board, turns::Turns,
 };
 
 /// How long ends of asynchronous calls may take once nothing runs any more.
@@ -36,6 +37,8 @@ pub struct Parts {
     pub images: Images,
     /// Packages that are elsewhere.
     pub objects: Objects,
+    /// Who is told of the ends of asynchronous calls.
+    pub destinations: Destinations,
     /// Logs of calls.
     pub logs: Logs,
     /// Asynchronous calls, with what an earlier server left of them.
@@ -55,6 +58,7 @@ pub struct Engine {
     pub(crate) packages: Packages,
     pub(crate) images: Images,
     pub(crate) objects: Objects,
+    pub(crate) destinations: Destinations,
     pub(crate) logs: Logs,
     pub(crate) queue: AsyncQueue,
     pub(crate) pool: Pool,
@@ -63,6 +67,7 @@ pub struct Engine {
     pub(crate) identity: Identity,
     pub(crate) resolver: Resolver,
     pub(crate) telemetry: Telemetry,
+    pub(crate) statistics: Statistics,
     /// The triggers that are live.
     pub(crate) board: Arc<Board>,
     pub(crate) started: Instant,
@@ -89,6 +94,7 @@ impl Engine {
             packages,
             images,
             objects,
+            destinations,
             logs,
             queue: (queue, found),
             pool,
@@ -103,6 +109,7 @@ impl Engine {
             packages,
             images,
             objects,
+            destinations,
             logs,
             queue,
             pool,
@@ -111,6 +118,7 @@ impl Engine {
             identity,
             resolver: Resolver::default(),
             telemetry: Telemetry::register(),
+            statistics: Statistics::new(Timestamp::now()),
             board: Arc::default(),
             started: Instant::now(),
             run: Uuid::new_v4(),
@@ -166,6 +174,9 @@ impl Engine {
             tracing::warn!("asynchronous calls did not end in time: they run again at the next start");
         }
         self.queue.store.close().await;
+        if let Err(error) = self.write_statistics().await {
+            tracing::warn!(cause = chain(&error), "the last numbers of calls could not be written, and are lost");
+        }
         self.logs.close().await;
         self.store.clone().close().await;
     }

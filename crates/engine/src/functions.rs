@@ -8,7 +8,7 @@ use fungraph_model::{
     Caller, CodePackage, CodeType, Dependency, ErrorCode, Fault, FunctionImage, FunctionKey, FunctionRef,
     FunctionVersion, Language, Qualifier, Runtime, limits,
 };
-use fungraph_store::{Belongings, Error as StoreError, FunctionQuery, Store};
+use fungraph_store::{Belongings, Error as StoreError, FunctionPage, FunctionQuery, Store};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -47,6 +47,8 @@ pub struct FunctionList {
     pub next_marker: u32,
     /// How many of them are pinned: the first ones.
     pub pinned: usize,
+    /// How many calls of each failed within the last day, as far as that is written.
+    pub failures: Vec<u64>,
     /// All that match.
     pub count: u64,
 }
@@ -167,12 +169,14 @@ impl Engine {
                 name_part: query.name_contains,
                 marker: query.marker.into(),
                 limit: query.limit,
+                failures_from: self.failures_from(),
             })
             .await
             .map_err(|source| Error::internal("list functions", source))?;
         // The API writes 0 where there is no next page; its markers have 32 bits.
         let next_marker = page.next.and_then(|next| u32::try_from(next).ok()).unwrap_or(0);
-        Ok(FunctionList { functions: page.functions, next_marker, pinned: page.pinned, count: page.total })
+        let FunctionPage { functions, pinned, failures, total: count, .. } = page;
+        Ok(FunctionList { functions, next_marker, pinned, failures, count })
     }
 
     /// The version a management path names; of an alias, its main version.

@@ -30,6 +30,7 @@ use crate::{
     functions,
     resolve::Resolved,
     run_log::RunLog,
+    statistics::{Counters, RunEnd, RunningCall},
     to_end::to_end,
     validate,
 };
@@ -81,6 +82,7 @@ pub struct Invocation {
 /// What a run needs once it has been let in.
 struct Admitted {
     resolved: Arc<Resolved>,
+    counters: Counters,
     alias: Option<Arc<Alias>>,
     version: Arc<FunctionVersion>,
     group: Arc<Group>,
@@ -97,6 +99,7 @@ struct Admitted {
 
 /// A call that has ended.
 struct Ended {
+    running: RunningCall,
     version: Arc<FunctionVersion>,
     request: RequestId,
     memory_mb: u32,
@@ -137,7 +140,8 @@ impl Engine {
             Err(Error::ExecutorMissing { message, version }) => {
                 let (memory_mb, started) = (version.spec.memory_mb, Timestamp::now());
                 let ran = executor_missing(&message, id, &version, started, watch);
-                let call = Ended { version, request: id, memory_mb, tail, started };
+                let running = Counters { version: self.statistics.of_version(&version), alias: None }.begin();
+                let call = Ended { running, version, request: id, memory_mb, tail, started };
                 return Ok(Arc::clone(self).conclude(ran, call));
             }
             Err(error) => {
@@ -169,6 +173,7 @@ impl Engine {
         let qualifier = request.function.qualifier.as_ref();
         let called = self.called(&key, qualifier, request.request, request.headers).await?;
         let Called { resolved, alias } = called.ok_or_else(not_found)?;
+        let counters = self.statistics.of_call(&resolved, alias.as_ref().map(|alias| alias.name.as_str()));
         let version = &resolved.version;
         let event = event(request.event, version.spec.runtime, limits::EVENT_BYTES)?;
         let memory_mb = match request.memory.as_deref() {
@@ -180,6 +185,7 @@ impl Engine {
             version: Arc::clone(version),
             group: self.group(&resolved, memory_mb)?,
             resolved,
+            counters,
             alias,
             event,
             memory_mb,
@@ -190,6 +196,7 @@ impl Engine {
             sink,
             queued: None,
         };
+        self.keep_event(&admitted.version, admitted.request, &admitted.event);
         admitted.watch.lap(Phase::Resolve);
         Ok(admitted)
     }
@@ -219,6 +226,7 @@ impl Engine {
             is_server_error: false,
         };
         self.telemetry.ended(&record);
+        call.counters.refused();
         if call.resolved.refusals.allows(started.as_second()) {
             let (function, request) = (Arc::clone(&call.version), call.request);
             let message = fault.message.clone();
@@ -234,9 +242,18 @@ impl Engine {
         lease: Result<Lease, AcquireError>,
         started: Timestamp,
     ) -> Result<(Invocation, OpenRecord), Error> {
-        let ran = self.run(&mut call, lease, started).await?;
+        let running = call.counters.clone().begin();
+        let ran = match self.run(&mut call, lease, started).await {
+            Ok(ran) => ran,
+            Err(error) => {
+                // There was no other instance for it when its own was gone.
+                self.telemetry.refused();
+                running.refused();
+                return Err(error);
+            }
+        };
         let Admitted { version, request, memory_mb, tail, .. } = call;
-        Ok(self.conclude(ran, Ended { version, request, memory_mb, tail, started }))
+        Ok(self.conclude(ran, Ended { running, version, request, memory_mb, tail, started }))
     }
 
     /// What the caller gets of a call that has ended, and what is kept of it.
@@ -265,9 +282,10 @@ impl Engine {
             line: ran.line,
             is_server_error: ran.is_server_error,
         };
+        let counted = (call.running, RunEnd::new(failure, ran.is_server_error, &summary));
         let (function, request, text) = (call.version, call.request, Box::new(log));
         let entry = LogEntry { function, request, started: call.started, call: None, text };
-        let record = OpenRecord::new(self, ran.watch, record, entry);
+        let record = OpenRecord::new(self, ran.watch, counted, record, entry);
         (Invocation { outcome: ran.outcome, summary, tail, runtime }, record)
     }
 

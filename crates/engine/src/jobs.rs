@@ -13,8 +13,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Engine,
+    destinations::courier,
     queue::{self, dispatcher, gone},
     reserve::{keeper, news::News},
+    statistics,
     triggers::timers,
 };
 
@@ -39,9 +41,13 @@ impl Jobs {
         self.tasks.spawn(prepare(Arc::downgrade(engine)));
         self.tasks.spawn(clear_lost_logs(Arc::downgrade(engine), self.stop.clone()));
         self.tasks.spawn(keeper::keep(Arc::downgrade(engine), Arc::clone(&self.keeper_news), self.stop.clone()));
+        self.tasks.spawn(statistics::keep(Arc::downgrade(engine), self.stop.clone()));
         self.tasks.spawn(dispatcher::run(Arc::downgrade(engine)));
         self.tasks.spawn(queue::keep(Arc::downgrade(engine)));
         self.tasks.spawn(gone::look(Arc::downgrade(engine)));
+        for kind in courier::KINDS {
+            self.tasks.spawn(courier::run(Arc::downgrade(engine), kind, self.stop.clone()));
+        }
         self.tasks.spawn(timers::run(Arc::downgrade(engine), self.stop_triggers.clone()));
         self.tasks.close();
     }

@@ -29,7 +29,7 @@ pub struct ReservationQuery {
     pub limit: u32,
 }
 
-/// A page of reservations, in the order in which their functions were created.
+/// A page of reservations, in the order in which they were made.
 #[derive(Clone, Debug)]
 pub struct ReservationList {
     /// The reservations, each with the number of its instances that are ready.

@@ -7,11 +7,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use fungraph_model::{Alias, FunctionKey, FunctionVersion, limits::LATEST};
+use fungraph_model::{
+    Alias, FunctionKey, FunctionVersion,
+    limits::{self, LATEST},
+};
 use fungraph_pool::Group;
 
-use crate::call_record::Throttle;
-use absent::{Absent, Name};
+use self::absent::{Absent, Name};
+use crate::{call_record::Throttle, statistics::Counter};
 
 /// Entries kept before those without instances are dropped.
 const KEPT: usize = 4096;
@@ -24,11 +27,35 @@ pub(crate) struct Resolved {
     sized: Mutex<HashMap<u32, Arc<Group>>>,
     /// Bounds the records of refused calls.
     pub(crate) refusals: Throttle,
+    pub(crate) counter: Arc<Counter>,
+    /// Those of the aliases that it was called by.
+    by_alias: RwLock<Vec<(String, Arc<Counter>)>>,
 }
 
 impl Resolved {
-    pub(crate) fn new(version: Arc<FunctionVersion>, group: Arc<Group>) -> Arc<Self> {
-        Arc::new(Self { version, group, sized: Mutex::default(), refusals: Throttle::default() })
+    pub(crate) fn new(version: Arc<FunctionVersion>, group: Arc<Group>, counter: Arc<Counter>) -> Arc<Self> {
+        let (sized, refusals, by_alias) = (Mutex::default(), Throttle::default(), RwLock::default());
+        Arc::new(Self { version, group, sized, refusals, counter, by_alias })
+    }
+
+    /// The counter of an alias, found by `find` for one not seen before.
+    pub(crate) fn counter_of(&self, alias: &str, find: impl FnOnce() -> Arc<Counter>) -> Arc<Counter> {
+        let of = |known: &[(String, Arc<Counter>)]| {
+            known.iter().find(|(name, _)| name == alias).map(|(_, counter)| Arc::clone(counter))
+        };
+        if let Some(counter) = of(&self.by_alias.read().unwrap_or_else(PoisonError::into_inner)) {
+            return counter;
+        }
+        let mut known = self.by_alias.write().unwrap_or_else(PoisonError::into_inner);
+        of(&known).unwrap_or_else(|| {
+            // Aliases come and go while a version stays: those that are still called are found again.
+            if known.len() >= limits::ALIASES as usize {
+                known.clear();
+            }
+            let counter = find();
+            known.push((alias.to_owned(), Arc::clone(&counter)));
+            counter
+        })
     }
 
     /// The group whose instances have `memory_mb`, made by `make` for a size not seen before.

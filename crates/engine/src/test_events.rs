@@ -1,7 +1,7 @@
 //! Test events of a function: named events to call it with by hand. They are the function's, whatever version a URN names.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use fungraph_model::{Caller, ErrorCode, Fault, FunctionRef, TestEvent, limits};
+use fungraph_model::{Caller, ErrorCode, Fault, FunctionRef, TestEvent, TestEventChange, limits};
 use fungraph_store::Error as StoreError;
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
@@ -77,12 +77,15 @@ impl Engine {
     ) -> Result<TestEvent, Error> {
         let old = self.test_event(caller, function, id).await?;
         let key = functions::key(caller, function)?;
-        let name = draft.name.map_or(Ok(old.name), check_name)?;
-        let event = TestEvent { id: old.id, name, content: content(draft.content)?, last_modified: Timestamp::now() };
-        match self.store.update_test_event(&key, &event).await {
-            Ok(true) => Ok(event),
-            Ok(false) => Err(missing(id).into()),
-            Err(StoreError::Taken { .. }) => Err(taken(&event.name)),
+        let name = draft.name.map(check_name).transpose()?;
+        let change = TestEventChange { name, content: content(draft.content)?, last_modified: Timestamp::now() };
+        match self.store.update_test_event(&key, id, &change).await {
+            // Somebody may have renamed it meanwhile.
+            Ok(Some(name)) => {
+                Ok(TestEvent { id: old.id, name, content: change.content, last_modified: change.last_modified })
+            }
+            Ok(None) => Err(missing(id).into()),
+            Err(StoreError::Taken { .. }) => Err(taken(change.name.as_deref().unwrap_or(&old.name))),
             Err(error) => Err(self.refused(&key, "update a test event", error)),
         }
     }

@@ -19,6 +19,7 @@ mod not_built;
 mod projects;
 mod reservations;
 pub(crate) mod settings;
+mod statistics;
 mod tags;
 mod templates;
 mod test_events;
@@ -71,7 +72,7 @@ enum Answer {
     Run(&'static Shape),
 }
 
-const TABLES: [&[Entry]; 14] = [
+const TABLES: [&[Entry]; 15] = [
     &functions::ENTRIES,
     &invocations::ENTRIES,
     &async_calls::ENTRIES,
@@ -85,6 +86,7 @@ const TABLES: [&[Entry]; 14] = [
     &async_configs::ENTRIES,
     &projects::ENTRIES,
     &triggers::ENTRIES,
+    &statistics::ENTRIES,
     &exports::ENTRIES,
 ];
 

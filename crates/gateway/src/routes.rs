@@ -16,9 +16,11 @@ pub(crate) mod manage;
 pub(crate) mod own;
 pub(crate) mod projects;
 pub(crate) mod queue;
+pub(crate) mod recorded;
 pub(crate) mod report;
 pub(crate) mod reservations;
 pub(crate) mod rights;
+pub(crate) mod statistics;
 pub(crate) mod tags;
 pub(crate) mod templates;
 pub(crate) mod test_events;
@@ -101,6 +103,11 @@ pub(crate) enum Operation {
     ShowFeatures,
     ListRuntimes,
     ListTrustedAgencies,
+    ListStatistics,
+    ListFunctionStatistics,
+    ShowFunctionMetrics,
+    ShowFuncReservedInstanceMetrics,
+    ListFunctionAsMetric,
     ImportFunction,
     ExportFunction,
     /// In the contract, not in this server.
@@ -177,6 +184,11 @@ impl Operation {
             Self::ShowFeatures => "ShowFeatures",
             Self::ListRuntimes => "ListRuntimes",
             Self::ListTrustedAgencies => "ListTrustedAgencies",
+            Self::ListStatistics => "ListStatistics",
+            Self::ListFunctionStatistics => "ListFunctionStatistics",
+            Self::ShowFunctionMetrics => "ShowFunctionMetrics",
+            Self::ShowFuncReservedInstanceMetrics => "ShowFuncReservedInstanceMetrics",
+            Self::ListFunctionAsMetric => "ListFunctionAsMetric",
             Self::ImportFunction => "ImportFunction",
             Self::ExportFunction => "ExportFunction",
             Self::NotBuilt(name) => name,

@@ -32,7 +32,7 @@ use crate::{
     front, local, percent, project,
     routes::{
         self, Operation, Route, aliases, async_calls, async_configs, beside, code, dependencies, download, exports,
-        functions, health, invocations, own, projects, reservations, rights, tags, templates, test_events,
+        functions, health, invocations, own, projects, reservations, rights, statistics, tags, templates, test_events,
         tracing_keys, triggers, versions,
     },
 };
@@ -227,6 +227,11 @@ impl Service {
             Operation::ShowFeatures => Ok(projects::features()),
             Operation::ListRuntimes => Ok(projects::runtimes(engine)),
             Operation::ListTrustedAgencies => Ok(projects::agencies()),
+            Operation::ListStatistics => Box::pin(statistics::of_project(engine, call)).await,
+            Operation::ListFunctionStatistics => Box::pin(statistics::of_function(engine, call)).await,
+            Operation::ShowFunctionMetrics => Box::pin(statistics::metrics(engine, call)).await,
+            Operation::ShowFuncReservedInstanceMetrics => Box::pin(statistics::instances(engine, call)).await,
+            Operation::ListFunctionAsMetric => Box::pin(statistics::ranking(engine, call)).await,
             Operation::ImportFunction => Box::pin(exports::import(engine, call)).await,
             Operation::ExportFunction => Box::pin(exports::export(engine, call)).await,
             Operation::NotBuilt(name) => Err(Operation::not_built(name).into()),

@@ -18,8 +18,10 @@ mod mount;
 pub(crate) mod not_built;
 pub(crate) mod passive;
 mod project;
+mod recorded;
 pub(crate) mod report;
 mod reservation;
+mod statistics;
 mod tag;
 mod template;
 mod test_event;
@@ -40,8 +42,13 @@ pub(crate) use fields::asked;
 pub(crate) use function::{code, config, list_page};
 pub(crate) use list::query;
 pub(crate) use project::{log_place, quotas, runtimes, tracing_draft, vpc_endpoint_draft};
+pub(crate) use recorded::recorded;
 pub(crate) use reservation::{
     most_instances, reservation, reservation_configs, reservation_query, reservation_update, reserved_instances,
+};
+pub(crate) use statistics::{
+    StatisticsFilter, function_metrics, function_statistics, instance_metrics, month_report, project_statistics,
+    rank_filter, ranking, series_page, statistics_query,
 };
 pub(crate) use tag::{project_tags, resource_count, resource_filter, resources, tag_drafts, tags};
 pub(crate) use template::{template, template_query, templates};

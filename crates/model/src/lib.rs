@@ -24,6 +24,7 @@ mod runtime;
 #[cfg(feature = "sample")]
 pub mod sample;
 mod spec;
+mod tally;
 mod test_event;
 mod trigger;
 mod urn;
@@ -46,6 +47,7 @@ pub use project::{LogKind, LogPlace, TracingKeys, VpcEndpoint};
 pub use reservation::{MetricRule, Reservation, Reserved, Schedule};
 pub use runtime::{Language, Runtime};
 pub use spec::{CLASS_ISOLATION, CODE_URL, FunctionSpec, HEARTBEAT_HANDLER, HookSpec, Strategy};
-pub use test_event::TestEvent;
+pub use tally::{Metric, MonthUsage, Ranking, Tally, TallyEntry};
+pub use test_event::{TestEvent, TestEventChange};
 pub use trigger::{Trigger, TriggerId, TriggerKind};
 pub use urn::{FunctionRef, Qualifier};

@@ -79,7 +79,7 @@ pub const TAGS: usize = 20;
 pub const TAG_KEY_CHARS: usize = 128;
 /// Characters of a tag's value.
 pub const TAG_VALUE_CHARS: usize = 255;
-/// Bytes of the event of an asynchronous call.
+/// Bytes of an asynchronous event.
 pub const ASYNC_EVENT_BYTES: usize = 262_144;
 /// Seconds an asynchronous event may wait.
 pub const ASYNC_AGE_SECONDS: std::ops::RangeInclusive<u32> = 1..=86_400;
@@ -93,6 +93,10 @@ pub const ASYNC_RETRIES_DEFAULT: u32 = 1;
 pub const OBS_EXPIRES_DAYS: std::ops::RangeInclusive<u32> = 0..=365;
 /// Functions on one page of a list; the same for lists of reserved instances.
 pub const PAGE_FUNCTIONS: u32 = 400;
+/// Points of a series on one page where a request names no number.
+pub const PAGE_STATISTICS: u32 = 100;
+/// Most points of a series on one page.
+pub const MOST_PAGE_STATISTICS: u32 = 500;
 /// Reserved instances of one version or alias.
 pub const RESERVED_INSTANCES: std::ops::RangeInclusive<u32> = 0..=1000;
 /// Schedules, and rules by load, of one version's reserved instances; the contract has no number.

@@ -14,3 +14,14 @@ pub struct TestEvent {
     /// When it was made, or last replaced.
     pub last_modified: Timestamp,
 }
+
+/// What becomes of a test event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestEventChange {
+    /// Another name; `None` keeps the one it has then.
+    pub name: Option<String>,
+    /// Its new content.
+    pub content: Vec<u8>,
+    /// Now.
+    pub last_modified: Timestamp,
+}

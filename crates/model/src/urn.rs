@@ -26,7 +26,7 @@ pub struct FunctionRef {
     pub package: String,
     /// Function name.
     pub name: String,
-    /// The last field; `None` where it was left out or empty.
+    /// The last field; `None` where it was left out. One that is there and empty is latest.
     pub qualifier: Option<Qualifier>,
 }
 
@@ -61,7 +61,7 @@ impl FunctionRef {
             project: project.map(|p| ProjectId(p.to_owned())),
             package: if package.is_empty() { limits::DEFAULT_PACKAGE } else { package }.to_owned(),
             name: name.to_owned(),
-            qualifier: qualifier.map(Qualifier::parse).transpose().map_err(|why| bad(text, why))?.flatten(),
+            qualifier: qualifier.map(Qualifier::parse).transpose().map_err(|why| bad(text, why))?,
         })
     }
 
@@ -84,13 +84,13 @@ fn bad(text: &str, why: &str) -> Fault {
 }
 
 impl Qualifier {
-    fn parse(text: &str) -> Result<Option<Self>, &'static str> {
+    fn parse(text: &str) -> Result<Self, &'static str> {
         match text.strip_prefix('!') {
             Some("") => Err("the alias after '!' is empty"),
-            Some(alias) => Ok(Some(Self::Alias(alias.to_owned()))),
-            None if text.is_empty() => Ok(None),
-            None if text == limits::LATEST => Ok(Some(Self::Latest)),
-            None => Ok(Some(Self::Version(text.to_owned()))),
+            Some(alias) => Ok(Self::Alias(alias.to_owned())),
+            // Not as if it were left out: a client that has lost the version it wants to delete must not delete the function.
+            None if text.is_empty() || text == limits::LATEST => Ok(Self::Latest),
+            None => Ok(Self::Version(text.to_owned())),
         }
     }
 }
@@ -134,7 +134,8 @@ mod tests {
             "hello",
             Some(Qualifier::Alias("prod".into())),
         );
-        check("urn:fss:any:p:function:tools:hello:", Some("p"), "tools", "hello", None);
+        check("urn:fss:any:p:function:tools:hello:", Some("p"), "tools", "hello", Some(Qualifier::Latest));
+        check("p:tools:hello:", Some("p"), "tools", "hello", Some(Qualifier::Latest));
     }
 
     #[test]

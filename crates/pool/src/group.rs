@@ -84,6 +84,7 @@ impl Drop for Group {
     fn drop(&mut self) {
         // The queue for room forgets it without a turn.
         self.allowance.set_wants(self.memory_mb(), false);
+        self.leave_word();
     }
 }
 
@@ -419,6 +420,7 @@ impl Group {
             leaving: false,
             _claim: claim,
         });
+        state.most_seats = state.most_seats.max(state.seats.len());
         if initialized {
             state.reserve.succeeded(last_used);
         }

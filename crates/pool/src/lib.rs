@@ -24,5 +24,5 @@ pub use decide::Refusal;
 pub use group::{AcquireError, Group};
 pub use lease::Lease;
 pub use pool::{LastWords, Pool};
-pub use report::{BlankStock, Census, FunctionCensus};
+pub use report::{BlankStock, Census, FunctionCensus, InstanceCensus};
 pub use reserve::Prepare;

@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Config, Group,
+    Config, Group, InstanceCensus,
     allowance::Allowance,
     capacity::{Capacity, Room},
     lease::Member,
@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     lines: AllLines,
     last_words: OnceLock<LastWords>,
     groups: Mutex<Vec<Weak<Group>>>,
+    /// What groups had that are gone and nobody has asked since; they would not be in the next answer.
+    pub(crate) departed: Mutex<Vec<InstanceCensus>>,
     stopping: AtomicBool,
     /// Instances that were asked to leave for somebody who waits; each gives its room back soon.
     evicting: AtomicUsize,
@@ -118,6 +120,7 @@ impl Pool {
             lines: AllLines::default(),
             last_words: OnceLock::new(),
             groups: Mutex::new(Vec::new()),
+            departed: Mutex::default(),
             stopping: AtomicBool::new(false),
             evicting: AtomicUsize::new(0),
             look,

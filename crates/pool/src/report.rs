@@ -2,6 +2,7 @@
 //! addition.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError};
 
 use fungraph_model::{FunctionKey, FunctionVersion, Line};
 
@@ -54,6 +55,17 @@ pub struct FunctionCensus {
     pub waiting: usize,
     /// Calls that ended within the last full second.
     pub last_second: u64,
+}
+
+/// What one revision of a version has and had, of one memory size.
+#[derive(Clone, Debug)]
+pub struct InstanceCensus {
+    /// Whose instances.
+    pub version: Arc<FunctionVersion>,
+    /// Loaded instances, the most since this was asked last.
+    pub most: usize,
+    /// Reserved ones that are ready.
+    pub reserved: usize,
 }
 
 /// Counts to the end of a second.
@@ -120,6 +132,16 @@ impl Pool {
 }
 
 impl Pool {
+    /// What has, or had since this was asked last, a loaded instance. One asks, for it is told once.
+    #[must_use]
+    pub fn instances(&self) -> Vec<InstanceCensus> {
+        let there = self.shared.groups();
+        let there = there.iter().map(|group| InstanceCensus { reserved: group.reserved(), ..group.instances() });
+        let there: Vec<_> = there.filter(|one| one.most > 0).collect();
+        let departed = std::mem::take(&mut *self.shared.departed.lock().unwrap_or_else(PoisonError::into_inner));
+        there.into_iter().chain(departed).collect()
+    }
+
     /// By interpreter, whatever the size of their `/tmp`.
     fn blank_stock(&self) -> Vec<BlankStock> {
         let mut stock: BTreeMap<String, usize> = BTreeMap::new();
@@ -148,6 +170,22 @@ impl Group {
             instances: u32::try_from(self.allowance.taken()).unwrap_or(u32::MAX),
             most: u32::try_from(self.plan().version.spec.strategy.concurrency).ok(),
             room: self.lacks().is_none(),
+        }
+    }
+
+    fn instances(&self) -> InstanceCensus {
+        let version = Arc::clone(&self.plan().version);
+        let mut state = self.lock();
+        let now = state.seats.len();
+        let most = std::mem::replace(&mut state.most_seats, now).max(now);
+        InstanceCensus { version, most, reserved: 0 }
+    }
+
+    /// A group that ends tells what it had since somebody asked.
+    pub(crate) fn leave_word(&self) {
+        let last = self.instances();
+        if last.most > 0 {
+            self.pool.departed.lock().unwrap_or_else(PoisonError::into_inner).push(last);
         }
     }
 

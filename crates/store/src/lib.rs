@@ -25,10 +25,12 @@ mod suite;
 
 pub use conflict::Conflict;
 pub use error::Error;
+pub use images::turns::Turn;
 pub use images::{Image, ImageConfig, ImageError, ImageLimits, ImageSettings, Images, InUse};
 pub use listing::{
-    Belongings, DependencyPage, DependencyQuery, FunctionPage, FunctionQuery, Publication, Reservations, ResourcePage,
-    ResourceQuery, TagMatch, TaggedFunction, TriggerPage, TriggerQuery, TriggersOf, Usage, VersionPage, VersionQuery,
+    Belongings, DependencyPage, DependencyQuery, FunctionPage, FunctionQuery, Publication, RankQuery, Reservations,
+    ResourcePage, ResourceQuery, TagMatch, TaggedFunction, TalliesOf, TallyQuery, TriggerPage, TriggerQuery,
+    TriggersOf, Usage, VersionPage, VersionQuery,
 };
 pub use logs::{LogEntry, LogError, LogFilter, LogLimits, LogReader, LogRecord, LogText, Logs};
 pub use objects::{ObjectError, ObjectSettings, Objects};

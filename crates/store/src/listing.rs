@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use fungraph_model::{
-    Dependency, Digest, DomainId, FunctionKey, FunctionVersion, ProjectId, Qualifier, Reserved, TestEvent, Trigger,
-    TriggerId, TriggerKind,
+    Dependency, Digest, DomainId, FunctionKey, FunctionVersion, Metric, ProjectId, Qualifier, Reserved, TestEvent,
+    Trigger, TriggerId, TriggerKind,
 };
 use jiff::Timestamp;
 
@@ -23,6 +23,8 @@ pub struct FunctionQuery {
     pub marker: u64,
     /// Most functions on the page.
     pub limit: u32,
+    /// Hour since 1970 from which their failures are counted.
+    pub failures_from: i64,
 }
 
 /// One page of a list: pinned functions first, and within both parts in order of creation.
@@ -36,6 +38,8 @@ pub struct FunctionPage {
     pub functions: Vec<FunctionVersion>,
     /// How many of them are pinned: the first ones.
     pub pinned: usize,
+    /// How many calls of each failed.
+    pub failures: Vec<u64>,
     /// All matches, on every page.
     pub total: u64,
     /// Marker of the next page; `None` on the last.
@@ -189,7 +193,7 @@ pub struct Usage {
 /// Every reservation. One that cannot be read takes nothing from the others.
 #[derive(Debug, Default)]
 pub struct Reservations {
-    /// Those that can be read, in the order in which their functions were created.
+    /// Those that can be read, in the order in which they were made.
     pub reserved: Vec<Reserved>,
     /// Those that cannot: what for, and why not. Setting them anew mends them.
     pub unreadable: Vec<(FunctionKey, Qualifier, Error)>,
@@ -232,4 +236,41 @@ pub struct TriggerPage {
     pub total: u64,
     /// What the next page comes after; `None` where this one is empty.
     pub last: Option<u64>,
+}
+
+/// Which numbers of calls to read.
+#[derive(Clone, Debug)]
+pub struct TallyQuery {
+    /// Whose.
+    pub of: TalliesOf,
+    /// First minute since 1970.
+    pub from: i64,
+    /// The minute after the last.
+    pub to: i64,
+    /// Minutes that are put together; a step begins at its multiple.
+    pub step: i64,
+}
+
+/// Whose numbers.
+#[derive(Clone, Debug)]
+pub enum TalliesOf {
+    /// Of all functions of a project together.
+    Project(ProjectId),
+    /// Of a version or alias of a function; without one, of all versions together.
+    Function(FunctionKey, Option<Qualifier>),
+}
+
+/// Which functions to rank.
+#[derive(Clone, Debug)]
+pub struct RankQuery {
+    /// Of this project.
+    pub project: ProjectId,
+    /// By this.
+    pub metric: Metric,
+    /// First minute since 1970.
+    pub from: i64,
+    /// The minute after the last.
+    pub to: i64,
+    /// Most functions.
+    pub limit: u32,
 }

@@ -17,6 +17,7 @@ mod reservations;
 mod rows;
 mod seal;
 mod tags;
+mod tallies;
 mod test_events;
 #[cfg(test)]
 mod tests;

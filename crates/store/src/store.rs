@@ -4,6 +4,7 @@
 
 mod belongings;
 mod projects;
+mod statistics;
 
 use std::collections::HashSet;
 use std::path::PathBuf;

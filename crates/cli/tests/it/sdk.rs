@@ -146,6 +146,11 @@ fn instances_are_reserved() {
 }
 
 #[test]
+fn calls_are_counted() {
+    scenarios("test_statistics");
+}
+
+#[test]
 fn triggers_call_functions() {
     scenarios("test_triggers");
 }

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{Admitted, Ended, Invocation, executor_missing};
-use crate::{Engine, Error, Stopwatch, resolve::Resolved};
+use crate::{Engine, Error, Stopwatch, resolve::Resolved, statistics::Counters};
 
 /// A call that was accepted.
 #[derive(Debug)]
@@ -83,6 +83,7 @@ impl Engine {
         let mut watch = Stopwatch::since(arrived);
         watch.lap(Phase::Resolve);
         Ok(Admitted {
+            counters: self.statistics.of_call(&resolved, call.alias.as_deref()),
             group: self.group(&resolved, memory_mb)?,
             version,
             resolved,
@@ -107,7 +108,8 @@ impl Engine {
     ) -> Invocation {
         let (memory_mb, started) = (version.spec.memory_mb, Timestamp::now());
         let ran = executor_missing(message, request, &version, started, Stopwatch::since(Instant::now()));
-        Arc::clone(self).conclude(ran, Ended { version, request, memory_mb, tail: false, started }).0
+        let running = Counters { version: self.statistics.of_version(&version), alias: None }.begin();
+        Arc::clone(self).conclude(ran, Ended { running, version, request, memory_mb, tail: false, started }).0
     }
 }
 

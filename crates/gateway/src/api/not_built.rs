@@ -1,16 +1,12 @@
 //! Why operations answer 501, told by their paths: for the document and for docs/compatibility.md.
 
 /// A part of the path, and the reason.
-const REASONS: [(&str, &str); 9] = [
+const REASONS: [(&str, &str); 5] = [
     ("/fgs/workflows", "function flows are not built"),
     ("/fgs/workflow-statistic", "function flows are not built"),
     ("/fgs/application", "applications are not built"),
     ("/servicebridge", "there are no bridges to other services here"),
     ("/snapshots/", "instances are not started from snapshots here"),
-    ("/statistics", "statistics are at /metrics"),
-    ("/slareports/", "statistics are at /metrics"),
-    ("/instancereports", "statistics are at /metrics"),
-    ("/report", "statistics are at /metrics"),
 ];
 
 /// The reason for a path whose operations are not built.

@@ -40,7 +40,12 @@ impl Operation {
             | Self::ShowLtsLogDetails
             | Self::ShowFeatures
             | Self::ListRuntimes
-            | Self::ListTrustedAgencies => Right::Read,
+            | Self::ListTrustedAgencies
+            | Self::ListStatistics
+            | Self::ListFunctionStatistics
+            | Self::ShowFunctionMetrics
+            | Self::ShowFuncReservedInstanceMetrics
+            | Self::ListFunctionAsMetric => Right::Read,
             // What it gives, each by itself may be read too.
             Self::ExportFunction => Right::Read,
             // It gives a secret away, which whoever may only look has no need of.

@@ -1,7 +1,7 @@
 //! Dependencies in requests and answers (contract: schemas.json, `Dependency` and its kin).
 
 use fungraph_engine::{AttachedDraft, DependencyDraft, DependencyFilter, DependencyList};
-use fungraph_model::{Dependency, Fault, FunctionVersion, limits};
+use fungraph_model::{Dependency, ErrorCode, Fault, FunctionVersion, limits};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -45,11 +45,19 @@ pub(crate) fn dependency_query(query: &str, dependency: Option<String>) -> Resul
 /// Whether only public dependencies are asked for, of which there are none: older clients say `ispublic`.
 ///
 /// # Errors
-/// FSS.1001 for a value that is no text.
+/// FSS.1001 for a value that is no text, FSS.0400 for a type that there is not.
 pub(crate) fn asks_for_public(query: &str) -> Result<bool, Fault> {
     let kind = value(query, "dependency_type")?;
     let flag = value(query, "ispublic")?;
-    Ok(kind.map_or_else(|| flag.as_deref() == Some("true"), |kind| kind == "public"))
+    match kind.as_deref() {
+        None => Ok(flag.as_deref() == Some("true")),
+        Some("public") => Ok(true),
+        Some("private" | "all") => Ok(false),
+        Some(_) => {
+            let message = "The query value dependency_type must be public, private or all";
+            Err(Fault::new(ErrorCode::BadParameter, message))
+        }
+    }
 }
 
 /// One version of a dependency. `link` is where its archive can be fetched for a while.
@@ -113,5 +121,7 @@ mod tests {
         ] {
             assert_eq!(asks_for_public(query), Ok(expected), "{query}");
         }
+        let fault = asks_for_public("dependency_type=shared").expect_err("there is no such type");
+        assert_eq!(fault.code, ErrorCode::BadParameter);
     }
 }

@@ -50,14 +50,17 @@ pub(crate) fn config(version: &FunctionVersion, reservation: Option<&Reservation
 pub(crate) fn list_page(list: &FunctionList, region: &str) -> Value {
     let pinned = |position| position < list.pinned;
     let functions = list.functions.iter().enumerate();
-    let functions: Vec<_> = functions.map(|(position, version)| entry(version, pinned(position), region)).collect();
+    let failures = |position: usize| list.failures.get(position).copied().unwrap_or_default();
+    let entry = |(position, version)| entry(version, pinned(position), failures(position), region);
+    let functions: Vec<_> = functions.map(entry).collect();
     json!({ "functions": functions, "next_marker": list.next_marker, "count": list.count })
 }
 
 /// `is_collected` is ours: no public document says how a list tells which functions are pinned.
-fn entry(version: &FunctionVersion, pinned: bool, region: &str) -> Value {
+fn entry(version: &FunctionVersion, pinned: bool, failures: u64, region: &str) -> Value {
     let mut shape = listed(version, region);
-    shape.insert("fail_count".to_owned(), json!(0));
+    // The API's number has 32 bits.
+    shape.insert("fail_count".to_owned(), json!(i32::try_from(failures).unwrap_or(i32::MAX)));
     shape.insert("is_collected".to_owned(), json!(pinned));
     Value::Object(shape)
 }

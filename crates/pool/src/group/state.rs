@@ -34,6 +34,8 @@ pub(crate) struct State {
     pub(super) fit: Average,
     pub(super) start: Average,
     pub(crate) pulse: Pulse,
+    /// Most loaded instances since somebody asked.
+    pub(crate) most_seats: usize,
 }
 
 /// A loaded instance.

@@ -101,3 +101,23 @@ async fn an_instance_that_is_being_initialized_is_starting_and_runs_no_call() {
     drop(lease);
     assert_eq!(counts(), (0, 1, 0, 1, 0));
 }
+
+#[tokio::test]
+async fn the_most_instances_since_the_last_look_are_told() {
+    let host = host(no_stock());
+    let group = host.pool.group(plan("f", ONE, None));
+    assert!(host.pool.instances().is_empty());
+    let told = || host.pool.instances().iter().map(|one| (one.most, one.reserved)).collect::<Vec<_>>();
+    lease(&group).await.destroy();
+    assert_eq!(told(), [(1, 0)], "it is gone, and was there");
+    assert_eq!(told(), []);
+    let _held = lease(&group).await;
+    assert_eq!((told(), told()), (vec![(1, 0)], vec![(1, 0)]));
+    let changed = host.pool.group(plan("g", ONE, None));
+    lease(&changed).await.destroy();
+    let watched = Arc::downgrade(&changed);
+    drop(changed);
+    until("its group is gone", || watched.strong_count() == 0).await;
+    assert_eq!(told(), [(1, 0), (1, 0)], "what it had is told");
+    assert_eq!(told(), [(1, 0)], "once");
+}

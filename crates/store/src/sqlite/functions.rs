@@ -20,14 +20,16 @@ pub(super) const SHOW: &str = concat!(
     " FROM functions f JOIN projects p ON p.id = f.project JOIN function_versions v ON v.function = f.id \
      WHERE f.project = ? AND f.package = ? AND f.name = ? AND v.version = ?"
 );
-const PAGE_END: &str = concat!(
+/// What is shown of each function on the page, but for the hour from which failures are counted.
+const PAGE_COLUMNS: &str = concat!(
     ") SELECT ",
     columns!(),
     ", ",
     attached!(),
-    ", f.place FROM page JOIN functions f ON f.id = page.id JOIN projects p ON p.id = f.project \
-     JOIN function_versions v ON v.function = f.id WHERE v.version = 'latest' ORDER BY page.place, page.id"
+    ", f.place, (SELECT coalesce(sum(failures), 0) FROM function_failures WHERE function = f.id AND hour >= "
 );
+const PAGE_END: &str = ") AS failures FROM page JOIN functions f ON f.id = page.id JOIN projects p ON p.id = f.project \
+     JOIN function_versions v ON v.function = f.id WHERE v.version = 'latest' ORDER BY page.place, page.id";
 const INSERT_VERSION: &str = concat!(
     "INSERT INTO function_versions (",
     bound_columns!(),
@@ -120,16 +122,18 @@ impl Sqlite {
         let mut view = Transaction::read(&self.readers).await.map_err(&failed)?;
         let found = page_query(query).build().fetch_all(&mut *view).await.map_err(&failed)?;
         let functions = found.iter().map(|row| rows::read(row, &self.secrets)).collect::<Result<Vec<_>, _>>()?;
-        let mut pinned = 0;
+        let (mut pinned, mut failures) = (0, Vec::with_capacity(found.len()));
         for row in &found {
             pinned += usize::from(rows::get::<i64>(row, "place")? == 0);
+            failures.push(rows::unsigned(row, "failures")?);
         }
         let end = query.marker.saturating_add(functions.len() as u64);
         // A page that is not full ends the list; only a page in the middle needs the count.
         let short = functions.len() < query.limit as usize && (query.marker == 0 || !functions.is_empty());
         let total = if short { end } else { total(&mut view, query).await? };
         view.commit().await.map_err(&failed)?;
-        Ok(FunctionPage { next: (end < total && !functions.is_empty()).then_some(end), functions, pinned, total })
+        let next = (end < total && !functions.is_empty()).then_some(end);
+        Ok(FunctionPage { functions, pinned, failures, total, next })
     }
 
     pub(crate) async fn update_function(&self, function: &FunctionVersion, expected: u64) -> Result<(), Error> {
@@ -316,7 +320,7 @@ pub(super) fn page_query(query: &FunctionQuery) -> Statement {
     statement.push(" ORDER BY place, id LIMIT ").push_bind(query.limit);
     // A marker beyond what an offset can be is beyond every list.
     statement.push(" OFFSET ").push_bind(i64::try_from(query.marker).unwrap_or(i64::MAX));
-    statement.push(PAGE_END);
+    statement.push(PAGE_COLUMNS).push_bind(query.failures_from).push(PAGE_END);
     statement
 }
 

@@ -19,7 +19,7 @@ macro_rules! select {
 }
 
 const SHOW: &str = concat!(select!(), " WHERE f.project = ? AND f.package = ? AND f.name = ? AND r.qualifier = ?");
-const LIST: &str = concat!(select!(), " ORDER BY r.function, r.qualifier");
+const LIST: &str = concat!(select!(), " ORDER BY r.id");
 
 impl Sqlite {
     pub(crate) async fn reservation(

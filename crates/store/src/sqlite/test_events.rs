@@ -1,6 +1,6 @@
 //! Test events of functions.
 
-use fungraph_model::{FunctionKey, TestEvent};
+use fungraph_model::{FunctionKey, TestEvent, TestEventChange};
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -56,23 +56,29 @@ impl Sqlite {
         change.commit().await.map_err(failed)
     }
 
-    pub(crate) async fn update_test_event(&self, key: &FunctionKey, event: &TestEvent) -> Result<bool, Error> {
+    pub(crate) async fn update_test_event(
+        &self,
+        key: &FunctionKey,
+        id: &str,
+        change: &TestEventChange,
+    ) -> Result<Option<String>, Error> {
         let failed = Error::during("update a test event");
-        let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
-        let function = functions::row(&mut change, key).await?;
-        let updated = sqlx::query(
-            "UPDATE test_events SET name = ?, content = ?, last_modified = ? WHERE function = ? AND id = ?",
+        let mut transaction = Transaction::write(&self.writer).await.map_err(&failed)?;
+        let function = functions::row(&mut transaction, key).await?;
+        let name = sqlx::query_scalar(
+            "UPDATE test_events SET name = coalesce(?, name), content = ?, last_modified = ? WHERE function = ? AND id = ?
+             RETURNING name",
         )
-        .bind(&event.name)
-        .bind(&event.content)
-        .bind(event.last_modified.as_microsecond())
+        .bind(&change.name)
+        .bind(&change.content)
+        .bind(change.last_modified.as_microsecond())
         .bind(function)
-        .bind(&event.id)
-        .execute(&mut *change)
+        .bind(id)
+        .fetch_optional(&mut *transaction)
         .await
         .map_err(|error| if is_taken(&error) { Error::Taken { what: "test event" } } else { failed(error) })?;
-        change.commit().await.map_err(failed)?;
-        Ok(updated.rows_affected() > 0)
+        transaction.commit().await.map_err(failed)?;
+        Ok(name)
     }
 
     pub(crate) async fn delete_test_event(&self, key: &FunctionKey, id: &str) -> Result<bool, Error> {

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use fungraph_model::limits::LATEST;
 use fungraph_model::{
-    DomainId, FunctionVersion, ProjectId, Qualifier, Reservation, Role, Secret, TracingKeys, Trigger, TriggerId,
-    TriggerKind, sample,
+    DomainId, FunctionVersion, Metric, ProjectId, Qualifier, Reservation, Role, Secret, TracingKeys, Trigger,
+    TriggerId, TriggerKind, sample,
 };
 use jiff::Timestamp;
 use sqlx::Row;
 use tempfile::TempDir;
 
 use super::{FILE, MIGRATIONS, Sqlite};
-use crate::{Config, Error, FunctionQuery, TriggerQuery, TriggersOf};
+use crate::{Config, Error, FunctionQuery, RankQuery, TalliesOf, TallyQuery, TriggerQuery, TriggersOf};
 
 async fn open(folder: &Path) -> Result<Sqlite, Error> {
     Sqlite::open(&Config { folder: folder.to_owned(), readers: 2 }).await
@@ -212,6 +212,15 @@ async fn functions_of_a_database_from_before_dependencies_have_none() {
         execute(&sqlite, statement).await;
     }
     for statement in [
+        "DROP TABLE project_months",
+        "DROP TABLE project_tallies",
+        "DROP TABLE function_tallies",
+        "DROP TABLE function_failures",
+        "DROP TABLE reservations",
+        "CREATE TABLE reservations (function INTEGER NOT NULL REFERENCES functions (id) ON DELETE CASCADE, qualifier TEXT NOT NULL,
+             count INTEGER NOT NULL, idle_mode INTEGER NOT NULL, tactics TEXT NOT NULL, PRIMARY KEY (function, qualifier))
+             STRICT, WITHOUT ROWID",
+        "INSERT INTO reservations SELECT id, 'latest', 2, 0, '{}' FROM functions",
         "DROP TABLE aliases",
         "DROP INDEX function_versions_in_order",
         "ALTER TABLE function_versions DROP COLUMN remark",
@@ -243,6 +252,8 @@ async fn functions_of_a_database_from_before_dependencies_have_none() {
     let found = sqlite.version(&old.key, LATEST).await.expect("reads").expect("is there");
     assert_eq!((found.spec.description.as_str(), found.merged.is_none()), ("from before", true));
     assert!(found.dependencies.is_empty());
+    let reserved = sqlite.reservation(&old.key, &Qualifier::Latest).await.expect("reads").expect("is there");
+    assert_eq!(reserved, Reservation { count: 2, ..Reservation::default() });
     sqlite.update_function(&FunctionVersion { revision: 2, ..found }, 1).await.expect("updates");
 }
 
@@ -358,18 +369,20 @@ async fn a_full_disk_is_told_apart_and_leaves_nothing() {
     assert_eq!(sqlite.usage(&small.key.project).await.expect("counts").functions, 1);
 }
 
+async fn explain(sqlite: &Sqlite, statement: String, parameters: usize) -> String {
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
+    for _ in 0..parameters {
+        query = query.bind("0");
+    }
+    let rows = query.fetch_all(&sqlite.writer).await.expect("a plan");
+    rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
+}
+
 /// Lists and look-ups of 100,000 functions must not read the tables from end to end.
 #[tokio::test]
 async fn every_query_uses_an_index() {
     let (_folder, sqlite) = fresh().await;
-    let explain = async |statement: String, parameters: usize| -> String {
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
-        for _ in 0..parameters {
-            query = query.bind("0");
-        }
-        let rows = query.fetch_all(&sqlite.writer).await.expect("a plan");
-        rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
-    };
+    let explain = async |statement, parameters| explain(&sqlite, statement, parameters).await;
     let check = |plan: &str, index: &str| {
         assert!(plan.contains(index), "{index} is not used:\n{plan}");
         let scans: Vec<_> = plan.lines().filter(|line| line.contains("SCAN") && !line.contains("page")).collect();
@@ -384,12 +397,15 @@ async fn every_query_uses_an_index() {
         (Some("x"), Some("x"), "COVERING INDEX functions_of_package"),
     ] {
         let (package, name_part) = (package.map(str::to_owned), name_part.map(str::to_owned));
-        let query = FunctionQuery { project: ProjectId("p".into()), package, name_part, marker: 0, limit: 1 };
+        let query =
+            FunctionQuery { project: ProjectId("p".into()), package, name_part, marker: 0, limit: 1, failures_from: 0 };
         for statement in [super::functions::page_query(&query), super::functions::total_query(&query)] {
             let sql = statement.sql().as_str().to_owned();
             let parameters = sql.matches('?').count();
             check(&explain(sql, parameters).await, index);
         }
+        let plan = explain(super::functions::page_query(&query).sql().as_str().to_owned(), 6).await;
+        assert!(plan.contains("SEARCH function_failures USING PRIMARY KEY (function=? AND hour>?)"), "{plan}");
     }
     for (dependency, index) in [(None, "dependencies"), (Some("x".to_owned()), "sqlite_autoindex_dependencies_1")] {
         let query = crate::DependencyQuery {
@@ -417,6 +433,47 @@ async fn every_query_uses_an_index() {
     check(&explain("DELETE FROM revoked_tokens WHERE expires < ?".to_owned(), 1).await, "revoked_tokens_by_end");
     let digests = explain("SELECT DISTINCT code_digest FROM function_versions".to_owned(), 0).await;
     assert!(digests.contains("COVERING INDEX function_versions_by_digest"), "{digests}");
+}
+
+#[tokio::test]
+async fn every_query_of_statistics_uses_an_index() {
+    let (_folder, sqlite) = fresh().await;
+    let explain = async |statement, parameters| explain(&sqlite, statement, parameters).await;
+    let key = sample::function("f").key;
+    for (of, index) in [
+        (
+            TalliesOf::Function(key.clone(), None),
+            "SEARCH function_tallies USING PRIMARY KEY (function=? AND minute>? AND minute<?)",
+        ),
+        (
+            TalliesOf::Function(key.clone(), Some(Qualifier::Latest)),
+            "SEARCH function_tallies USING PRIMARY KEY (function=? AND minute>? AND minute<?)",
+        ),
+        (
+            TalliesOf::Project(key.project.clone()),
+            "SEARCH project_tallies USING PRIMARY KEY (project=? AND minute>? AND minute<?)",
+        ),
+    ] {
+        let query = TallyQuery { of, from: 0, to: 1, step: 1 };
+        let sql = super::tallies::tally_query(&query).sql().as_str().to_owned();
+        let parameters = sql.matches('?').count();
+        let plan = explain(sql, parameters).await;
+        assert!(plan.contains(index), "{plan}");
+    }
+    let query = RankQuery { project: key.project, metric: Metric::Calls, from: 0, to: 1, limit: 1 };
+    let sql = super::tallies::rank_query(&query).sql().as_str().to_owned();
+    let parameters = sql.matches('?').count();
+    let plan = explain(sql, parameters).await;
+    assert!(
+        plan.contains("SEARCH f USING") && plan.contains("SEARCH t USING PRIMARY KEY (function=? AND minute>?"),
+        "{plan}"
+    );
+    for table in &super::tallies::TABLES {
+        for (statement, parameters) in [(table.beyond, 1), (table.remove, 2)] {
+            let plan = explain(statement.to_owned(), parameters).await;
+            assert!(plan.contains("_by_age") && !plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
 }
 
 #[tokio::test]

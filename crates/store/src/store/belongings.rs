@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fungraph_model::{AsyncConfig, FunctionKey, ProjectId, Qualifier, TestEvent, TracingKeys};
+use fungraph_model::{AsyncConfig, FunctionKey, ProjectId, Qualifier, TestEvent, TestEventChange, TracingKeys};
 
 use super::Store;
 use crate::{Error, ResourcePage, ResourceQuery};
@@ -39,13 +39,18 @@ impl Store {
         }
     }
 
-    /// Replaces name, content and time of a test event; `false` where there was none of that id.
+    /// Changes a test event and gives the name it has then; `None` where there was none of that id.
     ///
     /// # Errors
     /// [`Error::Taken`] where the function has another one of that name, [`Error::Missing`].
-    pub async fn update_test_event(&self, key: &FunctionKey, event: &TestEvent) -> Result<bool, Error> {
+    pub async fn update_test_event(
+        &self,
+        key: &FunctionKey,
+        id: &str,
+        change: &TestEventChange,
+    ) -> Result<Option<String>, Error> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.update_test_event(key, event).await,
+            Self::Sqlite(sqlite) => sqlite.update_test_event(key, id, change).await,
         }
     }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use fungraph_model::{
-    AsyncConfig, Caller, Destination, DestinationKind, LogKind, LogPlace, TestEvent, TracingKeys, VpcEndpoint,
+    AsyncConfig, Caller, Destination, DestinationKind, LogKind, LogPlace, TestEvent, TestEventChange, TracingKeys,
+    VpcEndpoint,
 };
 
 use super::*;
@@ -74,10 +75,20 @@ async fn test_events_keep_their_order_and_their_names_apart() {
     assert!(matches!(store.add_test_event(&f, &event("3", "first"), 9).await, Err(Error::Taken { .. })));
     assert!(matches!(store.add_test_event(&key("no"), &event("3", "x"), 9).await, Err(Error::Missing { .. })));
     store.add_test_event(&g, &event("3", "first"), 9).await.expect("another function has its own names");
-    assert!(!store.update_test_event(&g, &event("1", "first")).await.expect("it is not g's"));
-    assert!(matches!(store.update_test_event(&f, &event("2", "first")).await, Err(Error::Taken { .. })));
+    let last_modified = event("", "").last_modified;
+    let change = |name: Option<&str>, content: &str| TestEventChange {
+        name: name.map(str::to_owned),
+        content: content.as_bytes().to_vec(),
+        last_modified,
+    };
+    let update = async |of, id, change| store.update_test_event(of, id, &change).await;
+    assert_eq!(update(&g, "1", change(None, "0")).await.expect("it is not g's"), None);
+    assert!(matches!(update(&f, "2", change(Some("first"), "0")).await, Err(Error::Taken { .. })));
     let renamed = TestEvent { content: b"7".to_vec(), ..event("2", "renamed") };
-    assert!(store.update_test_event(&f, &renamed).await.expect("updates"));
+    for (name, content) in [(Some("renamed"), "6"), (None, "7")] {
+        let named = update(&f, "2", change(name, content)).await.expect("updates");
+        assert_eq!(named.as_deref(), Some("renamed"), "whoever names none keeps what others made of it");
+    }
     store.close().await;
     let store = open(folder.path()).await;
     assert_eq!(store.test_events(&f).await.expect("lists"), [renamed, event("1", "first")]);

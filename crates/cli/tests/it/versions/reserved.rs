@@ -34,7 +34,7 @@ fn instances_are_reserved_for_versions_and_for_aliases_which_take_them_along() {
         (config["qualifier_type"].clone(), config["qualifier_name"].clone(), config["min_count"].clone())
     };
     let configs: Vec<_> = configs["reserved_instances"].as_array().expect("a list").iter().map(named).collect();
-    assert_eq!(configs, [(json!("alias"), json!("prod"), json!(2)), (json!("version"), json!("v1"), json!(1))]);
+    assert_eq!(configs, [(json!("version"), json!("v1"), json!(1)), (json!("alias"), json!("prod"), json!(2))]);
     let shown = |qualifier: &str| {
         host.done("GET", &format!("/{}/config", of(qualifier)), &Value::Null)["reserved_instance_count"].clone()
     };

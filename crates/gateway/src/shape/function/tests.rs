@@ -72,7 +72,7 @@ fn a_configuration_is_golden() {
 
 #[test]
 fn a_list_has_every_field_that_clients_insist_on() {
-    let list = FunctionList { functions: vec![version()], next_marker: 1, pinned: 1, count: 7 };
+    let list = FunctionList { functions: vec![version()], next_marker: 1, pinned: 1, failures: vec![3], count: 7 };
     let page = list_page(&list, "local");
     assert_eq!((&page["next_marker"], &page["count"]), (&json!(1), &json!(7)));
     let entry = &page["functions"][0];
