@@ -10,7 +10,7 @@ use fungraph_model::{
     Caller, CodeType, ErrorCode, Fault, FunctionRef, FunctionVersion, Qualifier, TestEvent, Trigger, TriggerKind,
     limits,
 };
-use fungraph_store::Bundled;
+use fungraph_store::{Bundled, PackageError, Turn};
 use serde_json::{Map, Value};
 use tokio::fs::File;
 
@@ -46,6 +46,17 @@ pub struct ExportedTrigger {
     pub enabled: bool,
     /// `event_data` as it was given.
     pub data: Map<String, Value>,
+}
+
+/// A file for whoever asked for it.
+#[derive(Debug)]
+pub struct ExportFile {
+    /// What to call it.
+    pub name: String,
+    /// The file.
+    pub file: File,
+    /// Kept as long as it is read, where it takes disk of its own.
+    pub turn: Option<Turn>,
 }
 
 impl Exported {
@@ -87,27 +98,40 @@ impl Engine {
     /// The archive of a function: its description, and its code where it is wanted and no image.
     ///
     /// # Errors
-    /// FSS.1071 where it would be too large to be imported.
+    /// FSS.1071 where it would be too large to be imported; FSS.0429 where the project has two that are still read.
     pub async fn export_archive(
         &self,
         exported: &Exported,
         description: Bytes,
         with_code: bool,
-    ) -> Result<File, Error> {
+    ) -> Result<ExportFile, Error> {
         let code = &exported.version.code;
         let mut entries = vec![(DESCRIPTION.to_owned(), Bundled::Bytes(description))];
         if with_code && code.code_type != CodeType::Image {
             check_size(code.size)?;
             entries.push((CODE.to_owned(), Bundled::Package(code.clone())));
         }
-        self.packages.bundle(entries).await.map(File::from_std).map_err(package_error)
+        self.bundle(&exported.version, entries).await
     }
 
-    /// The code of a version alone, with a name for it: an archive as it was uploaded, or one with the file of inline code.
+    async fn bundle(&self, version: &FunctionVersion, entries: Vec<(String, Bundled)>) -> Result<ExportFile, Error> {
+        let bundled = self.packages.bundle(&version.key.project.0, entries).await;
+        let (file, turn) = bundled.map_err(|error| match error {
+            PackageError::Busy => Fault::new(
+                ErrorCode::TooManyRequests,
+                "Two archives of this project are being downloaded already. Send the request again when one of them is done",
+            )
+            .into(),
+            error => package_error(error),
+        })?;
+        Ok(ExportFile { name: format!("{}.zip", version.key.name), file: File::from_std(file), turn: Some(turn) })
+    }
+
+    /// The code of a version alone: an archive as it was uploaded, or one with the file of inline code.
     ///
     /// # Errors
     /// FSS.1006 for an image; else as [`Self::function`].
-    pub async fn export_code(&self, caller: &Caller, function: &FunctionRef) -> Result<(String, File), Error> {
+    pub async fn export_code(&self, caller: &Caller, function: &FunctionRef) -> Result<ExportFile, Error> {
         let version = self.function(caller, function).await?;
         let code = &version.code;
         match code.code_type {
@@ -118,12 +142,12 @@ impl Engine {
             .into()),
             CodeType::Inline => {
                 let entry = (code.filename.clone(), Bundled::Package(code.clone()));
-                let file = self.packages.bundle(vec![entry]).await.map_err(package_error)?;
-                Ok((format!("{}.zip", version.key.name), File::from_std(file)))
+                self.bundle(&version, vec![entry]).await
             }
             CodeType::Zip | CodeType::Jar | CodeType::Object => {
                 let ending = if code.filename.ends_with(".jar") { "jar" } else { "zip" };
-                Ok((format!("{}.{ending}", version.key.name), self.open_package(code).await?))
+                let name = format!("{}.{ending}", version.key.name);
+                Ok(ExportFile { name, file: self.open_package(code).await?, turn: None })
             }
         }
     }

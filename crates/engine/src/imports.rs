@@ -102,7 +102,7 @@ impl Engine {
         let attached = self.named(&caller.project, dependencies).await?;
         function.attached = AttachedDraft { versions: Some(attached), list: None };
         let version = self.create_with(caller, function, BelongingsDraft { triggers, events }).await?;
-        self.tell_left_out(&version, left_out);
+        self.tell_left_out(&version, &left_out);
         Ok(version)
     }
 
@@ -146,7 +146,7 @@ impl Engine {
     }
 
     /// Says in the function's log what the archive did not bring, since nothing fails by itself.
-    fn tell_left_out(&self, version: &Arc<FunctionVersion>, left_out: Vec<String>) {
+    fn tell_left_out(&self, version: &Arc<FunctionVersion>, left_out: &[String]) {
         if left_out.is_empty() {
             return;
         }

@@ -72,7 +72,7 @@ impl Engine {
         let enabled = check::enabled(kind, draft.status.as_deref())?;
         let version = self.function(caller, function).await?;
         let of = (kind, enabled, function.version());
-        let new = self.drafted(caller, &version.key, &version.spec, of, draft.data.unwrap_or_default())?;
+        let new = self.drafted(caller, &version.key, &version.spec, of, &draft.data.unwrap_or_default())?;
         let (engine, caller, trigger) = (Arc::clone(self), caller.clone(), new.clone());
         let whole = async move {
             // Nobody else creates one between the look at the others and what counts against them.
@@ -99,10 +99,10 @@ impl Engine {
         key: &FunctionKey,
         spec: &FunctionSpec,
         (kind, enabled, qualifier): (TriggerKind, Option<bool>, Qualifier),
-        data: Map<String, Value>,
+        data: &Map<String, Value>,
     ) -> Result<Trigger, Fault> {
         check::runtime(kind, spec.runtime, &spec.handler)?;
-        let checked = check::data(kind, &data, &self.config.time_zone)?;
+        let checked = check::data(kind, data, &self.config.time_zone)?;
         let now = Timestamp::now();
         Ok(Trigger {
             id: TriggerId(Uuid::new_v4().to_string()),
@@ -133,9 +133,9 @@ impl Engine {
         let one = |draft: TriggerDraft| {
             let kind = check::kind(draft.kind.as_deref())?;
             let enabled = check::enabled(kind, draft.status.as_deref())?;
-            self.drafted(caller, key, spec, (kind, enabled, Qualifier::Latest), draft.data.unwrap_or_default())
+            self.drafted(caller, key, spec, (kind, enabled, Qualifier::Latest), &draft.data.unwrap_or_default())
         };
-        let named = |(index, draft)| one(draft).map_err(|fault| of_place(index, fault));
+        let named = |(index, draft)| one(draft).map_err(|fault| of_place(index, &fault));
         drafts.into_iter().enumerate().map(named).collect()
     }
 
@@ -144,7 +144,7 @@ impl Engine {
     pub(crate) async fn check_together(&self, caller: &Caller, new: &[Trigger]) -> Result<(), Error> {
         for (index, trigger) in new.iter().enumerate() {
             self.check_others(caller, trigger, &new[..index]).await.map_err(|error| match error {
-                Error::Refused(fault) => of_place(index, fault).into(),
+                Error::Refused(fault) => of_place(index, &fault).into(),
                 error => error,
             })?;
         }
@@ -472,7 +472,7 @@ pub(crate) fn stored_data(trigger: &Trigger) -> Map<String, Value> {
     check::shown(&trigger.data)
 }
 
-fn of_place(index: usize, fault: Fault) -> Fault {
+fn of_place(index: usize, fault: &Fault) -> Fault {
     Fault::new(fault.code, format!("triggers[{index}]: {}", fault.message))
 }
 

@@ -47,8 +47,16 @@ pub(crate) fn public_client() -> reqwest::Result<Client> {
 
 /// For a service that the operator names, and that sends us to nobody else.
 pub(crate) fn client_of(service: &Url) -> reqwest::Result<Client> {
-    let origin = service.origin();
-    builder().redirect(Policy::custom(move |attempt| go_on(attempt, |url| url.origin() == origin))).build()
+    let service = service.clone();
+    builder().redirect(Policy::custom(move |attempt| go_on(attempt, |url| is_part_of(url, &service)))).build()
+}
+
+/// Whether a URL leads to a service, or to a name below its own: buckets may stand there.
+fn is_part_of(url: &Url, service: &Url) -> bool {
+    let (host, own) = (url.host_str().unwrap_or_default(), service.host_str().unwrap_or_default());
+    let is_below = || service.domain().is_some() && host.strip_suffix(own).is_some_and(|before| before.ends_with('.'));
+    let is_same_port = url.port_or_known_default() == service.port_or_known_default();
+    url.scheme() == service.scheme() && is_same_port && (host == own || is_below())
 }
 
 /// For hosts of a list, on public addresses.
@@ -265,6 +273,22 @@ mod tests {
         let error = client.get(service).send().await.expect_err("it is not followed");
         assert_eq!(reason(&error), NotPublic.to_string());
         assert!(inner.asked().is_empty());
+    }
+
+    #[test]
+    fn buckets_are_parts_of_their_store() {
+        for (service, url, expected) in [
+            ("https://store.example.com", "https://store.example.com/a", true),
+            ("https://store.example.com", "https://bucket.store.example.com/a", true),
+            ("https://store.example.com", "https://evilstore.example.com/a", false),
+            ("https://store.example.com", "http://store.example.com/a", false),
+            ("https://store.example.com", "https://store.example.com:9000/a", false),
+            ("http://10.0.0.7:9000", "http://10.0.0.7:9000/a", true),
+            ("http://10.0.0.7:9000", "http://10.0.0.7:9001/a", false),
+        ] {
+            let parse = |text: &str| Url::parse(text).expect(text);
+            assert_eq!(is_part_of(&parse(url), &parse(service)), expected, "{url} of {service}");
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod suite;
 
 pub use conflict::Conflict;
 pub use error::Error;
+pub use images::turns::Turn;
 pub use images::{Image, ImageConfig, ImageError, ImageLimits, ImageSettings, Images, InUse};
 pub use listing::{
     Belongings, DependencyPage, DependencyQuery, FunctionPage, FunctionQuery, Publication, RankQuery, Reservations,

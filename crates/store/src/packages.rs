@@ -43,6 +43,7 @@ pub use arrival::Arrival;
 pub use bundle::Bundled;
 pub use error::PackageError;
 
+use crate::images::turns::Turns;
 use error::{during, fault};
 use source::Source;
 
@@ -111,6 +112,8 @@ struct Shelf {
     root: PathBuf,
     limits: PackageLimits,
     places: Arc<Semaphore>,
+    /// Archives that are being read by somebody, by their project.
+    bundles: Turns,
     fresh: Mutex<Fresh>,
 }
 
@@ -134,7 +137,7 @@ impl Packages {
         disk::make_folder(&root).map_err(during("make the folder", &root))?;
         disk::sweep(&root).map_err(during("clean the folder", &root))?;
         let (places, fresh) = (Arc::new(Semaphore::new(AT_ONCE)), Mutex::default());
-        Ok(Self { shelf: Arc::new(Shelf { root, limits, places, fresh }) })
+        Ok(Self { shelf: Arc::new(Shelf { root, limits, places, bundles: Turns::default(), fresh }) })
     }
 
     /// Checks, stores and unpacks code; code that is there already costs one hash.
@@ -300,7 +303,7 @@ impl Shelf {
 
     fn keep(&self, code_type: CodeType, filename: String, arrived: Arrival) -> Result<CodePackage, PackageError> {
         let source = arrived.source()?;
-        let (staging, size, digest) = arrived.close()?;
+        let (staging, size, digest) = arrived.into_parts();
         let package = CodePackage { code_type, filename, size, digest };
         if !self.has(&package) {
             self.lay_out(&package, source, &staging, |_| Ok(()))?;

@@ -240,7 +240,7 @@ fn a_trigger_that_cannot_be_here_keeps_the_function_from_being_here() {
     let many = with(&archive, |new| new["triggers"] = (0..11).map(|n| timer(&format!("t{n}"))).collect());
     to.refused("too many", &many, (400, "FSS.1025", "11 triggers"));
     let events = with(&archive, |new| {
-        new["events"] = json!([{ "name": "a", "content": "e30=" }, { "name": "a", "content": "e30=" }])
+        new["events"] = json!([{ "name": "a", "content": "e30=" }, { "name": "a", "content": "e30=" }]);
     });
     to.refused("two events of one name", &events, (403, "FSS.1073", "events[1]"));
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use fungraph_engine::Turn;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::{
     fs::File,
@@ -35,12 +36,19 @@ pub(crate) struct FileContent {
     file: File,
     left: u64,
     piece: Vec<u8>,
+    /// Whoever counts such files counts this one until it is sent.
+    _turn: Option<Turn>,
 }
 
 impl FileContent {
     /// The first `length` bytes of an open file.
     pub(crate) fn new(file: File, length: u64) -> Self {
-        Self { file, left: length, piece: Vec::new() }
+        Self { file, left: length, piece: Vec::new(), _turn: None }
+    }
+
+    /// The same, with a turn that ends when it is sent or given up.
+    pub(crate) fn with(self, turn: Option<Turn>) -> Self {
+        Self { _turn: turn, ..self }
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {

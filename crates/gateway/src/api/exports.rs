@@ -40,7 +40,7 @@ pub(super) static ENTRIES: [Entry; 2] = [
         .note("an archive of this server's own form; the code alone is the package itself. No secrets")
         .query(&[flag("config"), flag("code"), text("type").one_of(&["code", "config"])])
         .gives(200, Answer::Archive)
-        .refuses(&[ErrorCode::BadCodeType, ErrorCode::PackageTooLarge]),
+        .refuses(&[ErrorCode::BadCodeType, ErrorCode::PackageTooLarge, ErrorCode::TooManyRequests]),
 ];
 
 static IMPORT_BODY: Shape = shape(

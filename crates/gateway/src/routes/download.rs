@@ -92,12 +92,12 @@ pub(crate) async fn download(engine: &Engine, links: &Links, token: &str) -> Res
     let file = engine.open_package(&package).await?;
     let length =
         file.metadata().await.map_err(|source| fungraph_engine::Error::internal("measure a package", source))?;
-    Ok(self::file(file, length.len(), &package.filename))
+    Ok(self::file(FileContent::new(file, length.len()), &package.filename))
 }
 
 /// A file to keep under a name.
-pub(crate) fn file(file: tokio::fs::File, length: u64, name: &str) -> Response {
-    let mut response = Response::new(Content::File(FileContent::new(file, length)));
+pub(crate) fn file(file: FileContent, name: &str) -> Response {
+    let mut response = Response::new(Content::File(file));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fungraph_engine::{Engine, Error};
+use fungraph_engine::{Engine, Error, ExportFile};
 use http::{HeaderValue, header::CONTENT_TYPE};
 
 use super::download;
 use crate::{
-    answer::{self, Refusal, Response},
+    answer::{self, FileContent, Refusal, Response},
     service::Call,
     shape::{self, Fields, Wanted},
 };
@@ -16,18 +16,17 @@ use crate::{
 /// ExportFunction.
 pub(crate) async fn export(engine: &Engine, call: Call<'_>) -> Result<Response, Refusal> {
     let function = call.route.function()?;
-    let (name, file) = match shape::export_query(call.head.uri.query().unwrap_or(""))? {
+    let ExportFile { name, file, turn } = match shape::export_query(call.head.uri.query().unwrap_or(""))? {
         Wanted::Code => engine.export_code(&call.caller, &function).await?,
         wanted @ (Wanted::Config | Wanted::All) => {
             let with_code = wanted == Wanted::All;
             let exported = engine.export(&call.caller, &function).await?;
             let description = Bytes::from(format!("{:#}\n", shape::description(&exported, with_code)));
-            let file = engine.export_archive(&exported, description, with_code).await?;
-            (format!("{}.zip", exported.version.key.name), file)
+            engine.export_archive(&exported, description, with_code).await?
         }
     };
     let length = file.metadata().await.map_err(|source| Error::internal("measure an archive", source))?.len();
-    let mut response = download::file(file, length, &name);
+    let mut response = download::file(FileContent::new(file, length).with(turn), &name);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
     Ok(response)
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A turn that was waited for; the next one's begins when it is dropped.
-pub(crate) type Turn = OwnedSemaphorePermit;
+pub type Turn = OwnedSemaphorePermit;
 
 /// Turns by name. Cheap where nobody waits: a name is forgotten when nobody has a turn of it.
 #[derive(Debug, Default)]

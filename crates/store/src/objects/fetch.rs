@@ -56,7 +56,7 @@ impl Fetch<'_> {
                     why = cause;
                 }
             }
-            into.restart()?;
+            into.restart().await?;
         }
         let name = self.place.name();
         Err(not_given(format!(
@@ -72,9 +72,9 @@ impl Fetch<'_> {
         }
         let mut response = response;
         while let Some(piece) = response.chunk().await.map_err(|error| Broken::Off(reason(&error)))? {
-            into.write(&piece)?;
+            into.write(&piece).await?;
         }
-        Ok(())
+        Ok(into.end().await?)
     }
 
     fn url(&self) -> Result<Url, ObjectError> {

@@ -1,11 +1,12 @@
 //! A package on its way from elsewhere: written piece by piece where it can be renamed into place, with its digest and its length.
 
-use std::fs::File;
-use std::io::{BufReader, Seek as _, Write as _};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use fungraph_model::Digest;
 use sha2::{Digest as _, Sha512};
+use tokio::fs::File;
+use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
 use super::error::{during, fault};
 use super::source::Source;
@@ -26,7 +27,7 @@ impl Arrival {
         let staging = disk::Staging::new(root).map_err(during("make a folder in", root))?;
         let path = staging.path().join(PACKAGE);
         let file = disk::create_file(&path, 0o600).map_err(during("make", &path))?;
-        Ok(Self { staging, file, hash: Sha512::new(), size: 0, most })
+        Ok(Self { staging, file: File::from_std(file), hash: Sha512::new(), size: 0, most })
     }
 
     /// How many bytes came.
@@ -43,36 +44,46 @@ impl Arrival {
         if size > self.most { Err(fault::fetched_too_large(self.most)) } else { Ok(()) }
     }
 
-    /// Adds what comes next. A piece is what the network gives at once, so this takes no longer than a copy.
+    /// Adds what comes next.
     ///
     /// # Errors
     /// FSS.1071 where it is more than may come, or what the file system said.
-    pub fn write(&mut self, piece: &[u8]) -> Result<(), PackageError> {
+    pub async fn write(&mut self, piece: &[u8]) -> Result<(), PackageError> {
         self.size += piece.len() as u64;
         self.check_size(self.size)?;
         self.hash.update(piece);
-        self.file.write_all(piece).map_err(during("write", &self.path()))
+        self.file.write_all(piece).await.map_err(during("write", &self.path()))
+    }
+
+    /// Says that all has come: from here on it can be kept.
+    ///
+    /// # Errors
+    /// What the file system said.
+    pub async fn end(&mut self) -> Result<(), PackageError> {
+        self.file.sync_all().await.map_err(during("bring to disk", &self.path()))
     }
 
     /// Forgets what came, for a second try.
     ///
     /// # Errors
     /// What the file system said.
-    pub fn restart(&mut self) -> Result<(), PackageError> {
+    pub async fn restart(&mut self) -> Result<(), PackageError> {
         (self.hash, self.size) = (Sha512::new(), 0);
-        self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(during("write", &self.path()))
+        let path = self.path();
+        let failed = during("write", &path);
+        self.file.rewind().await.map_err(&failed)?;
+        self.file.set_len(0).await.map_err(failed)
     }
 
     /// All that came, to be read.
     pub(super) fn source(&self) -> Result<Source<'static>, PackageError> {
         let path = self.path();
-        File::open(&path).map(|file| Source::File(BufReader::new(file))).map_err(during("read", &path))
+        std::fs::File::open(&path).map(|file| Source::File(BufReader::new(file))).map_err(during("read", &path))
     }
 
-    /// Brings it to disk: the folder it is in, its length, its digest.
-    pub(super) fn close(self) -> Result<(disk::Staging, u64, Digest), PackageError> {
-        self.file.sync_all().map_err(during("bring to disk", &self.path()))?;
-        Ok((self.staging, self.size, Digest(hex(&self.hash.finalize()))))
+    /// The folder it is in, its length, its digest.
+    pub(super) fn into_parts(self) -> (disk::Staging, u64, Digest) {
+        (self.staging, self.size, Digest(hex(&self.hash.finalize())))
     }
 
     fn path(&self) -> PathBuf {

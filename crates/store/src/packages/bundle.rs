@@ -3,16 +3,23 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
+use std::time::Duration;
 
 use bytes::Bytes;
 use fungraph_model::CodePackage;
+use tokio::time::timeout;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::error::{during, fault};
 use super::source::Source;
 use super::{PackageError, PackageLimits, Packages, Shelf, archive, disk, plan};
+use crate::images::turns::Turn;
 
+/// Archives of one name at a time that are written, or read.
+const AT_ONCE: usize = 2;
+/// How long another one waits.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Entries that an archive may have at all, ours or not.
 const ENTRIES: usize = 64;
 
@@ -26,12 +33,17 @@ pub enum Bundled {
 }
 
 impl Packages {
-    /// Writes an archive into a file that has no name any more: it goes when it is closed.
+    /// Writes an archive into a file that has no name any more: it goes when it is closed. It takes disk as long as somebody reads it, so
+    /// each of `name` has two at a time, for which it has the turn that comes along.
     ///
     /// # Errors
-    /// [`PackageError::Missing`] where a package is gone, or what the file system said.
-    pub async fn bundle(&self, entries: Vec<(String, Bundled)>) -> Result<File, PackageError> {
-        self.blocking(move |shelf| shelf.bundle(entries)).await
+    /// [`PackageError::Busy`] where it has two for longer than anybody waits; [`PackageError::Missing`] where a package is gone, or what the
+    /// file system said.
+    pub async fn bundle(&self, name: &str, entries: Vec<(String, Bundled)>) -> Result<(File, Turn), PackageError> {
+        let turn = self.shelf.bundles.take(name.to_owned(), AT_ONCE);
+        let turn = timeout(PATIENCE, turn).await.map_err(|_| PackageError::Busy)?;
+        let file = self.blocking(move |shelf| shelf.bundle(entries)).await?;
+        Ok((file, turn))
     }
 
     /// Reads an archive of entries with these names, each no longer than its number of bytes. What it has not is not there.

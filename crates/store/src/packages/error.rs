@@ -17,6 +17,9 @@ pub enum PackageError {
         /// Which one.
         digest: Digest,
     },
+    /// Too many archives are being read at the same time.
+    #[error("too many archives are being read at the same time")]
+    Busy,
     /// No room left, or a disk quota is used up; nothing half-made stays.
     #[error("no space left to {action} {}; free space on that file system", path.display())]
     DiskFull {

@@ -16,7 +16,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, System, ZipWriter};
 
 use super::name::Name;
-use super::{PackageError, PackageLimits, Packages};
+use super::{Bundled, PackageError, PackageLimits, Packages};
 
 struct Place {
     folder: TempDir,
@@ -449,6 +449,37 @@ async fn a_jar_stays_whole_and_a_zip_of_jars_does_not() {
     let package = place.put(CodeType::Jar, "app.zip", jars).await.expect("is taken");
     assert_eq!(read(place.packages.tree(&package).join("lib/other.jar")), "2");
     assert!(matches!(place.put(CodeType::Jar, "a.jar", "no jar").await, Err(PackageError::Refused(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_project_reads_two_archives_at_a_time() {
+    let place = Place::new();
+    let bundle = |name: &'static str| place.packages.bundle(name, vec![("a".to_owned(), Bundled::Bytes("x".into()))]);
+    let (one, _two) = (bundle("p").await.expect("the first"), bundle("p").await.expect("the second"));
+    assert!(matches!(bundle("p").await, Err(PackageError::Busy)));
+    drop(bundle("q").await.expect("another project does not wait"));
+    drop(one);
+    drop(bundle("p").await.expect("there is a turn again"));
+    assert_eq!(place.stored(), 0, "archives have no names");
+}
+
+#[tokio::test]
+async fn an_archive_is_read_by_the_names_of_its_entries() {
+    const KNOWN: &[(&str, u64)] = &[("a", 3), ("b", 3)];
+    let place = Place::new();
+    let read = async |files: &[(&str, &str)]| place.packages.read_bundle(zip_of(files).into(), KNOWN).await;
+    let found = read(&[("a", "x"), ("b", "yyy")]).await.expect("it is one");
+    assert_eq!((&found["a"][..], &found["b"][..]), (&b"x"[..], &b"yyy"[..]));
+    for (files, word) in [
+        (&[("a", "xxxx")][..], "more than 3 bytes"),
+        (&[("c", "x")], "may hold a, b"),
+        (&[("a/", "")], "may hold a, b"),
+        (&[("../a", "x")], "may hold a, b"),
+    ] {
+        let Err(PackageError::Refused(fault)) = read(files).await else { panic!("{word}") };
+        assert!(fault.code == ErrorCode::BadCode && fault.message.contains(word), "{}", fault.message);
+    }
+    assert_eq!(place.stored(), 0);
 }
 
 #[tokio::test]
