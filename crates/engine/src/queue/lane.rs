@@ -189,7 +189,7 @@ impl Lane {
         self.loading = Some(known.max(self.read_to));
         // Without room one is enough to go on.
         let most = if has_room { SHELF - self.ready.len() } else { 1 };
-        self.due_last = !self.due.is_empty() && !(self.due_last && self.more);
+        self.due_last = !(self.due.is_empty() || self.due_last && self.more);
         if !self.due_last {
             self.more = false;
             return Some(Load::Fresh { function, after: self.read_to, most });
