@@ -2,10 +2,10 @@
 
 mod cold;
 mod crowd;
-mod host;
-mod ours;
+pub(crate) mod host;
+pub(crate) mod ours;
 mod peers;
-mod process;
+pub(crate) mod process;
 mod programs;
 mod queue;
 mod rounds;
@@ -109,7 +109,7 @@ impl Options {
     }
 }
 
-fn beside_us() -> PathBuf {
+pub(crate) fn beside_us() -> PathBuf {
     std::env::current_exe().unwrap_or_default().with_file_name("fungraph")
 }
 

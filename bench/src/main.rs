@@ -7,6 +7,7 @@
 
 mod bare;
 mod compare;
+mod crash;
 mod go;
 mod http1;
 mod java;
@@ -33,6 +34,8 @@ struct Args {
 enum Command {
     /// Measure everything in turns and print one table
     Compare(compare::Options),
+    /// Kill a server under asynchronous load again and again, and look whether it kept its promises
+    Crash(crash::Options),
     /// Serve the bare limit: HTTP, and plain loops behind sockets
     #[command(hide = true)]
     Bare {
@@ -83,6 +86,9 @@ fn command() -> Result<()> {
         Command::Compare(options) => {
             // One thread: the generator must leave the processors to what is measured.
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(compare::run(options))
+        }
+        Command::Crash(options) => {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(crash::run(&options))
         }
         Command::Bare { language, program, workers } => serve(bare::run(language, program, workers)),
         Command::Program { program } => serve(program::run(program)),

@@ -61,6 +61,12 @@ impl Server {
         self.child.id().unwrap_or_default()
     }
 
+    /// Waits for the end of a server that somebody killed.
+    pub(crate) async fn killed(mut self) -> Result<()> {
+        timeout(START, self.child.wait()).await.context("it does not end")??;
+        Ok(())
+    }
+
     /// Asks it to end, and waits until it has.
     pub(crate) async fn stop(mut self) -> Result<ExitStatus> {
         let pid = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())).context("it has ended already")?;

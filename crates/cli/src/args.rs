@@ -60,6 +60,14 @@ Examples:
   fungraph async show report 019c0de1-7a0b-7c55-9d63-2f0e7c1f1f10
   fungraph async pause report                          keep what comes, run nothing";
 
+const REPLAY_HELP: &str = "\
+Events are recorded of functions whose extend_config has \"record_events\": true, sealed in the server's data folder, for some days. A
+version that was published has the same code for good; of latest it is looked at first.
+
+Examples:
+  fungraph replay 6f2c0c1e-0b1d-4c55-9d63-2f0e7c1f1f10 --tail
+  fungraph replay 6f2c0c1e-0b1d-4c55-9d63-2f0e7c1f1f10 --to-data-dir /tmp/mine";
+
 const WHY_HELP: &str = "\
 A call passes through these phases: accept (its request arrives), authenticate, resolve (which function is it), wait (in
 line for an instance), start (a sandbox and its interpreter), load (the function's code), initialize, run, answer.
@@ -122,6 +130,9 @@ pub(crate) enum Command {
     /// List asynchronous calls, look at them, stop them, and hold a function's queue
     #[command(subcommand, after_help = ASYNC_HELP)]
     Async(AsyncCommand),
+    /// Make a recorded call again, with the same event and the same code, here or on another server
+    #[command(after_help = REPLAY_HELP)]
+    Replay(ReplayArgs),
     /// Show what the calls of a function logged, from the data folder; no server is needed
     Logs(LogsArgs),
     /// Show where the time of a call went, from the data folder; no server is needed
@@ -297,6 +308,33 @@ pub(crate) struct AsyncFunctionArgs {
     /// Name of the function, or package:name, or its URN
     #[arg(value_name = "NAME")]
     pub(crate) function: String,
+    #[command(flatten)]
+    pub(crate) locate: Locate,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReplayArgs {
+    /// The call: X-Cff-Request-Id of its answer, or the id of an asynchronous call
+    #[arg(value_name = "REQUEST_ID")]
+    pub(crate) request: String,
+    /// Only print the event
+    #[arg(long)]
+    pub(crate) show: bool,
+    /// Show the last 4 KB of the log and a summary
+    #[arg(long)]
+    pub(crate) tail: bool,
+    /// Run what is there, even if the code is not the one that the call ran
+    #[arg(long)]
+    pub(crate) any_code: bool,
+    /// Run it on the server of this data folder instead
+    #[arg(long, value_name = "DIR", conflicts_with = "to")]
+    pub(crate) to_data_dir: Option<PathBuf>,
+    /// Run it on the server at this address instead, with the key in FUNGRAPH_TO_AK and FUNGRAPH_TO_SK
+    #[arg(long, value_name = "ENDPOINT")]
+    pub(crate) to: Option<String>,
+    /// Project on the server of --to [or FUNGRAPH_TO_PROJECT_ID]
+    #[arg(long, value_name = "ID", requires = "to")]
+    pub(crate) to_project: Option<String>,
     #[command(flatten)]
     pub(crate) locate: Locate,
 }

@@ -4,6 +4,7 @@
 //! remembers where each value came from, so that an error can name file, line and key. [`Settings`] reads every value
 //! once and checks it, before a port is bound.
 
+mod destinations;
 mod document;
 mod mounts;
 mod nearest;

@@ -4,6 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use fungraph_instance::interpreters::SearchPlan;
+use fungraph_store::queue::Clock;
 use toml::Value;
 
 use crate::args::{Locate, Switch};
@@ -27,6 +28,12 @@ const MANAGERS: [&str; 12] = [
     "SDKMAN_DIR",
     "DOTNET_ROOT",
 ];
+
+/// The clock of the queue. `cargo xtask crash` sets it, since it may not set that of the host.
+pub(crate) fn queue_clock() -> Clock {
+    let step = variable("FUNGRAPH_TEST_CLOCK_STEP").and_then(|step| step.parse().ok());
+    step.map_or_else(Clock::default, Clock::set_by)
+}
 
 /// Defaults, file, variables and flags in one document.
 ///

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => commands::serve::run(&args),
         Command::Invoke(args) => commands::invoke::run(&args),
         Command::Async(command) => commands::queue::run(&command),
+        Command::Replay(args) => commands::invoke::replay(&args),
         Command::Logs(args) => commands::logs::run(&args),
         Command::Why(args) => commands::why::run(&args),
         Command::Top(args) => commands::top::run(&args),

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fungraph_engine::{AsyncLimits, Engine, MountName, MountNames, Parts};
+use fungraph_engine::{
+    AsyncLimits, DestinationSettings, Destinations, DisSettings, Engine, MountName, MountNames, Parts, SmnSettings,
+};
 use fungraph_instance::{Interpreters, Launcher, NativeBootstrap, SandboxLauncher};
 use fungraph_model::{ProjectId, Secret};
 use fungraph_pool::Pool;
@@ -49,6 +51,8 @@ pub(crate) struct Ground {
     credentials: Credentials,
     /// Where packages come from; its key may be in such a file too.
     objects: ObjectSettings,
+    /// Who is told of the ends of asynchronous calls, with their secrets.
+    destinations: DestinationSettings,
 }
 
 impl Ground {
@@ -62,6 +66,7 @@ impl Ground {
         engine.inspect(&environment::path()).map_err(|error| Stop::usage(error.to_string()))?;
         let credentials = credentials(settings)?;
         let objects = objects(settings)?;
+        let destinations = destinations(settings)?;
         let folder = DataFolder::open(folder)?;
         let config = fungraph_sandbox::Config {
             folder: folder.path().join("sandbox"),
@@ -82,7 +87,7 @@ impl Ground {
         let executable = Arc::new(File::open("/proc/self/exe").context("cannot read the program that runs")?);
         let libraries =
             fungraph_instance::loaded_libraries().context("cannot read the libraries of the program that runs")?;
-        Ok(Self { folder, interpreters, process, executable, libraries, credentials, objects })
+        Ok(Self { folder, interpreters, process, executable, libraries, credentials, objects, destinations })
     }
 
     /// Tells the spawner where we listen, so that the network of functions costs our callers nothing.
@@ -175,7 +180,10 @@ impl Platform {
     /// # Errors
     /// The first part that does not start.
     pub(crate) async fn start(settings: &Settings, ground: Ground) -> anyhow::Result<Self> {
-        let Ground { folder, mut interpreters, process, executable, libraries, credentials, objects } = ground;
+        let Ground { folder, mut interpreters, process, executable, libraries, credentials, objects, destinations } =
+            ground;
+        let objects = Objects::new(objects);
+        let destinations = DestinationSettings { objects: Some(objects.clone()), ..destinations };
         let native = NativeBootstrap { libraries, ..native(settings, executable, interpreters.clone()) };
         let network = network(settings, &process);
         let here = PathBuf::from(".");
@@ -192,9 +200,12 @@ impl Platform {
             store: Store::open(&store).await.context("cannot open the database")?,
             packages: Packages::open(&here, PackageLimits::default()).context("cannot open the code packages")?,
             images,
-            objects: Objects::new(objects),
+            objects: objects.clone(),
+            destinations: Destinations::open(destinations)
+                .await
+                .context("cannot prepare the destinations of asynchronous calls")?,
             logs: Logs::open(&here, logs(settings)).context("cannot open the logs")?,
-            queue: Queue::open(&QueueConfig::new(&here))
+            queue: Queue::open(&QueueConfig { clock: environment::queue_clock(), ..QueueConfig::new(&here) })
                 .await
                 .context("cannot open the queue of asynchronous calls")?,
             pool: Pool::new(pool(settings), Arc::clone(&launcher)),
@@ -306,6 +317,7 @@ fn engine(settings: &Settings) -> fungraph_engine::Config {
         image_pull: settings.images.pull,
         mounts: mount_names(settings),
         time_zone: settings.time_zone.clone(),
+        recorded_event_bytes: settings.limits.recorded_event,
         statistics_days: settings.statistics.days,
         statistics_rows: settings.statistics.most_rows,
         queue: queue(settings),
@@ -363,7 +375,7 @@ fn objects(settings: &Settings) -> anyhow::Result<ObjectSettings> {
     let secret = match &obs.secret_key {
         None => None,
         Some(SecretKey::Here(secret)) => Some(secret.clone()),
-        Some(SecretKey::File(file)) => Some(secret_in(file)?),
+        Some(SecretKey::File(file)) => Some(secret_in("obs.secret_key_file", file)?),
     };
     let mut endpoint = obs.endpoint.clone();
     if let Some(endpoint) = &mut endpoint {
@@ -373,8 +385,23 @@ fn objects(settings: &Settings) -> anyhow::Result<ObjectSettings> {
     Ok(ObjectSettings { endpoint, buckets, hosts, limit: obs.fetch, ..ObjectSettings::default() })
 }
 
-fn secret_in(file: &Path) -> anyhow::Result<Secret> {
-    let named = |why: String| Stop::usage(format!("obs.secret_key_file cannot be used: {}: {why}", file.display()));
+/// Who is told of the ends of asynchronous calls, beside the object store.
+///
+/// # Errors
+/// A file with a secret cannot be used.
+fn destinations(settings: &Settings) -> anyhow::Result<DestinationSettings> {
+    let set = &settings.destinations;
+    let secret =
+        |setting: &str, file: &Option<PathBuf>| file.as_deref().map(|file| secret_in(setting, file)).transpose();
+    let smn_secret = secret("destinations.smn_secret_file", &set.smn_secret_file)?;
+    let password = secret("destinations.dis_password_file", &set.dis_password_file)?;
+    let smn = set.smn_endpoint.clone().map(|endpoint| SmnSettings { endpoint, secret: smn_secret });
+    let dis = set.dis_server.clone().map(|server| DisSettings { server, user: set.dis_user.clone(), password });
+    Ok(DestinationSettings { objects: None, smn, dis, give_up: set.give_up })
+}
+
+fn secret_in(setting: &str, file: &Path) -> anyhow::Result<Secret> {
+    let named = |why: String| Stop::usage(format!("{setting} cannot be used: {}: {why}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| named(error.to_string()))?;
     let secret = text.trim();
     if secret.is_empty() { Err(named("it is empty".to_owned())) } else { Ok(Secret::new(secret.to_owned())) }

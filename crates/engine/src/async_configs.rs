@@ -4,8 +4,10 @@ mod check;
 
 use std::collections::BTreeMap;
 
-use fungraph_model::{AsyncConfig, Caller, ErrorCode, Fault, FunctionKey, FunctionRef, Qualifier};
+use fungraph_model::{AsyncConfig, Caller, Destination, ErrorCode, Fault, FunctionKey, FunctionRef, Qualifier};
 use jiff::Timestamp;
+
+pub(crate) use check::{function, recheck};
 
 use crate::{Engine, Error, functions};
 
@@ -79,8 +81,8 @@ impl Engine {
         let key = self.function(caller, function).await?.key.clone();
         let config = check::config(draft, Timestamp::now())?;
         for (field, destination) in [("on_success", &config.on_success), ("on_failure", &config.on_failure)] {
-            if let Some(target) = destination.as_ref().map(check::function).transpose()?.flatten() {
-                self.check_target(caller, &key, &target, field).await?;
+            if let Some(destination) = destination {
+                self.check_destination(caller, &key, destination, field).await?;
             }
         }
         let stored = self.store.set_async_config(&key, &function.version(), &config).await;
@@ -121,6 +123,24 @@ impl Engine {
         // The API writes 0 where there is no next page.
         let next_marker = if end < count && !configs.is_empty() { u32::try_from(end).unwrap_or(0) } else { 0 };
         Ok(AsyncConfigList { key, configs, next_marker, previous_marker: marker.saturating_sub(limit), count })
+    }
+
+    /// There must be somebody to tell: what this server cannot deliver is refused now, not lost later.
+    async fn check_destination(
+        &self,
+        caller: &Caller,
+        key: &FunctionKey,
+        destination: &Destination,
+        field: &str,
+    ) -> Result<(), Error> {
+        if let Some(why) = self.destinations.missing(destination.kind) {
+            let message = format!("destination_config.{field}: {why}");
+            return Err(Fault::new(ErrorCode::BadParameter, message).into());
+        }
+        match function(destination)? {
+            Some(target) => self.check_target(caller, key, &target, field).await,
+            None => Ok(()),
+        }
     }
 
     /// A function that is told must be another one, and there: a mistyped name would show only when a record is lost.

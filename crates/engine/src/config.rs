@@ -33,6 +33,8 @@ pub struct Config {
     pub queue: AsyncLimits,
     /// Time zone of timers that name none; UTC.
     pub time_zone: TimeZone,
+    /// Largest event that is recorded; 256 KB.
+    pub recorded_event_bytes: usize,
     /// Days for which numbers of calls are kept by the minute; 30.
     pub statistics_days: u32,
     /// Most rows of them, of functions and again of projects; a million.
@@ -52,6 +54,7 @@ impl Default for Config {
             strict_runtimes: false,
             image_pull: Duration::from_secs(300),
             time_zone: TimeZone::UTC,
+            recorded_event_bytes: 256 << 10,
             statistics_days: 30,
             statistics_rows: 1_000_000,
             mounts: MountNames::default(),

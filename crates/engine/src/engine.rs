@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::{
-    Config, Error, error::chain, identity::Identity, jobs::Jobs, queue::AsyncQueue, resolve::Resolver,
+    Config, Destinations, Error, error::chain, identity::Identity, jobs::Jobs, queue::AsyncQueue, resolve::Resolver,
     statistics::Statistics, telemetry::Telemetry, templates::Compiled, triggers::Board, turns::Turns,
 };
 
@@ -37,6 +37,8 @@ pub struct Parts {
     pub images: Images,
     /// Packages that are elsewhere.
     pub objects: Objects,
+    /// Who is told of the ends of asynchronous calls.
+    pub destinations: Destinations,
     /// Logs of calls.
     pub logs: Logs,
     /// Asynchronous calls, with what an earlier server left of them.
@@ -56,6 +58,7 @@ pub struct Engine {
     pub(crate) packages: Packages,
     pub(crate) images: Images,
     pub(crate) objects: Objects,
+    pub(crate) destinations: Destinations,
     pub(crate) logs: Logs,
     pub(crate) queue: AsyncQueue,
     pub(crate) pool: Pool,
@@ -91,6 +94,7 @@ impl Engine {
             packages,
             images,
             objects,
+            destinations,
             logs,
             queue: (queue, found),
             pool,
@@ -105,6 +109,7 @@ impl Engine {
             packages,
             images,
             objects,
+            destinations,
             logs,
             queue,
             pool,

@@ -196,6 +196,7 @@ impl Engine {
             sink,
             queued: None,
         };
+        self.keep_event(&admitted.version, admitted.request, &admitted.event);
         admitted.watch.lap(Phase::Resolve);
         Ok(admitted)
     }

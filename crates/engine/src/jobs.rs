@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Engine,
+    destinations::courier,
     queue::{self, dispatcher, gone},
     reserve::{keeper, news::News},
     statistics,
@@ -44,6 +45,9 @@ impl Jobs {
         self.tasks.spawn(dispatcher::run(Arc::downgrade(engine)));
         self.tasks.spawn(queue::keep(Arc::downgrade(engine)));
         self.tasks.spawn(gone::look(Arc::downgrade(engine)));
+        for kind in courier::KINDS {
+            self.tasks.spawn(courier::run(Arc::downgrade(engine), kind, self.stop.clone()));
+        }
         self.tasks.spawn(timers::run(Arc::downgrade(engine), self.stop_triggers.clone()));
         self.tasks.close();
     }

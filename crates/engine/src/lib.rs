@@ -10,6 +10,7 @@ mod code;
 mod config;
 mod cron;
 mod dependencies;
+mod destinations;
 mod draft;
 mod engine;
 mod error;
@@ -24,6 +25,7 @@ mod mounts;
 mod projects;
 mod queue;
 mod quotas;
+mod recording;
 mod report;
 mod reserve;
 mod resolve;
@@ -46,6 +48,7 @@ pub use call_record::OpenRecord;
 pub use called::{NoHeaders, RequestHeaders};
 pub use config::Config;
 pub use dependencies::{DependencyFilter, DependencyList};
+pub use destinations::{DestinationSettings, Destinations, DestinationsError, DisSettings, SmnSettings};
 pub use draft::{
     AliasDraft, AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, MountDraft,
     MountsDraft, ReservationDraft, RuleDraft, RulesDraft, ScheduleDraft, SpecDraft, StrategyDraft, TriggerChange,
@@ -66,6 +69,7 @@ pub use mounts::{MountName, MountNames};
 pub use projects::VpcEndpointDraft;
 pub use queue::{AsyncCounts, AsyncLimits, AsyncPage, AsyncQuery, AsyncRequest, CancelKind};
 pub use quotas::Quota;
+pub use recording::Recorded;
 pub use report::Report;
 pub use reserve::{ReservationList, ReservationQuery};
 pub use statistics::{MonthReport, RankFilter, Series};

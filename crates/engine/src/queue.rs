@@ -46,8 +46,8 @@ pub use self::{
     records::{AsyncPage, AsyncQuery},
     steer::AsyncCounts,
 };
+pub(crate) use self::{accept::queue_function, numbers::describe_metrics, retention::keep};
 use self::{board::Board, depth::Most, numbers::Numbers, settings::Settings};
-pub(crate) use self::{numbers::describe_metrics, retention::keep};
 
 /// What an operator may change about asynchronous calls.
 #[derive(Clone, Copy, Debug)]

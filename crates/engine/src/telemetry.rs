@@ -50,6 +50,14 @@ impl Telemetry {
             "fungraph_starts_total",
             "Calls by the start of their instance: warm (loaded before), blank (started before, without code), new"
         );
+        describe_counter!(
+            "fungraph_notices_total",
+            "Ends of asynchronous calls for destinations, by kind and end: delivered, given_up, impossible"
+        );
+        describe_counter!(
+            "fungraph_recorded_events_total",
+            "Events that were to be recorded, by whether they are kept"
+        );
         describe_gauge!("fungraph_reserved_instances", "Reserved instances that are ready, idle or busy");
         describe_gauge!("fungraph_instances", "Instances of all functions by state, and those that have no code yet");
         describe_gauge!("fungraph_blank_instances", "Instances that have no code yet, by interpreter");

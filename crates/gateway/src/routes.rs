@@ -16,6 +16,7 @@ pub(crate) mod manage;
 pub(crate) mod own;
 pub(crate) mod projects;
 pub(crate) mod queue;
+pub(crate) mod recorded;
 pub(crate) mod report;
 pub(crate) mod reservations;
 pub(crate) mod rights;

@@ -18,6 +18,7 @@ mod mount;
 pub(crate) mod not_built;
 pub(crate) mod passive;
 mod project;
+mod recorded;
 pub(crate) mod report;
 mod reservation;
 mod statistics;
@@ -41,6 +42,7 @@ pub(crate) use fields::asked;
 pub(crate) use function::{code, config, list_page};
 pub(crate) use list::query;
 pub(crate) use project::{log_place, quotas, runtimes, tracing_draft, vpc_endpoint_draft};
+pub(crate) use recorded::recorded;
 pub(crate) use reservation::{
     most_instances, reservation, reservation_configs, reservation_query, reservation_update, reserved_instances,
 };

@@ -79,7 +79,7 @@ pub const TAGS: usize = 20;
 pub const TAG_KEY_CHARS: usize = 128;
 /// Characters of a tag's value.
 pub const TAG_VALUE_CHARS: usize = 255;
-/// Bytes of the event of an asynchronous call.
+/// Bytes of an asynchronous event.
 pub const ASYNC_EVENT_BYTES: usize = 262_144;
 /// Seconds an asynchronous event may wait.
 pub const ASYNC_AGE_SECONDS: std::ops::RangeInclusive<u32> = 1..=86_400;

@@ -6,6 +6,7 @@
 mod address;
 mod error;
 mod fetch;
+mod put;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use fungraph_model::{ProjectId, Secret};
 use reqwest::{Client, Url};
 
 pub use error::ObjectError;
+pub use put::PutError;
 
 use crate::guard;
 use crate::images::turns::Turns;
@@ -135,14 +137,21 @@ impl Objects {
         }
     }
 
+    fn clients(&self) -> reqwest::Result<&Clients> {
+        if let Some(clients) = self.clients.get() {
+            return Ok(clients);
+        }
+        let new = Clients::new(&self.settings)?;
+        Ok(self.clients.get_or_init(|| new))
+    }
+
+    /// For the object store itself.
+    fn store_client(&self) -> Option<&Client> {
+        self.clients().ok()?.store.as_ref()
+    }
+
     fn client(&self, place: &Place) -> Result<&Client, ObjectError> {
-        let clients = match self.clients.get() {
-            Some(clients) => clients,
-            None => {
-                let new = Clients::new(&self.settings).map_err(|error| refused(&guard::reason(&error)))?;
-                self.clients.get_or_init(|| new)
-            }
-        };
+        let clients = self.clients().map_err(|error| refused(&guard::reason(&error)))?;
         Ok(match place {
             Place::Link(_) => &clients.listed,
             Place::Object { .. } => clients.store.as_ref().unwrap_or(&clients.listed),

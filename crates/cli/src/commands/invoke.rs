@@ -4,10 +4,11 @@ mod event;
 mod folder;
 mod pack;
 mod remote;
+mod replay;
 mod report;
 mod supervise;
 
-use crate::args::{InvokeArgs, RunArgs};
+use crate::args::{InvokeArgs, ReplayArgs, RunArgs};
 use crate::exit::{Exit, Stop};
 
 pub(crate) fn run(args: &InvokeArgs) -> anyhow::Result<Exit> {
@@ -32,6 +33,11 @@ pub(crate) fn run(args: &InvokeArgs) -> anyhow::Result<Exit> {
         )));
     }
     remote::run(args)
+}
+
+/// `fungraph replay REQUEST_ID`: see `replay.rs`.
+pub(crate) fn replay(args: &ReplayArgs) -> anyhow::Result<Exit> {
+    replay::run(args)
 }
 
 /// The hidden half of a folder's run: see `supervise.rs`.

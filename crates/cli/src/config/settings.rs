@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use toml::Value;
 
 use super::Error;
+use super::destinations::{self, Destinations};
 use super::document::Document;
 use super::mounts::{self, Mount};
 use super::obs::{self, Obs};
@@ -29,6 +30,7 @@ pub(crate) struct Settings {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) logs: Logs,
     pub(crate) limits: Limits,
+    pub(crate) destinations: Destinations,
     pub(crate) statistics: Statistics,
     pub(crate) queue: Queue,
     /// `triggers.time_zone`.
@@ -156,6 +158,7 @@ pub(crate) struct Limits {
     pub(crate) reserved_instances: u32,
     pub(crate) code_per_project: u64,
     pub(crate) sync: Duration,
+    pub(crate) recorded_event: usize,
 }
 
 /// `[async]`.
@@ -215,7 +218,8 @@ impl Settings {
                 "it must not be more than logs.total_mb",
             ));
         }
-        self.obs.check(document)
+        self.obs.check(document)?;
+        self.destinations.check(document)
     }
 }
 
@@ -236,6 +240,7 @@ fn read_all<'a>(
         mounts,
         logs: logs(&section("logs"))?,
         limits: limits(&section("limits"))?,
+        destinations: destinations::read(&section(destinations::SECTION))?,
         statistics: statistics(&section("statistics"))?,
         queue: queue(&section("async"))?,
         time_zone: section("triggers").text("time_zone", time_zone)?,
@@ -333,6 +338,7 @@ fn limits(section: &Section<'_>) -> Result<Limits, Error> {
         reserved_instances: section.number("reserved_instances", 0..=100_000)?,
         code_per_project: section.megabytes("code_mb_per_project", 1..=1_048_576)?,
         sync: section.seconds("sync_seconds", 1..=86_400)?,
+        recorded_event: section.number("recorded_event_kb", 1..=6144)? as usize * 1024,
     })
 }
 

@@ -48,6 +48,29 @@ fn a_network_asked_for_by_name_is_required() {
 }
 
 #[test]
+fn destinations_are_addresses_without_a_secret_in_them() {
+    let text =
+        "[destinations]\nsmn_endpoint = 'https://hooks.example.com/in'\ndis_server = 'nats://10.0.0.7:4222'\nhours = 2";
+    let settings = load(text).expect("good").destinations;
+    assert_eq!(settings.smn_endpoint.as_deref(), Some("https://hooks.example.com/in"));
+    assert_eq!((settings.dis_server.as_deref(), settings.give_up.as_secs()), (Some("nats://10.0.0.7:4222"), 7200));
+    for (text, expected) in [
+        ("smn_endpoint = 'hooks.example.com'", "http:// or https://"),
+        ("smn_endpoint = 'https://a:b@hooks.example.com'", "without a user"),
+        ("smn_endpoint = 'https:///in'", "http:// or https://"),
+        ("dis_server = 'http://10.0.0.7'", "nats:// or tls://"),
+        ("smn_secret_file = '/k'", "destinations.smn_endpoint too"),
+        ("dis_server = 'nats://n:1'\ndis_user = 'u'", "destinations.dis_password_file too"),
+        ("dis_server = 'nats://n:1'\ndis_password_file = '/k'", "destinations.dis_user too"),
+        ("dis_user = 'u'\ndis_password_file = '/k'", "destinations.dis_server too"),
+        ("hours = 0", "1 to 720"),
+    ] {
+        let error = load(&format!("[destinations]\n{text}")).expect_err(text).to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
 fn an_object_store_has_a_key_and_a_secret_that_is_not_shown() {
     let text = "[obs]\nendpoint = 'http://10.0.0.7:9000'\naccess_key = 'K'\nsecret_key = 'hidden'\nlink_hosts = ['Files.example.com']";
     let mut document = Document::defaults();

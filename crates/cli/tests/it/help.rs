@@ -32,6 +32,11 @@ fn help_of_async() {
 }
 
 #[test]
+fn help_of_replay() {
+    shows("replay", &["replay", "--help"]);
+}
+
+#[test]
 fn help_of_logs() {
     shows("logs", &["logs", "--help"]);
 }

@@ -66,17 +66,49 @@ fn check(kind: DestinationKind, object: &Map<String, Value>) -> Result<(), Strin
         DestinationKind::Function => Needed("func_urn", limits::URN_CHARS),
     };
     let Needed(name, most) = needed;
-    match object.get(name) {
-        Some(Value::String(text)) if (1..=most).contains(&text.chars().count()) => {}
+    let text = match object.get(name) {
+        Some(Value::String(text)) if (1..=most).contains(&text.chars().count()) => text,
         _ => return Err(format!("{name} must be a text of 1 to {most} characters")),
+    };
+    match kind {
+        DestinationKind::Obs if !is_bucket(text) => {
+            Err("bucket must have 3 to 63 small letters, digits, '.' and '-', \
+             and begin and end with a letter or digit"
+                .to_owned())
+        }
+        DestinationKind::Obs => check_obs(object),
+        // It travels in a header.
+        DestinationKind::Smn if !text.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Err("topic_urn must have no blanks and no letters beyond ASCII".to_owned())
+        }
+        // It is a part of a subject, where '.', '*' and '>' mean something.
+        DestinationKind::Dis if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) => {
+            Err("stream_name must have letters, digits, '-' and '_'".to_owned())
+        }
+        _ => Ok(()),
     }
-    if kind == DestinationKind::Obs { check_obs(object) } else { Ok(()) }
+}
+
+fn is_bucket(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = name.as_bytes();
+    (3..=63).contains(&bytes.len())
+        && bytes.iter().all(|byte| is_plain(*byte) || b".-".contains(byte))
+        && [bytes.first(), bytes.last()].into_iter().flatten().all(|byte| is_plain(*byte))
+        && !name.contains("..")
 }
 
 fn check_obs(object: &Map<String, Value>) -> Result<(), String> {
     match object.get("prefix") {
         None | Some(Value::Null) => {}
-        Some(Value::String(text)) if text.chars().count() <= 1024 => {}
+        Some(Value::String(text)) if text.chars().count() > 1024 || text.chars().any(char::is_control) => {
+            return Err("prefix must have up to 1024 characters, and no control characters".to_owned());
+        }
+        // Such a name would be another one, or of another bucket, once it stands in a URL.
+        Some(Value::String(text)) if text.split('/').any(|part| matches!(part, "." | "..")) => {
+            return Err("prefix must have no parts '.' and '..'".to_owned());
+        }
+        Some(Value::String(_)) => {}
         Some(_) => return Err("prefix must be a text of up to 1024 characters".to_owned()),
     }
     let expires = match object.get("expires") {
@@ -91,8 +123,14 @@ fn check_obs(object: &Map<String, Value>) -> Result<(), String> {
     }
 }
 
+/// The same for a destination that was set before, perhaps by a version that took more.
+pub(crate) fn recheck(destination: &Destination) -> Result<(), Fault> {
+    let object = object(&destination.param).map_err(|why| bad(&format!("param {why}")))?;
+    check(destination.kind, &object).map_err(|why| bad(&format!("param: {why}")))
+}
+
 /// The function that a destination names.
-pub(super) fn function(destination: &Destination) -> Result<Option<FunctionRef>, Fault> {
+pub(crate) fn function(destination: &Destination) -> Result<Option<FunctionRef>, Fault> {
     if destination.kind != DestinationKind::Function {
         return Ok(None);
     }
@@ -140,8 +178,8 @@ mod tests {
     #[test]
     fn each_destination_has_its_form() {
         for (kind, param) in [
-            ("OBS", r#"{"bucket":"b","prefix":"p/","expires":365}"#),
-            ("OBS", r#"{"bucket":"b","expires":"0","prefix":null}"#),
+            ("OBS", r#"{"bucket":"b-1.c","prefix":"p/","expires":365}"#),
+            ("OBS", r#"{"bucket":"bucket","expires":"0","prefix":null}"#),
             ("SMN", r#"{"topic_urn":"urn:smn:r:p:t"}"#),
             ("DIS", r#"{"stream_name":"s"}"#),
             ("FunctionGraph", r#"{ "func_urn" : "other" }"#),
@@ -157,12 +195,19 @@ mod tests {
             ("OBS", "[]", "JSON object"),
             ("OBS", "{}", "bucket"),
             ("OBS", r#"{"bucket":""}"#, "bucket"),
-            ("OBS", r#"{"bucket":"b","expires":366}"#, "expires"),
-            ("OBS", r#"{"bucket":"b","expires":-1}"#, "expires"),
-            ("OBS", r#"{"bucket":"b","expires":1.5}"#, "expires"),
-            ("OBS", r#"{"bucket":"b","prefix":7}"#, "prefix"),
+            ("OBS", r#"{"bucket":"../b"}"#, "bucket"),
+            ("OBS", r#"{"bucket":"b..c"}"#, "bucket"),
+            ("OBS", r#"{"bucket":"bucket","expires":366}"#, "expires"),
+            ("OBS", r#"{"bucket":"bucket","expires":-1}"#, "expires"),
+            ("OBS", r#"{"bucket":"bucket","expires":1.5}"#, "expires"),
+            ("OBS", r#"{"bucket":"bucket","prefix":7}"#, "prefix"),
+            ("OBS", r#"{"bucket":"bucket","prefix":"a/../../b"}"#, "prefix"),
+            ("OBS", r#"{"bucket":"bucket","prefix":"a\nb"}"#, "prefix"),
             ("SMN", r#"{"topic":"t"}"#, "topic_urn"),
+            ("SMN", r#"{"topic_urn":"a\r\nb: c"}"#, "topic_urn"),
             ("DIS", r#"{"stream_name":7}"#, "stream_name"),
+            ("DIS", r#"{"stream_name":"a.>"}"#, "stream_name"),
+            ("DIS", r#"{"stream_name":"a b"}"#, "stream_name"),
             ("FunctionGraph", r#"{"func_urn":null}"#, "func_urn"),
         ] {
             let message = to(kind, param).expect_err(param);

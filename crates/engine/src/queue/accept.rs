@@ -37,13 +37,20 @@ impl Engine {
         request: AsyncRequest<'_>,
     ) -> Result<RequestId, Error> {
         let accepted = match self.new_call(caller, request).await {
-            Ok(call) => self.accept(call).await,
+            Ok((call, version)) => {
+                let event = call.body.clone();
+                self.accept(call).await.inspect(|request| self.keep_event(&version, *request, &event))
+            }
             Err(error) => Err(error),
         };
         accepted.inspect_err(|_| self.telemetry.refused())
     }
 
-    async fn new_call(&self, caller: &Caller, request: AsyncRequest<'_>) -> Result<NewCall, Error> {
+    async fn new_call(
+        &self,
+        caller: &Caller,
+        request: AsyncRequest<'_>,
+    ) -> Result<(NewCall, Arc<FunctionVersion>), Error> {
         let key = functions::key(caller, &request.function)?;
         let qualifier = request.function.version();
         // The version is chosen now, and by an id of its own: that of the call is made where it is stored.
@@ -63,11 +70,12 @@ impl Engine {
         };
         let function = queue_function(&version);
         self.check_depth(&function, body.len())?;
-        let version = version.version.clone();
-        Ok(NewCall { function, qualifier, version, alias, memory_mb, body, parent: request.parent, hops: 0 })
+        let name = version.version.clone();
+        let parent = request.parent;
+        Ok((NewCall { function, qualifier, version: name, alias, memory_mb, body, parent, hops: 0 }, version))
     }
 
-    fn check_depth(&self, function: &QueueFunction, bytes: usize) -> Result<(), Fault> {
+    pub(super) fn check_depth(&self, function: &QueueFunction, bytes: usize) -> Result<(), Fault> {
         let store = &self.queue.store;
         let of_project = store.project_load(&function.key.project);
         let waiting = store.function(&function.func_id).map_or(0, |no| store.counts(no).waiting);

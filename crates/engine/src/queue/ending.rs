@@ -10,8 +10,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::attempt::Given;
-use crate::{Engine, error::chain};
+use crate::{
+    Engine,
+    destinations::{CallEnd, Finished, Origin},
+    error::chain,
+};
 
+/// Number of a call that was too old before it could run.
+const TOO_OLD: u32 = 150_430;
 /// Characters of a record's `error_message`.
 const MESSAGE_CHARS: usize = 1000;
 
@@ -36,7 +42,7 @@ impl Reason {
         match self {
             Self::TooOld => (
                 AsyncStatus::Discard,
-                150_430,
+                TOO_OLD,
                 "The event was older than its function's max_async_event_age_in_seconds before it could run",
             ),
             Self::Cancelled => {
@@ -89,6 +95,18 @@ impl Ending {
     }
 }
 
+impl Ending {
+    /// As destinations are told.
+    fn told(&self) -> CallEnd<'_> {
+        match &self.outcome {
+            Some(outcome) => CallEnd::of(outcome),
+            None if self.code == TOO_OLD => CallEnd::TooOld(&self.message),
+            None if self.code == FailureCode::Cancelled.number() => CallEnd::Cancelled(&self.message),
+            None => CallEnd::Broken(&self.message),
+        }
+    }
+}
+
 /// The number and the text of a failure; a platform that failed has no more to tell than that.
 pub(super) fn trouble(outcome: Option<&Outcome<Bytes>>) -> (u32, String) {
     match outcome {
@@ -110,6 +128,7 @@ impl Engine {
     /// Ends a call that was given out and runs no more.
     pub(super) async fn end_call(self: &Arc<Self>, given: Given, ending: Ending) {
         let owed = self.owed_for(&given, &ending).await;
+        let has_notice = owed.iter().any(|owed| matches!(owed, Owed::Notice { .. }));
         let followers: Vec<Arc<QueueFunction>> = owed.iter().filter_map(follower).collect();
         let Given { no, call, .. } = given;
         let Ending { status, code, message, .. } = ending;
@@ -118,6 +137,9 @@ impl Engine {
         match self.queue.store.end(end).await {
             Ok(accepted) => {
                 self.queue.numbers.ended(status);
+                if has_notice {
+                    self.destinations.nudges.nudge();
+                }
                 let mut board = self.queue.board();
                 for (accepted, function) in accepted.iter().zip(&followers) {
                     board.followed(accepted.function, function, now);
@@ -134,8 +156,18 @@ impl Engine {
 
     /// What is owed to the destinations of a call that ends.
     async fn owed_for(&self, given: &Given, ending: &Ending) -> Vec<Owed> {
-        let _ = (given, &ending.outcome, ending.started);
-        Vec::new()
+        let Some(settings) = given.settings.as_deref() else { return Vec::new() };
+        let call = &given.call;
+        let finished = Finished {
+            request: call.request,
+            key: &given.function.key,
+            version: &call.version,
+            started: ending.started.or(call.first_start).unwrap_or(call.accepted),
+            attempts: call.begun + u32::from(ending.started.is_some()),
+            event: &call.body,
+            end: ending.told(),
+        };
+        self.owed(settings, &finished, Origin { domain: &given.function.domain, hops: call.hops }).await
     }
 
     /// Throws a call away that waited for too long.

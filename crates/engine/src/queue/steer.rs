@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use fungraph_model::{Caller, ErrorCode, Fault, FunctionRef, RequestId};
-use fungraph_store::queue::{FunctionNo, QueueFunction};
+use fungraph_store::queue::{FunctionNo, NewCall, QueueFunction};
 
 use super::accept::{self, queue_function};
 use crate::{Engine, Error, functions};
@@ -81,11 +81,35 @@ impl Engine {
             let message = format!("The asynchronous call {request} has not ended: it is {}", record.status.name());
             return Err(Fault::new(ErrorCode::Precondition, message).into());
         }
-        let message = format!(
-            "The event of the asynchronous call {request} is not kept: that is done where the function's extend_config has \
-             \"record_events\": true at the time of the call"
-        );
-        Err(Fault::new(ErrorCode::Precondition, message).into())
+        let refused = |message: String| Error::from(Fault::new(ErrorCode::Precondition, message));
+        let recorded = self.recorded_event(caller, request).await.map_err(|error| match error {
+            Error::Refused(_) => refused(format!(
+                "The event of the asynchronous call {request} is not kept: that is done where the function's extend_config has \
+                 \"record_events\": true at the time of the call, up to a size and for some days"
+            )),
+            error => error,
+        })?;
+        let resolved = self.resolve(&recorded.key, &recorded.version).await?;
+        let resolved = resolved.filter(|resolved| resolved.version.code.digest.0 == recorded.digest).ok_or_else(|| {
+            refused(format!(
+                "The code that the asynchronous call {request} ran is not there any more: version {} was changed or deleted since",
+                recorded.version
+            ))
+        })?;
+        let version = Arc::clone(&resolved.version);
+        accept::check_kind(&version)?;
+        let call = NewCall {
+            function: queue_function(&version),
+            qualifier: record.qualifier,
+            version: recorded.version,
+            alias: None,
+            memory_mb: None,
+            body: recorded.body.clone(),
+            parent: Some(request),
+            hops: 0,
+        };
+        self.check_depth(&call.function, call.body.len())?;
+        self.accept(call).await.inspect(|again| self.keep_event(&version, *again, &recorded.body))
     }
 
     /// The queue's number of a function, which it gets if it has none.

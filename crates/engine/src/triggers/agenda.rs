@@ -166,6 +166,11 @@ impl Agenda {
         self.looked_until.and_then(|until| missed(schedule, from, until.max(from), next, wall)).or(next)
     }
 
+    /// The time on the wall of the last look.
+    pub(super) fn seen(&self) -> Option<Timestamp> {
+        self.seen.map(|seen| seen.wall)
+    }
+
     /// How long there is nothing to do; `None` without timers.
     pub(super) fn wait(&self, now: Now) -> Option<SignedDuration> {
         let Reverse((due, ..)) = self.heap.peek()?;

@@ -49,7 +49,7 @@ pub(crate) async fn run(engine: Weak<Engine>, stop: CancellationToken) {
             return;
         }
         if firings.iter().any(|firing| firing.would_be_made_up) {
-            mark.advance(&engine.store, Timestamp::now()).await;
+            mark.advance(&engine.store, agenda.seen().unwrap_or_else(Timestamp::now)).await;
         }
         for firing in firings {
             engine.fire(firing, &lanes, &stop);
@@ -78,7 +78,7 @@ impl Mark {
         if found.is_none() {
             mark.advance(&store, Timestamp::now()).await;
         }
-        Some(Self(found.and(mark.0)))
+        Some(mark)
     }
 
     /// Notes a look before what it found is fired: a server that is killed in between rather loses a time than has it twice.

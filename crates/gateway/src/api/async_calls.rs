@@ -22,6 +22,7 @@ pub(super) static ENTRIES: [Entry; 4] = [
             ErrorCode::EventTooLarge,
             ErrorCode::TooManyRequests,
             ErrorCode::WrongKind,
+            ErrorCode::NotSupported,
         ]),
     operation("ListAsyncInvocations", "List asynchronous runs of a function")
         .note("all versions and aliases; count is of this page")

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fungraph_engine::Engine;
 use fungraph_model::{Caller, Right};
 
-use super::{own::Row, queue, report};
+use super::{own::Row, queue, recorded, report};
 use crate::answer::{Refusal, Response};
 
 /// What all its paths begin with.
@@ -22,9 +22,10 @@ pub(crate) enum Asked {
     PurgeCalls,
     ShowCall,
     RetryCall,
+    ShowEvent,
 }
 
-pub(crate) static ROWS: [Row<(Asked, Right)>; 8] = [
+pub(crate) static ROWS: [Row<(Asked, Right)>; 9] = [
     ("GET", "/fungraph/{project}/report", (Asked::Report, Right::Read)),
     ("HEAD", "/fungraph/{project}/report", (Asked::Report, Right::Read)),
     ("GET", "/fungraph/{project}/functions/{function}/async", (Asked::CountCalls, Right::Read)),
@@ -33,6 +34,8 @@ pub(crate) static ROWS: [Row<(Asked, Right)>; 8] = [
     ("POST", "/fungraph/{project}/functions/{function}/async/purge", (Asked::PurgeCalls, Right::Change)),
     ("GET", "/fungraph/{project}/functions/{function}/async/{request_id}", (Asked::ShowCall, Right::Read)),
     ("POST", "/fungraph/{project}/functions/{function}/async/{request_id}/retry", (Asked::RetryCall, Right::Invoke)),
+    // What customers sent: whoever may only look, or only call, has no need of it.
+    ("GET", "/fungraph/{project}/events/{request_id}", (Asked::ShowEvent, Right::Change)),
 ];
 
 /// Answers a caller of the project. `names` are the parameters of the path behind it.
@@ -54,6 +57,7 @@ pub(crate) async fn answer(
         Asked::PurgeCalls => queue::purge(engine, caller, name(0)).await,
         Asked::ShowCall => queue::show(engine, caller, name(0), name(1)).await,
         Asked::RetryCall => queue::retry(engine, caller, name(0), name(1)).await,
+        Asked::ShowEvent => recorded::show(engine, caller, name(0)).await,
     }
 }
 
@@ -75,6 +79,7 @@ mod tests {
         check("POST", "/fungraph/p/functions/f/async/pause", Some((Asked::PauseCalls, &["p", "f"])));
         check("GET", "/fungraph/p/functions/f/async/7", Some((Asked::ShowCall, &["p", "f", "7"])));
         check("POST", "/fungraph/p/functions/f/async/7/retry", Some((Asked::RetryCall, &["p", "f", "7"])));
+        check("GET", "/fungraph/p/events/7", Some((Asked::ShowEvent, &["p", "7"])));
         for path in ["/fungraph/report", "/fungraph//report", "/fungraph/a/b/report", "/fungraph/p", "/v2/p/report"] {
             check("GET", path, None);
         }

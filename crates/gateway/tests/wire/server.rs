@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use fungraph_engine::{Credentials, Engine, Parts};
+use fungraph_engine::{Credentials, Destinations, Engine, Parts};
 use fungraph_gateway::{Config, Gateway};
 use fungraph_instance::{
     Blueprint, BoxFuture, Interpreters, LaunchError, Launched, Launcher, interpreters::SearchPlan,
@@ -83,6 +83,7 @@ async fn engine(folder: &TempDir) -> Arc<Engine> {
         packages: Packages::open(path, PackageLimits::default()).expect("packages"),
         images: Images::open(path, ImageSettings::default(), ImageLimits::default()).expect("images"),
         objects: Objects::new(ObjectSettings::default()),
+        destinations: Destinations::default(),
         logs: Logs::open(path, LogLimits::default()).expect("logs"),
         queue: Queue::open(&QueueConfig::new(path)).await.expect("a queue"),
         pool: Pool::new(fungraph_pool::Config::default(), Arc::new(NoSandbox)),

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use fungraph_model::{CodeType, ErrorCode};
 use tempfile::TempDir;
 
@@ -194,4 +195,45 @@ async fn a_fetch_that_is_given_up_leaves_nothing() {
     let waited = tokio::time::timeout(Duration::from_millis(50), place.fetch("obs://code/a.zip")).await;
     assert!(waited.is_err());
     assert_eq!(std::fs::read_dir(place._folder.path().join("code")).expect("a folder").count(), 0);
+}
+
+#[tokio::test]
+async fn an_object_is_written_signed_under_its_name() {
+    let store = Fake::start(|_| answer("200 OK", "", b"")).await;
+    let place = Place::new(&store, |settings| {
+        let endpoint = settings.endpoint.as_mut().expect("it is set");
+        endpoint.account = Some(("KEY".to_owned(), Secret::new("hidden".to_owned())));
+    });
+    assert!(place.objects.has_store());
+    place.objects.put_json("results", "a b/c.json", 30, Bytes::from_static(b"{}")).await.expect("it is taken");
+    place.objects.put_json("results", "d.json", 0, Bytes::from_static(b"{}")).await.expect("it is taken");
+    let asked = store.asked();
+    assert!(
+        asked[0].starts_with("PUT /results/a%20b/c.json?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=KEY%2F"),
+        "{asked:?}"
+    );
+    let head = asked[0].to_ascii_lowercase();
+    assert!(
+        head.contains("content-length: 2\r\n") && head.contains("x-obs-expires: 30\r\n") && !head.contains("hidden"),
+        "{head}"
+    );
+    assert!(!asked[1].contains("x-obs-expires"), "{asked:?}");
+}
+
+#[tokio::test]
+async fn an_object_that_is_not_taken_is_not_there() {
+    let store = Fake::start(|_| answer("403 Forbidden", "", b"hidden")).await;
+    let refused = Place::new(&store, |_| {}).objects.put_json("results", "a", 0, Bytes::new()).await;
+    assert!(matches!(refused, Err(PutError::Refused { status: 403 })), "{refused:?}");
+    let inner = Fake::start(|_| answer("200 OK", "", b"")).await;
+    let to = format!("Location: http://{}/results/a\r\n", inner.address);
+    let store = Fake::start(move |_| answer("307 Temporary Redirect", &to, b"")).await;
+    let sent_on = Place::new(&store, |_| {}).objects.put_json("results", "a", 0, Bytes::new()).await;
+    assert!(matches!(sent_on, Err(PutError::Broken)), "{sent_on:?}");
+    assert!(inner.asked().is_empty());
+    let nobody = Place::new(&store, |settings| settings.endpoint = Endpoint::new("http://127.0.0.1:1").ok());
+    let nobody = nobody.objects.put_json("results", "a", 0, Bytes::new()).await;
+    assert!(matches!(nobody, Err(PutError::Unreachable)), "{nobody:?}");
+    let none = Objects::new(ObjectSettings::default());
+    assert!(!none.has_store() && none.put_json("results", "a", 0, Bytes::new()).await.is_err());
 }

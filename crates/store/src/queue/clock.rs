@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// A moment of the queue's clock, in microseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,6 +31,8 @@ pub struct Clock {
     since: Instant,
     /// Tests set the clock on the wall.
     wall: fn() -> Timestamp,
+    /// By how much it is set, in seconds.
+    step: i64,
 }
 
 impl Default for Clock {
@@ -41,7 +43,15 @@ impl Default for Clock {
 
 impl Clock {
     pub(super) fn of(wall: fn() -> Timestamp) -> Self {
-        Self { start: wall().as_microsecond(), since: Instant::now(), wall }
+        Self { start: wall().as_microsecond(), since: Instant::now(), wall, step: 0 }
+    }
+
+    /// The clock of a host whose clock is wrong by so many seconds.
+    #[must_use]
+    pub fn set_by(step: i64) -> Self {
+        let mut clock = Self { step, ..Self::default() };
+        clock.start = clock.wall().as_microsecond();
+        clock
     }
 
     pub(super) fn now(&self) -> QueueTime {
@@ -50,6 +60,7 @@ impl Clock {
 
     /// What people see. Steps of it show.
     pub(super) fn wall(&self) -> Timestamp {
-        (self.wall)()
+        let now = (self.wall)();
+        now.checked_add(SignedDuration::from_secs(self.step)).unwrap_or(now)
     }
 }

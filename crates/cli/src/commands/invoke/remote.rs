@@ -35,7 +35,22 @@ pub(super) fn run(args: &InvokeArgs) -> anyhow::Result<Exit> {
     if args.asynchronous {
         return accepted(&answer);
     }
-    let report = report(answer, args.tail)?;
+    shown(answer, args.tail)
+}
+
+/// One synchronous call of a path, its result shown as `invoke` does.
+pub(super) fn call_path(who: &Credentials, path: &str, event: Bytes, tail: bool) -> anyhow::Result<Exit> {
+    let headers: &[_] = if tail { &[("x-cff-log-type", "tail")] } else { &[] };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = runtime.block_on(async {
+        let answer = tokio::time::timeout(LONGEST, client::post(who, path, headers, event));
+        answer.await.map_err(|_| Stop::failed("the server did not answer within 16 minutes"))?
+    })?;
+    shown(answer, tail)
+}
+
+fn shown(answer: Answer, tail: bool) -> anyhow::Result<Exit> {
+    let report = report(answer, tail)?;
     report.show();
     Ok(if report.failed() { Exit::Failed } else { Exit::Clean })
 }
