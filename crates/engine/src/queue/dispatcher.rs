@@ -8,6 +8,7 @@ use std::{
 
 use fungraph_model::Qualifier;
 use fungraph_store::queue::FunctionNo;
+use tokio::task::JoinHandle;
 
 use super::{
     board::Plan,
@@ -34,15 +35,17 @@ pub(crate) async fn run(engine: Weak<Engine>) {
     let handles = engine.upgrade().map(|engine| (Arc::clone(&engine.queue.nudge), engine.queue.stop.clone()));
     let Some((nudge, stop)) = handles else { return };
     let (mut processors, mut ticked, mut swept) = (Processors::default(), Instant::now(), Instant::now());
+    let mut sweep: Option<JoinHandle<()>> = None;
     while let Some(engine) = engine.upgrade().filter(|_| !stop.is_cancelled()) {
         let mut sleep = engine.dispatch();
         if ticked.elapsed() >= TICK {
             ticked = Instant::now();
             let host = Host { processors: engine.config.queue.processors, is_idle: processors.are_idle() };
             engine.queue.board().tend(host, ticked);
-            if swept.elapsed() >= SWEEP {
+            if swept.elapsed() >= SWEEP && sweep.as_ref().is_none_or(JoinHandle::is_finished) {
                 swept = ticked;
-                engine.sweep().await;
+                // Settings may have to be read, and nobody's turn waits for that.
+                sweep = Some(engine.queue.tasks.spawn(Arc::clone(&engine).sweep()));
             }
             sleep = Duration::ZERO;
         }
@@ -109,7 +112,7 @@ impl Engine {
     }
 
     /// Throws away what waits and is too old. Of each function only what is in memory is looked at: the oldest of what waits.
-    async fn sweep(self: &Arc<Self>) {
+    async fn sweep(self: Arc<Self>) {
         let now = self.queue.store.now();
         let kinds = self.queue.board().kinds_waiting(now, SWEEP);
         let mut ages: HashMap<(FunctionNo, Qualifier), Duration> = HashMap::new();
@@ -130,7 +133,7 @@ impl Engine {
             too_old
         });
         for (no, function, ready) in old {
-            self.queue.tasks.spawn(Arc::clone(self).discard_old(no, function, ready.call));
+            self.queue.tasks.spawn(Arc::clone(&self).discard_old(no, function, ready.call));
         }
     }
 }
