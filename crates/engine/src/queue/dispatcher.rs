@@ -8,6 +8,7 @@ use std::{
 
 use fungraph_model::Qualifier;
 use fungraph_store::queue::FunctionNo;
+use tokio::task::JoinHandle;
 
 use super::{
     board::Plan,
@@ -26,6 +27,8 @@ const SWEEP: Duration = Duration::from_secs(1);
 const RECOVERY: Duration = Duration::from_millis(200);
 /// The longest sleep: whatever comes nudges.
 const LONG: Duration = Duration::from_secs(3600);
+/// Bytes of events that are read at once: several readings are under way before any of them is counted.
+const LOAD_BYTES: usize = 4 << 20;
 /// Calls that are thrown away in one sweep.
 const SWEPT: usize = 1024;
 
@@ -34,15 +37,17 @@ pub(crate) async fn run(engine: Weak<Engine>) {
     let handles = engine.upgrade().map(|engine| (Arc::clone(&engine.queue.nudge), engine.queue.stop.clone()));
     let Some((nudge, stop)) = handles else { return };
     let (mut processors, mut ticked, mut swept) = (Processors::default(), Instant::now(), Instant::now());
+    let mut sweep = None;
     while let Some(engine) = engine.upgrade().filter(|_| !stop.is_cancelled()) {
         let mut sleep = engine.dispatch();
         if ticked.elapsed() >= TICK {
             ticked = Instant::now();
             let host = Host { processors: engine.config.queue.processors, is_idle: processors.are_idle() };
             engine.queue.board().tend(host, ticked);
-            if swept.elapsed() >= SWEEP {
+            // In a task of its own: it asks for the settings of all that wait, which may be very many functions.
+            if swept.elapsed() >= SWEEP && sweep.as_ref().is_none_or(JoinHandle::is_finished) {
                 swept = ticked;
-                engine.sweep().await;
+                sweep = Some(engine.queue.tasks.spawn(Arc::clone(&engine).sweep()));
             }
             sleep = Duration::ZERO;
         }
@@ -82,15 +87,17 @@ impl Engine {
 
     async fn load(self: Arc<Self>, load: Load) {
         let read = match &load {
-            Load::Fresh { function, after, most } => self.queue.store.load(*function, *after, *most).await,
+            Load::Fresh { function, after, most } => {
+                self.queue.store.load_some(*function, *after, *most, LOAD_BYTES).await
+            }
             Load::Due { calls, .. } => {
                 let seqs: Vec<_> = calls.iter().map(|(seq, _)| *seq).collect();
-                self.queue.store.take(&seqs).await
+                self.queue.store.take(&seqs).await.map(|calls| (calls, true))
             }
         };
         match (read, load) {
-            (Ok(calls), Load::Fresh { function, most, .. }) => self.queue.board().loaded(function, calls, most),
-            (Ok(calls), Load::Due { function, calls: stumbles }) => {
+            (Ok((calls, all)), Load::Fresh { function, .. }) => self.queue.board().loaded(function, calls, all),
+            (Ok((calls, _)), Load::Due { function, calls: stumbles }) => {
                 let stumbles: HashMap<_, _> = stumbles.into_iter().collect();
                 let ready = |call: fungraph_store::queue::WaitingCall| {
                     let stumbled = stumbles.get(&call.seq).copied().unwrap_or(0);
@@ -109,7 +116,7 @@ impl Engine {
     }
 
     /// Throws away what waits and is too old. Of each function only what is in memory is looked at: the oldest of what waits.
-    async fn sweep(self: &Arc<Self>) {
+    async fn sweep(self: Arc<Self>) {
         let now = self.queue.store.now();
         let kinds = self.queue.board().kinds_waiting(now, SWEEP);
         let mut ages: HashMap<(FunctionNo, Qualifier), Duration> = HashMap::new();
@@ -130,7 +137,7 @@ impl Engine {
             too_old
         });
         for (no, function, ready) in old {
-            self.queue.tasks.spawn(Arc::clone(self).discard_old(no, function, ready.call));
+            self.queue.tasks.spawn(Arc::clone(&self).discard_old(no, function, ready.call));
         }
     }
 }
