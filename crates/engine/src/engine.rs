@@ -155,6 +155,7 @@ impl Engine {
     /// that is not done after `limit` is given up; what is given up of the queue runs again at the next start.
     pub async fn shutdown(&self, limit: Duration) {
         self.orphans.close();
+        self.stop_triggers();
         self.jobs.stop().await;
         // Nobody keeps them any more; else the pool would replace those whose preparation is given up now.
         self.resolver.reserving().iter().for_each(|resolved| resolved.group.reserve(0, || self.preparer_of_none()));

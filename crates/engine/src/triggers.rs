@@ -6,7 +6,6 @@ mod check;
 mod fields;
 mod gateway;
 mod kinds;
-mod lanes;
 mod obs;
 mod operations;
 mod schedule;
@@ -307,7 +306,7 @@ impl Engine {
         fires.then(|| schedule::next_of(trigger, Timestamp::now(), &self.config.time_zone)).flatten()
     }
 
-    /// Timers fire no more. Their calls that run end like all others.
+    /// Timers fire no more, and the queue gives no call out. Those that run end like all others.
     pub fn stop_triggers(&self) {
         self.jobs.stop_triggers();
         self.queue.stop();

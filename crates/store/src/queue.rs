@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fungraph_model::{CallSeq, ProjectId};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqlitePool};
 use sqlx::{ConnectOptions, QueryBuilder, Sqlite, query, query_scalar};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -47,11 +47,11 @@ pub use start::Found;
 
 use crate::sqlite;
 use change::Change;
-use functions::Functions;
+use functions::{Functions, Known};
 use order::{Accept, Again, Asker, Begin, Ending, Order};
 use plan::Plan;
 use rows::waiting_columns;
-use writer::Writer;
+use writer::{Pace, Writer};
 
 const FILE: &str = "queue.db";
 /// What a call costs on its way to the disk beside its event.
@@ -83,7 +83,10 @@ impl QueueConfig {
 /// The queue. Cheap to clone; all clones are one queue.
 #[derive(Clone, Debug)]
 pub struct Queue {
+    /// For lists that people ask for.
     readers: SqlitePool,
+    /// For what the queue itself needs to go on: nobody's lists stand in its way.
+    loader: SqlitePool,
     orders: mpsc::UnboundedSender<Order>,
     room: Arc<Semaphore>,
     most_room: u32,
@@ -138,9 +141,9 @@ impl Queue {
         let notices = start::notices(&mut connection, config.clock.now()).await?;
         let waiting = functions.all().filter(|(_, known)| known.has_news());
         let waiting = waiting.map(|(no, known)| (no, known.counts.waiting, known.counts.bytes)).collect();
-        let readers =
-            sqlite::connect(options(&path).pragma("query_only", "ON").row_buffer_size(512), config.readers.max(1));
-        let readers = readers.await.map_err(opened)?;
+        let reading = || options(&path).pragma("query_only", "ON").row_buffer_size(512);
+        let readers = sqlite::connect(reading(), config.readers.max(1)).await.map_err(opened)?;
+        let loader = sqlite::connect(reading(), 1).await.map_err(opened)?;
         let shared = Arc::new(Shared {
             functions: Mutex::new(functions),
             writable: AtomicBool::new(true),
@@ -148,11 +151,12 @@ impl Queue {
             first: CallSeq(last.0 + 1),
         });
         let (orders, taken) = mpsc::unbounded_channel();
-        let writer = Writer { connection, orders: taken, shared: Arc::clone(&shared), last, plan };
+        let writer =
+            Writer { connection, orders: taken, shared: Arc::clone(&shared), last, pace: Pace::default(), plan };
         tokio::spawn(writer.run());
         let most_room = u32::try_from(config.pending_bytes).unwrap_or(u32::MAX);
         let room = Arc::new(Semaphore::new(most_room as usize));
-        Ok((Self { readers, orders, room, most_room, shared }, Found { waiting, delayed, rerun, notices }))
+        Ok((Self { readers, loader, orders, room, most_room, shared }, Found { waiting, delayed, rerun, notices }))
     }
 
     /// The queue's clock.
@@ -242,7 +246,7 @@ impl Queue {
             ", body FROM waiting INDEXED BY waiting_function WHERE function = ? AND seq > ? AND due = 0 ORDER BY seq LIMIT ?"
         );
         let rows = query(sql).bind(function.0).bind(after.0).bind(i64::try_from(fit).unwrap_or(i64::MAX));
-        let rows = rows.fetch_all(&self.readers).await.map_err(QueueError::during("read what waits"))?;
+        let rows = rows.fetch_all(&self.loader).await.map_err(QueueError::during("read what waits"))?;
         let calls = rows.iter().map(|row| rows::waiting(row, &self.shared)).collect::<Result<Vec<_>, _>>()?;
         // Where not all were to be read, nobody knows what stands behind them.
         let all = fit == most && calls.len() < most;
@@ -263,7 +267,7 @@ impl Queue {
         let sql = "SELECT length(body) FROM waiting INDEXED BY waiting_function WHERE function = ? AND seq > ? AND due = 0 \
                    ORDER BY seq LIMIT ?";
         let sizes = query_scalar::<_, i64>(sql).bind(function.0).bind(after.0);
-        let sizes = sizes.bind(i64::try_from(most).unwrap_or(i64::MAX)).fetch_all(&self.readers).await;
+        let sizes = sizes.bind(i64::try_from(most).unwrap_or(i64::MAX)).fetch_all(&self.loader).await;
         let mut left = i64::try_from(most_bytes).unwrap_or(i64::MAX);
         let over = sizes.map_err(QueueError::during("read what waits"))?.into_iter().position(|size| {
             left = left.saturating_sub(size);
@@ -289,7 +293,7 @@ impl Queue {
                 list.push_bind(seq.0);
             }
             query.push(") ORDER BY seq");
-            let rows = query.build().fetch_all(&self.readers).await.map_err(QueueError::during("read calls"))?;
+            let rows = query.build().fetch_all(&self.loader).await.map_err(QueueError::during("read calls"))?;
             for row in &rows {
                 calls.push(rows::waiting(row, &self.shared)?);
             }
@@ -319,11 +323,12 @@ impl Queue {
         self.shared.functions().get(function).map(|known| Arc::clone(&known.function))
     }
 
-    /// Every function that the queue knows and that was not deleted.
+    /// Every function that the queue knows, but for those that were deleted and of which nothing waits any more.
     #[must_use]
     pub fn functions(&self) -> Vec<(FunctionNo, Arc<QueueFunction>)> {
         let functions = self.shared.functions();
-        functions.all().filter(|(_, known)| !known.gone).map(|(no, known)| (no, Arc::clone(&known.function))).collect()
+        let there = |known: &Known| !known.gone || known.counts.waiting > 0;
+        functions.all().filter(|(_, known)| there(known)).map(|(no, known)| (no, Arc::clone(&known.function))).collect()
     }
 
     /// Numbers of a function's calls.
@@ -362,6 +367,7 @@ impl Queue {
             let _ = closed.await;
         }
         self.readers.close().await;
+        self.loader.close().await;
     }
 
     /// A place on the way to the disk for so many bytes, where there is one.
@@ -386,5 +392,5 @@ impl Queue {
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
-    sqlite::options(path).statement_cache_capacity(256)
+    sqlite::options(path).auto_vacuum(SqliteAutoVacuum::Incremental).statement_cache_capacity(256)
 }

@@ -37,16 +37,16 @@ pub(crate) async fn run(engine: Weak<Engine>) {
     let handles = engine.upgrade().map(|engine| (Arc::clone(&engine.queue.nudge), engine.queue.stop.clone()));
     let Some((nudge, stop)) = handles else { return };
     let (mut processors, mut ticked, mut swept) = (Processors::default(), Instant::now(), Instant::now());
-    let mut sweep = None;
+    let mut sweep: Option<JoinHandle<()>> = None;
     while let Some(engine) = engine.upgrade().filter(|_| !stop.is_cancelled()) {
         let mut sleep = engine.dispatch();
         if ticked.elapsed() >= TICK {
             ticked = Instant::now();
             let host = Host { processors: engine.config.queue.processors, is_idle: processors.are_idle() };
             engine.queue.board().tend(host, ticked);
-            // In a task of its own: it asks for the settings of all that wait, which may be very many functions.
             if swept.elapsed() >= SWEEP && sweep.as_ref().is_none_or(JoinHandle::is_finished) {
                 swept = ticked;
+                // Settings may have to be read, and nobody's turn waits for that.
                 sweep = Some(engine.queue.tasks.spawn(Arc::clone(&engine).sweep()));
             }
             sleep = Duration::ZERO;

@@ -10,7 +10,7 @@ use fungraph_model::{AsyncConfig, FunctionKey, Qualifier};
 use crate::{Engine, Error};
 
 /// Settings kept before all are forgotten.
-const KEPT: usize = 4096;
+const KEPT: usize = 32_768;
 
 /// What has been read since it last changed.
 #[derive(Debug, Default)]

@@ -19,19 +19,18 @@ use super::{
     agenda::{Agenda, Firing, Now, WRONG_CLOCK},
     board::Change,
     check::shown,
-    lanes::Lanes,
 };
-use crate::{Engine, InvokeRequest, NoHeaders, Stopwatch, error::chain, run_log::BareLog};
+use crate::{AsyncRequest, Engine, NoHeaders, call_record::RefusedLog, error::chain};
 
 /// The longest sleep while there are timers, and while what is known may be out of date.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Runs until it is stopped. A firing that waits for its turn then is given up; one that runs ends like any call.
+/// Runs until it is stopped.
 pub(crate) async fn run(engine: Weak<Engine>, stop: CancellationToken) {
     let found = engine.upgrade().map(|engine| (Arc::clone(&engine.board), engine.config.time_zone.clone()));
     let Some((board, zone)) = found else { return };
     let Some(mut mark) = Mark::read(&engine).await else { return };
-    let (mut agenda, lanes) = (Agenda::new(zone.clone(), mark.0), Lanes::default());
+    let mut agenda = Agenda::new(zone.clone(), mark.0);
     while let Some(engine) = engine.upgrade().filter(|_| !stop.is_cancelled()) {
         if board.is_stale()
             && let Err(error) = engine.read_triggers().await
@@ -52,7 +51,7 @@ pub(crate) async fn run(engine: Weak<Engine>, stop: CancellationToken) {
             mark.advance(&engine.store, agenda.seen().unwrap_or_else(Timestamp::now)).await;
         }
         for firing in firings {
-            engine.fire(firing, &lanes, &stop);
+            engine.fire(firing);
         }
         drop(engine);
         tokio::select! {
@@ -131,74 +130,49 @@ fn now() -> Now {
 }
 
 impl Engine {
-    /// Calls the function of a timer in a task of its own.
-    fn fire(self: &Arc<Self>, firing: Firing, lanes: &Lanes, stop: &CancellationToken) {
-        let trigger = &firing.trigger;
-        let Some(place) = lanes.enter(&trigger.id, &trigger.key.project) else {
-            self.orphans.spawn(Arc::clone(self).leave_out(firing));
-            return;
-        };
-        let (engine, stop) = (Arc::clone(self), stop.clone());
+    /// Puts a call of a timer's function into the queue, in a task of its own: a disk that is busy delays no other timer. Nothing is lost
+    /// from there on, and what is set for the asynchronous calls of its version or alias holds for it.
+    fn fire(self: &Arc<Self>, firing: Firing) {
+        let engine = Arc::clone(self);
         self.orphans.spawn(async move {
-            let turn = tokio::select! {
-                // First: that it came has been noted, so the next server does not make it up.
-                biased;
-                turn = place.turn() => turn,
-                () = stop.cancelled() => return,
-            };
             if engine.board.is_live(&firing.trigger) {
-                // In a box: most tasks only wait, and need no room for a call.
-                Box::pin(engine.call_of(firing)).await;
+                engine.queue_call_of(firing).await;
             }
-            drop((place, turn));
         });
     }
 
-    async fn call_of(self: Arc<Self>, firing: Firing) {
-        let Firing { trigger, time, .. } = firing;
+    async fn queue_call_of(self: Arc<Self>, firing: Firing) {
+        let Firing { trigger, time, .. } = &firing;
         let caller = Caller { domain: trigger.domain.clone(), project: trigger.key.project.clone() };
-        let now = Instant::now();
-        let request = InvokeRequest {
-            request: RequestId::random(),
-            function: function(&trigger),
-            event: event(&trigger, &time),
-            tail: false,
+        let request = AsyncRequest {
+            function: function(trigger),
+            event: event(trigger, time),
             memory: None,
             headers: &NoHeaders,
-            arrived: now,
-            watch: Stopwatch::since(now),
-            sink: None,
+            parent: None,
         };
-        let id = request.request;
-        tracing::debug!(function = %trigger.key, trigger = %trigger.id, request = %id, time, "a timer fires");
-        // How the function ended stands in its log and in the metrics; so does a refusal of the pool, which a tenant could otherwise
-        // fill the server's log with.
-        match self.invoke(&caller, request).await {
-            Ok(_) => {}
-            Err(error @ crate::Error::Refused(_)) => {
-                tracing::debug!(request = %id, cause = chain(&error), "a timer's call was refused");
+        match self.invoke_async(&caller, request).await {
+            Ok(id) => {
+                tracing::debug!(function = %trigger.key, trigger = %trigger.id, request = %id, time, "a timer fires");
             }
+            Err(crate::Error::Refused(fault)) => self.note_refusal(&firing, fault.message).await,
             Err(error) => {
-                tracing::warn!(function = %trigger.key, trigger = %trigger.id, request = %id, cause = chain(&error),
-                "a timer's call failed");
+                tracing::warn!(function = %trigger.key, trigger = %trigger.id, time, cause = chain(&error),
+                    "a timer's call failed");
             }
         }
     }
 
-    /// Says in the function's log that a timer did not fire, and counts it as a refused call.
-    async fn leave_out(self: Arc<Self>, Firing { trigger, time, .. }: Firing) {
-        self.telemetry.refused();
+    /// Says in the function's log that a timer's call was refused, as it does of other calls: a tenant could fill the server's with it.
+    async fn note_refusal(&self, Firing { trigger, .. }: &Firing, message: String) {
         let Ok(Some(resolved)) = self.resolve_main(&trigger.key, &trigger.qualifier).await else { return };
         let started = Timestamp::now();
         if !resolved.refusals.allows(started.as_second()) {
             return;
         }
-        let data = shown(&trigger.data);
-        let name = data.get("name").and_then(Value::as_str).unwrap_or_default();
-        let second = Timestamp::new(started.as_second(), 0).unwrap_or(started);
-        let text = format!("{second} Skip timer '{name}' of {time}: too many of its calls are not over yet\n");
         let (function, request) = (Arc::clone(&resolved.version), RequestId::random());
-        self.logs.append(LogEntry { function, request, started, call: None, text: Box::new(BareLog(text.into())) });
+        let text = Box::new(RefusedLog { request, function: Arc::clone(&function), started, message });
+        self.logs.append(LogEntry { function, request, started, call: None, text });
     }
 }
 

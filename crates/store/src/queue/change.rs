@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fungraph_model::CallSeq;
-use sqlx::{SqliteConnection, query};
+use sqlx::{AssertSqlSafe, SqliteConnection, query};
 
 use super::functions::Functions;
 use super::recorded::Sealed;
@@ -33,6 +33,8 @@ pub(super) enum Change {
     TrimRecorded(i64, i64),
     /// Events of a function go, so many at most.
     DropRecorded(String, i64),
+    /// Pages that are not used any more go back to the file system, so many at most.
+    Shrink(i64),
     /// Whatever a test wants.
     #[cfg(test)]
     Sql(String),
@@ -48,6 +50,11 @@ pub(super) struct Changed {
 }
 
 impl Change {
+    /// Whether whoever asked cannot ask again: then a disk that refuses is waited for.
+    pub(super) fn must_be(&self) -> bool {
+        matches!(self, Self::NoticeDone(_) | Self::NoticeAgain(..))
+    }
+
     pub(super) async fn write(&self, connection: &mut SqliteConnection) -> Result<Changed, sqlx::Error> {
         let statement = match self {
             Self::Know(no, function) => {
@@ -82,8 +89,9 @@ impl Change {
             )
             .bind(func_id)
             .bind(most),
+            Self::Shrink(pages) => query(AssertSqlSafe(format!("PRAGMA incremental_vacuum({pages})"))),
             #[cfg(test)]
-            Self::Sql(sql) => query(sqlx::AssertSqlSafe(sql.as_str())),
+            Self::Sql(sql) => query(AssertSqlSafe(sql.as_str())),
         };
         let rows = statement.execute(connection).await?.rows_affected();
         Ok(Changed { rows, forgotten: BTreeMap::new() })
@@ -110,7 +118,8 @@ impl Change {
             | Self::NoticeAgain(..)
             | Self::Record(_)
             | Self::TrimRecorded(..)
-            | Self::DropRecorded(..) => {}
+            | Self::DropRecorded(..)
+            | Self::Shrink(_) => {}
             #[cfg(test)]
             Self::Sql(_) => {}
         }

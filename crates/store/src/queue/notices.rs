@@ -50,7 +50,7 @@ impl Queue {
         let sql = "SELECT id, call, call_tail, function, param, payload, created, tries FROM notices \
                    WHERE kind = ? AND due <= ? ORDER BY due, id LIMIT ?";
         let rows = query(sql).bind(kind).bind(now.0).bind(i64::try_from(most).unwrap_or(i64::MAX));
-        let rows = rows.fetch_all(&self.readers).await.map_err(failed)?;
+        let rows = rows.fetch_all(&self.loader).await.map_err(failed)?;
         let mut notices = Vec::with_capacity(rows.len());
         for row in &rows {
             notices.push(Notice {
@@ -67,7 +67,7 @@ impl Queue {
             return Ok(DueNotices { notices, next: None });
         }
         let next = query_scalar::<_, Option<i64>>("SELECT min(due) FROM notices WHERE kind = ?").bind(kind);
-        let next = next.fetch_one(&self.readers).await.map_err(failed)?;
+        let next = next.fetch_one(&self.loader).await.map_err(failed)?;
         Ok(DueNotices { notices, next: next.map(|due| QueueTime(due).since(now)) })
     }
 

@@ -86,6 +86,18 @@ pub(super) struct Group {
 const MOST_ORDERS: usize = 1024;
 const MOST_BYTES: usize = 8 << 20;
 
+impl Order {
+    /// Tells those of which somebody can ask again that the disk refuses; the others are handed back.
+    pub(super) fn refuse(self) -> Option<Self> {
+        match self {
+            Self::Accept(accept) => drop(accept.answer.send(Err(QueueError::DiskFull))),
+            Self::Change(change, asker) if !change.must_be() => asker.answer(Err(QueueError::DiskFull)),
+            kept => return Some(kept),
+        }
+        None
+    }
+}
+
 impl Group {
     /// Takes an order; an end of a call that the group ends already is answered.
     pub(super) fn push(&mut self, order: Order) {
@@ -132,25 +144,19 @@ impl Group {
     /// Tells whoever gave its only order that it failed.
     pub(super) fn fail(self, source: sqlx::Error) {
         let error = QueueError::Database { action: "change the queue", source };
-        for order in self.into_orders().take(1) {
-            match order {
-                Order::Accept(accept) => drop(accept.answer.send(Err(error))),
-                Order::Again(again) => drop(again.answer.send(Err(error))),
-                Order::End(ending) => drop(ending.answer.send(Err(error))),
-                Order::Change(_, asker) => asker.answer(Err(error)),
-                Order::Begin(_) | Order::Close(_) => {}
-            }
-            return;
+        match self.into_orders().next() {
+            Some(Order::Accept(accept)) => drop(accept.answer.send(Err(error))),
+            Some(Order::Again(again)) => drop(again.answer.send(Err(error))),
+            Some(Order::End(ending)) => drop(ending.answer.send(Err(error))),
+            Some(Order::Change(_, asker)) => asker.answer(Err(error)),
+            Some(Order::Begin(_) | Order::Close(_)) | None => {}
         }
     }
 
-    /// What is left once those who want something accepted were told that the disk refuses: what must be written later.
-    pub(super) fn refuse(mut self) -> Self {
-        for accept in self.accepts.drain(..) {
-            let _ = accept.answer.send(Err(QueueError::DiskFull));
-        }
-        self.changes.retain(|(_, asker)| matches!(asker, Asker::Waits(_)));
-        self.bytes = 0;
-        self
+    /// What must be written later, now that the disk refuses.
+    pub(super) fn refuse(self) -> Self {
+        let mut kept = Self::default();
+        self.into_orders().filter_map(Order::refuse).for_each(|order| kept.push(order));
+        kept
     }
 }

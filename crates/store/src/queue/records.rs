@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 
 use fungraph_model::{AsyncRecord, AsyncStatus, CallSeq, FunctionKey, RequestId};
-use sqlx::query;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Sqlite, query};
 
 use super::functions::{marked, marker};
 use super::rows::{self, bad, get};
@@ -134,12 +134,7 @@ impl Queue {
         if wanted(AsyncStatus::Wait) && wanted(AsyncStatus::Running) {
             all.extend(self.unended(range, running).await?);
         } else if wanted(AsyncStatus::Running) {
-            for seq in running {
-                all.extend(self.find(*seq).await?.filter(|(of, _)| *of == range.function).map(|(_, one)| one));
-            }
-            all.retain(|one| range.holds(one.seq));
-            mark(&mut all, running);
-            all.retain(|one| one.record.status == AsyncStatus::Running);
+            all.extend(self.running(range, running).await?);
         } else if wanted(AsyncStatus::Wait) {
             // Calls that run may stand before those that wait.
             let wider = Range { most: range.most + i64::try_from(running.len()).unwrap_or(i64::MAX >> 1), ..range };
@@ -177,6 +172,27 @@ impl Queue {
         let rows = query(sql).bind(range.function.0).bind(range.begin.0).bind(range.end.0).bind(range.most);
         let rows = rows.fetch_all(&self.readers).await.map_err(QueueError::during("list calls"))?;
         let mut all = rows.iter().map(found).collect::<Result<Vec<_>, _>>()?;
+        mark(&mut all, running);
+        Ok(all)
+    }
+
+    async fn running(&self, range: Range, running: &HashSet<CallSeq>) -> Result<Vec<Found>, QueueError> {
+        let mut seqs: Vec<_> = running.iter().copied().filter(|seq| range.holds(*seq)).collect();
+        seqs.sort_unstable();
+        seqs.truncate(usize::try_from(range.most).unwrap_or(usize::MAX));
+        let mut all = Vec::new();
+        for part in seqs.chunks(128) {
+            let mut query = QueryBuilder::<Sqlite>::new(concat!(unended!(), "WHERE seq IN ("));
+            let mut list = query.separated(", ");
+            for seq in part {
+                list.push_bind(seq.0);
+            }
+            query.push(") AND function = ").push_bind(range.function.0);
+            let rows = query.build().fetch_all(&self.readers).await.map_err(QueueError::during("list calls"))?;
+            for row in &rows {
+                all.push(found(row)?);
+            }
+        }
         mark(&mut all, running);
         Ok(all)
     }

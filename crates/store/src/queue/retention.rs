@@ -43,8 +43,13 @@ pub struct Purged {
 /// Rows of one step.
 const STEP: i64 = 500;
 
+/// Pages that are never given back: 64 MB.
+const LEAST_FREE: i64 = 16_384;
+/// Pages that are given back in one step.
+const SHRINK_STEP: i64 = 512;
+
 impl Queue {
-    /// Brings records and events down to what is kept; gives how many records went.
+    /// Brings records and events down to what is kept, and gives room back to the file system; gives how many records went.
     ///
     /// # Errors
     /// [`QueueError::Database`], [`QueueError::Closed`].
@@ -60,6 +65,7 @@ impl Queue {
         gone += self.trim_oldest(total.saturating_sub(keep.total)).await?;
         self.trim_recorded(oldest, keep.recorded_bytes).await?;
         self.forget_gone().await?;
+        self.shrink().await?;
         Ok(gone)
     }
 
@@ -178,6 +184,20 @@ impl Queue {
             self.change(Change::Forget(no)).await?;
         }
         Ok(())
+    }
+
+    /// Gives room back that a flood has left, once that is most of the file: what is needed again tomorrow stays.
+    async fn shrink(&self) -> Result<(), QueueError> {
+        loop {
+            let count = |pragma| query_scalar::<_, i64>(pragma).fetch_one(&self.readers);
+            let failed = QueueError::during("count the pages of the queue");
+            let free = count("PRAGMA freelist_count").await.map_err(failed)?;
+            let all = count("PRAGMA page_count").await.map_err(failed)?;
+            if free < LEAST_FREE || free < all / 2 {
+                return Ok(());
+            }
+            self.change(Change::Shrink(SHRINK_STEP)).await?;
+        }
     }
 
     /// Drops what was kept of a function that is gone.

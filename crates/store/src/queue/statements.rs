@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use fungraph_model::{AsyncStatus, CallSeq, RequestId};
+use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::functions::Change;
@@ -85,7 +86,7 @@ pub(super) async fn end(connection: &mut SqliteConnection, ends: &[&End]) -> Res
                 .push_bind(status_number(end.status))
                 .push_bind(end.code)
                 .push_bind(end.message.as_str())
-                .push_bind(end.start.map(|start| start.as_microsecond()))
+                .push_bind(end.start.map(Timestamp::as_microsecond))
                 .push_bind(end.end.as_microsecond());
         });
         // CROSS JOIN: the few come first, each finds its row by its number.

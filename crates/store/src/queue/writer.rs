@@ -17,10 +17,13 @@ use super::functions::Change;
 use super::order::{Group, Order};
 use super::plan::{Plan, Point};
 use super::statements::{self, Left, Notice, Numbered};
-use super::{Accepted, FunctionNo, NewCall, Owed, QueueError, Shared};
+use super::{Accepted, FunctionNo, NewCall, Owed, Shared};
 
 /// How long a disk that refused is left alone.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long a group waits for more: no less than a timer can tell, no more than somebody notices.
+const SHORTEST_MOMENT: Duration = Duration::from_micros(500);
+const LONGEST_MOMENT: Duration = Duration::from_millis(2);
 
 pub(super) struct Writer {
     pub(super) connection: SqliteConnection,
@@ -28,7 +31,27 @@ pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     /// The largest there is.
     pub(super) last: CallSeq,
+    pub(super) pace: Pace,
     pub(super) plan: Plan,
+}
+
+/// How the last commit went.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    orders: usize,
+    took: Duration,
+}
+
+impl Pace {
+    /// How long a group may wait for more.
+    fn moment(&self) -> Duration {
+        (self.took / 4).min(LONGEST_MOMENT)
+    }
+
+    /// How many orders need not wait for more: as many as the last commit had, or any where a moment is too short to be measured.
+    fn enough(&self) -> usize {
+        if self.moment() < SHORTEST_MOMENT { 1 } else { self.orders.max(1) }
+    }
 }
 
 /// What a commit did.
@@ -69,41 +92,47 @@ impl Writer {
         }
     }
 
-    /// The next group: what was kept, and what has come meanwhile. While the disk refuses, nothing is accepted and it is not asked all the time.
+    /// The next group: what was kept, and what has come meanwhile. While the disk refuses, it is not asked all the time. A disk that is slow is
+    /// given a moment's more: those who were answered by the last commit are about to come back, and without them every other commit would
+    /// be of one.
     async fn gather(&mut self, mut group: Group) -> (Group, Option<oneshot::Sender<()>>) {
-        let pause = Instant::now() + PAUSE;
+        let refuses = !self.shared.is_writable();
+        let mut until = refuses.then(|| Instant::now() + PAUSE);
         loop {
-            let waits = !self.shared.is_writable();
-            let order = match self.orders.try_recv() {
-                Ok(order) => order,
-                Err(_) if !waits && group.len() > 0 => return (group, None),
-                Err(_) if waits => match tokio::time::timeout_at(pause, self.orders.recv()).await {
-                    Ok(Some(order)) => order,
-                    Ok(None) => return (group, Some(oneshot::channel().0)),
+            let order = match (self.orders.try_recv(), until) {
+                (Ok(order), _) => Some(order),
+                (Err(_), _) if !refuses && group.len() >= self.pace.enough() => return (group, None),
+                (Err(_), None) => self.orders.recv().await,
+                (Err(_), Some(until)) => match tokio::time::timeout_at(until, self.orders.recv()).await {
+                    Ok(order) => order,
                     Err(_) => return (group, None),
-                },
-                Err(_) => match self.orders.recv().await {
-                    Some(order) => order,
-                    None => return (group, Some(oneshot::channel().0)),
                 },
             };
             match order {
-                Order::Close(left) => return (group, Some(left)),
-                Order::Accept(accept) if waits => drop(accept.answer.send(Err(QueueError::DiskFull))),
-                order => group.push(order),
+                None => return (group, Some(oneshot::channel().0)),
+                Some(Order::Close(left)) => return (group, Some(left)),
+                Some(order) if refuses => order.refuse().into_iter().for_each(|order| group.push(order)),
+                Some(order) => group.push(order),
             }
-            if group.is_full() && !waits {
+            // Those who are sent away may come back faster than they are sent away.
+            let late = refuses && until.is_some_and(|until| Instant::now() >= until);
+            if late || (group.is_full() && !refuses) {
                 return (group, None);
             }
+            until = until.or_else(|| Some(Instant::now() + self.pace.moment()));
         }
     }
 
     /// Writes a group; what must be written later is handed back. `None` where there is nothing to write with any more: nobody gets an answer,
     /// since nobody knows what is on disk.
     async fn settle(&mut self, group: Group) -> Option<Group> {
+        let begun = Instant::now();
         Some(match self.write(&group).await {
             Ok(done) => {
-                self.shared.set_writable(true);
+                self.pace = Pace { orders: group.len(), took: begun.elapsed() };
+                if self.shared.set_writable(true) {
+                    tracing::info!("the queue can be written again");
+                }
                 self.answer(group, done);
                 Group::default()
             }
@@ -149,6 +178,10 @@ impl Writer {
     async fn apply(&mut self, group: &Group) -> Result<Done, sqlx::Error> {
         let mut done = Done::default();
         self.plan.reach(Point::Open)?;
+        if group.len() == 0 {
+            // Whether the disk takes anything is seen only by writing: this changes nothing, and writes a page.
+            self.connection.execute("PRAGMA user_version = 0").await?;
+        }
         statements::begin(&mut self.connection, &group.begins).await?;
         self.plan.reach(Point::Begun)?;
         statements::again(&mut self.connection, &group.agains).await?;

@@ -171,7 +171,12 @@ fn a_server_that_stops_waits_for_a_timers_call() {
     let code = "import time\ndef handler(event, context):\n    time.sleep(2)\n    print('ended ' + event['time'])\n";
     host.server.create("slow", "Python3.9", code);
     host.timer("slow", "once", "Cron", "@every 3s");
-    host.server.wait_for_instance();
+    // What has not begun when the server leaves is left to the next one.
+    let path = format!("/fungraph/{}/functions/slow/async", host.server.project());
+    wait_for("a call that runs", || {
+        let counts: Value = serde_json::from_slice(&host.server.request("GET", &path, &[], "").body).ok()?;
+        (counts["running"].as_u64()? > 0).then_some(())
+    });
     assert_eq!(host.server.stop(), Some(0));
     let log = fungraph(&["logs", "slow", "--data-dir", &data.display().to_string()]).out;
     assert!(log.contains("ended 20") && log.contains("Finish invoke"), "{log}");
@@ -195,6 +200,26 @@ fn a_failing_timer_shows_like_any_call() {
     let answer = host.server.request("PUT", &path, &[], r#"{"max_instance_num": 0}"#);
     assert_eq!(answer.status, 200, "{}", answer.text());
     wait_for("a refusal in its log", || host.log("broken").contains("Refuse invoke").then_some(()));
+    assert_eq!(host.server.stop(), Some(0));
+}
+
+#[test]
+fn what_is_set_for_asynchronous_calls_holds_for_those_of_a_timer() {
+    let host = Host::start();
+    host.server.create("broken", "Python3.9", "def handler(event, context):\n    raise ValueError('no luck')\n");
+    let project = host.server.project();
+    let settings = format!("/v2/{project}/fgs/functions/broken/async-invoke-config");
+    let answer = host.server.request("PUT", &settings, &[], r#"{"max_async_retry_attempts": 1}"#);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    host.timer("broken", "often", "Cron", "@every 1s");
+    let list = format!("/v2/{project}/fgs/functions/broken/async-invocations?status=FAIL");
+    let id = wait_for("a call that failed for good", || {
+        let listed: Value = serde_json::from_slice(&host.server.request("GET", &list, &[], "").body).ok()?;
+        listed["invocations"][0]["request_id"].as_str().map(str::to_owned)
+    });
+    let path = format!("/fungraph/{project}/functions/broken/async/{id}");
+    let shown: Value = serde_json::from_slice(&host.server.request("GET", &path, &[], "").body).expect("JSON");
+    assert_eq!((&shown["begun"], &shown["error_code"]), (&2.into(), &4002.into()), "{shown}");
     assert_eq!(host.server.stop(), Some(0));
 }
 

@@ -15,8 +15,8 @@ pub(super) async fn state(queue: &Queue) -> String {
     }
     let waiting = "SELECT f.name || '#' || no || ' waits begun=' || begun || ' failed=' || w.failed || ' deaths=' || deaths || ' code=' \
                    || last_code || iif(first_start IS NULL, '', ' started') || iif(due = 0, '', iif(due = 1, ' due at once', ' due')) \
-                   || iif(parent IS NULL, '', ' of ' || (SELECT p.name || '#' || e.no FROM ended e JOIN functions p \
-                   ON p.id = e.function WHERE e.seq = parent) || ' hops=' || hops) || ' ' || CAST(body AS TEXT) \
+                   || iif(w.parent IS NULL, '', ' of ' || (SELECT p.name || '#' || e.no FROM ended e JOIN functions p \
+                   ON p.id = e.function WHERE e.seq = w.parent) || ' hops=' || hops) || ' ' || CAST(body AS TEXT) \
                    FROM waiting w JOIN functions f ON f.id = w.function ORDER BY seq";
     let ended = "SELECT f.name || '#' || no || ' ended status=' || status || ' code=' || code || ' begun=' || begun || ' ' || message \
                  FROM ended e JOIN functions f ON f.id = e.function ORDER BY seq";
