@@ -206,8 +206,7 @@ async fn events_are_kept_sealed_and_only_for_a_while() {
     let other = SecretBox::create(elsewhere.path()).expect("a key");
     assert_eq!(queue.recorded(&other, events[0].request).await.expect("reads"), None);
 
-    let size: i64 =
-        sqlx::query_scalar("SELECT max(size) FROM recorded").fetch_one(&queue.readers).await.expect("reads");
+    let size: i64 = query_scalar("SELECT max(size) FROM recorded").fetch_one(&queue.readers).await.expect("reads");
     let keep = Retention { age: Duration::MAX, ..Retention::default() };
     queue.trim(&Retention { recorded_bytes: 2 * size.unsigned_abs(), ..keep }).await.expect("trims");
     let mut there = Vec::new();
