@@ -22,7 +22,7 @@ async fn a_full_disk_refuses_calls_holds_ends_and_heals() {
     let (folder, queue) = fresh().await;
     let first = queue.accept(call("f", "{}")).await.expect("accepts");
     let filling = queue.accept(call("filling", &"x".repeat(400_000))).await.expect("accepts");
-    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&queue.readers).await.expect("pages");
+    let pages: i64 = query_scalar("PRAGMA page_count").fetch_one(&queue.readers).await.expect("pages");
     execute(&queue, format!("PRAGMA max_page_count = {}", pages + 1)).await;
     let large = "x".repeat(100_000);
     assert!(matches!(queue.accept(call("f", &large)).await, Err(QueueError::DiskFull)));
