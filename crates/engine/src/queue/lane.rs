@@ -195,7 +195,7 @@ impl Lane {
         // Without room one is enough to go on.
         let most = if has_room { SHELF - self.ready.len() } else { 1 };
         let most_due = most.min(DUE);
-        self.due_last = !self.due.is_empty() && !(self.due_last && self.more);
+        self.due_last = !(self.due.is_empty() || self.due_last && self.more);
         if !self.due_last {
             self.more = false;
             return Some(Load::Fresh { function, after: self.read_to, most });

@@ -37,7 +37,7 @@ pub(super) struct Known {
 pub struct Load {
     /// Calls that have not ended.
     pub calls: u64,
-    /// Bytes of their events.
+    /// Bytes of their events, and of what destinations are still owed.
     pub bytes: u64,
 }
 
@@ -55,6 +55,11 @@ pub(super) struct Change {
 impl Change {
     pub(super) fn accepted(&mut self, bytes: usize) {
         self.waiting += 1;
+        self.bytes += i64::try_from(bytes).unwrap_or(i64::MAX);
+    }
+
+    /// A message takes room until it has arrived: a destination that takes nothing must not fill the disk for everybody.
+    pub(super) fn owes(&mut self, bytes: usize) {
         self.bytes += i64::try_from(bytes).unwrap_or(i64::MAX);
     }
 

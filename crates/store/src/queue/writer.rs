@@ -208,6 +208,7 @@ impl Writer {
                     }
                     Owed::Notice { kind, param, payload } => {
                         let at = self.shared.clock.now().0;
+                        done.counts.entry(left.function).or_default().owes(payload.len());
                         notices.push(Notice { call: parent, function: left.function, kind, param, payload, at });
                     }
                 }
@@ -233,6 +234,10 @@ impl Writer {
             for (function, records) in changed.forgotten {
                 trimmed.entry(function).or_default().records -= records;
                 done.counts.entry(function).or_default().records -= records;
+            }
+            // On disk it is counted already.
+            if let Some((function, bytes)) = changed.settled {
+                done.counts.entry(function).or_default().bytes -= bytes;
             }
         }
         self.count(&trimmed).await?;

@@ -144,6 +144,8 @@ async fn a_message_is_owed_until_it_has_arrived() {
     };
     let owed = vec![owe("SMN"), owe("OBS"), owe("SMN")];
     queue.end(End { owed, ..ending(accepted.seq, AsyncStatus::Fail) }).await.expect("ends");
+    let bytes = |queue: &Queue| queue.project_load(&function("f").key.project).bytes;
+    assert_eq!(bytes(&queue), 12, "what is owed takes room, as what waits does");
     let due = queue.next_notices("SMN", 1).await.expect("reads");
     let [first] = due.notices.as_slice() else { panic!("{due:?}") };
     assert_eq!(
@@ -154,11 +156,13 @@ async fn a_message_is_owed_until_it_has_arrived() {
     let second = queue.next_notices("SMN", 9).await.expect("reads").notices.remove(0);
     assert_ne!(second.id, first.id);
     queue.delivered(second.id).await;
+    queue.delivered(second.id).await;
+    assert_eq!(bytes(&queue), 8);
     let none = queue.next_notices("SMN", 9).await.expect("reads");
     assert!(none.notices.is_empty() && none.next.is_some_and(|next| next <= Duration::from_secs(100)), "{none:?}");
     queue.close().await;
     let (queue, found) = open(folder.path()).await;
-    assert_eq!(found.notices, 2);
+    assert_eq!((found.notices, bytes(&queue)), (2, 8));
     queue.notice_again(first.id, queue.now()).await;
     let again = queue.next_notices("SMN", 9).await.expect("reads").notices.remove(0);
     assert_eq!((again.id, again.tries), (first.id, 2));

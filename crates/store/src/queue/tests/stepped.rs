@@ -19,7 +19,7 @@ g#1 waits begun=0 failed=0 deaths=0 code=0 b1";
 
 /// Without what somebody wanted who can ask again: the acceptance, and the pause.
 const AFTER: &str = "\
-f 0 0 2 4 0 1 0 1
+f 0 0 2 8 0 1 0 1
 g 0 0 2 6 0 0 0 0
 f#2 waits begun=1 failed=0 deaths=0 code=0 started a2
 f#3 waits begun=1 failed=1 deaths=0 code=4002 started due a3
@@ -143,7 +143,7 @@ async fn a_server_that_dies_behind_a_commit_has_done_it() {
     assert_eq!(state(&queue).await, whole(&buried(AFTER, &["f#2"])));
     assert_eq!((found.rerun, found.delayed.len(), found.notices), (1, 2, 1));
     let waiting: Vec<_> = found.waiting.iter().map(|(no, calls, bytes)| (no.0, *calls, *bytes)).collect();
-    assert_eq!(waiting, [(1, 2, 4), (2, 2, 6), (3, 1, 3)]);
+    assert_eq!(waiting, [(1, 2, 8), (2, 2, 6), (3, 1, 3)]);
 }
 
 #[tokio::test]
