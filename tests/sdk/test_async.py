@@ -1,5 +1,6 @@
-"""Asynchronous calls: accepted, listed, cancelled."""
+"""Asynchronous calls: accepted, listed, told to another function, cancelled."""
 import datetime
+import json
 import time
 import uuid
 
@@ -9,8 +10,12 @@ from huaweicloudsdkfunctiongraph.v2 import (
     AsyncInvokeFunctionRequest,
     CancelAsyncInvocationRequest,
     CancelAsyncInvocationRequestBody,
+    FuncAsyncDestinationConfig,
+    FuncDestinationConfig,
     ListActiveAsyncInvocationsRequest,
     ListAsyncInvocationsRequest,
+    UpdateFunctionAsyncInvokeConfigRequest,
+    UpdateFunctionAsyncInvokeConfigRequestBody,
     UpdateFunctionMaxInstanceConfigRequest,
     UpdateFunctionMaxInstanceConfigRequestBody,
 )
@@ -113,6 +118,23 @@ class Asynchronous(Scenario):
         self.assertEqual(self.active(urn).count, 0)
         self.refused(400, "FSS.0400", lambda: self.cancel(urn, str(uuid.uuid4())))
         self.refused(400, "FSS.0400", lambda: self.active(urn, requests=",".join([call] * 11)))
+
+    def test_settings_are_followed(self):
+        captured = self.create("captured", CODE).func_urn
+        urn = self.create("followed", CODE).func_urn
+        target = FuncDestinationConfig(destination="FunctionGraph", param=json.dumps({"func_urn": captured}))
+        body = UpdateFunctionAsyncInvokeConfigRequestBody(
+            max_async_event_age_in_seconds=600, max_async_retry_attempts=1,
+            destination_config=FuncAsyncDestinationConfig(on_success=target, on_failure=target))
+        self.client.update_function_async_invoke_config(
+            UpdateFunctionAsyncInvokeConfigRequest(function_urn=urn, body=body))
+        for event, state in [({}, "SUCCESS"), ({"raise": True}, "FAIL")]:
+            before = self.list(captured).count
+            self.assertEqual(self.wait(urn, self.queue(urn, event), "SUCCESS", "FAIL", "DISCARD").status, state)
+            # The notification is in the other function's queue once the call has ended.
+            told = self.list(captured)
+            self.assertEqual(told.count, before + 1)
+            self.wait(captured, told.invocations[-1].request_id, "SUCCESS")
 
     def test_what_cannot_be_accepted_is_refused(self):
         urn = self.create("refused", CODE).func_urn

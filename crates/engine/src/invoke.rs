@@ -153,7 +153,11 @@ impl Engine {
         let lease = admitted.group.acquire(admitted.arrived).await;
         match lease {
             Err(AcquireError::Refused(why)) => Err(self.refuse(&mut admitted, why, started).into()),
-            lease => to_end(Arc::clone(self).execute(admitted, lease, started), self.orphans.clone()).await,
+            lease => {
+                // Not of calls that are refused: a flood of them would drive out what others want to keep.
+                self.keep_event(&admitted.version, admitted.request, &admitted.event);
+                to_end(Arc::clone(self).execute(admitted, lease, started), self.orphans.clone()).await
+            }
         }
     }
 
@@ -196,7 +200,6 @@ impl Engine {
             sink,
             queued: None,
         };
-        self.keep_event(&admitted.version, admitted.request, &admitted.event);
         admitted.watch.lap(Phase::Resolve);
         Ok(admitted)
     }

@@ -418,7 +418,7 @@ async fn the_last_look_at_timers_survives_a_restart() {
     }
     store.close().await;
     let found = open(folder.path()).await.timers_looked_until().await.expect("reads");
-    assert_eq!(found.map(|found| found.as_second()), Some(1_600_000_000), "the last one holds, not the latest");
+    assert_eq!(found.map(Timestamp::as_second), Some(1_600_000_000), "the last one holds, not the latest");
 }
 
 #[tokio::test]

@@ -80,6 +80,26 @@ fn a_recorded_call_is_made_again_with_the_same_event_and_the_same_code() {
 }
 
 #[test]
+fn the_event_of_a_call_that_is_refused_is_not_recorded() {
+    let home = open_folder();
+    let server = server(&home.path().join("data"));
+    for name in ["full", "open"] {
+        create(&server, name, true);
+    }
+    let path = format!("/v2/{}/fgs/functions/full/config-max-instance", server.project());
+    let none = json!({ "max_instance_num": 0 }).to_string();
+    assert_eq!(server.request("PUT", &path, &[], &none).status, 200);
+    let refused = server.request("POST", &server.invocations("full"), &[], "{}");
+    assert_eq!(refused.status, 429, "{}", refused.text());
+    let refused = refused.header("x-cff-request-id").expect("every answer has one").to_owned();
+    // Events are kept in the order in which they came.
+    kept(&server, &call(&server, "open", "{}"));
+    let run = replay(&server, &[&refused, "--show"]);
+    assert!(run.code == 1 && run.err.contains("(404 FSS.0404)"), "{} {}", run.code, run.err);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
 fn recorded_events_are_not_readable_in_the_data_folder() {
     let home = open_folder();
     let data = home.path().join("data");

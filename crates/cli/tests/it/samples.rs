@@ -32,7 +32,7 @@ pub(crate) const FOLDERS: [&str; 2] = ["tests/contract/samples", "tests/samples"
 const RUNNING: [&str; 9] = ["py-", "js-", "java-", "php-", "csharp-", "go-", "custom-", "http-", "image-"];
 
 /// Samples that wait for something, and for what.
-const NOT_YET: &[(&str, &str)] = &[("js-async-job", "destinations")];
+const NOT_YET: &[(&str, &str)] = &[];
 
 /// Runtimes that no package of Debian 12 brings: where the host cannot run one, creating a function for it has to say what to install.
 pub(crate) const RARE: &[&str] = &["PHP7.3"];

@@ -47,8 +47,10 @@ impl Nudges {
 /// What became of the notices that were tried together.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Round {
-    delivered: usize,
-    failed: usize,
+    /// Arrived, given up, or due again at a time of its own.
+    settled: usize,
+    /// Nobody was there.
+    unreachable: usize,
 }
 
 /// Delivers notices of one kind until it is stopped.
@@ -65,10 +67,10 @@ pub(crate) async fn run(engine: Weak<Engine>, kind: DestinationKind, stop: Cance
         };
         drop(found);
         let (pause, may_be_nudged) = match round {
-            Ok((Round { delivered: 0, failed: 0 }, next)) => {
+            Ok((Round { settled: 0, unreachable: 0 }, next)) => {
                 (next.unwrap_or(LOOK).clamp(Duration::from_millis(10), LOOK), true)
             }
-            Ok((Round { delivered: 0, .. }, _)) | Err(_) => {
+            Ok((Round { settled: 0, .. }, _)) | Err(_) => {
                 failures += 1;
                 (pause(failures, LONGEST_OF_ALL, kind as u32), false)
             }
@@ -102,12 +104,12 @@ impl Engine {
         }
         let mut round = Round::default();
         while let Some(done) = deliveries.join_next().await {
-            if matches!(done, Ok(true)) { round.delivered += 1 } else { round.failed += 1 }
+            if matches!(done, Ok(true)) { round.settled += 1 } else { round.unreachable += 1 }
         }
         Ok((round, due.next))
     }
 
-    /// Whether the notice is off the list.
+    /// Whether the notice is off the list, or at a later place of it: one that is refused holds nobody up.
     async fn try_one(&self, kind: DestinationKind, notice: Notice) -> bool {
         let Some(address) = Address::from_text(&notice.param) else {
             self.give_up(kind, &notice, "its address cannot be read").await;
@@ -131,7 +133,7 @@ impl Engine {
                 let wait = pause(notice.tries + 1, LONGEST, notice.id as u32);
                 tracing::debug!(call = %notice.call, kind = kind.name(), why, ?wait, "a notice was not taken; tried again");
                 self.queue.store.notice_again(notice.id, self.queue.store.now().after(wait)).await;
-                false
+                true
             }
         }
     }

@@ -9,8 +9,9 @@ use fungraph_model::{FailureCode, FunctionKey, Outcome, RequestId, Value};
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::json;
 
-/// A longer result is replaced by nothing (contract: async.md section 1).
-const RESULT_BYTES: usize = 256 * 1024;
+/// A longer result is replaced by nothing (contract: async.md section 1). So is a longer event, which no client can send: it tells of
+/// another call, and each record within a record doubles the backslashes of the one inside.
+const MOST_BYTES: usize = 256 * 1024;
 
 /// A call that has come to its end.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +84,6 @@ impl<'a> CallEnd<'a> {
 
     fn response(self) -> Cow<'a, str> {
         match self {
-            Self::Returned(bytes) | Self::Failed(_, bytes) if bytes.len() > RESULT_BYTES => "".into(),
             Self::Returned(bytes) | Self::Failed(_, bytes) => text(bytes),
             // In the form that the errors of functions have, so that a reader needs to know only one.
             Self::TooOld(why) | Self::Cancelled(why) | Self::Broken(why) => {
@@ -115,6 +115,9 @@ pub(crate) fn payload(call: &Finished<'_>, region: &str) -> Bytes {
 
 /// Bytes that are no text travel as base64, as in the answer of a synchronous call.
 fn text(bytes: &[u8]) -> Cow<'_, str> {
+    if bytes.len() > MOST_BYTES {
+        return "".into();
+    }
     std::str::from_utf8(bytes).map_or_else(|_| STANDARD.encode(bytes).into(), Cow::Borrowed)
 }
 
@@ -188,12 +191,23 @@ mod tests {
     }
 
     #[test]
-    fn long_results_are_left_out_and_bytes_are_base64() {
-        let long = vec![b'x'; RESULT_BYTES + 1];
+    fn a_chain_of_records_does_not_grow_without_end() {
+        let mut event = format!("\"{}\"", "\\\"".repeat(MOST_BYTES / 2 - 1)).into_bytes();
+        assert_eq!(event.len(), MOST_BYTES);
+        for _ in 0..=super::super::MOST_HOPS {
+            event = sent(CallEnd::Returned(&event), 1, &event).to_string().into_bytes();
+            assert!(event.len() <= fungraph_model::limits::EVENT_BYTES, "{}", event.len());
+        }
+    }
+
+    #[test]
+    fn long_results_and_events_are_left_out_and_bytes_are_base64() {
+        let long = vec![b'x'; MOST_BYTES + 1];
+        assert_eq!(sent(CallEnd::Returned(b""), 1, &long)["request_payload"], "");
         assert_eq!(sent(CallEnd::Returned(&long), 1, b"{}")["response_payload"], "");
         assert_eq!(
             sent(CallEnd::Returned(&long[1..]), 1, b"{}")["response_payload"].as_str().map(str::len),
-            Some(RESULT_BYTES)
+            Some(MOST_BYTES)
         );
         let bytes = sent(CallEnd::Returned(b"\xff\x00"), 1, b"\xfe");
         assert_eq!((&bytes["response_payload"], &bytes["request_payload"]), (&json!("/wA="), &json!("/g==")));

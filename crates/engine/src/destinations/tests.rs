@@ -59,18 +59,20 @@ async fn nats_connection(stream: TcpStream, answer: &'static str, seen: Seen) {
     let mut stream = BufReader::new(stream);
     let info = r#"INFO {"server_id":"S","server_name":"s","version":"2.10.0","go":"1","host":"h","port":1,"proto":1,"headers":true,"max_payload":1048576}"#;
     stream.write_all(format!("{info}\r\n").as_bytes()).await.expect("sent");
-    let mut line = String::new();
+    // Of the subscription that answers come to.
+    let (mut line, mut sid) = (String::new(), String::new());
     while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
+            ["SUB", .., last] => (*last).clone_into(&mut sid),
             ["PING"] => stream.write_all(b"PONG\r\n").await.expect("sent"),
             ["HPUB", subject, reply, _, length] => {
                 let mut message = vec![0; length.parse::<usize>().expect("a number") + 2];
                 stream.read_exact(&mut message).await.expect("a message");
                 seen.lock().expect("no panic").push(format!("{subject} {}", String::from_utf8_lossy(&message)));
                 let back = match answer {
-                    "" => format!("HMSG {reply} 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n"),
-                    answer => format!("MSG {reply} 1 {}\r\n{answer}\r\n", answer.len()),
+                    "" => format!("HMSG {reply} {sid} 16 16\r\nNATS/1.0 503\r\n\r\n\r\n"),
+                    answer => format!("MSG {reply} {sid} {}\r\n{answer}\r\n", answer.len()),
                 };
                 stream.write_all(back.as_bytes()).await.expect("sent");
             }

@@ -34,7 +34,10 @@ pub(super) fn check(depth: Depth, most: &Most, bytes: u64) -> Result<(), Fault> 
         return full(what, "async.waiting_per_project");
     }
     if depth.bytes_of_project.saturating_add(bytes) > most.bytes_of_project {
-        let what = format!("The events of the project that wait have {} bytes already", depth.bytes_of_project);
+        let what = format!(
+            "The events of the project that wait, and what its destinations have not taken yet, have {} bytes already",
+            depth.bytes_of_project
+        );
         return full(what, "async.waiting_mb_per_project");
     }
     Ok(())

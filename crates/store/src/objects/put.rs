@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use reqwest::Url;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use rusty_s3::{Bucket, Credentials, S3Action as _};
 
@@ -33,6 +34,11 @@ pub enum PutError {
     Broken,
 }
 
+/// Whether it was the store that did not answer. Where a bucket is a host of its own, one that is mistyped tells nothing of the others.
+fn is_store(asked: Option<&Url>, store: &Url) -> bool {
+    asked.is_some_and(|asked| asked.host_str() == store.host_str())
+}
+
 impl Objects {
     /// Whether there is a store to write to.
     #[must_use]
@@ -60,7 +66,7 @@ impl Objects {
         match request.body(body).send().await {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) => Err(PutError::Refused { status: answer.status().as_u16() }),
-            Err(error) if error.is_connect() => Err(PutError::Unreachable),
+            Err(error) if error.is_connect() && is_store(error.url(), &endpoint.url) => Err(PutError::Unreachable),
             Err(_) => Err(PutError::Broken),
         }
     }

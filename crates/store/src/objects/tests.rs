@@ -234,6 +234,14 @@ async fn an_object_that_is_not_taken_is_not_there() {
     let nobody = Place::new(&store, |settings| settings.endpoint = Endpoint::new("http://127.0.0.1:1").ok());
     let nobody = nobody.objects.put_json("results", "a", 0, Bytes::new()).await;
     assert!(matches!(nobody, Err(PutError::Unreachable)), "{nobody:?}");
+    // The name of a bucket is a tenant's, and a host of its own that nobody may know: the store is not gone for that.
+    let unknown = Place::new(&store, |settings| {
+        let mut endpoint = Endpoint::new("http://store.invalid:1").expect("an address");
+        endpoint.path_style = false;
+        settings.endpoint = Some(endpoint);
+    });
+    let unknown = unknown.objects.put_json("mistyped", "a", 0, Bytes::new()).await;
+    assert!(matches!(unknown, Err(PutError::Broken)), "{unknown:?}");
     let none = Objects::new(ObjectSettings::default());
     assert!(!none.has_store() && none.put_json("results", "a", 0, Bytes::new()).await.is_err());
 }

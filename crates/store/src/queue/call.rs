@@ -138,7 +138,7 @@ pub enum Owed {
 pub struct QueueCounts {
     /// Calls that have not ended, those that run among them.
     pub waiting: u64,
-    /// Bytes of their events.
+    /// Bytes of their events, and of what destinations are still owed.
     pub bytes: u64,
     /// Calls that returned, since the function's first one.
     pub succeeded: u64,

@@ -47,6 +47,8 @@ pub(super) struct Changed {
     pub(super) rows: u64,
     /// By function, how many records went.
     pub(super) forgotten: BTreeMap<FunctionNo, i64>,
+    /// The function whose message is not owed any more, and its bytes.
+    pub(super) settled: Option<(FunctionNo, i64)>,
 }
 
 impl Change {
@@ -63,7 +65,8 @@ impl Change {
             }
             Self::Trim(seqs) => {
                 let forgotten = statements::trim(connection, seqs).await?;
-                return Ok(Changed { rows: forgotten.values().map(|rows| rows.unsigned_abs()).sum(), forgotten });
+                let rows = forgotten.values().map(|rows| rows.unsigned_abs()).sum();
+                return Ok(Changed { rows, forgotten, settled: None });
             }
             Self::Pause(function, paused) => {
                 query("UPDATE functions SET paused = ? WHERE id = ?").bind(paused).bind(function.0)
@@ -74,7 +77,10 @@ impl Change {
                  AND NOT EXISTS (SELECT 1 FROM notices WHERE function = ?1)",
             )
             .bind(function.0),
-            Self::NoticeDone(id) => query("DELETE FROM notices WHERE id = ?").bind(id),
+            Self::NoticeDone(id) => {
+                let settled = statements::settle(connection, *id).await?;
+                return Ok(Changed { rows: u64::from(settled.is_some()), settled, ..Changed::default() });
+            }
             Self::NoticeAgain(id, due) => {
                 query("UPDATE notices SET due = ?, tries = tries + 1 WHERE id = ?").bind(due.0).bind(id)
             }
@@ -94,7 +100,7 @@ impl Change {
             Self::Sql(sql) => query(AssertSqlSafe(sql.as_str())),
         };
         let rows = statement.execute(connection).await?.rows_affected();
-        Ok(Changed { rows, forgotten: BTreeMap::new() })
+        Ok(Changed { rows, ..Changed::default() })
     }
 
     /// The same in memory, once it is on disk.

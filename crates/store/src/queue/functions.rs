@@ -37,7 +37,7 @@ pub(super) struct Known {
 pub struct Load {
     /// Calls that have not ended.
     pub calls: u64,
-    /// Bytes of their events.
+    /// Bytes of their events, and of what destinations are still owed.
     pub bytes: u64,
 }
 
@@ -58,6 +58,11 @@ impl Change {
         self.bytes += i64::try_from(bytes).unwrap_or(i64::MAX);
     }
 
+    /// A message takes room until it has arrived: a destination that takes nothing must not fill the disk for everybody.
+    pub(super) fn owes(&mut self, bytes: usize) {
+        self.bytes += i64::try_from(bytes).unwrap_or(i64::MAX);
+    }
+
     pub(super) fn ended(&mut self, status: AsyncStatus, bytes: i64) {
         self.waiting -= 1;
         self.bytes -= bytes;
@@ -67,6 +72,13 @@ impl Change {
             AsyncStatus::Discard => self.discarded += 1,
             AsyncStatus::Fail | AsyncStatus::Wait | AsyncStatus::Running => self.failed += 1,
         }
+    }
+}
+
+impl Known {
+    /// Whether a start has to tell of it. A function that is paused stays so although nothing of it waits yet.
+    pub(super) fn has_news(&self) -> bool {
+        self.counts.waiting > 0 || (self.counts.paused && !self.gone)
     }
 }
 

@@ -144,15 +144,12 @@ impl Group {
     /// Tells whoever gave its only order that it failed.
     pub(super) fn fail(self, source: sqlx::Error) {
         let error = QueueError::Database { action: "change the queue", source };
-        for order in self.into_orders().take(1) {
-            match order {
-                Order::Accept(accept) => drop(accept.answer.send(Err(error))),
-                Order::Again(again) => drop(again.answer.send(Err(error))),
-                Order::End(ending) => drop(ending.answer.send(Err(error))),
-                Order::Change(_, asker) => asker.answer(Err(error)),
-                Order::Begin(_) | Order::Close(_) => {}
-            }
-            return;
+        match self.into_orders().next() {
+            Some(Order::Accept(accept)) => drop(accept.answer.send(Err(error))),
+            Some(Order::Again(again)) => drop(again.answer.send(Err(error))),
+            Some(Order::End(ending)) => drop(ending.answer.send(Err(error))),
+            Some(Order::Change(_, asker)) => asker.answer(Err(error)),
+            Some(Order::Begin(_) | Order::Close(_)) | None => {}
         }
     }
 

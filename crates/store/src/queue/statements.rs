@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use fungraph_model::{AsyncStatus, CallSeq, RequestId};
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use jiff::Timestamp;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, query};
 
 use super::functions::Change;
 use super::order::{Again, Begin};
@@ -85,7 +86,7 @@ pub(super) async fn end(connection: &mut SqliteConnection, ends: &[&End]) -> Res
                 .push_bind(status_number(end.status))
                 .push_bind(end.code)
                 .push_bind(end.message.as_str())
-                .push_bind(end.start.map(|start| start.as_microsecond()))
+                .push_bind(end.start.map(Timestamp::as_microsecond))
                 .push_bind(end.end.as_microsecond());
         });
         // CROSS JOIN: the few come first, each finds its row by its number.
@@ -193,6 +194,20 @@ pub(super) async fn notice(connection: &mut SqliteConnection, notices: &[Notice<
         query.build().execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// A message is owed no more; whose it was, and its bytes.
+pub(super) async fn settle(
+    connection: &mut SqliteConnection,
+    notice: i64,
+) -> Result<Option<(FunctionNo, i64)>, sqlx::Error> {
+    let delete = query("DELETE FROM notices WHERE id = ? RETURNING function, length(payload)").bind(notice);
+    let Some(row) = delete.fetch_optional(&mut *connection).await? else { return Ok(None) };
+    let (function, bytes): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    // Not by `count`, which would bring a function back that is forgotten in the same commit.
+    let update = query("UPDATE functions SET bytes = max(bytes - ?, 0) WHERE id = ?").bind(bytes).bind(function);
+    update.execute(connection).await?;
+    Ok(Some((FunctionNo(function), bytes)))
 }
 
 /// Makes functions known, and changes their counts.

@@ -83,6 +83,7 @@ impl Writer {
                 if kept.len() > 0 {
                     tracing::error!(orders = kept.len(), "the queue is closed with changes that its disk refuses");
                 }
+                self.mark_leave().await;
                 self.leave().await;
                 drop(kept);
                 let _ = left.send(());
@@ -207,6 +208,7 @@ impl Writer {
                     }
                     Owed::Notice { kind, param, payload } => {
                         let at = self.shared.clock.now().0;
+                        done.counts.entry(left.function).or_default().owes(payload.len());
                         notices.push(Notice { call: parent, function: left.function, kind, param, payload, at });
                     }
                 }
@@ -232,6 +234,10 @@ impl Writer {
             for (function, records) in changed.forgotten {
                 trimmed.entry(function).or_default().records -= records;
                 done.counts.entry(function).or_default().records -= records;
+            }
+            // On disk it is counted already.
+            if let Some((function, bytes)) = changed.settled {
+                done.counts.entry(function).or_default().bytes -= bytes;
             }
         }
         self.count(&trimmed).await?;
@@ -280,6 +286,15 @@ impl Writer {
         }
         for ((_, asker), rows) in group.changes.into_iter().zip(done.changed) {
             asker.answer(Ok(rows));
+        }
+    }
+
+    /// What runs still is ended with a server that leaves in order: no death that it might be the cause of. The next start counts up from
+    /// here.
+    async fn mark_leave(&mut self) {
+        let marked = "UPDATE waiting SET deaths = -1 WHERE begun > 0 AND due = 0";
+        if let Err(error) = self.connection.execute(marked).await {
+            tracing::warn!(%error, "calls that run are taken for calls that a server died with");
         }
     }
 

@@ -19,7 +19,7 @@ g#1 waits begun=0 failed=0 deaths=0 code=0 b1";
 
 /// Without what somebody wanted who can ask again: the acceptance, and the pause.
 const AFTER: &str = "\
-f 0 0 2 4 0 1 0 1
+f 0 0 2 8 0 1 0 1
 g 0 0 2 6 0 0 0 0
 f#2 waits begun=1 failed=0 deaths=0 code=0 started a2
 f#3 waits begun=1 failed=1 deaths=0 code=4002 started due a3
@@ -143,7 +143,7 @@ async fn a_server_that_dies_behind_a_commit_has_done_it() {
     assert_eq!(state(&queue).await, whole(&buried(AFTER, &["f#2"])));
     assert_eq!((found.rerun, found.delayed.len(), found.notices), (1, 2, 1));
     let waiting: Vec<_> = found.waiting.iter().map(|(no, calls, bytes)| (no.0, *calls, *bytes)).collect();
-    assert_eq!(waiting, [(1, 2, 4), (2, 2, 6), (3, 1, 3)]);
+    assert_eq!(waiting, [(1, 2, 8), (2, 2, 6), (3, 1, 3)]);
 }
 
 #[tokio::test]
@@ -199,6 +199,7 @@ async fn what_a_disk_refuses_at_the_end_is_there_at_the_next_start() {
     let (answers, ()) = tokio::join!(scene.act(), scene.queue.close());
     assert!(matches!(answers.ended, Err(QueueError::Closed)));
     let (_folder, queue, _) = scene.start_again().await;
-    assert_eq!(state(&queue).await, buried(BEFORE, &["f#1", "f#3"]));
+    let kept = buried(BEFORE, &["f#1", "f#3"]).replace("deaths=1", "deaths=0");
+    assert_eq!(state(&queue).await, kept, "who leaves in order has not died");
     assert_eq!(queue.load(FunctionNo(1), CallSeq(0), 10).await.expect("loads").len(), 1, "f#2 never ran");
 }
