@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fungraph_model::{Caller, Dependency, Digest, ErrorCode, Fault, FunctionVersion, ProjectId, RequestId, limits};
-use fungraph_store::{DependencyQuery, PackageError, Packages, logs::LogEntry};
+use fungraph_store::{DependencyQuery, PackageError, Packages, Turn, logs::LogEntry};
 use jiff::Timestamp;
+use tokio::task::spawn_blocking;
 
 use crate::{
     AttachedDraft, Engine, Error, FunctionDraft, TestEventDraft, TriggerDraft,
@@ -35,12 +36,14 @@ const ARCHIVE: Upload = Upload {
 };
 
 /// An archive, opened; nothing of it is believed yet.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Archive {
     /// The description, as it is.
     pub description: Bytes,
     /// The code.
     pub code: Option<Bytes>,
+    /// Kept as long as either is in memory.
+    pub turn: Turn,
 }
 
 /// A dependency, as an archive names it.
@@ -74,17 +77,18 @@ impl Engine {
     ///
     /// # Errors
     /// FSS.1023 where it is too large, FSS.1011 where it is none or has other entries than an export has, FSS.1025 where it does not say what
-    /// it is.
-    pub async fn open_archive(&self, file: Bytes) -> Result<Archive, Error> {
+    /// it is; FSS.0429 where the project imports two already.
+    pub async fn open_archive(&self, caller: &Caller, file: Bytes) -> Result<Archive, Error> {
         let bytes = code::decode(file, &ARCHIVE).await?;
-        let mut entries = self.packages.read_bundle(bytes, ENTRIES).await.map_err(archive_error)?;
+        let read = self.packages.read_bundle(&caller.project.0, bytes, ENTRIES).await;
+        let (mut entries, turn) = read.map_err(archive_error)?;
         let description = entries.remove(DESCRIPTION).ok_or_else(|| {
             Fault::new(
                 ErrorCode::BadDescription,
                 format!("The archive holds no {DESCRIPTION}: ExportFunction of a server of this kind puts one in. Code alone is created with CreateFunction"),
             )
         })?;
-        Ok(Archive { description, code: entries.remove(CODE) })
+        Ok(Archive { description, code: entries.remove(CODE), turn })
     }
 
     /// Creates a function from an archive, with its triggers and test events. After a refusal nothing of it is there.
@@ -98,7 +102,7 @@ impl Engine {
         draft: ImportDraft,
     ) -> Result<Arc<FunctionVersion>, Error> {
         let ImportDraft { mut function, digest, dependencies, triggers, events, left_out } = draft;
-        check_code(&function, digest.as_deref())?;
+        check_code(&function, digest).await?;
         let attached = self.named(&caller.project, dependencies).await?;
         function.attached = AttachedDraft { versions: Some(attached), list: None };
         let version = self.create_with(caller, function, BelongingsDraft { triggers, events }).await?;
@@ -162,27 +166,31 @@ impl Engine {
     }
 }
 
-/// The code must be what the description says; an image has none.
-fn check_code(function: &FunctionDraft, digest: Option<&str>) -> Result<(), Fault> {
-    let Some(bytes) = &function.code.bytes else {
+/// The code must be what the description says; an image has none. A large one takes its time to read, away from the threads that serve
+/// calls.
+async fn check_code(function: &FunctionDraft, digest: Option<String>) -> Result<(), Error> {
+    let Some(bytes) = function.code.bytes.clone() else {
         if function.code.image.is_some() {
             return Ok(());
         }
         return Err(Fault::new(
             ErrorCode::CodeMissing,
             "The archive holds a configuration without code. Export the function with config=true and code=true",
-        ));
+        )
+        .into());
     };
-    match digest {
-        Some(digest) if Packages::digest(bytes).0 == digest => Ok(()),
-        Some(_) => Err(Fault::new(
-            ErrorCode::BadCode,
-            format!(
-                "The code in the archive is not what {DESCRIPTION} says: its digest is another one. Export the function again"
-            ),
-        )),
-        None => Err(bad("has no code.digest")),
+    let expected = digest.ok_or_else(|| bad("has no code.digest"))?;
+    let found = spawn_blocking(move || Packages::digest(&bytes)).await;
+    if found.map_err(|source| Error::internal("check the code of an archive", source))?.0 == expected {
+        return Ok(());
     }
+    Err(Fault::new(
+        ErrorCode::BadCode,
+        format!(
+            "The code in the archive is not what {DESCRIPTION} says: its digest is another one. Export the function again"
+        ),
+    )
+    .into())
 }
 
 fn absent(name: &str, why: &str) -> Fault {
@@ -203,6 +211,11 @@ fn bad(why: &str) -> Fault {
 fn archive_error(error: PackageError) -> Error {
     match error {
         PackageError::Refused(fault) => Fault::new(fault.code, fault.message.replace("code package", "archive")).into(),
+        PackageError::Busy => Fault::new(
+            ErrorCode::TooManyRequests,
+            "Two archives of this project are being imported already. Send the request again when one of them is done",
+        )
+        .into(),
         error => package_error(error),
     }
 }

@@ -25,7 +25,6 @@ impl Fake {
                 let (heads, answer) = (Arc::clone(&heads), Arc::clone(&answer));
                 tokio::spawn(async move {
                     let (mut head, mut buffer) = (Vec::new(), [0; 4096]);
-                    // A small body comes with its head.
                     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
                         match stream.read(&mut buffer).await {
                             Ok(read @ 1..) => head.extend_from_slice(&buffer[..read]),

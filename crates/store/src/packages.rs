@@ -114,6 +114,8 @@ struct Shelf {
     places: Arc<Semaphore>,
     /// Archives that are being read by somebody, by their project.
     bundles: Turns,
+    /// Archives whose entries are in memory, by their project.
+    opened: Turns,
     fresh: Mutex<Fresh>,
 }
 
@@ -136,8 +138,9 @@ impl Packages {
         let root = folder.join("code");
         disk::make_folder(&root).map_err(during("make the folder", &root))?;
         disk::sweep(&root).map_err(during("clean the folder", &root))?;
-        let (places, fresh) = (Arc::new(Semaphore::new(AT_ONCE)), Mutex::default());
-        Ok(Self { shelf: Arc::new(Shelf { root, limits, places, bundles: Turns::default(), fresh }) })
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        let (bundles, opened, fresh) = (Turns::default(), Turns::default(), Mutex::default());
+        Ok(Self { shelf: Arc::new(Shelf { root, limits, places, bundles, opened, fresh }) })
     }
 
     /// Checks, stores and unpacks code; code that is there already costs one hash.

@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use fungraph_model::{CallSeq, ProjectId};
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqlitePool};
-use sqlx::{ConnectOptions, QueryBuilder, Sqlite, query};
+use sqlx::{ConnectOptions, QueryBuilder, Sqlite, query, query_scalar};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 pub use call::{Accepted, End, FunctionNo, NewCall, Owed, QueueCounts, QueueFunction, WaitingCall};
@@ -42,7 +42,7 @@ pub use functions::Load;
 pub use notices::{DueNotices, Notice};
 pub use recorded::RecordedEvent;
 pub use records::{RecordPage, RecordQuery};
-pub use retention::Retention;
+pub use retention::{Purged, Retention};
 pub use start::Found;
 
 use crate::sqlite;
@@ -139,7 +139,7 @@ impl Queue {
         let last = start::last(&mut connection).await?;
         let delayed = start::delayed(&mut connection, config.clock.now()).await?;
         let notices = start::notices(&mut connection, config.clock.now()).await?;
-        let waiting = functions.all().filter(|(_, known)| known.counts.waiting > 0);
+        let waiting = functions.all().filter(|(_, known)| known.has_news());
         let waiting = waiting.map(|(no, known)| (no, known.counts.waiting, known.counts.bytes)).collect();
         let reading = || options(&path).pragma("query_only", "ON").row_buffer_size(512);
         let readers = sqlite::connect(reading(), config.readers.max(1)).await.map_err(opened)?;
@@ -225,14 +225,55 @@ impl Queue {
         after: CallSeq,
         most: usize,
     ) -> Result<Vec<WaitingCall>, QueueError> {
+        Ok(self.load_some(function, after, most, usize::MAX).await?.0)
+    }
+
+    /// The same, of no more than so many bytes of events, but one in any case. Says also whether there were no more.
+    ///
+    /// # Errors
+    /// As [`Queue::load`].
+    pub async fn load_some(
+        &self,
+        function: FunctionNo,
+        after: CallSeq,
+        most: usize,
+        most_bytes: usize,
+    ) -> Result<(Vec<WaitingCall>, bool), QueueError> {
+        let fit = self.fit(function, after, most, most_bytes).await?;
         let sql = concat!(
             "SELECT ",
             waiting_columns!(),
             ", body FROM waiting INDEXED BY waiting_function WHERE function = ? AND seq > ? AND due = 0 ORDER BY seq LIMIT ?"
         );
-        let rows = query(sql).bind(function.0).bind(after.0).bind(i64::try_from(most).unwrap_or(i64::MAX));
+        let rows = query(sql).bind(function.0).bind(after.0).bind(i64::try_from(fit).unwrap_or(i64::MAX));
         let rows = rows.fetch_all(&self.loader).await.map_err(QueueError::during("read what waits"))?;
-        rows.iter().map(|row| rows::waiting(row, &self.shared)).collect()
+        let calls = rows.iter().map(|row| rows::waiting(row, &self.shared)).collect::<Result<Vec<_>, _>>()?;
+        // Where not all were to be read, nobody knows what stands behind them.
+        let all = fit == most && calls.len() < most;
+        Ok((calls, all))
+    }
+
+    /// How many of these calls fit, at least one. Sizes are read without the events.
+    async fn fit(
+        &self,
+        function: FunctionNo,
+        after: CallSeq,
+        most: usize,
+        most_bytes: usize,
+    ) -> Result<usize, QueueError> {
+        if self.counts(function).bytes <= most_bytes as u64 {
+            return Ok(most);
+        }
+        let sql = "SELECT length(body) FROM waiting INDEXED BY waiting_function WHERE function = ? AND seq > ? AND due = 0 \
+                   ORDER BY seq LIMIT ?";
+        let sizes = query_scalar::<_, i64>(sql).bind(function.0).bind(after.0);
+        let sizes = sizes.bind(i64::try_from(most).unwrap_or(i64::MAX)).fetch_all(&self.loader).await;
+        let mut left = i64::try_from(most_bytes).unwrap_or(i64::MAX);
+        let over = sizes.map_err(QueueError::during("read what waits"))?.into_iter().position(|size| {
+            left = left.saturating_sub(size);
+            left < 0
+        });
+        Ok(over.map_or(most, |over| over.max(1)))
     }
 
     /// Calls by their places; those that ended are left out.

@@ -35,7 +35,7 @@ pub(super) fn decode_in_place(text: &mut [u8]) -> Result<usize, DecodeError> {
                 let place = piece.iter().position(|byte| *byte == b'=').unwrap_or(PIECE);
                 return Err(DecodeError::InvalidByte(before + place, b'='));
             }
-            Err(DecodeSliceError::DecodeError(error)) => return Err(in_whole(error, before)),
+            Err(DecodeSliceError::DecodeError(error)) => return Err(in_whole(&error, before)),
             Err(DecodeSliceError::OutputSliceTooSmall) => unreachable!("bytes are fewer than their characters"),
         };
         // Never beyond what was read: these are three for every four of that.
@@ -71,8 +71,8 @@ fn is_break(byte: u8) -> bool {
 }
 
 /// The error of a piece with the place it has in the whole.
-fn in_whole(error: DecodeError, before: usize) -> DecodeError {
-    match error {
+fn in_whole(error: &DecodeError, before: usize) -> DecodeError {
+    match *error {
         DecodeError::InvalidByte(place, byte) => DecodeError::InvalidByte(before + place, byte),
         DecodeError::InvalidLastSymbol(place, byte) => DecodeError::InvalidLastSymbol(before + place, byte),
         DecodeError::InvalidLength(length) => DecodeError::InvalidLength(before + length),

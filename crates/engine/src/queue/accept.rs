@@ -10,6 +10,9 @@ use jiff::Timestamp;
 use super::depth::{self, Depth};
 use crate::{Engine, Error, RequestHeaders, functions, invoke, to_end::to_end, validate};
 
+/// What a call takes on disk beside its event, roughly.
+const CALL_BYTES: u64 = 512;
+
 /// A call that nobody waits for.
 #[derive(Debug)]
 pub struct AsyncRequest<'a> {
@@ -79,8 +82,10 @@ impl Engine {
         let store = &self.queue.store;
         let of_project = store.project_load(&function.key.project);
         let waiting = store.function(&function.func_id).map_or(0, |no| store.counts(no).waiting);
-        let depth = Depth { of_function: waiting, of_project: of_project.calls, bytes_of_project: of_project.bytes };
-        depth::check(depth, &self.queue.most, bytes as u64)
+        // Millions of empty events fill a disk, too.
+        let bytes_of_project = of_project.bytes.saturating_add(of_project.calls.saturating_mul(CALL_BYTES));
+        let depth = Depth { of_function: waiting, of_project: of_project.calls, bytes_of_project };
+        depth::check(depth, &self.queue.most, CALL_BYTES + bytes as u64)
     }
 
     /// Stores a call and lets it run. Both happen even if the client leaves in between: else it would run at the next start only.

@@ -221,14 +221,15 @@ impl Board {
 
     fn wait(&self, clock: QueueTime, now: Instant) -> Option<Duration> {
         let due = self.delayed.peek().map(|Reverse(delayed)| delayed.due.since(clock));
-        let rested = self.rota.next_rested().map(|until| until.saturating_duration_since(now));
+        // Who has rested and has no turn yet waits for something else, which nudges.
+        let rested = self.rota.next_rested().filter(|until| *until > now).map(|until| until - now);
         due.into_iter().chain(rested).min()
     }
 
     /// Calls were read from disk.
-    pub(super) fn loaded(&mut self, no: FunctionNo, calls: Vec<WaitingCall>, most: usize) {
+    pub(super) fn loaded(&mut self, no: FunctionNo, calls: Vec<WaitingCall>, all: bool) {
         self.loading -= 1;
-        self.with(no, |lane, _| lane.loaded(calls, most));
+        self.with(no, |lane, _| lane.loaded(calls, all));
     }
 
     /// The same of calls that were due.
@@ -388,19 +389,20 @@ impl Board {
     }
 
     /// Nothing of a function begins while what waits of it is ended on disk; gives the calls that were given out already.
-    pub(super) fn hold(&mut self, no: FunctionNo) -> HashSet<CallSeq> {
+    pub(super) fn hold(&mut self, no: FunctionNo, function: &Arc<QueueFunction>, now: Instant) -> HashSet<CallSeq> {
+        self.lane(no, function, now);
         let held = self.with(no, |lane, _| {
-            lane.held = true;
+            lane.held += 1;
             lane.out.keys().copied().collect()
         });
         held.unwrap_or_default()
     }
 
-    /// What waited of a function has been ended on disk; it goes on with what came meanwhile.
-    pub(super) fn release(&mut self, no: FunctionNo) {
+    /// What waited of a function has been ended on disk, up to a place; it goes on with what came meanwhile, unless somebody else holds it.
+    pub(super) fn release(&mut self, no: FunctionNo, ended_to: CallSeq) {
         self.with(no, |lane, _| {
-            lane.held = false;
-            lane.begin_again();
+            lane.held = lane.held.saturating_sub(1);
+            lane.begin_again(ended_to);
         });
     }
 
@@ -427,7 +429,9 @@ impl Board {
                 self.rota.join(*no);
             }
         }
-        self.lanes.retain(|_, lane| lane.paused || !lane.is_empty() || now.duration_since(lane.idle_since) < KEPT);
+        self.lanes.retain(|_, lane| {
+            lane.paused || lane.held > 0 || !lane.is_empty() || now.duration_since(lane.idle_since) < KEPT
+        });
     }
 
     /// Whether no function has calls, nor lately had some.
@@ -449,7 +453,7 @@ impl Board {
 
 /// The next call of a function whose turn it is.
 fn start(no: FunctionNo, lane: &mut Lane, rota: &mut Rota, out: Arc<Out>, now: Instant) -> Option<Start> {
-    if lane.paused || lane.held || !lane.has_ready() {
+    if lane.paused || lane.held > 0 || !lane.has_ready() {
         return None;
     }
     if let Some(until) = lane.window.rests_until(now) {
@@ -595,15 +599,38 @@ mod tests {
         let mut table = table();
         table.accept(FLOOD, 1..4);
         assert_eq!(table.begin(), [(1, 1)]);
-        assert_eq!(table.board.hold(FLOOD), HashSet::from([CallSeq(1)]));
+        let function = Arc::clone(&table.functions[0]);
+        assert_eq!(table.board.hold(FLOOD, &function, table.now), HashSet::from([CallSeq(1)]));
+        table.board.hold(FLOOD, &function, table.now);
         table.accept(FLOOD, 4..5);
         table.end(FLOOD, 1);
         assert_eq!(table.begin(), [], "it is held");
-        table.board.release(FLOOD);
+        table.board.release(FLOOD, CallSeq(3));
+        table.board.plan(true, CLOCK, table.now);
+        table.board.loaded(FLOOD, vec![sample::call(4)], true);
+        assert_eq!(table.begin(), [], "somebody else holds it still");
+        table.board.release(FLOOD, CallSeq(3));
         let plan = table.board.plan(true, CLOCK, table.now);
         assert!(matches!(plan.loads[..], [Load::Fresh { after: CallSeq(0), .. }]) && plan.starts.is_empty());
-        table.board.loaded(FLOOD, vec![sample::call(4)], 256);
+        table.board.loaded(FLOOD, vec![sample::call(4)], true);
         assert_eq!(table.begin(), [(1, 4)]);
+    }
+
+    #[test]
+    fn who_has_rested_while_nothing_may_begin_keeps_nobody_awake() {
+        let mut table = table();
+        table.board = Board::new(Limits { running: 1, of_function: 4, of_project: 10 }, CancellationToken::new());
+        table.accept(ONE, 1..2);
+        let start = table.starts().pop().expect("one begins");
+        table.board.put_back(ONE, start.ready, 0.5, table.now);
+        assert!(table.board.plan(true, CLOCK, table.now).wait.is_some_and(|wait| !wait.is_zero()));
+        table.accept(FLOOD, 2..3);
+        assert_eq!(table.begin(), [(1, 2)]);
+        table.now += KEPT;
+        assert_eq!(table.board.plan(true, CLOCK, table.now).wait, None, "the end of the other call says when");
+        table.end(FLOOD, 2);
+        assert_eq!(table.board.plan(false, CLOCK, table.now).wait, None, "the disk says when");
+        assert_eq!(table.begin(), [(2, 1)]);
     }
 
     #[test]

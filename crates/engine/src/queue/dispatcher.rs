@@ -27,6 +27,8 @@ const SWEEP: Duration = Duration::from_secs(1);
 const RECOVERY: Duration = Duration::from_millis(200);
 /// The longest sleep: whatever comes nudges.
 const LONG: Duration = Duration::from_secs(3600);
+/// Bytes of events that are read at once: several readings are under way before any of them is counted.
+const LOAD_BYTES: usize = 4 << 20;
 /// Calls that are thrown away in one sweep.
 const SWEPT: usize = 1024;
 
@@ -85,15 +87,17 @@ impl Engine {
 
     async fn load(self: Arc<Self>, load: Load) {
         let read = match &load {
-            Load::Fresh { function, after, most } => self.queue.store.load(*function, *after, *most).await,
+            Load::Fresh { function, after, most } => {
+                self.queue.store.load_some(*function, *after, *most, LOAD_BYTES).await
+            }
             Load::Due { calls, .. } => {
                 let seqs: Vec<_> = calls.iter().map(|(seq, _)| *seq).collect();
-                self.queue.store.take(&seqs).await
+                self.queue.store.take(&seqs).await.map(|calls| (calls, true))
             }
         };
         match (read, load) {
-            (Ok(calls), Load::Fresh { function, most, .. }) => self.queue.board().loaded(function, calls, most),
-            (Ok(calls), Load::Due { function, calls: stumbles }) => {
+            (Ok((calls, all)), Load::Fresh { function, .. }) => self.queue.board().loaded(function, calls, all),
+            (Ok((calls, _)), Load::Due { function, calls: stumbles }) => {
                 let stumbles: HashMap<_, _> = stumbles.into_iter().collect();
                 let ready = |call: fungraph_store::queue::WaitingCall| {
                     let stumbled = stumbles.get(&call.seq).copied().unwrap_or(0);

@@ -1,6 +1,9 @@
 //! Functions that were deleted: what waits of them is thrown away (contract: SETTLED.md). What runs ends as it ends.
 
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::Instant,
+};
 
 use fungraph_store::queue::FunctionNo;
 
@@ -42,6 +45,11 @@ impl Engine {
                 cause = chain(&error),
                 "calls of a deleted function wait still; each ends when its turn comes"
             );
+        }
+        // Nobody can say any more that it goes on, and what was accepted in this moment shall end, too.
+        if let Some(function) = self.queue.store.named(no) {
+            self.queue.board().pause(no, &function, false, Instant::now());
+            self.queue.nudge();
         }
     }
 }

@@ -18,6 +18,8 @@ use super::{out::Out, window::Window};
 
 /// Calls of one function that are in memory at most, before they run.
 const SHELF: usize = 256;
+/// Due calls that are read at once: how large they are is not known before.
+const DUE: usize = 64;
 /// What a call takes beside its event, roughly.
 const OVERHEAD: usize = 512;
 /// Calls that were put here without reading, after which is read all the same.
@@ -54,8 +56,10 @@ pub(super) struct Lane {
     /// Calls at once that its instances can take.
     pub(super) most: usize,
     pub(super) paused: bool,
-    /// Nothing begins while what waits is ended on disk.
-    pub(super) held: bool,
+    /// By how many it is ended on disk what waits; nothing begins meanwhile.
+    pub(super) held: usize,
+    /// All that was accepted up to here, and has not been here, was ended on disk.
+    ended_to: CallSeq,
     /// Calls that were given out and whose end, or next attempt, is not on disk yet.
     pub(super) out: HashMap<CallSeq, Arc<Out>>,
     pub(super) idle_since: Instant,
@@ -88,7 +92,8 @@ impl Lane {
             window: Window::new(now),
             most,
             paused: false,
-            held: false,
+            held: 0,
+            ended_to: CallSeq(0),
             out: HashMap::new(),
             idle_since: now,
             ready: VecDeque::new(),
@@ -131,8 +136,8 @@ impl Lane {
 
     /// A call that has just been accepted. It stays on disk where others before it are, or there is no room.
     pub(super) fn accept(&mut self, call: WaitingCall, has_room: bool) {
-        if call.seq <= self.read_to {
-            // A reading was quicker than the answer.
+        if call.seq <= self.read_to.max(self.ended_to) {
+            // A reading was quicker than the answer, or somebody who emptied the queue.
             return;
         }
         if self.more || self.loading.is_some() || !has_room || self.ready.len() >= SHELF || self.unread.len() >= UNREAD
@@ -189,22 +194,22 @@ impl Lane {
         self.loading = Some(known.max(self.read_to));
         // Without room one is enough to go on.
         let most = if has_room { SHELF - self.ready.len() } else { 1 };
-        self.due_last = !self.due.is_empty() && !(self.due_last && self.more);
+        let most_due = most.min(DUE);
+        self.due_last = !(self.due.is_empty() || self.due_last && self.more);
         if !self.due_last {
             self.more = false;
             return Some(Load::Fresh { function, after: self.read_to, most });
         }
-        let calls = self.due.drain(..most.min(self.due.len())).collect();
+        let calls = self.due.drain(..most_due.min(self.due.len())).collect();
         Some(Load::Due { function, calls })
     }
 
-    /// Calls that were never tried, as they were read; fewer than `most` where there are no more.
-    pub(super) fn loaded(&mut self, calls: Vec<WaitingCall>, most: usize) {
+    /// Calls that were never tried, as they were read; `all` where there are no more.
+    pub(super) fn loaded(&mut self, calls: Vec<WaitingCall>, all: bool) {
         let seen = self.loading.take().unwrap_or(self.read_to);
         if std::mem::take(&mut self.stale) {
             return;
         }
-        let all = calls.len() < most;
         self.more |= !all;
         let last = calls.last().map_or(self.read_to, |call| call.seq);
         let read_to = if all { last.max(seen) } else { last };
@@ -237,8 +242,10 @@ impl Lane {
         self.forget_struck();
     }
 
-    /// What waits is something else now: all of it is read again, but for what was given out.
-    pub(super) fn begin_again(&mut self) {
+    /// What waits is something else now: all of it is read again, but for what was given out. Up to `ended_to` there is nothing but that and
+    /// what has been here.
+    pub(super) fn begin_again(&mut self, ended_to: CallSeq) {
+        self.ended_to = self.ended_to.max(ended_to);
         let due = self.take(|call| call.due.is_some());
         self.due.extend(due.iter().map(|ready| (ready.call.seq, ready.stumbled)));
         self.take(|_| true);
@@ -327,10 +334,9 @@ mod tests {
         let mut lane = lane();
         lane.accept(sample::call(2), true);
         lane.has_more();
-        let (after, most) = fresh(&mut lane);
-        assert_eq!(after, 0);
+        assert_eq!(fresh(&mut lane).0, 0);
         // 1 was stored with 2 and its answer is late; 3 was stored before the reading, and its answer is late too.
-        lane.loaded(calls(1..4), most);
+        lane.loaded(calls(1..4), true);
         lane.accept(sample::call(1), true);
         lane.accept(sample::call(3), true);
         lane.accept(sample::call(4), true);
@@ -341,11 +347,11 @@ mod tests {
     fn what_came_during_a_reading_is_read_next() {
         let mut lane = lane();
         lane.has_more();
-        let (_, most) = fresh(&mut lane);
+        fresh(&mut lane);
         lane.accept(sample::call(9), true);
-        lane.loaded(calls(1..3), most);
+        lane.loaded(calls(1..3), true);
         assert_eq!(fresh(&mut lane).0, 2);
-        lane.loaded(calls(9..10), 256);
+        lane.loaded(calls(9..10), true);
         assert_eq!(drain(&mut lane), [1, 2, 9]);
         assert_eq!(lane.wants(FunctionNo(1), true), None);
     }
@@ -354,8 +360,8 @@ mod tests {
     fn a_million_calls_stay_on_disk() {
         let mut lane = lane();
         lane.has_more();
-        let (_, most) = fresh(&mut lane);
-        lane.loaded(calls(1..257), most);
+        fresh(&mut lane);
+        lane.loaded(calls(1..257), false);
         lane.accept(sample::call(1_000_000), true);
         assert_eq!(lane.wants(FunctionNo(1), true), None, "there are enough");
         (0..128).for_each(|_| drop(lane.pop()));
@@ -368,8 +374,21 @@ mod tests {
         let mut lane = lane();
         lane.has_more();
         assert!(matches!(lane.wants(FunctionNo(1), false), Some(Load::Fresh { most: 1, .. })));
-        lane.loaded(calls(1..2), 1);
+        lane.loaded(calls(1..2), false);
         assert_eq!(lane.wants(FunctionNo(1), false), None);
+    }
+
+    #[test]
+    fn who_emptied_the_queue_may_be_quicker_than_an_answer() {
+        let mut lane = lane();
+        lane.begin_again(CallSeq(5));
+        lane.begin_again(CallSeq(3));
+        fresh(&mut lane);
+        lane.loaded(calls(6..7), true);
+        lane.accept(sample::call(5), true);
+        lane.accept(sample::call(6), true);
+        lane.accept(sample::call(7), true);
+        assert_eq!(drain(&mut lane), [6, 7], "5 has ended, 6 was read");
     }
 
     #[test]
@@ -383,9 +402,8 @@ mod tests {
         assert_eq!(lane.wants(FunctionNo(1), true), Some(load));
         lane.loaded_due(vec![Ready { call: sample::call(7), stumbled: 2 }]);
         lane.is_due(CallSeq(8), 0);
-        let (after, most) = fresh(&mut lane);
-        assert_eq!(after, 0);
-        lane.loaded(calls(1..8), most);
+        assert_eq!(fresh(&mut lane).0, 0);
+        lane.loaded(calls(1..8), true);
         assert_eq!(drain(&mut lane), [7, 1, 2, 3, 4, 5, 6], "7 runs, which a reading shows as never tried");
     }
 
@@ -393,11 +411,11 @@ mod tests {
     fn a_cancelled_call_does_not_come_back_from_disk() {
         let mut lane = lane();
         lane.has_more();
-        let (_, most) = fresh(&mut lane);
+        fresh(&mut lane);
         lane.out.insert(CallSeq(2), Arc::default());
         lane.strike(CallSeq(2));
         lane.ended(CallSeq(2));
-        lane.loaded(calls(1..4), most);
+        lane.loaded(calls(1..4), true);
         assert_eq!(drain(&mut lane), [1, 3]);
         assert!(lane.struck.is_empty());
     }

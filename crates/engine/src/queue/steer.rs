@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use fungraph_model::{Caller, ErrorCode, Fault, FunctionRef, RequestId};
+use fungraph_model::{CallSeq, Caller, ErrorCode, Fault, FunctionRef, RequestId};
 use fungraph_store::queue::{FunctionNo, NewCall, QueueFunction};
 
 use super::accept::{self, queue_function};
@@ -128,10 +128,12 @@ impl Engine {
 
     /// Ends what waits of a function. Calls that are accepted meanwhile stay.
     pub(super) async fn throw_away(&self, no: FunctionNo, why: &str) -> Result<u64, Error> {
-        let out = self.queue.board().hold(no);
+        let Some(function) = self.queue.store.named(no) else { return Ok(0) };
+        let out = self.queue.board().hold(no, &function, Instant::now());
         let purged = self.queue.store.purge(no, &out, why).await;
-        self.queue.board().release(no);
+        let ended_to = purged.as_ref().map_or(CallSeq(0), |purged| purged.up_to);
+        self.queue.board().release(no, ended_to);
         self.queue.nudge();
-        purged.map_err(accept::refused)
+        purged.map(|purged| purged.calls).map_err(accept::refused)
     }
 }

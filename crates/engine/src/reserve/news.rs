@@ -123,7 +123,7 @@ mod tests {
         check(|news| news.function_changed(&reserving, &Changed::Latest), Due::Look);
         check(|news| news.function_changed(&reserving, &Changed::Function), Due::Read);
         check(|news| news.function_changed(&reserving, &Changed::Aliases), Due::Read);
-        check(|news| news.reservations_changed(), Due::Read);
+        check(News::reservations_changed, Due::Read);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// What the archive itself, and test events in it, can be refused for.
-const ARCHIVE: [ErrorCode; 11] = [
+const ARCHIVE: [ErrorCode; 12] = [
     ErrorCode::BadPackage,
     ErrorCode::TooManyFunctions,
     ErrorCode::FunctionExists,
@@ -24,6 +24,7 @@ const ARCHIVE: [ErrorCode; 11] = [
     ErrorCode::BadTestEvent,
     ErrorCode::BadTriggerType,
     ErrorCode::WrongKind,
+    ErrorCode::TooManyRequests,
 ];
 
 pub(super) static ENTRIES: [Entry; 2] = [

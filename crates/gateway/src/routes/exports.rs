@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fungraph_engine::{Engine, Error, ExportFile};
+use fungraph_engine::{Archive, Engine, Error, ExportFile};
 use http::{HeaderValue, header::CONTENT_TYPE};
 
 use super::download;
@@ -35,9 +35,8 @@ pub(crate) async fn export(engine: &Engine, call: Call<'_>) -> Result<Response, 
 pub(crate) async fn import(engine: &Arc<Engine>, call: Call<'_>) -> Result<Response, Refusal> {
     let request = shape::import_request(Fields::read(call.body).await?)?;
     let (file, names) = request.into_parts();
-    let archive = engine.open_archive(file).await?;
-    let description = Fields::read(archive.description.clone()).await;
-    let draft = shape::import_draft(description, archive.code, names)?;
+    let Archive { description, code, turn: _turn } = engine.open_archive(&call.caller, file).await?;
+    let draft = shape::import_draft(Fields::read(description).await, code, names)?;
     let version = engine.import_function(&call.caller, draft).await?;
     Ok(answer::json(&shape::config(&version, None, engine.region())))
 }

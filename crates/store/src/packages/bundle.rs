@@ -14,9 +14,9 @@ use zip::{CompressionMethod, ZipWriter};
 use super::error::{during, fault};
 use super::source::Source;
 use super::{PackageError, PackageLimits, Packages, Shelf, archive, disk, plan};
-use crate::images::turns::Turn;
+use crate::images::turns::{Turn, Turns};
 
-/// Archives of one name at a time that are written, or read.
+/// Archives of one name at a time that are written and downloaded, and of those that are read.
 const AT_ONCE: usize = 2;
 /// How long another one waits.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,23 +40,31 @@ impl Packages {
     /// [`PackageError::Busy`] where it has two for longer than anybody waits; [`PackageError::Missing`] where a package is gone, or what the
     /// file system said.
     pub async fn bundle(&self, name: &str, entries: Vec<(String, Bundled)>) -> Result<(File, Turn), PackageError> {
-        let turn = self.shelf.bundles.take(name.to_owned(), AT_ONCE);
-        let turn = timeout(PATIENCE, turn).await.map_err(|_| PackageError::Busy)?;
+        let turn = turn(&self.shelf.bundles, name).await?;
         let file = self.blocking(move |shelf| shelf.bundle(entries)).await?;
         Ok((file, turn))
     }
 
-    /// Reads an archive of entries with these names, each no longer than its number of bytes. What it has not is not there.
+    /// Reads an archive of entries with these names, each no longer than its number of bytes. What it has not is not there. A small archive
+    /// may hold large entries, so each of `name` has two of them in memory at a time, for which it has the turn that comes along.
     ///
     /// # Errors
-    /// FSS.1011 where it is no archive, has other entries, or one that is no file or longer than it may be.
+    /// FSS.1011 where it is no archive, has other entries, or one that is no file or longer than it may be; [`PackageError::Busy`] where it
+    /// has two for longer than anybody waits.
     pub async fn read_bundle(
         &self,
+        name: &str,
         bytes: Bytes,
         known: &'static [(&'static str, u64)],
-    ) -> Result<BTreeMap<&'static str, Bytes>, PackageError> {
-        self.blocking(move |shelf| read(&bytes, known, shelf.limits)).await
+    ) -> Result<(BTreeMap<&'static str, Bytes>, Turn), PackageError> {
+        let turn = turn(&self.shelf.opened, name).await?;
+        let entries = self.blocking(move |shelf| read(&bytes, known, shelf.limits)).await?;
+        Ok((entries, turn))
     }
+}
+
+async fn turn(turns: &Turns, name: &str) -> Result<Turn, PackageError> {
+    timeout(PATIENCE, turns.take(name.to_owned(), AT_ONCE)).await.map_err(|_| PackageError::Busy)
 }
 
 impl Shelf {

@@ -463,12 +463,24 @@ async fn a_project_reads_two_archives_at_a_time() {
     assert_eq!(place.stored(), 0, "archives have no names");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_project_has_the_entries_of_two_archives_in_memory() {
+    const KNOWN: &[(&str, u64)] = &[("a", 1)];
+    let place = Place::new();
+    let open = |name: &'static str| place.packages.read_bundle(name, zip_of(&[("a", "x")]).into(), KNOWN);
+    let (one, _two) = (open("p").await.expect("the first"), open("p").await.expect("the second"));
+    assert!(matches!(open("p").await, Err(PackageError::Busy)));
+    drop(open("q").await.expect("another project does not wait"));
+    drop(one);
+    drop(open("p").await.expect("there is a turn again"));
+}
+
 #[tokio::test]
 async fn an_archive_is_read_by_the_names_of_its_entries() {
     const KNOWN: &[(&str, u64)] = &[("a", 3), ("b", 3)];
     let place = Place::new();
-    let read = async |files: &[(&str, &str)]| place.packages.read_bundle(zip_of(files).into(), KNOWN).await;
-    let found = read(&[("a", "x"), ("b", "yyy")]).await.expect("it is one");
+    let read = async |files: &[(&str, &str)]| place.packages.read_bundle("p", zip_of(files).into(), KNOWN).await;
+    let (found, _turn) = read(&[("a", "x"), ("b", "yyy")]).await.expect("it is one");
     assert_eq!((&found["a"][..], &found["b"][..]), (&b"x"[..], &b"yyy"[..]));
     for (files, word) in [
         (&[("a", "xxxx")][..], "more than 3 bytes"),

@@ -75,6 +75,13 @@ impl Change {
     }
 }
 
+impl Known {
+    /// Whether a start has to tell of it. A function that is paused stays so although nothing of it waits yet.
+    pub(super) fn has_news(&self) -> bool {
+        self.counts.waiting > 0 || (self.counts.paused && !self.gone)
+    }
+}
+
 impl Functions {
     pub(super) fn insert(&mut self, no: FunctionNo, known: Known) {
         let load = self.projects.entry(known.function.key.project.clone()).or_default();

@@ -39,6 +39,9 @@ pub struct RecordPage {
     pub next: Option<u32>,
 }
 
+/// Calls of each table that one call may have led to, as far as anybody is told.
+const MOST_CHILDREN: i64 = 10_000;
+
 /// What both tables have, in one form.
 struct Found {
     record: AsyncRecord,
@@ -103,16 +106,17 @@ impl Queue {
         Ok(key.filter(|_| found.record.request == request).map(|key| (key, function, found.record)))
     }
 
-    /// The calls that a call has led to: its destinations, and further attempts by hand.
+    /// The calls that a call has led to: its destinations, and further attempts by hand. Somebody may have asked for more of these than
+    /// anybody wants to see: then some are left out.
     ///
     /// # Errors
     /// [`QueueError::Database`], [`QueueError::BadRow`].
     pub async fn children(&self, seq: CallSeq) -> Result<Vec<(FunctionNo, AsyncRecord)>, QueueError> {
         let failed = QueueError::during("read what followed from a call");
-        let sql = [concat!(unended!(), "WHERE parent = ?"), concat!(ended!(), "WHERE parent = ?")];
+        let sql = [concat!(unended!(), "WHERE parent = ? LIMIT ?"), concat!(ended!(), "WHERE parent = ? LIMIT ?")];
         let mut all = Vec::new();
         for sql in sql {
-            for row in query(sql).bind(seq.0).fetch_all(&self.readers).await.map_err(failed)? {
+            for row in query(sql).bind(seq.0).bind(MOST_CHILDREN).fetch_all(&self.readers).await.map_err(failed)? {
                 all.push((FunctionNo(get(&row, "function")?), found(&row)?.record));
             }
         }

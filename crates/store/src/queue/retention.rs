@@ -31,6 +31,15 @@ impl Default for Retention {
     }
 }
 
+/// What was thrown away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purged {
+    /// How many calls.
+    pub calls: u64,
+    /// The last one that there was: what stands behind it came later.
+    pub up_to: CallSeq,
+}
+
 /// Rows of one step.
 const STEP: i64 = 500;
 
@@ -60,12 +69,11 @@ impl Queue {
         Ok(gone)
     }
 
-    /// Ends all calls of a function that were accepted until now as thrown away, except those of `keep`; gives how many these were. Nothing
-    /// is owed for them.
+    /// Ends all calls of a function that were accepted until now as thrown away, except those of `keep`. Nothing is owed for them.
     ///
     /// # Errors
     /// As [`Queue::end`].
-    pub async fn purge(&self, function: FunctionNo, keep: &HashSet<CallSeq>, why: &str) -> Result<u64, QueueError> {
+    pub async fn purge(&self, function: FunctionNo, keep: &HashSet<CallSeq>, why: &str) -> Result<Purged, QueueError> {
         let sql = "SELECT seq FROM waiting INDEXED BY waiting_function WHERE function = ? AND seq > ? AND seq <= ? \
                    ORDER BY seq LIMIT ?";
         let last: Option<i64> = query_scalar("SELECT max(seq) FROM waiting WHERE function = ?")
@@ -73,14 +81,14 @@ impl Queue {
             .fetch_one(&self.readers)
             .await
             .map_err(QueueError::during("find what waits"))?;
-        let (mut gone, mut after) = (0, 0);
+        let (mut calls, mut after) = (0, 0);
         loop {
             let step = query_scalar::<_, i64>(sql).bind(function.0).bind(after).bind(last).bind(STEP);
             let step = step.fetch_all(&self.readers).await.map_err(QueueError::during("find what waits"))?;
-            let Some(newest) = step.last() else { return Ok(gone) };
+            let Some(newest) = step.last() else { return Ok(Purged { calls, up_to: CallSeq(last.unwrap_or(0)) }) };
             after = *newest;
             let seqs: Vec<_> = step.into_iter().map(CallSeq).filter(|seq| !keep.contains(seq)).collect();
-            gone += self.discard(&seqs, why).await?;
+            calls += self.discard(&seqs, why).await?;
         }
     }
 

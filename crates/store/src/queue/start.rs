@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fungraph_model::{CallSeq, DomainId, FunctionKey, ProjectId};
+use futures_util::{TryStreamExt, future::ready};
 use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Executor, Row, SqliteConnection, query, query_scalar};
 
 use super::functions::{Functions, Known};
@@ -18,7 +20,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations_queue");
 /// What waited when the server started.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// Functions with calls that wait, how many, and how many bytes of events.
+    /// Functions with calls that wait, and those that are paused: how many wait, and how many bytes of events.
     pub waiting: Vec<(FunctionNo, u64, u64)>,
     /// Calls that wait for a time, in that order: further attempts, and those that ran when the server before died.
     pub delayed: Vec<(QueueTime, CallSeq, FunctionNo)>,
@@ -110,13 +112,13 @@ pub(super) async fn delayed(
 ) -> Result<Vec<(QueueTime, CallSeq, FunctionNo)>, QueueError> {
     let failed = QueueError::during("read what waits for a time");
     let sql = "SELECT due, seq, function FROM waiting INDEXED BY waiting_due WHERE due > 0 ORDER BY due";
-    let rows = query(sql).fetch_all(connection).await.map_err(failed)?;
-    let read = |row: &sqlx::sqlite::SqliteRow| {
+    let read = |row: SqliteRow| {
         let due = QueueTime(row.try_get(0)?);
         let due = if due > now.after(4 * LONGEST) { now.after(LONGEST) } else { due };
         Ok::<_, sqlx::Error>((due, CallSeq(row.try_get(1)?), FunctionNo(row.try_get(2)?)))
     };
-    rows.iter().map(|row| read(row).map_err(failed)).collect()
+    // One by one: there may be a million, and a row takes far more room than what is kept of it.
+    query(sql).fetch(connection).and_then(|row| ready(read(row))).try_collect().await.map_err(failed)
 }
 
 /// How many messages are owed. Those that were told to wait by another clock wait no longer than they would have been told by this one.

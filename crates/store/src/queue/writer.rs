@@ -83,6 +83,7 @@ impl Writer {
                 if kept.len() > 0 {
                     tracing::error!(orders = kept.len(), "the queue is closed with changes that its disk refuses");
                 }
+                self.mark_leave().await;
                 self.leave().await;
                 drop(kept);
                 let _ = left.send(());
@@ -285,6 +286,15 @@ impl Writer {
         }
         for ((_, asker), rows) in group.changes.into_iter().zip(done.changed) {
             asker.answer(Ok(rows));
+        }
+    }
+
+    /// What runs still is ended with a server that leaves in order: no death that it might be the cause of. The next start counts up from
+    /// here.
+    async fn mark_leave(&mut self) {
+        let marked = "UPDATE waiting SET deaths = -1 WHERE begun > 0 AND due = 0";
+        if let Err(error) = self.connection.execute(marked).await {
+            tracing::warn!(%error, "calls that run are taken for calls that a server died with");
         }
     }
 

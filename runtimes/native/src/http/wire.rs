@@ -32,6 +32,9 @@ use tokio::net::TcpStream;
 pub(super) const PORT: u16 = 8000;
 /// How long an unused connection is kept: less than any server waits for another request.
 const KEPT: Duration = Duration::from_secs(1);
+/// Bytes of a request that every server reads at once, so that it has either the whole of it or nothing. Of a longer one that is broken
+/// off nobody can tell whether it has begun to run: it gets a new connection, on which nothing is ever sent again.
+const READ_AT_ONCE: usize = 4096;
 
 type Cause = dyn std::error::Error + Send + Sync;
 
@@ -82,7 +85,7 @@ impl Port {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let kept = self.take_kept().await;
+        let kept = self.take_kept().await.filter(|_| is_short(&request));
         let keeps = self.keeps.load(Ordering::Relaxed);
         if !keeps {
             request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -199,8 +202,8 @@ impl Open {
         self.connection.is_some() && looked == Err(Errno::WOULDBLOCK)
     }
 
-    /// Whether a request that failed cannot have been read: it was not sent, or the kernel says that the other end was closed with bytes
-    /// unread, or before they came.
+    /// Whether a short request that failed cannot have been read: it was not sent, or the kernel says that the other end was closed with
+    /// bytes unread, or before they came.
     fn was_unread(&self, error: &hyper::Error) -> bool {
         let is_reset = |cause: &(dyn std::error::Error + 'static)| {
             cause
@@ -211,6 +214,13 @@ impl Open {
             || std::iter::successors(std::error::Error::source(error), |cause| cause.source()).any(is_reset)
             || matches!(socket_error(&self.socket), Ok(Err(Errno::CONNRESET | Errno::PIPE)))
     }
+}
+
+/// Whether a request is read at once.
+fn is_short(request: &Request<Full<Bytes>>) -> bool {
+    let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let line = request.uri().path_and_query().map_or(0, |path| path.as_str().len()) + 32;
+    request.body().size_hint().lower() + (headers + line) as u64 <= READ_AT_ONCE as u64
 }
 
 /// Whether the server lets the connection go after this answer.
@@ -248,6 +258,7 @@ mod tests {
         GoOn,
         Close,
         CloseUnread,
+        CloseHalfRead,
         CloseRead,
     }
 
@@ -274,7 +285,11 @@ mod tests {
         }
 
         async fn ask(&self) -> Result<Bytes, Error> {
-            let mut request = Request::new(Full::new(Bytes::from_static(b"{}")));
+            self.send(2).await
+        }
+
+        async fn send(&self, bytes: usize) -> Result<Bytes, Error> {
+            let mut request = Request::new(Full::new(vec![b' '; bytes].into()));
             request.headers_mut().insert(header::HOST, HeaderValue::from_static("test"));
             self.port.whole(request, 100).await.map(Response::into_body)
         }
@@ -296,8 +311,11 @@ mod tests {
             if stream.read(&mut buffer).await.unwrap_or(0) == 0 {
                 return;
             }
+            if !buffer.starts_with(b"GET ") {
+                continue;
+            }
             requests.fetch_add(1, Ordering::SeqCst);
-            if number == 1 && matches!(then, Then::CloseRead) {
+            if number == 1 && matches!(then, Then::CloseRead | Then::CloseHalfRead) {
                 return;
             }
             stream.write_all(answer.as_bytes()).await.expect("it is read");
@@ -363,6 +381,14 @@ mod tests {
             assert_eq!(server.ask().await.expect("an answer"), "ok");
         }
         server.check(2, 3);
+    }
+
+    #[tokio::test]
+    async fn a_request_whose_begin_the_server_read_is_not_sent_again() {
+        let server = Server::start(1, OK, Then::CloseHalfRead).await;
+        server.ask().await.expect("an answer");
+        assert_eq!(server.send(2 * READ_AT_ONCE).await.expect("it does not go where the server closes"), "ok");
+        server.check(2, 2);
     }
 
     #[tokio::test]

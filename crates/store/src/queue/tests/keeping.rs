@@ -60,7 +60,8 @@ async fn what_waits_is_thrown_away_but_for_what_runs() {
     let other = queue.accept(call("g", "{}")).await.expect("accepts");
     let running = HashSet::from([all[0].seq, all[700].seq]);
     let no = all[0].function;
-    assert_eq!(queue.purge(no, &running, "emptied").await.expect("purges"), 1198);
+    let purged = queue.purge(no, &running, "emptied").await.expect("purges");
+    assert_eq!(purged, Purged { calls: 1198, up_to: all[1199].seq });
     let left = queue.load(no, CallSeq(0), 2000).await.expect("loads");
     assert_eq!(left.iter().map(|call| call.seq).collect::<HashSet<_>>(), running);
     let counts = queue.counts(no);
@@ -68,6 +69,41 @@ async fn what_waits_is_thrown_away_but_for_what_runs() {
     let (_, _, record) = queue.record(all[1].request).await.expect("reads").expect("is there");
     assert_eq!((record.status, record.message.as_str(), record.begun), (AsyncStatus::Discard, "emptied", 0));
     assert_eq!(queue.counts(other.function).waiting, 1);
+}
+
+#[tokio::test]
+async fn a_function_stays_paused_although_nothing_of_it_waited_at_the_start() {
+    let (folder, queue) = fresh().await;
+    let no = queue.register(&function("f")).await.expect("registers");
+    queue.register(&function("g")).await.expect("registers");
+    queue.pause(no, true).await.expect("pauses");
+    queue.close().await;
+    let (queue, found) = open(folder.path()).await;
+    assert_eq!(found.waiting, [(no, 0, 0)]);
+    assert!(queue.counts(no).paused);
+    queue.gone(no).await.expect("notes");
+    queue.close().await;
+    assert_eq!(open(folder.path()).await.1.waiting, []);
+}
+
+#[tokio::test]
+async fn large_events_are_read_in_smaller_parts() {
+    let (_folder, queue) = fresh().await;
+    let mut all = Vec::new();
+    for size in [10, 10, 90, 300, 10] {
+        all.push(queue.accept(call("f", &"x".repeat(size))).await.expect("accepts").seq);
+    }
+    let no = queue.function("id-f").expect("known");
+    let load = async |after, most, bytes| {
+        let (calls, all) = queue.load_some(no, after, most, bytes).await.expect("loads");
+        (calls.into_iter().map(|call| call.seq).collect::<Vec<_>>(), all)
+    };
+    assert_eq!(load(CallSeq(0), 9, 100).await, (all[..2].to_vec(), false));
+    assert_eq!(load(all[1], 9, 100).await, (all[2..3].to_vec(), false));
+    assert_eq!(load(all[2], 9, 100).await, (all[3..4].to_vec(), false), "one in any case");
+    assert_eq!(load(all[3], 9, 100).await, (all[4..].to_vec(), true));
+    assert_eq!(load(CallSeq(0), 5, 1000).await, (all.clone(), false), "there may be more");
+    assert_eq!(load(CallSeq(0), 6, 1000).await, (all.clone(), true));
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ pub(super) async fn state(queue: &Queue) -> String {
                  FROM ended e JOIN functions f ON f.id = e.function ORDER BY seq";
     let notices = "SELECT kind || ' ' || param || ' owed tries=' || tries || ' ' || CAST(payload AS TEXT) FROM notices ORDER BY id";
     for table in [waiting, ended, notices] {
-        lines.extend(sqlx::query_scalar::<_, String>(table).fetch_all(&queue.readers).await.expect("reads"));
+        lines.extend(query_scalar::<_, String>(table).fetch_all(&queue.readers).await.expect("reads"));
     }
     lines.join("\n")
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::super::change::Change;
+use super::super::plan::{Blow, Plan, Point};
 use super::super::*;
 use super::{call, ending, fresh, function};
 
@@ -21,7 +22,7 @@ async fn a_full_disk_refuses_calls_holds_ends_and_heals() {
     let (folder, queue) = fresh().await;
     let first = queue.accept(call("f", "{}")).await.expect("accepts");
     let filling = queue.accept(call("filling", &"x".repeat(400_000))).await.expect("accepts");
-    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&queue.readers).await.expect("pages");
+    let pages: i64 = query_scalar("PRAGMA page_count").fetch_one(&queue.readers).await.expect("pages");
     execute(&queue, format!("PRAGMA max_page_count = {}", pages + 1)).await;
     let large = "x".repeat(100_000);
     assert!(matches!(queue.accept(call("f", &large)).await, Err(QueueError::DiskFull)));
@@ -158,13 +159,17 @@ async fn lists_and_loads_find_their_rows_by_an_index() {
 
 #[tokio::test]
 async fn a_call_that_servers_die_with_is_counted_until_it_is_put_off() {
-    let (folder, queue) = fresh().await;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (config, plan) = (QueueConfig::new(folder.path()), Plan::default());
+    let (mut queue, _) = Queue::open_with(&config, plan.clone()).await.expect("opens");
     let accepted = queue.accept(call("f", "{}")).await.expect("accepts");
-    let mut queue = queue;
     for deaths in 1..=3 {
         queue.begin(accepted.seq);
-        queue.close().await;
-        let (opened, found) = super::open(folder.path()).await;
+        queue.pause(accepted.function, false).await.expect("the begin is on disk, too");
+        plan.set(Some((Point::Open, Blow::Death)));
+        queue.pause(accepted.function, false).await.expect_err("dies");
+        plan.set(None);
+        let (opened, found) = Queue::open_with(&config, plan.clone()).await.expect("opens");
         assert_eq!((found.rerun, found.delayed.len()), (1, 1));
         queue = opened;
         assert_eq!(queue.take(&[accepted.seq]).await.expect("takes")[0].deaths, deaths);
@@ -178,7 +183,13 @@ async fn a_call_that_servers_die_with_is_counted_until_it_is_put_off() {
     let (queue, found) = super::open(folder.path()).await;
     assert_eq!(found.rerun, 0);
     queue.begin(accepted.seq);
+    queue.close().await;
+    let (queue, found) = super::open(folder.path()).await;
+    assert_eq!(found.rerun, 1, "it runs again");
+    let call = queue.take(&[accepted.seq]).await.expect("takes").remove(0);
+    assert_eq!(call.deaths, 0, "a server that leaves in order has not died");
+    queue.begin(accepted.seq);
     queue.again(accepted.seq, queue.now(), true, 4002, String::new()).await.expect("waits");
     let call = queue.take(&[accepted.seq]).await.expect("takes").remove(0);
-    assert_eq!((call.deaths, call.failed, call.begun), (0, 1, 4));
+    assert_eq!((call.deaths, call.failed, call.begun), (0, 1, 5));
 }
