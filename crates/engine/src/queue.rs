@@ -56,7 +56,7 @@ pub struct AsyncLimits {
     pub running: usize,
     /// Calls at once of one function; 100.
     pub running_per_function: usize,
-    /// Calls at once of one project.
+    /// Calls at once of one project; 500.
     pub running_per_project: usize,
     /// Calls of one function that may wait; 1,000,000.
     pub waiting_per_function: u64,
@@ -75,7 +75,7 @@ impl Default for AsyncLimits {
         Self {
             running: 1000,
             running_per_function: 100,
-            running_per_project: usize::MAX,
+            running_per_project: 500,
             waiting_per_function: 1_000_000,
             waiting_per_project: u64::MAX,
             waiting_bytes_per_project: 10_240 << 20,

@@ -49,7 +49,7 @@ impl Nudges {
 struct Round {
     /// Arrived, given up, or due again at a time of its own.
     settled: usize,
-    /// Nobody was there.
+    /// Nobody was there; or what became of it could not be stored, and it must not go out again at once.
     unreachable: usize,
 }
 
@@ -112,18 +112,15 @@ impl Engine {
     /// Whether the notice is off the list, or at a later place of it: one that is refused holds nobody up.
     async fn try_one(&self, kind: DestinationKind, notice: Notice) -> bool {
         let Some(address) = Address::from_text(&notice.param) else {
-            self.give_up(kind, &notice, "its address cannot be read").await;
-            return true;
+            return self.give_up(kind, &notice, "its address cannot be read").await;
         };
         match self.destinations.deliver(&address, notice.payload.clone()).await {
             Ok(()) => {
                 counter!("fungraph_notices_total", "kind" => kind.name(), "end" => "delivered").increment(1);
-                self.queue.store.delivered(notice.id).await;
-                true
+                self.queue.store.delivered(notice.id).await
             }
             Err(why) if self.queue.store.now().since(notice.created) >= self.destinations.give_up => {
-                self.give_up(kind, &notice, &why.to_string()).await;
-                true
+                self.give_up(kind, &notice, &why.to_string()).await
             }
             Err(Undelivered::Unreachable(why)) => {
                 tracing::debug!(call = %notice.call, kind = kind.name(), why, "a notice waits for its destination");
@@ -132,16 +129,15 @@ impl Engine {
             Err(Undelivered::Refused(why)) => {
                 let wait = pause(notice.tries + 1, LONGEST, notice.id as u32);
                 tracing::debug!(call = %notice.call, kind = kind.name(), why, ?wait, "a notice was not taken; tried again");
-                self.queue.store.notice_again(notice.id, self.queue.store.now().after(wait)).await;
-                true
+                self.queue.store.notice_again(notice.id, self.queue.store.now().after(wait)).await
             }
         }
     }
 
-    async fn give_up(&self, kind: DestinationKind, notice: &Notice, why: &str) {
+    async fn give_up(&self, kind: DestinationKind, notice: &Notice, why: &str) -> bool {
         counter!("fungraph_notices_total", "kind" => kind.name(), "end" => "given_up").increment(1);
         tracing::error!(call = %notice.call, kind = kind.name(), tries = notice.tries, why, "a destination was never told of the end of a call");
-        self.queue.store.notice_given_up(notice.id).await;
+        self.queue.store.notice_given_up(notice.id).await
     }
 }
 

@@ -71,27 +71,29 @@ impl Queue {
         Ok(DueNotices { notices, next: next.map(|due| QueueTime(due).since(now)) })
     }
 
-    /// A message has arrived. Returns when that is on disk, or when the queue is closed: then it may arrive twice.
-    pub async fn delivered(&self, id: i64) {
-        self.settle_notice(Change::NoticeDone(id)).await;
+    /// A message has arrived. Returns when that is on disk; `false` where it is not, and the message will arrive twice.
+    pub async fn delivered(&self, id: i64) -> bool {
+        self.settle_notice(Change::NoticeDone(id)).await
     }
 
-    /// A message is tried again later.
-    pub async fn notice_again(&self, id: i64, due: QueueTime) {
-        self.settle_notice(Change::NoticeAgain(id, due)).await;
+    /// A message is tried again later; `false` where that is not on disk, and it is due as before.
+    pub async fn notice_again(&self, id: i64, due: QueueTime) -> bool {
+        self.settle_notice(Change::NoticeAgain(id, due)).await
     }
 
-    /// A message will never arrive.
-    pub async fn notice_given_up(&self, id: i64) {
-        self.settle_notice(Change::NoticeDone(id)).await;
+    /// A message will never arrive; `false` where that is not on disk.
+    pub async fn notice_given_up(&self, id: i64) -> bool {
+        self.settle_notice(Change::NoticeDone(id)).await
     }
 
-    async fn settle_notice(&self, change: Change) {
-        if let Err(error @ QueueError::Database { .. }) = self.change(change).await {
+    async fn settle_notice(&self, change: Change) -> bool {
+        let settled = self.change(change).await;
+        if let Err(error @ QueueError::Database { .. }) = &settled {
             tracing::error!(
-                error = &error as &dyn std::error::Error,
+                error = error as &dyn std::error::Error,
                 "what became of a message to a destination is not stored"
             );
         }
+        settled.is_ok()
     }
 }
