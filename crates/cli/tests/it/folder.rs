@@ -169,7 +169,7 @@ fn what_is_wrong_is_told_before_anything_starts() {
         (vec![at(&both)], format!("{} has index.py and index.js; say which with --runtime Python3.12 or --runtime Node.js20.15", at(&both))),
         (vec![at(&python), "--data".to_owned(), "{name: 1}".to_owned()], "--data is not JSON: key must be a string at line 1 column 2; in a shell, put it in single quotes: --data '{\"name\": \"Ada\"}'".to_owned()),
         (vec![at(&python), "--data".to_owned(), "@/nowhere".to_owned()], "--data: cannot read /nowhere: No such file or directory (os error 2)".to_owned()),
-        (vec!["./x".to_owned(), "--async".to_owned()], "--async comes with the asynchronous queue, which is not built yet; leave it out to wait for the result".to_owned()),
+        (vec!["./x".to_owned(), "--async".to_owned()], "--async is for functions of a server, whose queue keeps the call; a folder runs here and now".to_owned()),
     ] {
         let args: Vec<&str> = ["invoke"].into_iter().chain(args.iter().map(String::as_str)).collect();
         fungraph(&args).fails(2, &format!("fungraph: {expected}\n"));

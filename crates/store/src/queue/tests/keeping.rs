@@ -61,7 +61,8 @@ async fn what_waits_is_thrown_away_but_for_what_runs() {
     let running = HashSet::from([all[0].seq, all[700].seq]);
     let no = all[0].function;
     let purged = queue.purge(no, &running, "emptied").await.expect("purges");
-    assert_eq!(purged, Purged { calls: 1198, up_to: all[1199].seq });
+    let last = all.iter().map(|one| one.seq).max().expect("many");
+    assert_eq!(purged, Purged { calls: 1198, up_to: last });
     let left = queue.load(no, CallSeq(0), 2000).await.expect("loads");
     assert_eq!(left.iter().map(|call| call.seq).collect::<HashSet<_>>(), running);
     let counts = queue.counts(no);
@@ -206,8 +207,7 @@ async fn events_are_kept_sealed_and_only_for_a_while() {
     let other = SecretBox::create(elsewhere.path()).expect("a key");
     assert_eq!(queue.recorded(&other, events[0].request).await.expect("reads"), None);
 
-    let size: i64 =
-        sqlx::query_scalar("SELECT max(size) FROM recorded").fetch_one(&queue.readers).await.expect("reads");
+    let size: i64 = query_scalar("SELECT max(size) FROM recorded").fetch_one(&queue.readers).await.expect("reads");
     let keep = Retention { age: Duration::MAX, ..Retention::default() };
     queue.trim(&Retention { recorded_bytes: 2 * size.unsigned_abs(), ..keep }).await.expect("trims");
     let mut there = Vec::new();

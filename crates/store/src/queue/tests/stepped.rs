@@ -199,6 +199,7 @@ async fn what_a_disk_refuses_at_the_end_is_there_at_the_next_start() {
     let (answers, ()) = tokio::join!(scene.act(), scene.queue.close());
     assert!(matches!(answers.ended, Err(QueueError::Closed)));
     let (_folder, queue, _) = scene.start_again().await;
-    assert_eq!(state(&queue).await, buried(BEFORE, &["f#1", "f#3"]));
+    let kept = buried(BEFORE, &["f#1", "f#3"]).replace("deaths=1", "deaths=0");
+    assert_eq!(state(&queue).await, kept, "who leaves in order has not died");
     assert_eq!(queue.load(FunctionNo(1), CallSeq(0), 10).await.expect("loads").len(), 1, "f#2 never ran");
 }
