@@ -16,6 +16,8 @@ use super::stage::{Running, Stage};
 const PATIENCE: Duration = Duration::from_secs(1800);
 /// Without an end for this long, nothing moves any more.
 const STANDSTILL: Duration = Duration::from_secs(120);
+/// The end of a call that went well; others stand with their number and text.
+const SUCCESS: &str = "SUCCESS";
 /// Of the contract: limits.md, "Lists".
 const PAGE: usize = 500;
 
@@ -41,6 +43,8 @@ pub(super) struct Verdict {
     untold: usize,
     told_twice: usize,
     wrong: Vec<String>,
+    /// Ends other than SUCCESS, and how many calls had each.
+    ends: BTreeMap<String, usize>,
 }
 
 impl Verdict {
@@ -67,7 +71,7 @@ pub(super) async fn check(
     let promises = load.promises();
     let accepted: HashSet<String> = promises.accepted.lock().expect("no panic").iter().cloned().collect();
     let succeeded: HashSet<&String> =
-        victims.iter().filter(|(_, states)| states.iter().any(|state| state == "SUCCESS")).map(|(id, _)| id).collect();
+        victims.iter().filter(|(_, states)| states.iter().any(|state| state == SUCCESS)).map(|(id, _)| id).collect();
     let mut runs: HashMap<String, usize> = HashMap::new();
     for id in stage.lines("ran")? {
         *runs.entry(id).or_default() += 1;
@@ -79,7 +83,7 @@ pub(super) async fn check(
         tellers.entry(of.to_owned()).or_default().insert(by.to_owned());
     }
     let all = || victims.values().chain(told.values());
-    let is_end = |state: &String| matches!(state.as_str(), "SUCCESS" | "FAIL" | "DISCARD");
+    let is_end = |state: &String| [SUCCESS, "FAIL", "DISCARD"].iter().any(|end| state.starts_with(end));
     Ok(Verdict {
         trouble,
         rounds,
@@ -91,14 +95,24 @@ pub(super) async fn check(
         lost: accepted.iter().filter(|id| !victims.contains_key(*id)).count(),
         twice: all().filter(|states| states.len() > 1).count(),
         not_ended: all().filter(|states| !states.iter().all(is_end)).count(),
-        not_succeeded: all().filter(|states| !states.iter().any(|state| state == "SUCCESS")).count(),
+        not_succeeded: all().filter(|states| !states.iter().any(|state| state == SUCCESS)).count(),
         reran: runs.values().filter(|count| **count > 1).count(),
         runs_too_many: runs.values().map(|count| count - 1).sum(),
         never_ran: succeeded.iter().filter(|id| !runs.contains_key(**id)).count(),
         untold: succeeded.iter().filter(|id| !tellers.contains_key(**id)).count(),
         told_twice: tellers.values().filter(|by| by.len() > 1).count(),
         wrong: promises.wrong.lock().expect("no panic").clone(),
+        ends: other_ends(all()),
     })
+}
+
+/// Counts ends by what they say.
+fn other_ends<'a>(all: impl Iterator<Item = &'a Vec<String>>) -> BTreeMap<String, usize> {
+    let mut ends = BTreeMap::new();
+    for state in all.flatten().filter(|state| *state != SUCCESS) {
+        *ends.entry(state.clone()).or_default() += 1;
+    }
+    ends
 }
 
 /// Nothing waits and nothing runs.
@@ -130,7 +144,7 @@ async fn wait_for_all(server: &Running) -> Result<()> {
     }
 }
 
-/// States of all calls of a function by their ids; more than one where a call has several records.
+/// Ends of all calls of a function by their ids; more than one where a call has several records.
 async fn records(server: &Running, function: &str) -> Result<BTreeMap<String, Vec<String>>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut marker = String::new();
@@ -139,7 +153,11 @@ async fn records(server: &Running, function: &str) -> Result<BTreeMap<String, Ve
         let list = page["invocations"].as_array().context("no list")?;
         for record in list {
             let text = |name: &str| record[name].as_str().map(str::to_owned).with_context(|| format!("no {name}"));
-            found.entry(text("request_id")?).or_default().push(text("status")?);
+            let mut state = text("status")?;
+            if state != SUCCESS {
+                state = format!("{state} {} {}", record["error_code"], text("error_message")?);
+            }
+            found.entry(text("request_id")?).or_default().push(state);
         }
         let next = match &page["next_marker"] {
             Value::String(text) => text.clone(),
@@ -193,6 +211,9 @@ pub(super) fn table(verdicts: &[Verdict]) -> String {
             ("destination told by two calls", verdict.told_twice as u64),
         ] {
             let _ = writeln!(text, "  {what:<36} {count:>8}");
+        }
+        for (end, count) in &verdict.ends {
+            let _ = writeln!(text, "  {count} ended with: {end}");
         }
         for answer in &verdict.wrong {
             let _ = writeln!(text, "  an answer that must not be: {answer}");
