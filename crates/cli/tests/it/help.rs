@@ -95,8 +95,8 @@ fn commands_that_are_not_built_are_not_listed() {
     let commands = help.split("Commands:").nth(1).and_then(|rest| rest.split("Options:").next()).expect("two headings");
     let names: Vec<&str> = commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let expected = [
-        "serve", "invoke", "async", "logs", "why", "top", "triggers", "doctor", "runtimes", "env", "project", "user",
-        "key",
+        "serve", "invoke", "async", "replay", "logs", "why", "top", "triggers", "doctor", "runtimes", "env", "project",
+        "user", "key",
     ];
     assert_eq!(names, expected);
 }
