@@ -66,7 +66,7 @@ impl Request {
         let path = path.replace(':', "%3A").replace('{', "%7B").replace('}', "%7D").replace('!', "%21");
         let mut pairs: Vec<_> = query.split('&').filter(|pair| !pair.is_empty()).collect();
         pairs.sort_unstable();
-        let query = pairs.join("&");
+        let query = pairs.join("&").replace(':', "%3A").replace(',', "%2C");
         let (method, host) = (&self.method, &self.host);
         let body = hex(&Sha256::digest(&self.body));
         // A temporary key's token is signed too.

@@ -138,9 +138,11 @@ impl Fixture {
     pub(super) fn create(&self, function: &str, runtime: &str) -> Value {
         let fixture = &self.json;
         let number = |key: &str, default: i64| fixture[key].as_i64().unwrap_or(default);
+        // What is told of attempts counts them in one instance, which a busy machine must not end by a limit that the sample does not set.
+        let timeout = if self.is_asynchronous() { 30 } else { 3 };
         let mut body = json!({
             "func_name": function, "package": "default", "runtime": runtime, "handler": fixture["handler"],
-            "timeout": number("timeout", 3), "memory_size": number("memory_size", 128), "code_type": fixture["code_type"],
+            "timeout": number("timeout", timeout), "memory_size": number("memory_size", 128), "code_type": fixture["code_type"],
             "strategy_config": { "concurrency": number("max_instances", -1), "concurrent_num": number("concurrent_num", 1) },
         });
         match self.image.get() {
