@@ -89,7 +89,7 @@ pub fn failure(code: FailureCode, error_type: &str, message: &str) -> Failure<By
 }
 
 /// A handler that lets its process go on after it closed the platform's connection: a fork, or a close of all descriptors.
-const LINGERED: &str = "the function's process closed its connection to the platform, did not exit within half a second, and was \
+const LINGERED: &str = "the function's process closed its connection to the platform, did not exit within two seconds, and was \
                         killed by the platform,";
 
 fn crashed(how: &str) -> String {

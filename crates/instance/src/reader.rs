@@ -38,8 +38,8 @@ const COPIED_BYTES: usize = 1 << 10;
 const REAP_LIMIT: Duration = Duration::from_secs(5);
 /// Frames outside any call that may wait to be looked at: HELLO, LOADED or FAILED, and STOPPED.
 pub(crate) const CONTROL_FRAMES: usize = 3;
-/// How long a process that closed its socket may take to exit by itself.
-const EXIT_GRACE: Duration = Duration::from_millis(500);
+/// How long a process that closed its socket may take to exit by itself: a busy host takes its time with a killed one, and less than the shortest `timeout`.
+const EXIT_GRACE: Duration = Duration::from_secs(2);
 /// Most output taken in one go, so that endless output cannot keep the reader from its frames.
 const OUTPUT_READS: usize = 64;
 
