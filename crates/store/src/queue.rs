@@ -1,7 +1,7 @@
 //! The asynchronous queue: calls from their acceptance to their end, their records, and what is owed for them.
 //!
 //! A database file of its own, `queue.db`: its commits, its size and its checkpoints do not stand in the way of metadata. What ties the
-//! two is the `func_id` of a function. One task writes ([`writer`]), in grouped commits with `synchronous=FULL`; what was answered with `Ok`
+//! two is the `func_id` of a function. One task writes (`queue/writer.rs`), in grouped commits with `synchronous=FULL`; what was answered with `Ok`
 //! survives a power loss. Whether a call runs is not stored: a lease of one server is its process, and what ran when that died waits again at the
 //! next start.
 //!
