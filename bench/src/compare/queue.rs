@@ -38,7 +38,8 @@ pub(crate) async fn measure(options: &Options, table: &mut Table) -> Result<()> 
     let (many, records) = (options.waiting(), options.records());
     let settings = format!(
         "[async]\nwaiting_per_function = {0}\nrecords_per_function = {1}\nrecords = {1}\n",
-        many.max(records) * 2,
+        // More is accepted meanwhile than runs.
+        many.max(records) * 2 + 10_000_000,
         records * 2
     );
     let ours = Ours::start(&options.fungraph, &settings).await?;
