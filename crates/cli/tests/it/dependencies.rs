@@ -32,8 +32,7 @@ struct Host(Server);
 
 impl Host {
     fn send(&self, method: &str, rest: &str, body: &Value) -> Answer {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.0.request(method, &format!("/v2/{}/fgs{rest}", self.0.project()), &[], &body)
+        self.0.ask(method, rest, body)
     }
 
     #[track_caller]

@@ -3,6 +3,7 @@
 mod http;
 mod run;
 mod server;
+mod stand_in;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,6 +15,7 @@ use tempfile::TempDir;
 pub(crate) use http::{Answer, dechunk, request};
 pub(crate) use run::{Run, fungraph, fungraph_in, fungraph_with};
 pub(crate) use server::{Server, children, has_code, instance, instances, is_over, pid as server_pid};
+pub(crate) use stand_in::{read_head, stand_in};
 
 /// A file of the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {

@@ -57,8 +57,7 @@ impl Host {
     }
 
     fn send(&self, method: &str, rest: &str, body: &Value) -> Answer {
-        let path = format!("/v2/{}/fgs/functions{rest}", self.server.project());
-        self.server.request(method, &path, &[], &if body.is_null() { String::new() } else { body.to_string() })
+        self.server.ask(method, &format!("/functions{rest}"), body)
     }
 
     #[track_caller]

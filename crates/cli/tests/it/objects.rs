@@ -1,7 +1,7 @@
 //! Code and dependencies that come from an object store: a stand-in for one on loopback, which can do everything wrong.
 
 use std::collections::HashMap;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::dependencies::zip;
-use crate::harness::{Answer, Server, fungraph_with, open_folder};
+use crate::harness::{Server, fungraph_with, open_folder, read_head, stand_in};
 use crate::raw::{base64, python};
 
 const KEY_WORD: &str = "hidden-key-of-the-store";
@@ -24,27 +24,13 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let store = Self { address: listener.local_addr().expect("an address").to_string(), ..Self::default() };
+        let store = Self::default();
         let serving = store.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let serving = serving.clone();
-                std::thread::spawn(move || serving.serve(stream));
-            }
-        });
-        store
+        Self { address: stand_in(move |stream| serving.serve(stream)), ..store }
     }
 
     fn serve(&self, mut stream: TcpStream) {
-        let (mut head, mut byte) = (Vec::new(), [0]);
-        while !head.ends_with(b"\r\n\r\n") {
-            if stream.read_exact(&mut byte).is_err() {
-                return;
-            }
-            head.push(byte[0]);
-        }
-        let head = String::from_utf8_lossy(&head).into_owned();
+        let Some(head) = read_head(&mut stream) else { return };
         let path = head.split([' ', '?']).nth(1).unwrap_or_default().to_owned();
         self.asked.lock().expect("no panic").push(head);
         let answer = self.answers.lock().expect("no panic").get(&path).cloned();
@@ -81,14 +67,9 @@ fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-fn send(server: &Server, method: &str, rest: &str, body: &Value) -> Answer {
-    let body = if body.is_null() { String::new() } else { body.to_string() };
-    server.request(method, &format!("/v2/{}/fgs{rest}", server.project()), &[], &body)
-}
-
 #[track_caller]
 fn done(server: &Server, method: &str, rest: &str, body: &Value) -> Value {
-    let answer = send(server, method, rest, body);
+    let answer = server.ask(method, rest, body);
     assert_eq!(answer.status, 200, "{method} {rest}: {}", answer.text());
     serde_json::from_slice(&answer.body).expect("JSON")
 }
@@ -102,7 +83,7 @@ fn elsewhere(name: &str, link: &str) -> Value {
 
 #[track_caller]
 fn says(server: &Server, name: &str, expected: &str) {
-    let answer = send(server, "POST", &format!("/functions/{name}/invocations"), &json!({}));
+    let answer = server.ask("POST", &format!("/functions/{name}/invocations"), &json!({}));
     assert_eq!((answer.status, answer.text().as_str()), (200, expected));
 }
 
@@ -146,7 +127,7 @@ fn code_is_fetched_from_the_object_store() {
     assert_eq!(done(&server, "PUT", "/functions/f/code", &update)["code_url"], json!(""));
     assert_eq!(done(&server, "GET", "/functions/f/config", &Value::Null)["code_type"], json!("zip"));
     says(&server, "f", "third");
-    let refused = send(&server, "POST", "/functions", &elsewhere("g", "obs://private/a.zip"));
+    let refused = server.ask("POST", "/functions", &elsewhere("g", "obs://private/a.zip"));
     assert!(refused.status == 400 && refused.text().contains("FSS.1010"), "{}", refused.text());
     assert!(asked.iter().all(|head| !head.contains(KEY_WORD)) && !server.log().contains(KEY_WORD));
     assert!(!server.log().contains("theirs"), "{}", server.log());
@@ -167,7 +148,7 @@ fn a_dependency_is_fetched_from_the_object_store() {
     function["depend_version_list"] = json!([created["id"]]);
     done(&server, "POST", "/functions", &function);
     says(&server, "f", "1000");
-    let refused = send(&server, "POST", "/dependencies/version", &body("obs://code/bad.zip"));
+    let refused = server.ask("POST", "/dependencies/version", &body("obs://code/bad.zip"));
     assert!(refused.status == 400 && refused.text().contains("FSS.1024"), "{}", refused.text());
     assert_eq!(server.stop(), Some(0));
 }
@@ -202,7 +183,7 @@ fn what_cannot_be_fetched_is_refused_and_nothing_stays() {
         ("no link", "", 400, "FSS.1012", "code_url"),
         ("the key of another bucket", "obs://code/a%2F..%2F..%2Fcode2%2Fa.zip", 400, "FSS.1010", "'..'"),
     ] {
-        let answer = send(&server, "POST", "/functions", &elsewhere("f", link));
+        let answer = server.ask("POST", "/functions", &elsewhere("f", link));
         let said = answer.text();
         assert!(
             answer.status == status && said.contains(code) && said.contains(word),
@@ -217,7 +198,7 @@ fn what_cannot_be_fetched_is_refused_and_nothing_stays() {
     // An update that fails leaves the code as it is.
     server.create("g", "Python3.9", "def handler(event, context):\n    return 'own'\n");
     let refused =
-        send(&server, "PUT", "/functions/g/code", &json!({ "code_type": "obs", "code_url": "obs://code/absent.zip" }));
+        server.ask("PUT", "/functions/g/code", &json!({ "code_type": "obs", "code_url": "obs://code/absent.zip" }));
     assert_eq!(refused.status, 404, "{}", refused.text());
     says(&server, "g", "own");
     assert!(!server.log().contains("ERROR") && !server.log().contains("secret"), "{}", server.log());
@@ -238,7 +219,7 @@ fn a_slow_body_is_waited_for_no_longer_than_the_setting_says() {
         }
     });
     let (_home, server) = slow.server("fetch_seconds = 1");
-    let answer = send(&server, "POST", "/functions", &elsewhere("f", "obs://code/slow.zip"));
+    let answer = server.ask("POST", "/functions", &elsewhere("f", "obs://code/slow.zip"));
     let said = answer.text();
     assert!(answer.status == 504 && said.contains("FSS.0504") && said.contains("obs.fetch_seconds"), "{said}");
     assert_eq!(std::fs::read_dir(server.data().join("code")).expect("a folder").count(), 0);
@@ -248,7 +229,7 @@ fn a_slow_body_is_waited_for_no_longer_than_the_setting_says() {
 #[test]
 fn a_server_without_an_object_store_fetches_nothing() {
     let server = Server::start(&["--auth", "off"]);
-    let answer = send(&server, "POST", "/functions", &elsewhere("f", "https://code.obs.region-1.example.com/a.zip"));
+    let answer = server.ask("POST", "/functions", &elsewhere("f", "https://code.obs.region-1.example.com/a.zip"));
     let said = answer.text();
     assert!(answer.status == 400 && said.contains("FSS.1010") && said.contains("obs.endpoint"), "{said}");
     assert_eq!(server.stop(), Some(0));

@@ -15,27 +15,20 @@ const PRINTS: &str = "import json\ndef handler(event, context):\n    print('even
 /// A server without signatures, and its triggers.
 struct Host {
     server: Server,
-    triggers: String,
 }
 
 impl Host {
     fn start() -> Self {
-        Self::of(Server::start(&["--auth", "off"]))
+        Self { server: Server::start(&["--auth", "off"]) }
     }
 
     /// On a data folder of the test's.
     fn start_on(data: &Path) -> Self {
-        Self::of(Server::start_on(data, &["--auth", "off"]))
-    }
-
-    fn of(server: Server) -> Self {
-        let triggers = format!("/v2/{}/fgs/triggers", server.project());
-        Self { server, triggers }
+        Self { server: Server::start_on(data, &["--auth", "off"]) }
     }
 
     fn send(&self, method: &str, rest: &str, body: &Value) -> Answer {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.server.request(method, &format!("{}{rest}", self.triggers), &[], &body)
+        self.server.ask(method, &format!("/triggers{rest}"), body)
     }
 
     #[track_caller]

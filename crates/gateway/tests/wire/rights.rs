@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use fungraph_engine::Credentials;
 use fungraph_gateway::Config;
 use fungraph_model::{ProjectId, Right, Role};
 use serde_json::Value;
@@ -19,28 +20,32 @@ fn path(pattern: &str, project: &ProjectId) -> String {
     parts.fold(first, |path, part| path + "/" + part)
 }
 
-#[tokio::test]
-async fn every_operation_refuses_strangers_other_projects_and_roles_that_are_too_small() {
-    let server = Server::start(Config::default()).await;
-    let project = server.credentials.project_id.clone();
-    let other = server.engine.create_project(&server.administrator(), "other").await.expect("a project").id;
-    let elsewhere = server.user("elsewhere", Role::Admin, &other).await;
-    let mut users = Vec::new();
-    for role in Role::ALL {
-        users.push((role, server.user(role.name(), role, &project).await));
+/// Somebody with each role in the project, and somebody who has nothing to do with it.
+struct Cast {
+    project: ProjectId,
+    other: ProjectId,
+    elsewhere: Credentials,
+    users: Vec<(Role, Credentials)>,
+}
+
+impl Cast {
+    async fn of(server: &Server) -> Self {
+        let project = server.credentials.project_id.clone();
+        let other = server.engine.create_project(&server.administrator(), "other").await.expect("a project").id;
+        let elsewhere = server.user("elsewhere", Role::Admin, &other).await;
+        let mut users = Vec::new();
+        for role in Role::ALL {
+            users.push((role, server.user(role.name(), role, &project).await));
+        }
+        Self { project, other, elsewhere, users }
     }
-    let mut tried = 0;
-    for (method, pattern, right) in fungraph_gateway::operations() {
-        let ask = || Request::new(method, &path(pattern, &project), "{}");
-        let shown = format!("{method} {pattern}");
+
+    /// Whoever has the right is let in, and nobody else.
+    async fn try_all(&self, server: &Server, right: Right, ask: impl Fn() -> Request, shown: &str) {
         assert_eq!(ask().send(server.address).await.refusal(), "401 APIGW.0301", "{shown}: no credentials");
-        let made_up = ask().with("X-Auth-Token", "box1:AAAA").send(server.address).await;
-        assert_eq!(made_up.refusal(), "401 APIGW.0301", "{shown}: a token that is none");
-        let foreign = ask().signed(&elsewhere).send(server.address).await;
+        let foreign = ask().signed(&self.elsewhere).send(server.address).await;
         assert_eq!(foreign.refusal(), "403 FSS.0403", "{shown}: a key of another project");
-        let foreign = Request::new(method, &path(pattern, &other), "{}").signed(&users[0].1).send(server.address).await;
-        assert_eq!(foreign.refusal(), "403 FSS.0403", "{shown}: an admin of one project in another");
-        for (role, key) in &users {
+        for (role, key) in &self.users {
             let answer = ask().signed(key).send(server.address).await;
             if role.rights().hold(right) {
                 assert!(answer.status != 401 && answer.status != 403, "{shown}: {role:?} {}", answer.text());
@@ -48,6 +53,23 @@ async fn every_operation_refuses_strangers_other_projects_and_roles_that_are_too
                 assert_eq!(answer.refusal(), "401 FSS.0401", "{shown}: {role:?}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn every_operation_refuses_strangers_other_projects_and_roles_that_are_too_small() {
+    let server = Server::start(Config::default()).await;
+    let cast = Cast::of(&server).await;
+    let mut tried = 0;
+    for (method, pattern, right) in fungraph_gateway::operations() {
+        let ask = || Request::new(method, &path(pattern, &cast.project), "{}");
+        let shown = format!("{method} {pattern}");
+        let made_up = ask().with("X-Auth-Token", "box1:AAAA").send(server.address).await;
+        assert_eq!(made_up.refusal(), "401 APIGW.0301", "{shown}: a token that is none");
+        let foreign = Request::new(method, &path(pattern, &cast.other), "{}").signed(&cast.users[0].1);
+        let foreign = foreign.send(server.address).await;
+        assert_eq!(foreign.refusal(), "403 FSS.0403", "{shown}: an admin of one project in another");
+        cast.try_all(&server, right, ask, &shown).await;
         tried += 1;
     }
     assert!(tried >= 92);
@@ -57,28 +79,12 @@ async fn every_operation_refuses_strangers_other_projects_and_roles_that_are_too
 #[tokio::test]
 async fn paths_of_ours_refuse_the_same() {
     let server = Server::start(Config::default()).await;
-    let project = server.credentials.project_id.clone();
-    let other = server.engine.create_project(&server.administrator(), "other").await.expect("a project").id;
-    let elsewhere = server.user("elsewhere", Role::Admin, &other).await;
-    let mut users = Vec::new();
-    for role in Role::ALL {
-        users.push((role, server.user(role.name(), role, &project).await));
-    }
+    let cast = Cast::of(&server).await;
     let mut tried = 0;
     for (method, pattern, right) in fungraph_gateway::beside().filter(|(method, ..)| *method != "HEAD") {
-        let ask = || Request::new(method, &path(&pattern.replace("{project}", &project.0), &project), "");
-        let shown = format!("{method} {pattern}");
-        assert_eq!(ask().send(server.address).await.refusal(), "401 APIGW.0301", "{shown}: no credentials");
-        let foreign = ask().signed(&elsewhere).send(server.address).await;
-        assert_eq!(foreign.refusal(), "403 FSS.0403", "{shown}: a key of another project");
-        for (role, key) in &users {
-            let answer = ask().signed(key).send(server.address).await;
-            if role.rights().hold(right) {
-                assert!(answer.status != 401 && answer.status != 403, "{shown}: {role:?} {}", answer.text());
-            } else {
-                assert_eq!(answer.refusal(), "401 FSS.0401", "{shown}: {role:?}");
-            }
-        }
+        let path = path(&pattern.replace("{project}", &cast.project.0), &cast.project);
+        let ask = || Request::new(method, &path, "");
+        cast.try_all(&server, right, ask, &format!("{method} {pattern}")).await;
         tried += 1;
     }
     assert!(tried >= 7);

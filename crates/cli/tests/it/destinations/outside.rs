@@ -1,8 +1,10 @@
 //! A stand-in for everything outside: takes what is put and posted, or refuses it for a while.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
+
+use crate::harness::{read_head, stand_in};
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -26,17 +28,9 @@ pub(super) struct Outside {
 
 impl Outside {
     pub(super) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address").to_string();
-        let outside = Self { address, state: Arc::default() };
-        let serving = outside.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let serving = serving.clone();
-                std::thread::spawn(move || serving.serve(stream));
-            }
-        });
-        outside
+        let state = Arc::<Mutex<State>>::default();
+        let serving = Arc::clone(&state);
+        Self { address: stand_in(move |stream| serve(&serving, stream)), state }
     }
 
     pub(super) fn address(&self) -> &str {
@@ -63,33 +57,25 @@ impl Outside {
         let of = |request: &&Request| request.head.starts_with(method) && request.body.contains(call);
         state.seen.iter().filter(of).cloned().collect()
     }
+}
 
-    fn serve(&self, mut stream: TcpStream) {
-        let (mut head, mut byte) = (Vec::new(), [0]);
-        while !head.ends_with(b"\r\n\r\n") {
-            if stream.read_exact(&mut byte).is_err() {
-                return;
-            }
-            head.push(byte[0]);
-        }
-        let head = String::from_utf8_lossy(&head).into_owned();
-        let length =
-            head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
-        let mut body = vec![0; length.unwrap_or(0)];
-        if stream.read_exact(&mut body).is_err() {
-            return;
-        }
-        let taken = {
-            let mut state = self.state.lock().expect("no panic");
-            let taken = state.refuse == 0;
-            state.refuse = state.refuse.saturating_sub(1);
-            let body = String::from_utf8_lossy(&body).into_owned();
-            state.seen.push(Request { head, body, taken });
-            taken
-        };
-        let status = if taken { "200 OK" } else { "503 Slow Down" };
-        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-        // Whoever asked may have gone.
-        let _gone = stream.write_all(answer.as_bytes());
+fn serve(state: &Mutex<State>, mut stream: TcpStream) {
+    let Some(head) = read_head(&mut stream) else { return };
+    let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    if stream.read_exact(&mut body).is_err() {
+        return;
     }
+    let taken = {
+        let mut state = state.lock().expect("no panic");
+        let taken = state.refuse == 0;
+        state.refuse = state.refuse.saturating_sub(1);
+        let body = String::from_utf8_lossy(&body).into_owned();
+        state.seen.push(Request { head, body, taken });
+        taken
+    };
+    let status = if taken { "200 OK" } else { "503 Slow Down" };
+    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    // Whoever asked may have gone.
+    let _gone = stream.write_all(answer.as_bytes());
 }

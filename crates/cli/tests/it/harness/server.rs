@@ -84,6 +84,12 @@ impl Server {
         request(&self.endpoint, method, path, headers, body)
     }
 
+    /// One request of its project, unsigned: `rest` comes behind `/fgs`, and a body of `null` is none.
+    pub(crate) fn ask(&self, method: &str, rest: &str, body: &Value) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.request(method, &format!("/v2/{}/fgs{rest}", self.project()), &[], &body)
+    }
+
     /// Creates an inline function; the server runs with `--auth off`.
     pub(crate) fn create(&self, name: &str, runtime: &str, code: &str) {
         let path = format!("/v2/{}/fgs/functions", self.project());
