@@ -155,7 +155,9 @@ impl Engine {
             Err(AcquireError::Refused(why)) => Err(self.refuse(&mut admitted, why, started).into()),
             lease => {
                 // Not of calls that are refused: a flood of them would drive out what others want to keep.
-                self.keep_event(&admitted.version, admitted.request, &admitted.event);
+                if admitted.resolved.records_events {
+                    self.keep_event(&admitted.version, admitted.request, &admitted.event);
+                }
                 to_end(Arc::clone(self).execute(admitted, lease, started), self.orphans.clone()).await
             }
         }

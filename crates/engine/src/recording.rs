@@ -26,11 +26,15 @@ pub(crate) fn is_wanted(spec: &FunctionSpec) -> bool {
 }
 
 impl Engine {
-    /// Keeps the event of a call that was let in.
-    pub(crate) fn keep_event(&self, version: &FunctionVersion, request: RequestId, event: &Bytes) {
-        if !is_wanted(&version.spec) {
-            return;
+    /// Keeps the event of a call that was let in, if its function wants that.
+    pub(crate) fn keep_wanted_event(&self, version: &FunctionVersion, request: RequestId, event: &Bytes) {
+        if is_wanted(&version.spec) {
+            self.keep_event(version, request, event);
         }
+    }
+
+    /// Keeps the event of a call that was let in, of a function that is known to want it.
+    pub(crate) fn keep_event(&self, version: &FunctionVersion, request: RequestId, event: &Bytes) {
         let is_kept = event.len() <= self.config.recorded_event_bytes
             && self.queue.store.record_event(
                 self.store.secrets(),

@@ -14,7 +14,7 @@ use fungraph_model::{
 use fungraph_pool::Group;
 
 use self::absent::{Absent, Name};
-use crate::{call_record::Throttle, statistics::Counter};
+use crate::{call_record::Throttle, recording, statistics::Counter};
 
 /// Entries kept before those without instances are dropped.
 const KEPT: usize = 4096;
@@ -27,6 +27,8 @@ pub(crate) struct Resolved {
     sized: Mutex<HashMap<u32, Arc<Group>>>,
     /// Bounds the records of refused calls.
     pub(crate) refusals: Throttle,
+    /// Whether the events of its calls are kept: found out once, and not at each call.
+    pub(crate) records_events: bool,
     pub(crate) counter: Arc<Counter>,
     /// Those of the aliases that it was called by.
     by_alias: RwLock<Vec<(String, Arc<Counter>)>>,
@@ -34,8 +36,9 @@ pub(crate) struct Resolved {
 
 impl Resolved {
     pub(crate) fn new(version: Arc<FunctionVersion>, group: Arc<Group>, counter: Arc<Counter>) -> Arc<Self> {
+        let records_events = recording::is_wanted(&version.spec);
         let (sized, refusals, by_alias) = (Mutex::default(), Throttle::default(), RwLock::default());
-        Arc::new(Self { version, group, sized, refusals, counter, by_alias })
+        Arc::new(Self { version, group, sized, refusals, records_events, counter, by_alias })
     }
 
     /// The counter of an alias, found by `find` for one not seen before.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fungraph_model::{Caller, ErrorCode, Fault, FunctionRef, FunctionVersion, Qualifier, RequestId, limits};
-use fungraph_store::queue::{Accepted, NewCall, QueueError, QueueFunction, WaitingCall};
+use fungraph_store::queue::{Accepted, NewCall, QueueError, QueueFunction};
 use jiff::Timestamp;
 
 use super::depth::{self, Depth};
@@ -42,7 +42,7 @@ impl Engine {
         let accepted = match self.new_call(caller, request).await {
             Ok((call, version)) => {
                 let event = call.body.clone();
-                self.accept(call).await.inspect(|request| self.keep_event(&version, *request, &event))
+                self.accept(call).await.inspect(|request| self.keep_wanted_event(&version, *request, &event))
             }
             Err(error) => Err(error),
         };
@@ -101,34 +101,9 @@ impl Engine {
 
     fn take_up(&self, call: NewCall, accepted: &Accepted) {
         let function = Arc::new(call.function.clone());
-        let call = waiting(call, accepted);
+        let call = call.waiting(accepted, Timestamp::now());
         self.queue.board().accepted(&function, call, std::time::Instant::now());
         self.queue.nudge();
-    }
-}
-
-/// As it would be read from disk.
-fn waiting(call: NewCall, accepted: &Accepted) -> WaitingCall {
-    WaitingCall {
-        request: accepted.request,
-        seq: accepted.seq,
-        function: accepted.function,
-        qualifier: call.qualifier,
-        version: call.version,
-        alias: call.alias,
-        memory_mb: call.memory_mb,
-        accepted: Timestamp::now(),
-        since: accepted.at,
-        due: None,
-        begun: 0,
-        failed: 0,
-        deaths: 0,
-        last_code: 0,
-        last_message: String::new(),
-        first_start: None,
-        parent: call.parent,
-        hops: call.hops,
-        body: call.body,
     }
 }
 

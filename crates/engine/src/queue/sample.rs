@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fungraph_model::{CallSeq, DomainId, FunctionKey, ProjectId, Qualifier, RequestId};
-use fungraph_store::queue::{FunctionNo, QueueFunction, QueueTime, WaitingCall};
+use fungraph_store::queue::{Accepted, FunctionNo, NewCall, QueueFunction, QueueTime, WaitingCall};
 use jiff::Timestamp;
 
 pub(super) fn function(name: &str) -> Arc<QueueFunction> {
@@ -13,25 +13,17 @@ pub(super) fn function(name: &str) -> Arc<QueueFunction> {
 }
 
 pub(super) fn call(seq: i64) -> WaitingCall {
-    WaitingCall {
-        request: RequestId::of_seq(CallSeq(seq), 0),
-        seq: CallSeq(seq),
-        function: FunctionNo(1),
+    let new = NewCall {
+        function: QueueFunction::clone(&function("f")),
         qualifier: Qualifier::Latest,
         version: "latest".to_owned(),
         alias: None,
         memory_mb: None,
-        accepted: Timestamp::UNIX_EPOCH,
-        since: QueueTime(0),
-        due: None,
-        begun: 0,
-        failed: 0,
-        deaths: 0,
-        last_code: 0,
-        last_message: String::new(),
-        first_start: None,
+        body: Bytes::from_static(b"{}"),
         parent: None,
         hops: 0,
-        body: Bytes::from_static(b"{}"),
-    }
+    };
+    let (seq, function) = (CallSeq(seq), FunctionNo(1));
+    let accepted = Accepted { request: RequestId::of_seq(seq, 0), seq, function, at: QueueTime(0) };
+    new.waiting(&accepted, Timestamp::UNIX_EPOCH)
 }

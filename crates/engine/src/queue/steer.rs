@@ -109,7 +109,7 @@ impl Engine {
             hops: 0,
         };
         self.check_depth(&call.function, call.body.len())?;
-        self.accept(call).await.inspect(|again| self.keep_event(&version, *again, &recorded.body))
+        self.accept(call).await.inspect(|again| self.keep_wanted_event(&version, *again, &recorded.body))
     }
 
     /// The queue's number of a function, which it gets if it has none.

@@ -98,6 +98,34 @@ pub struct WaitingCall {
     pub body: Bytes,
 }
 
+impl NewCall {
+    /// As it would be read from disk right after it was accepted, at `wall` by the clock on the wall.
+    #[must_use]
+    pub fn waiting(self, accepted: &Accepted, wall: Timestamp) -> WaitingCall {
+        WaitingCall {
+            request: accepted.request,
+            seq: accepted.seq,
+            function: accepted.function,
+            qualifier: self.qualifier,
+            version: self.version,
+            alias: self.alias,
+            memory_mb: self.memory_mb,
+            accepted: wall,
+            since: accepted.at,
+            due: None,
+            begun: 0,
+            failed: 0,
+            deaths: 0,
+            last_code: 0,
+            last_message: String::new(),
+            first_start: None,
+            parent: self.parent,
+            hops: self.hops,
+            body: self.body,
+        }
+    }
+}
+
 /// The end of a call.
 #[derive(Clone, Debug)]
 pub struct End {
