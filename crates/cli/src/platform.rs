@@ -195,9 +195,14 @@ impl Platform {
         let start = runtime_images::Start { settings, images: &images, launcher: &launcher };
         let held = start.assign(&mut interpreters).await?;
         let launcher: Arc<dyn Launcher> = Arc::new(launcher);
+        // Each waits for its own file most of the time.
+        let store = async { Store::open(&store).await.context("cannot open the database") };
+        let queue = QueueConfig { clock: environment::queue_clock(), ..QueueConfig::new(&here) };
+        let queue = async { Queue::open(&queue).await.context("cannot open the queue of asynchronous calls") };
+        let (store, queue) = tokio::try_join!(store, queue)?;
         let engine = Engine::start(Parts {
             config: engine(settings),
-            store: Store::open(&store).await.context("cannot open the database")?,
+            store,
             packages: Packages::open(&here, PackageLimits::default()).context("cannot open the code packages")?,
             images,
             objects: objects.clone(),
@@ -205,9 +210,7 @@ impl Platform {
                 .await
                 .context("cannot prepare the destinations of asynchronous calls")?,
             logs: Logs::open(&here, logs(settings)).context("cannot open the logs")?,
-            queue: Queue::open(&QueueConfig { clock: environment::queue_clock(), ..QueueConfig::new(&here) })
-                .await
-                .context("cannot open the queue of asynchronous calls")?,
+            queue,
             pool: Pool::new(pool(settings), Arc::clone(&launcher)),
             interpreters: interpreters.clone(),
             compiler: launcher,
