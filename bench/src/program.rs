@@ -1,10 +1,9 @@
 //! The bare limit of programs of their own: the same program, with nothing between it and the same HTTP front.
 //!
-//! For http functions the front calls the program's port, each time over a new connection, as the platform does. For Custom
-//! functions the front is the runtime API itself. Programs in Go are called over a socket with the frames of all bare loops, which
+//! For http functions the front calls the program's port over a connection that it keeps, as the platform does where calls come one after
+//! the other. For Custom functions the front is the runtime API itself. Programs in Go are called over a socket with the frames of all bare loops, which
 //! know neither the service's library nor its RPC.
 
-use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -15,7 +14,6 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use clap::ValueEnum;
 use http::header::{CONTENT_TYPE, HeaderName};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -23,6 +21,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use crate::bare::{Worker, app, serve, serve_workers};
 use crate::compare::EVENT;
 use crate::go;
+use crate::http1::{Connection, Request};
 
 /// How a program is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -86,21 +85,28 @@ async fn http() -> Result<()> {
     while TcpStream::connect(free).await.is_err() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
-    serve(Router::new().fallback(call_port).with_state(free)).await
+    let address = free.to_string();
+    let request = Request::post("/", EVENT.into()).render(&address);
+    let connection = Mutex::new(Connection::open(&address).await?);
+    serve(Router::new().fallback(call_port).with_state(Arc::new(Port { address, request, connection }))).await
 }
 
-async fn call_port(State(address): State<SocketAddr>, _event: Bytes) -> Json {
-    let mut stream = TcpStream::connect(address).await.expect("the program listens");
-    stream.set_nodelay(true).expect("it is a TCP socket");
-    let length = EVENT.len();
-    let request = format!(
-        "POST / HTTP/1.1\r\nHost: bare\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{EVENT}"
-    );
-    stream.write_all(request.as_bytes()).await.expect("the program reads");
-    let mut answer = Vec::with_capacity(1024);
-    stream.read_to_end(&mut answer).await.expect("the program answers");
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("it speaks HTTP") + 4;
-    json(Bytes::from(answer).slice(end..))
+/// A program that listens.
+struct Port {
+    address: String,
+    request: Bytes,
+    connection: Mutex<Connection>,
+}
+
+async fn call_port(State(port): State<Arc<Port>>, _event: Bytes) -> Json {
+    let mut connection = port.connection.lock().await;
+    let mut answer = connection.call(&port.request).await;
+    if answer.is_err() {
+        // It was idle for too long while the other side was measured.
+        *connection = Connection::open(&port.address).await.expect("the program listens");
+        answer = connection.call(&port.request).await;
+    }
+    json(answer.expect("the program answers").body)
 }
 
 /// An event, and where its answer goes.

@@ -2,6 +2,12 @@ module function
 
 go 1.18
 
-require huaweicloud.com/go-runtime v0.0.0
+require (
+	answer v0.0.0
+	huaweicloud.com/go-runtime v0.0.0
+)
 
-replace huaweicloud.com/go-runtime => ../../../../tests/go/runtime
+replace (
+	answer => ../answer
+	huaweicloud.com/go-runtime => ../../../../tests/go/runtime
+)

@@ -2,24 +2,13 @@
 package main
 
 import (
+	"answer"
 	"bufio"
 	"encoding/binary"
 	"encoding/json"
 	"io"
 	"os"
 )
-
-func handler(payload []byte) (interface{}, error) {
-	event := map[string]interface{}{}
-	if err := json.Unmarshal(payload, &event); err != nil {
-		return nil, err
-	}
-	name, named := event["name"].(string)
-	if !named {
-		name = "nobody"
-	}
-	return map[string]interface{}{"message": "hello " + name, "length": len(event)}, nil
-}
 
 func main() {
 	link := bufio.NewReaderSize(os.Stdin, 65536)
@@ -32,7 +21,7 @@ func main() {
 		if _, err := io.ReadFull(link, payload); err != nil {
 			return
 		}
-		result, err := handler(payload)
+		result, err := answer.To(payload)
 		if err != nil {
 			panic(err)
 		}
