@@ -60,9 +60,9 @@ struct Round {
 impl Round {
     fn add(&mut self, tried: Tried) {
         if tried.settled {
-            self.settled += 1
+            self.settled += 1;
         } else {
-            self.unsettled += 1
+            self.unsettled += 1;
         }
         match tried.silence {
             None => self.heard += 1,
