@@ -290,6 +290,7 @@ fn launcher(
     let config = fungraph_instance::Config {
         data_folder: folder.path().to_path_buf(),
         bootstraps: "bootstraps".into(),
+        compiled: "compiled".into(),
         network,
         cpu_quota: settings.sandbox.cpu_quota,
         prepare: settings.pool.blanks_most > 0,
