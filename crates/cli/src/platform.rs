@@ -401,7 +401,7 @@ fn destinations(settings: &Settings) -> anyhow::Result<DestinationSettings> {
     let password = secret("destinations.dis_password_file", &set.dis_password_file)?;
     let smn = set.smn_endpoint.clone().map(|endpoint| SmnSettings { endpoint, secret: smn_secret });
     let dis = set.dis_server.clone().map(|server| DisSettings { server, user: set.dis_user.clone(), password });
-    Ok(DestinationSettings { objects: None, smn, dis, give_up: set.give_up })
+    Ok(DestinationSettings { objects: None, buckets: set.obs_buckets.clone(), smn, dis, give_up: set.give_up })
 }
 
 fn secret_in(setting: &str, file: &Path) -> anyhow::Result<Secret> {
