@@ -43,6 +43,7 @@ mod sdk;
 mod serve;
 mod sizes;
 mod statistics;
+mod templates;
 mod triggers;
 mod versions;
 mod why;

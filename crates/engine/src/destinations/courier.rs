@@ -2,12 +2,12 @@
 //!
 //! A notice leaves the queue once it has arrived, so after a crash it may arrive twice, under the same name or number; it is never lost
 //! before its time is up. Who was not to be had at all is asked again later without a word on disk: a dead service costs nothing but
-//! a look now and then.
+//! a look now and then, and one line in the log until it is back.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use fungraph_model::DestinationKind;
+use fungraph_model::{AsyncStatus, DestinationKind};
 use fungraph_store::queue::{Notice, QueueError};
 use metrics::counter;
 use tokio::sync::Notify;
@@ -50,14 +50,66 @@ struct Round {
     /// Arrived, given up, or due again at a time of its own.
     settled: usize,
     /// Nobody was there; or what became of it could not be stored, and it must not go out again at once.
-    unreachable: usize,
+    unsettled: usize,
+    /// The service said something.
+    heard: usize,
+    /// Why it did not, where it did not.
+    silence: Option<String>,
+}
+
+impl Round {
+    fn add(&mut self, tried: Tried) {
+        if tried.settled {
+            self.settled += 1;
+        } else {
+            self.unsettled += 1;
+        }
+        match tried.silence {
+            None => self.heard += 1,
+            silence => self.silence = silence,
+        }
+    }
+}
+
+/// What became of one notice.
+struct Tried {
+    /// Whether it is off the list, or at a later place of it: one that is refused holds nobody up.
+    settled: bool,
+    /// Why nobody was there.
+    silence: Option<String>,
+}
+
+/// Whether the operator has been told that a service is silent: once, and not for each try.
+#[derive(Debug, Default)]
+struct Watch {
+    told: bool,
+}
+
+impl Watch {
+    fn look(&mut self, kind: DestinationKind, round: &Round) {
+        match &round.silence {
+            Some(why) if !self.told => {
+                tracing::warn!(
+                    kind = kind.name(),
+                    why,
+                    "a destination cannot be reached; what it is owed is kept and tried again"
+                );
+                self.told = true;
+            }
+            None if self.told && round.heard > 0 => {
+                tracing::info!(kind = kind.name(), "a destination can be reached again");
+                self.told = false;
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Delivers notices of one kind until it is stopped.
 pub(crate) async fn run(engine: Weak<Engine>, kind: DestinationKind, stop: CancellationToken) {
     let Some(nudges) = engine.upgrade().map(|engine| Arc::clone(&engine.destinations.nudges)) else { return };
     let nudge = nudges.of(kind);
-    let mut failures = 0;
+    let (mut failures, mut watch) = (0, Watch::default());
     loop {
         let Some(found) = engine.upgrade() else { return };
         let round = tokio::select! {
@@ -66,8 +118,11 @@ pub(crate) async fn run(engine: Weak<Engine>, kind: DestinationKind, stop: Cance
             round = found.deliver(kind) => round,
         };
         drop(found);
+        if let Ok((round, _)) = &round {
+            watch.look(kind, round);
+        }
         let (pause, may_be_nudged) = match round {
-            Ok((Round { settled: 0, unreachable: 0 }, next)) => {
+            Ok((Round { settled: 0, unsettled: 0, .. }, next)) => {
                 (next.unwrap_or(LOOK).clamp(Duration::from_millis(10), LOOK), true)
             }
             Ok((Round { settled: 0, .. }, _)) | Err(_) => {
@@ -104,39 +159,58 @@ impl Engine {
         }
         let mut round = Round::default();
         while let Some(done) = deliveries.join_next().await {
-            if matches!(done, Ok(true)) { round.settled += 1 } else { round.unreachable += 1 }
+            match done {
+                Ok(tried) => round.add(tried),
+                // A panic, which has been told.
+                Err(_) => round.unsettled += 1,
+            }
         }
         Ok((round, due.next))
     }
 
-    /// Whether the notice is off the list, or at a later place of it: one that is refused holds nobody up.
-    async fn try_one(&self, kind: DestinationKind, notice: Notice) -> bool {
+    async fn try_one(&self, kind: DestinationKind, notice: Notice) -> Tried {
         let Some(address) = Address::from_text(&notice.param) else {
-            return self.give_up(kind, &notice, "its address cannot be read").await;
+            tracing::error!(call = %notice.call, kind = kind.name(), "the address of a notice cannot be read; was the queue changed by \
+                another program?");
+            return Tried { settled: self.give_up(kind, &notice, "its address cannot be read").await, silence: None };
         };
-        match self.destinations.deliver(&address, notice.payload.clone()).await {
+        let why = match self.destinations.deliver(&address, notice.payload.clone()).await {
             Ok(()) => {
                 counter!("fungraph_notices_total", "kind" => kind.name(), "end" => "delivered").increment(1);
-                self.queue.store.delivered(notice.id).await
+                return Tried { settled: self.queue.store.delivered(notice.id).await, silence: None };
             }
-            Err(why) if self.queue.store.now().since(notice.created) >= self.destinations.give_up => {
-                self.give_up(kind, &notice, &why.to_string()).await
+            Err(why) => why,
+        };
+        let text = why.to_string();
+        let is_late = self.queue.store.now().since(notice.created) >= self.destinations.give_up;
+        let settled = match &why {
+            // What its owner's calls leave is his to mend, and may come by the thousands.
+            Undelivered::Impossible(why) => {
+                tracing::debug!(call = %notice.call, kind = kind.name(), why, "a notice can never be taken; given up");
+                self.give_up(kind, &notice, why).await
             }
-            Err(Undelivered::Unreachable(why)) => {
-                tracing::debug!(call = %notice.call, kind = kind.name(), why, "a notice waits for its destination");
-                false
+            _ if is_late => {
+                tracing::error!(call = %notice.call, kind = kind.name(), tries = notice.tries, why = text,
+                    "a destination was never told of the end of a call");
+                self.give_up(kind, &notice, &text).await
             }
-            Err(Undelivered::Refused(why)) => {
+            Undelivered::Unreachable(_) => false,
+            Undelivered::Refused(why) => {
                 let wait = pause(notice.tries + 1, LONGEST, notice.id as u32);
                 tracing::debug!(call = %notice.call, kind = kind.name(), why, ?wait, "a notice was not taken; tried again");
                 self.queue.store.notice_again(notice.id, self.queue.store.now().after(wait)).await
             }
-        }
+        };
+        Tried { settled, silence: matches!(why, Undelivered::Unreachable(_)).then_some(text) }
     }
 
+    /// A notice leaves the list undelivered, and whoever owns the function finds that in its log.
     async fn give_up(&self, kind: DestinationKind, notice: &Notice, why: &str) -> bool {
         counter!("fungraph_notices_total", "kind" => kind.name(), "end" => "given_up").increment(1);
-        tracing::error!(call = %notice.call, kind = kind.name(), tries = notice.tries, why, "a destination was never told of the end of a call");
+        if let Ok(Some((key, _, record))) = self.queue.store.record(notice.call).await {
+            let is_success = record.status == AsyncStatus::Success;
+            self.note_untold((&key, &record.version, notice.call), is_success, kind, why).await;
+        }
         self.queue.store.notice_given_up(notice.id).await
     }
 }
@@ -150,6 +224,30 @@ fn pause(failures: u32, longest: Duration, spread: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_silent_service_is_told_of_once_until_it_says_something() {
+        let silent = |settled| Tried { settled, silence: Some("it cannot be reached".to_owned()) };
+        let heard = || Tried { settled: true, silence: None };
+        let mut watch = Watch::default();
+        let mut told = Vec::new();
+        let rounds = [
+            vec![silent(false)],
+            vec![silent(false), silent(true)],
+            vec![silent(false), heard()],
+            vec![],
+            vec![heard()],
+            vec![heard()],
+            vec![silent(false)],
+        ];
+        for tries in rounds {
+            let mut round = Round::default();
+            tries.into_iter().for_each(|tried| round.add(tried));
+            watch.look(DestinationKind::Smn, &round);
+            told.push(watch.told);
+        }
+        assert_eq!(told, [true, true, true, true, false, false, true]);
+    }
 
     #[test]
     fn pauses_double_up_to_the_longest() {

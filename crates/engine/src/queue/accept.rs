@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use super::depth::{self, Depth};
 use crate::{
-    Engine, Error, RequestHeaders, called::Called, functions, invoke, statistics::Counters, to_end::to_end, validate,
+    Engine, Error, RequestHeaders, called::Called, functions, invoke, recording, statistics::Counters, to_end::to_end,
+    validate,
 };
 
 /// What a call takes on disk beside its event, roughly.
@@ -97,10 +98,9 @@ impl Engine {
         };
         let function = queue_function(&version);
         self.check_depth(&function, body.len())?;
-        let (name, event) = (version.version.clone(), body.clone());
-        let parent = request.parent;
+        let (name, parent) = (version.version.clone(), request.parent);
         let call = NewCall { function, qualifier, version: name, alias, memory_mb, body, parent, hops: 0 };
-        self.accept(call).await.inspect(|request| self.keep_wanted_event(&version, *request, &event))
+        self.accept_recorded(call, &version).await
     }
 
     pub(super) fn check_depth(&self, function: &QueueFunction, bytes: usize) -> Result<(), Fault> {
@@ -111,6 +111,20 @@ impl Engine {
         let bytes_of_project = of_project.bytes.saturating_add(of_project.calls.saturating_mul(CALL_BYTES));
         let depth = Depth { of_function: waiting, of_project: of_project.calls, bytes_of_project };
         depth::check(depth, &self.queue.most, CALL_BYTES + bytes as u64)
+    }
+
+    /// Accepts a call, and keeps its event where its function wants that.
+    pub(super) async fn accept_recorded(
+        self: &Arc<Self>,
+        call: NewCall,
+        version: &FunctionVersion,
+    ) -> Result<RequestId, Error> {
+        let kept = recording::is_wanted(&version.spec).then(|| call.clone());
+        let request = self.accept(call).await?;
+        if let Some(NewCall { body, alias, memory_mb, .. }) = kept {
+            self.keep_event(version, request, &body, (alias, memory_mb));
+        }
+        Ok(request)
     }
 
     /// Stores a call and lets it run. Both happen even if the client leaves in between: else it would run at the next start only.
