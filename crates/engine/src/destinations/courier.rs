@@ -79,29 +79,40 @@ struct Tried {
     silence: Option<String>,
 }
 
-/// Whether the operator has been told that a service is silent: once, and not for each try.
+/// How long a service has been silent: the operator is told once, and not for each try.
 #[derive(Debug, Default)]
 struct Watch {
-    told: bool,
+    rounds: u32,
 }
 
 impl Watch {
+    /// Rounds in a row after which nobody is there: a connection may just be being made.
+    const SILENT: u32 = 2;
+
     fn look(&mut self, kind: DestinationKind, round: &Round) {
         match &round.silence {
-            Some(why) if !self.told => {
-                tracing::warn!(
-                    kind = kind.name(),
-                    why,
-                    "a destination cannot be reached; what it is owed is kept and tried again"
-                );
-                self.told = true;
+            Some(why) => {
+                self.rounds = self.rounds.saturating_add(1);
+                if self.rounds == Self::SILENT {
+                    tracing::warn!(
+                        kind = kind.name(),
+                        why,
+                        "a destination cannot be reached; what it is owed is kept and tried again"
+                    );
+                }
             }
-            None if self.told && round.heard > 0 => {
-                tracing::info!(kind = kind.name(), "a destination can be reached again");
-                self.told = false;
+            None if round.heard > 0 => {
+                if self.is_told() {
+                    tracing::info!(kind = kind.name(), "a destination can be reached again");
+                }
+                self.rounds = 0;
             }
-            _ => {}
+            None => {}
         }
+    }
+
+    fn is_told(&self) -> bool {
+        self.rounds >= Self::SILENT
     }
 }
 
@@ -244,9 +255,9 @@ mod tests {
             let mut round = Round::default();
             tries.into_iter().for_each(|tried| round.add(tried));
             watch.look(DestinationKind::Smn, &round);
-            told.push(watch.told);
+            told.push(watch.is_told());
         }
-        assert_eq!(told, [true, true, true, true, false, false, true]);
+        assert_eq!(told, [false, true, true, true, false, false, false]);
     }
 
     #[test]
