@@ -7,7 +7,7 @@ use fungraph_model::{
     CODE_URL, CodePackage, CodeType, ErrorCode, Fault, FunctionSpec, FunctionVersion, Language, ProjectId, Runtime,
     limits,
 };
-use fungraph_store::{Arrival, ObjectError, PackageError, Pin};
+use fungraph_store::{Arrival, ObjectError, PackageError, Pin, Turn};
 use serde_json::{Map, Value};
 
 use crate::{CodeDraft, Engine, Error, quotas::Room, validate};
@@ -35,6 +35,21 @@ impl Engine {
             Fault::new(ErrorCode::CodeMissing, "code_url is missing. Give the link of the package in code_url")
         })?;
         self.fetch(project, link).await.map(Some)
+    }
+
+    /// The turn of a project to bring a package, to be held until something that is stored names it.
+    ///
+    /// # Errors
+    /// FSS.0429.
+    pub(crate) async fn way(&self, project: &ProjectId) -> Result<Turn, Error> {
+        self.packages.way(&project.0).await.map_err(|error| match error {
+            PackageError::Busy => Fault::new(
+                ErrorCode::TooManyRequests,
+                "The project brings too many packages at the same time. Send this one again when others are done",
+            )
+            .into(),
+            error => package_error(error),
+        })
     }
 
     /// Brings a package from elsewhere.
