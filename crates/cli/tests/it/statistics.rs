@@ -59,7 +59,7 @@ fn values(series: &Value, name: &str) -> Vec<f64> {
     points.iter().map(|point| point["value"].as_f64().expect("a number")).collect()
 }
 
-fn numbers(series: &Value) -> [f64; 5] {
+pub(crate) fn numbers(series: &Value) -> [f64; 5] {
     ["count", "fail_count", "function_error_count", "system_error_count", "reject_count"].map(|name| sum(series, name))
 }
 
@@ -204,6 +204,22 @@ fn asynchronous_calls_that_are_refused_count_as_such_by_version_and_alias() {
     }
     assert_eq!(numbers(&host.of("f")), [2.0, 0.0, 0.0, 0.0, 2.0]);
     assert_eq!(numbers(&host.of(&format!("{urn}:%21prod"))), [1.0, 0.0, 0.0, 0.0, 1.0]);
+    assert_eq!(host.server.stop(), Some(0));
+}
+
+#[test]
+fn a_timer_whose_call_is_refused_is_in_the_numbers() {
+    let home = open_folder();
+    let host = Host::start_on(&home.path().join("data"));
+    create(&host.client, "f", CODE);
+    host.client.done("PUT", "/f/config-max-instance", &json!({ "max_instance_num": 0 }));
+    let timer = json!({ "name": "t", "schedule_type": "Cron", "schedule": "@every 1s" });
+    let body = json!({ "trigger_type_code": "TIMER", "trigger_status": "ACTIVE", "event_data": timer }).to_string();
+    let path = format!("/v2/{}/fgs/triggers/f", host.client.project);
+    assert_eq!(host.client.call("POST", &path, &body).status, 201);
+    let refused = || numbers(&host.of("f"))[4];
+    wait_for("a firing that is refused", || (refused() >= 1.0).then_some(()));
+    assert_eq!(numbers(&host.of("f"))[1], 0.0, "it is no failure");
     assert_eq!(host.server.stop(), Some(0));
 }
 
