@@ -150,8 +150,9 @@ fn who_cancels_or_purges_and_leaves_before_the_answer_leaves_no_call_in_limbo() 
     }
     host.done(&["async", "resume", "job"]);
     let counts = host.drained("job");
-    let ended = counts["succeeded"].as_u64().zip(counts["discarded"].as_u64()).map(|(ran, gone)| ran + gone);
-    assert_eq!(ended, Some(150), "{counts}");
+    // A cancel may come to its turn only when its call runs.
+    let ended: u64 = ["succeeded", "failed", "discarded"].iter().filter_map(|end| counts[end].as_u64()).sum();
+    assert_eq!(ended, 150, "{counts}");
     host.stop();
 }
 
