@@ -163,7 +163,8 @@ fn a_call_that_got_too_old_while_it_ran_and_no_server_was_there_says_so() {
     let host = Host::start_on(&data);
     host.server.create("job", "Python3.9", CODE);
     let call = host.queue("job", &json!({ "sleep": 28 }));
-    host.wait_for_status(&call, "RUNNING");
+    // That it runs is known before it is on disk.
+    wait_for("its begin on disk", || (host.show(&call)["begun"] == 1).then_some(()));
     drop(host);
     // Two hours go by.
     let later = format!(
