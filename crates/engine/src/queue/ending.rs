@@ -127,10 +127,17 @@ fn message(object: &[u8]) -> String {
 impl Engine {
     /// Ends a call that was given out and runs no more.
     pub(super) async fn end_call(self: &Arc<Self>, given: Given, ending: Ending) {
+        let (no, seq) = (given.no, given.call.seq);
+        self.store_end(given, ending).await;
+        self.queue.board().ended(no, seq, Instant::now());
+        self.queue.nudge();
+    }
+
+    async fn store_end(self: &Arc<Self>, given: Given, ending: Ending) {
         let owed = self.owed_for(&given, &ending).await;
         let has_notice = owed.iter().any(|owed| matches!(owed, Owed::Notice { .. }));
         let followers: Vec<Arc<QueueFunction>> = owed.iter().filter_map(follower).collect();
-        let Given { no, call, .. } = given;
+        let call = given.call;
         let Ending { status, code, message, .. } = ending;
         let end = End { seq: call.seq, status, code, message, start: None, end: Timestamp::now(), owed };
         let now = Instant::now();
@@ -150,8 +157,6 @@ impl Engine {
                 tracing::error!(request = %call.request, cause = chain(&error), "the end of an asynchronous call is not stored");
             }
         }
-        self.queue.board().ended(no, call.seq, now);
-        self.queue.nudge();
     }
 
     /// What is owed to the destinations of a call that ends.
@@ -170,9 +175,10 @@ impl Engine {
         self.owed(settings, &finished, Origin { domain: &given.function.domain, hops: call.hops }).await
     }
 
-    /// Throws a call away that waited for too long.
-    pub(super) async fn discard_old(self: Arc<Self>, no: FunctionNo, function: Arc<QueueFunction>, call: WaitingCall) {
-        self.discard(no, function, call, Reason::TooOld).await;
+    /// Throws a call away that waited for too long, and of which the board knows nothing.
+    pub(super) async fn discard_old(self: &Arc<Self>, no: FunctionNo, function: Arc<QueueFunction>, call: WaitingCall) {
+        let given = self.waited(no, function, call).await;
+        self.store_end(given, Ending::of(Reason::TooOld)).await;
     }
 
     /// Ends a call that waited and was taken from the board.
@@ -183,10 +189,14 @@ impl Engine {
         call: WaitingCall,
         reason: Reason,
     ) {
-        // Without settings nobody is told, and the call ends all the same.
-        let settings = self.async_settings(&function.key, &call.qualifier).await.unwrap_or_default();
-        let given = Given { no, function, call, stumbled: 0, out: Arc::default(), settings };
+        let given = self.waited(no, function, call).await;
         self.end_call(given, Ending::of(reason)).await;
+    }
+
+    /// A call that was never given out. Without settings nobody is told, and the call ends all the same.
+    async fn waited(&self, no: FunctionNo, function: Arc<QueueFunction>, call: WaitingCall) -> Given {
+        let settings = self.async_settings(&function.key, &call.qualifier).await.unwrap_or_default();
+        Given { no, function, call, stumbled: 0, out: Arc::default(), settings }
     }
 }
 
