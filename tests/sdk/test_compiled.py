@@ -3,6 +3,7 @@ import base64
 import io
 import json
 import os
+import time
 import zipfile
 
 from common import Scenario
@@ -12,6 +13,7 @@ from huaweicloudsdkfunctiongraph.v2 import (
     CreateFunctionRequestBody,
     FuncCode,
     ShowFunctionConfigRequest,
+    ShowFunctionTemplateRequest,
     UpdateFunctionConfigRequest,
     UpdateFunctionConfigRequestBody,
 )
@@ -43,6 +45,26 @@ class Compiled(Scenario):
         self.assertIn("INFO hello from season", answer.log)
         self.assertEqual(self.change(urn, *named).memory_size, 512)
         self.assertEqual(json.loads(self.invoke(urn).raw_content)["memory"], "512")
+
+    def compiled_template(self, template_id):
+        """A template once the server has compiled it: until then it says that it has not."""
+        deadline = time.monotonic() + 600
+        while True:
+            try:
+                return self.client.show_function_template(ShowFunctionTemplateRequest(template_id=template_id))
+            except exceptions.ServerResponseException as busy:
+                if busy.status_code != 503 or time.monotonic() > deadline:
+                    raise
+
+    def test_functions_from_templates_that_the_server_compiles(self):
+        for template_id in ("timer-csharp3.1", "timer-go1.x"):
+            template = self.compiled_template(template_id)
+            package = base64.b64decode(template.code)
+            urn = self.create_from(package, "templated", template.runtime, template.handler)
+            answer = self.invoke(urn, json.loads(template.temp_detail.input))
+            self.assertEqual(answer.raw_content.decode(), template.temp_detail.output)
+            self.assertTrue(any(name.endswith((".cs", ".go")) for name in zipfile.ZipFile(io.BytesIO(package)).namelist()))
+            self.delete_if_there(urn)
 
     def test_settings_of_java_are_shown_and_taken_away(self):
         data = io.BytesIO()

@@ -4,6 +4,7 @@ mod sign;
 
 pub(crate) use sign::encode;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -70,12 +71,7 @@ fn from_variables() -> Option<Credentials> {
 ///
 /// # Errors
 /// The endpoint cannot be used or reached.
-pub(crate) async fn post(
-    who: &Credentials,
-    path: &str,
-    extra: &[(&'static str, &'static str)],
-    body: Bytes,
-) -> anyhow::Result<Answer> {
+pub(crate) async fn post(who: &Credentials, path: &str, extra: &[(&str, &str)], body: Bytes) -> anyhow::Result<Answer> {
     send(who, Method::POST, path, extra, body).await
 }
 
@@ -134,7 +130,7 @@ async fn send(
     who: &Credentials,
     method: Method,
     path: &str,
-    extra: &[(&'static str, &'static str)],
+    extra: &[(&str, &str)],
     body: Bytes,
 ) -> anyhow::Result<Answer> {
     let host = host(&who.endpoint)?;
@@ -166,6 +162,13 @@ async fn exchange(host: &str, request: Request<Full<Bytes>>) -> anyhow::Result<A
     Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
 }
 
+/// Whether an address never leaves this machine.
+pub(crate) fn is_of_this_host(endpoint: &str) -> bool {
+    let host = endpoint.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
 /// `host:port` of an endpoint.
 fn host(endpoint: &str) -> anyhow::Result<String> {
     let uri: Uri = endpoint.parse().map_err(|_| bad_endpoint(endpoint))?;
@@ -180,4 +183,21 @@ fn host(endpoint: &str) -> anyhow::Result<String> {
 
 fn bad_endpoint(endpoint: &str) -> anyhow::Error {
     Stop::usage(format!("the endpoint {endpoint:?} is no address such as http://127.0.0.1:3470"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_this_host() {
+        for endpoint in ["http://127.0.0.1:3470", "http://127.9.9.9", "http://[::1]:3470", "http://localhost:1"] {
+            assert!(is_of_this_host(endpoint), "{endpoint}");
+        }
+        for endpoint in
+            ["http://127.evil.example", "http://10.0.0.7:3470", "http://localhost.example.com", "http://[fe80::1]", ""]
+        {
+            assert!(!is_of_this_host(endpoint), "{endpoint}");
+        }
+    }
 }

@@ -290,6 +290,7 @@ fn launcher(
     let config = fungraph_instance::Config {
         data_folder: folder.path().to_path_buf(),
         bootstraps: "bootstraps".into(),
+        compiled: "compiled".into(),
         network,
         cpu_quota: settings.sandbox.cpu_quota,
         prepare: settings.pool.blanks_most > 0,
@@ -400,7 +401,7 @@ fn destinations(settings: &Settings) -> anyhow::Result<DestinationSettings> {
     let password = secret("destinations.dis_password_file", &set.dis_password_file)?;
     let smn = set.smn_endpoint.clone().map(|endpoint| SmnSettings { endpoint, secret: smn_secret });
     let dis = set.dis_server.clone().map(|server| DisSettings { server, user: set.dis_user.clone(), password });
-    Ok(DestinationSettings { objects: None, smn, dis, give_up: set.give_up })
+    Ok(DestinationSettings { objects: None, buckets: set.obs_buckets.clone(), smn, dis, give_up: set.give_up })
 }
 
 fn secret_in(setting: &str, file: &Path) -> anyhow::Result<Secret> {

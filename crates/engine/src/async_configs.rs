@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use fungraph_model::{AsyncConfig, Caller, Destination, ErrorCode, Fault, FunctionKey, FunctionRef, Qualifier};
 use jiff::Timestamp;
 
-pub(crate) use check::{function, recheck};
+pub(crate) use check::{function, is_bucket, recheck};
 
 use crate::{Engine, Error, functions};
 
@@ -136,6 +136,13 @@ impl Engine {
         if let Some(why) = self.destinations.missing(destination.kind) {
             let message = format!("destination_config.{field}: {why}");
             return Err(Fault::new(ErrorCode::BadParameter, message).into());
+        }
+        if let Some(bucket) = check::bucket(destination) {
+            let closed = self.destinations.closed(&key.project, &bucket, self.identity.has_one_project());
+            if let Some(why) = closed {
+                let message = format!("destination_config.{field}.param: {why}");
+                return Err(Fault::new(ErrorCode::BadParameter, message).into());
+            }
         }
         match function(destination)? {
             Some(target) => self.check_target(caller, key, &target, field).await,

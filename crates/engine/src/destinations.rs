@@ -4,6 +4,7 @@
 //! afterwards, as often as it takes. So this module has two halves that share nothing but [`Address`]: one that decides, and one that sends.
 
 mod address;
+mod buckets;
 mod client;
 pub(crate) mod courier;
 mod dis;
@@ -18,9 +19,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fungraph_model::DestinationKind;
+use fungraph_model::{DestinationKind, ProjectId};
 use fungraph_store::objects::Objects;
 
+pub use buckets::ObsBucket;
 pub use dis::DisSettings;
 pub use smn::SmnSettings;
 
@@ -38,6 +40,8 @@ pub(crate) const MOST_HOPS: u32 = 16;
 pub struct DestinationSettings {
     /// The store of objects.
     pub objects: Option<Objects>,
+    /// Its buckets that notices may be put into; without any, those of the only project may be put into all.
+    pub buckets: Vec<ObsBucket>,
     /// The subscriber of topics.
     pub smn: Option<SmnSettings>,
     /// The server of streams.
@@ -48,7 +52,7 @@ pub struct DestinationSettings {
 
 impl Default for DestinationSettings {
     fn default() -> Self {
-        Self { objects: None, smn: None, dis: None, give_up: Duration::from_secs(24 * 3600) }
+        Self { objects: None, buckets: Vec::new(), smn: None, dis: None, give_up: Duration::from_secs(24 * 3600) }
     }
 }
 
@@ -84,12 +88,16 @@ pub(crate) enum Undelivered {
     /// It was not taken; another one may be.
     #[error("{0}")]
     Refused(String),
+    /// It will not be taken, however often it is tried.
+    #[error("{0}")]
+    Impossible(String),
 }
 
 /// The ways out.
 #[derive(Debug, Default)]
 pub struct Destinations {
     objects: Option<Objects>,
+    buckets: Vec<ObsBucket>,
     smn: Option<Smn>,
     dis: Option<Dis>,
     pub(crate) give_up: Duration,
@@ -108,7 +116,7 @@ impl Destinations {
         };
         let smn = settings.smn.map(Smn::new).transpose()?;
         let objects = settings.objects.filter(Objects::has_store);
-        Ok(Self { objects, smn, dis, give_up: settings.give_up, nudges: Arc::default() })
+        Ok(Self { objects, buckets: settings.buckets, smn, dis, give_up: settings.give_up, nudges: Arc::default() })
     }
 
     /// Why a kind of destination cannot be told of anything, and what to do about it.
@@ -124,6 +132,22 @@ impl Destinations {
                 Some("this server has no streams; its operator can name a NATS server (destinations.dis_server)")
             }
             _ => None,
+        }
+    }
+
+    /// Why notices of a project may not be put into a bucket, and what to do about it. Where the operator has not said, the only project there
+    /// is may use all that his key may; of several, none may write into what may be another's.
+    pub(crate) fn closed(&self, project: &ProjectId, bucket: &str, is_only_project: bool) -> Option<String> {
+        match buckets::listed(&self.buckets, project, bucket) {
+            Some(true) => None,
+            None if is_only_project => None,
+            Some(false) => Some(format!(
+                "the bucket '{bucket}' is not open to this project; the operator can add it to destinations.obs_buckets"
+            )),
+            None => Some(format!(
+                "this server has several projects, and its operator has not said which of them may write into the bucket '{bucket}'; he \
+                 can add it to destinations.obs_buckets"
+            )),
         }
     }
 

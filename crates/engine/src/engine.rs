@@ -102,6 +102,7 @@ impl Engine {
             compiler,
         } = parts;
         let identity = Identity::load(&store, &config.region).await?;
+        let cancelled = found.cancelled.clone();
         let queue = AsyncQueue::new(&config.queue, queue, found);
         let engine = Self {
             config,
@@ -130,6 +131,7 @@ impl Engine {
         let engine = Arc::new(engine);
         engine.read_triggers().await.map_err(|source| Error::internal("read the triggers", source))?;
         engine.keep_last_words();
+        engine.end_cancelled(cancelled);
         engine.jobs.start(&engine);
         Ok(engine)
     }

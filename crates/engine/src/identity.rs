@@ -60,6 +60,11 @@ impl Identity {
         self.directory.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether nobody has to be kept apart from anybody.
+    pub(crate) fn has_one_project(&self) -> bool {
+        self.directory().register().projects.len() <= 1
+    }
+
     /// Puts a changed state in the place of the one before.
     fn replace(&self, next: Directory) {
         let operator = next.operator_credentials();

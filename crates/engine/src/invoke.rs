@@ -156,7 +156,10 @@ impl Engine {
             lease => {
                 // Not of calls that are refused: a flood of them would drive out what others want to keep.
                 if admitted.resolved.records_events {
-                    self.keep_event(&admitted.version, admitted.request, &admitted.event);
+                    let alias = admitted.alias.as_ref().map(|alias| alias.name.clone());
+                    let memory_mb =
+                        Some(admitted.memory_mb).filter(|memory| *memory != admitted.version.spec.memory_mb);
+                    self.keep_event(&admitted.version, admitted.request, &admitted.event, (alias, memory_mb));
                 }
                 to_end(Arc::clone(self).execute(admitted, lease, started), self.orphans.clone()).await
             }

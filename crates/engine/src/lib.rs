@@ -48,7 +48,7 @@ pub use call_record::OpenRecord;
 pub use called::{NoHeaders, RequestHeaders};
 pub use config::Config;
 pub use dependencies::{DependencyFilter, DependencyList};
-pub use destinations::{DestinationSettings, Destinations, DestinationsError, DisSettings, SmnSettings};
+pub use destinations::{DestinationSettings, Destinations, DestinationsError, DisSettings, ObsBucket, SmnSettings};
 pub use draft::{
     AliasDraft, AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, MountDraft,
     MountsDraft, ReservationDraft, RuleDraft, RulesDraft, ScheduleDraft, SpecDraft, StrategyDraft, TriggerChange,

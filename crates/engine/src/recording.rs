@@ -26,15 +26,15 @@ pub(crate) fn is_wanted(spec: &FunctionSpec) -> bool {
 }
 
 impl Engine {
-    /// Keeps the event of a call that was let in, if its function wants that.
-    pub(crate) fn keep_wanted_event(&self, version: &FunctionVersion, request: RequestId, event: &Bytes) {
-        if is_wanted(&version.spec) {
-            self.keep_event(version, request, event);
-        }
-    }
-
-    /// Keeps the event of a call that was let in, of a function that is known to want it.
-    pub(crate) fn keep_event(&self, version: &FunctionVersion, request: RequestId, event: &Bytes) {
+    /// Keeps the event of a call that was let in, of a function that is known to want it, with the alias that led there and the memory that
+    /// was asked for.
+    pub(crate) fn keep_event(
+        &self,
+        version: &FunctionVersion,
+        request: RequestId,
+        event: &Bytes,
+        (alias, memory_mb): (Option<String>, Option<u32>),
+    ) {
         let is_kept = event.len() <= self.config.recorded_event_bytes
             && self.queue.store.record_event(
                 self.store.secrets(),
@@ -44,6 +44,8 @@ impl Engine {
                     func_id: version.func_id.clone(),
                     version: version.version.clone(),
                     digest: version.code.digest.0.clone(),
+                    alias,
+                    memory_mb,
                     created: Timestamp::now(),
                     body: event.clone(),
                 },

@@ -1,5 +1,4 @@
-//! Templates: small functions to begin with, for every runtime whose code is a text, a program that needs no building, or is compiled
-//! here by what runs it.
+//! Templates: small functions to begin with, for every runtime but images, which are no code.
 //!
 //! The files are in `templates/`. Each kind of template has an event and what its function answers to it, so that a test calls what
 //! the list offers.
@@ -7,17 +6,25 @@
 mod compiled;
 mod kinds;
 
-use std::io::{Cursor, Write as _};
+use std::{
+    io::{Cursor, Write as _},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use fungraph_instance::Sources;
 use fungraph_model::{CodeType, ErrorCode, Fault, Language, Runtime};
+use tokio::time::Instant;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 pub(crate) use compiled::Compiled;
+use compiled::{Missing, Package, Project};
 pub use kinds::{Kind, TriggerHint};
 
 use crate::{Engine, validate::clip};
+
+/// How long a request waits for what is still to be compiled, less than clients wait for an answer. Go takes longer on a slow host.
+const WAITS: Duration = Duration::from_secs(50);
 
 /// A function to begin with.
 #[derive(Clone, Debug)]
@@ -75,8 +82,8 @@ enum Code {
     Inline(&'static str),
     /// These files in an archive, each with its name.
     Archive(&'static [(&'static str, &'static str)]),
-    /// What a compiler makes of these.
-    Compiled(&'static Sources),
+    /// What a compiler makes of a project: the package of this place in it.
+    Compiled(&'static Project, usize),
 }
 
 /// The one file of inline code.
@@ -91,24 +98,68 @@ macro_rules! inline {
     };
 }
 
-/// One jar holds the three classes, so a JDK is asked once.
-static JAVA: Sources = Sources {
-    name: "java-templates",
-    files: &[
-        ("templates/Hello.java", include_str!("../templates/java/templates/Hello.java")),
-        ("templates/Gateway.java", include_str!("../templates/java/templates/Gateway.java")),
-        ("templates/Timer.java", include_str!("../templates/java/templates/Timer.java")),
-    ],
-};
-
-const fn java(kind: &'static Kind, handler: &'static str) -> Source {
-    Source { language: Language::Java, kind, handler, code: Code::Compiled(&JAVA) }
+/// Files of `templates/`, each by its path below a folder.
+macro_rules! files {
+    ($folder:literal, $($name:literal),*) => {
+        &[$(($name, include_str!(concat!("../templates/", $folder, "/", $name)))),*]
+    };
 }
 
-static SOURCES: [Source; 14] = [
-    java(&kinds::HELLO, "templates.Hello.handle"),
-    java(&kinds::GATEWAY, "templates.Gateway.handle"),
-    java(&kinds::TIMER, "templates.Timer.handle"),
+/// One jar holds the three classes, so a JDK is asked once.
+static JAVA: Project = Project {
+    sources: Sources {
+        name: "java-templates",
+        files: files!("java", "templates/Hello.java", "templates/Gateway.java", "templates/Timer.java"),
+        makes: &["templates.jar"],
+    },
+    packages: &[Package::Whole],
+};
+
+/// And one assembly.
+static CSHARP: Project = Project {
+    sources: Sources {
+        name: "csharp-templates",
+        files: files!("csharp", "Hello.cs", "Gateway.cs", "Timer.cs"),
+        makes: &["Templates.dll"],
+    },
+    packages: &[Package::In("Templates.dll", files!("csharp", "Hello.cs", "Gateway.cs", "Timer.cs"))],
+};
+
+/// A program serves one function, so there are three; they are built at once, since most of the work is for all.
+static GO: Project = Project {
+    sources: Sources {
+        name: "go-templates",
+        files: files!("go", "go.mod", "hello/main.go", "gateway/main.go", "timer/main.go"),
+        makes: &["hello", "gateway", "timer"],
+    },
+    packages: &[
+        Package::In("handler", &[GO_MODULE, ("main.go", include_str!("../templates/go/hello/main.go"))]),
+        Package::In("handler", &[GO_MODULE, ("main.go", include_str!("../templates/go/gateway/main.go"))]),
+        Package::In("handler", &[GO_MODULE, ("main.go", include_str!("../templates/go/timer/main.go"))]),
+    ],
+};
+const GO_MODULE: (&str, &str) = ("go.mod", include_str!("../templates/go/go.mod"));
+
+const fn compiled(
+    language: Language,
+    kind: &'static Kind,
+    handler: &'static str,
+    project: &'static Project,
+    place: usize,
+) -> Source {
+    Source { language, kind, handler, code: Code::Compiled(project, place) }
+}
+
+static SOURCES: [Source; 20] = [
+    compiled(Language::Java, &kinds::HELLO, "templates.Hello.handle", &JAVA, 0),
+    compiled(Language::Java, &kinds::GATEWAY, "templates.Gateway.handle", &JAVA, 0),
+    compiled(Language::Java, &kinds::TIMER, "templates.Timer.handle", &JAVA, 0),
+    compiled(Language::CSharp, &kinds::HELLO, "Templates::Templates.Hello::Handle", &CSHARP, 0),
+    compiled(Language::CSharp, &kinds::GATEWAY, "Templates::Templates.Gateway::Handle", &CSHARP, 0),
+    compiled(Language::CSharp, &kinds::TIMER, "Templates::Templates.Timer::Handle", &CSHARP, 0),
+    compiled(Language::Go, &kinds::HELLO, "handler", &GO, 0),
+    compiled(Language::Go, &kinds::GATEWAY, "handler", &GO, 1),
+    compiled(Language::Go, &kinds::TIMER, "handler", &GO, 2),
     inline!(Python, HELLO, "index.handler", "python/hello.py"),
     inline!(Python, GATEWAY, "index.handler", "python/gateway.py"),
     inline!(Python, TIMER, "index.handler", "python/timer.py"),
@@ -123,15 +174,12 @@ static SOURCES: [Source; 14] = [
         language: Language::Http,
         kind: &kinds::SERVER,
         handler: "bootstrap",
-        code: Code::Archive(&[
-            ("bootstrap", include_str!("../templates/http/bootstrap")),
-            ("server.py", include_str!("../templates/http/server.py")),
-        ]),
+        code: Code::Archive(files!("http", "bootstrap", "server.py")),
     },
 ];
 
 impl Engine {
-    /// One page of the templates, in the order of the runtimes. Those that would have to be compiled are there where this host can.
+    /// One page of the templates, in the order of the runtimes. Those that have to be compiled are there where this host can, and has by now.
     pub async fn templates(&self, filter: &TemplateFilter) -> TemplateList {
         let TemplateFilter { runtime, scene, service, marker, limit } = filter;
         let wanted = |given: &Option<String>, own: &str| given.as_deref().is_none_or(|given| given == own);
@@ -139,8 +187,9 @@ impl Engine {
             wanted(runtime, own.name()) && wanted(scene, source.kind.scene) && wanted(service, source.kind.service)
         });
         let mut all = Vec::new();
+        let until = Instant::now() + WAITS;
         for (runtime, source) in asked.filter(|_| *limit > 0) {
-            all.extend(self.made(runtime, source).await);
+            all.extend(self.made(runtime, source, until).await);
         }
         let most = all.len();
         let templates: Vec<_> = all.into_iter().skip(*marker as usize).take(*limit as usize).collect();
@@ -152,55 +201,73 @@ impl Engine {
     /// One template.
     ///
     /// # Errors
-    /// FSS.1059 where there is none of that id, or this host cannot compile it.
+    /// FSS.1059 where there is none of that id, or this host cannot compile it; FSS.0503 while it is being compiled.
     pub async fn template(&self, id: &str) -> Result<Template, Fault> {
-        let found = match all().find(|(runtime, source)| source.id(*runtime) == id) {
-            Some((runtime, source)) => self.made(runtime, source).await,
-            None => None,
-        };
-        found.ok_or_else(|| {
-            Fault::new(
+        let found = all().find(|(runtime, source)| source.id(*runtime) == id);
+        let (runtime, source) = found.ok_or_else(|| {
+            let text = format!("There is no template '{}'. ListFunctionTemplate shows their ids", clip(id));
+            Fault::new(ErrorCode::TemplateNotFound, text)
+        })?;
+        self.made(runtime, source, Instant::now() + WAITS).await.map_err(|missing| match missing {
+            Missing::Impossible => Fault::new(
                 ErrorCode::TemplateNotFound,
-                format!("There is no template '{}'. ListFunctionTemplate shows their ids", clip(id)),
-            )
+                format!(
+                    "The template '{id}' has to be compiled, and this host has no compiler that can. ListFunctionTemplate shows the others"
+                ),
+            ),
+            Missing::NotYet => Fault::new(
+                ErrorCode::Unavailable,
+                format!("The template '{id}' is being compiled, which is done once. Ask again after a minute"),
+            ),
         })
     }
 
-    /// A template with its code; `None` where that would have to be compiled, and cannot be.
-    async fn made(&self, runtime: Runtime, source: &Source) -> Option<Template> {
+    /// A template with its code, which may have to be compiled.
+    async fn made(&self, runtime: Runtime, source: &Source, until: Instant) -> Result<Template, Missing> {
         let (code_type, code) = match source.code {
             Code::Inline(text) => (CodeType::Inline, text.into()),
-            Code::Archive(files) => (CodeType::Zip, archive(files).into()),
-            Code::Compiled(sources) => {
-                let choice = self.interpreters.choose(runtime, self.config.strict_runtimes).ok()?;
-                (CodeType::Jar, self.compiled.code(&choice.interpreter, sources).await?)
+            Code::Archive(files) => {
+                let files = files.iter().map(|(name, text)| (*name, text.as_bytes()));
+                (CodeType::Zip, archive(files).into())
+            }
+            Code::Compiled(project, place) => {
+                let compiler = self.interpreters.compiler(runtime, self.config.strict_runtimes);
+                let compiler = compiler.ok_or(Missing::Impossible)?;
+                let code = self.compiled.code(&compiler, project, place, until).await?;
+                (if source.language == Language::Java { CodeType::Jar } else { CodeType::Zip }, code)
             }
         };
-        Some(Template { id: source.id(runtime), kind: source.kind, runtime, handler: source.handler, code_type, code })
+        Ok(Template { id: source.id(runtime), kind: source.kind, runtime, handler: source.handler, code_type, code })
     }
 }
 
 fn all() -> impl Iterator<Item = (Runtime, &'static Source)> {
     let of = |runtime: Runtime| SOURCES.iter().filter(move |source| source.language == runtime.language());
-    Runtime::all().flat_map(move |runtime| of(runtime).map(move |source| (runtime, source)))
+    let runtimes = Runtime::all().filter(|runtime| !runtime.loads_plugin());
+    runtimes.flat_map(move |runtime| of(runtime).map(move |source| (runtime, source)))
 }
 
 impl Source {
+    /// It stands in paths, so it has nothing that must be escaped there, as the names of .NET's runtimes have.
     fn id(&self, runtime: Runtime) -> String {
-        format!("{}-{}", self.kind.word, runtime.name().to_ascii_lowercase())
+        let (word, (major, minor)) = (self.kind.word, runtime.version());
+        match runtime.language() {
+            Language::CSharp => format!("{word}-csharp{major}.{minor}"),
+            _ => format!("{word}-{}", runtime.name().to_ascii_lowercase()),
+        }
     }
 }
 
 /// The same bytes each time; every file may be run.
-fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+fn archive<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Stored)
+        .compression_method(CompressionMethod::Deflated)
         .last_modified_time(zip::DateTime::default())
         .unix_permissions(0o755);
-    for (name, text) in files {
-        let written = writer.start_file(*name, options).and_then(|()| Ok(writer.write_all(text.as_bytes())?));
-        written.expect("short names and texts go into an archive in memory");
+    for (name, bytes) in files {
+        let written = writer.start_file(name, options).and_then(|()| Ok(writer.write_all(bytes)?));
+        written.expect("files with short names go into an archive in memory");
     }
     writer.finish().expect("an archive in memory ends").into_inner()
 }
@@ -217,6 +284,7 @@ mod tests {
         assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
         for (runtime, source) in all() {
             let id = source.id(runtime);
+            assert!(id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.')), "{id}");
             assert!(!runtime.handler_needs_dot() || source.handler.contains('.'), "{id}");
             assert_eq!(matches!(source.code, Code::Inline(_)), runtime.main_file().is_some(), "{id}");
             assert!(serde_json::from_str::<serde_json::Value>(source.kind.input).is_ok(), "{id}");
@@ -224,16 +292,25 @@ mod tests {
     }
 
     #[test]
-    fn languages_whose_code_needs_nothing_but_what_runs_it_have_templates() {
+    fn every_runtime_has_templates_but_images_and_plugins() {
         for runtime in Runtime::all().filter(|runtime| runtime.language().is_built()) {
-            let built = matches!(runtime.language(), Language::Go | Language::Image | Language::CSharp);
-            assert_eq!(all().any(|(own, _)| own == runtime), !built, "{}", runtime.name());
+            let none = runtime.language() == Language::Image || runtime.loads_plugin();
+            assert_eq!(all().any(|(own, _)| own == runtime), !none, "{}", runtime.name());
+        }
+    }
+
+    #[test]
+    fn each_template_has_a_place_in_its_project_and_each_file_a_package() {
+        for source in &SOURCES {
+            let Code::Compiled(project, place) = source.code else { continue };
+            assert!(place < project.packages.len(), "{}", source.handler);
+            assert_eq!(project.packages.len(), project.sources.makes.len(), "{}", project.sources.name);
         }
     }
 
     #[test]
     fn archives_are_the_same_each_time() {
-        let files = [("bootstrap", "#!/bin/sh\n"), ("a.py", "")];
-        assert_eq!(archive(&files), archive(&files));
+        let files = [("bootstrap", &b"#!/bin/sh\n"[..]), ("a.py", b"")];
+        assert_eq!(archive(files), archive(files));
     }
 }

@@ -11,7 +11,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Interpreter, bootstrap::RUNTIME_ROOT, interpreters::Version};
+use crate::{
+    Interpreter, Sources,
+    bootstrap::RUNTIME_ROOT,
+    interpreters::Version,
+    script::{self, quote},
+};
 
 pub use sources::api_sources;
 
@@ -23,6 +28,8 @@ pub(crate) const MOST_BYTES: u64 = 4 << 20;
 pub(crate) const PREPARING_MB: u32 = 512;
 /// Folder of the sources, below that of the bootstraps.
 const FOLDER: &str = "dotnet";
+/// The file that the step makes.
+const OUT: &str = "/tmp/bootstrap.dll";
 /// The runtime itself, below a program's folder: one folder for each version.
 const RUNTIMES: &str = "shared/Microsoft.NETCore.App";
 /// The compiler in an SDK.
@@ -127,36 +134,53 @@ pub(crate) fn env(interpreter: &Interpreter, memory_mb: u32) -> Vec<(String, Str
     .into()
 }
 
-/// The command that prints the assembly, after `mark` and its length. What it is compiled against is the .NET that will run it. The API of
-/// either operator lies in it, for packages that bring none.
+/// The command that prints the assembly, after `mark` and its length. The API of either operator lies in it, for packages that bring none.
 pub(crate) fn command(interpreter: &Interpreter, mark: &str) -> Vec<String> {
+    let mut work = compiler_function(interpreter);
+    let mut resources = String::new();
+    for name in sources::API {
+        work += &api(name);
+        resources += &format!(" -resource:/tmp/{name}.dll");
+    }
+    work += &format!("csc -target:exe -out:{OUT}{resources} src/*.cs\n");
+    script::command(mark, &work, [OUT])
+}
+
+/// The command that prints the assembly of functions. Where it runs the API is there, so a package needs nothing beside it.
+pub(crate) fn function_command(interpreter: &Interpreter, mark: &str, sources: &Sources) -> Vec<String> {
+    let mut work = compiler_function(interpreter);
+    let [name, _] = sources::API;
+    let files: String =
+        sources.files.iter().map(|(path, _)| format!(" {RUNTIME_ROOT}/{}/{path}", sources.name)).collect();
+    let made: Vec<String> = sources.makes.iter().map(|name| format!("/tmp/{name}")).collect();
+    work += &api(name);
+    for out in &made {
+        work += &format!("csc -target:library -out:{out} -r:/tmp/{name}.dll{files}\n");
+    }
+    script::command(mark, &work, made.iter().map(String::as_str))
+}
+
+/// Compiles an operator's API.
+fn api(name: &str) -> String {
+    format!("csc -target:library -out:/tmp/{name}.dll api/{name}.cs\n")
+}
+
+/// A function of the shell, `csc`, which compiles against the .NET that will run what it makes, in the folder of our sources.
+fn compiler_function(interpreter: &Interpreter) -> String {
     let program = &interpreter.program;
     // Found while the server was root: since then it may not see into the folder, if that is in root's home.
     let compiler = interpreter.library.clone().unwrap_or_else(|| folder(program).join(COMPILER));
     let runtime = folder(program).join(RUNTIMES).join(version_text(interpreter));
-    let mut compile = String::new();
-    let mut resources = String::new();
-    for name in sources::API {
-        compile += &format!("csc -target:library -out:/tmp/{name}.dll api/{name}.cs\n");
-        resources += &format!(" -resource:/tmp/{name}.dll");
-    }
-    compile += &format!("csc -target:exe -out:/tmp/bootstrap.dll{resources} src/*.cs\n");
-    let script = format!(
-        "set -e\nexport DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_MULTILEVEL_LOOKUP=0 COMPlus_TC_QuickJitForLoops=1\ncd {RUNTIME_ROOT}/{FOLDER}\n\
+    let quote = |path: &Path| quote(&path.to_string_lossy());
+    format!(
+        "export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_MULTILEVEL_LOOKUP=0 COMPlus_TC_QuickJitForLoops=1\ncd {RUNTIME_ROOT}/{FOLDER}\n\
          for file in {runtime}/*.dll; do printf -- '-r:\"%s\"\\n' \"$file\"; done > /tmp/references\n\
          csc() {{ {program} exec {compiler} -nologo -noconfig -nostdlib+ -optimize+ -debug- -unsafe+ -langversion:7.3 -warn:0 \
-         @/tmp/references \"$@\"; }}\n\
-         {compile}printf '{mark}%d\\n' \"$(wc -c < /tmp/bootstrap.dll)\"\ncat /tmp/bootstrap.dll\n",
+         @/tmp/references \"$@\"; }}\n",
         runtime = quote(&runtime),
         program = quote(program),
         compiler = quote(&compiler),
-    );
-    ["/bin/sh".to_owned(), "-c".to_owned(), script].into()
-}
-
-/// A path as a word of a shell script, whatever it holds.
-fn quote(path: &Path) -> String {
-    format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
+    )
 }
 
 #[cfg(test)]
@@ -191,6 +215,10 @@ mod tests {
         let compiler = "csc() { '/opt/a b/dotnet' exec '/opt/a b/sdk/3.1.102/Roslyn/bincore/csc.dll'";
         assert!(script.contains(compiler), "{script}");
         assert!(script.contains("for file in '/opt/a b/shared/Microsoft.NETCore.App/3.1.2'/*.dll"), "{script}");
+        let some = Sources { name: "some", files: &[("A.cs", "")], makes: &["Some.dll"] };
+        let script = &function_command(&older, "m", &some)[2];
+        let compiled = "-out:/tmp/Some.dll -r:/tmp/HC.Serverless.Function.Common.dll /home/snuser/runtime/some/A.cs\n";
+        assert!(script.contains(compiler) && script.contains(compiled), "{script}");
     }
 
     #[test]

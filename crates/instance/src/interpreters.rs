@@ -94,6 +94,8 @@ pub struct Interpreters {
     assigned: HashMap<Runtime, Arc<Interpreter>>,
     /// The library of Java's bootstrap.
     gson: Option<PathBuf>,
+    /// The newest toolchain of Go.
+    go: Option<Arc<Interpreter>>,
 }
 
 impl Interpreters {
@@ -136,6 +138,16 @@ impl Interpreters {
         match self.assigned.get(&runtime) {
             Some(own) => Ok(Choice { interpreter: Arc::clone(own), exact: choose::is_exact(runtime, own) }),
             None => choose::choose(&self.all, runtime, strict),
+        }
+    }
+
+    /// What compiles functions of a runtime: what runs them, but for Go, whose programs nothing else runs. `None` where this host has
+    /// nothing that does.
+    #[must_use]
+    pub fn compiler(&self, runtime: Runtime, strict: bool) -> Option<Arc<Interpreter>> {
+        match runtime.language() {
+            Language::Go => self.go.clone(),
+            _ => Some(self.choose(runtime, strict).ok()?.interpreter),
         }
     }
 }

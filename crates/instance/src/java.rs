@@ -9,7 +9,11 @@ mod sources;
 
 use std::path::{Path, PathBuf};
 
-use crate::{Interpreter, bootstrap::RUNTIME_ROOT};
+use crate::{
+    Interpreter, Sources,
+    bootstrap::RUNTIME_ROOT,
+    script::{self, quote},
+};
 
 /// Folder of the sources, below that of the bootstraps.
 const FOLDER: &str = "java";
@@ -31,6 +35,8 @@ const FLAGS: [&str; 4] = ["-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto"
 const COMPILER: &str =
     "-J-Xmx256m -J-XX:+UseSerialGC -J-XX:-UsePerfData -J-XX:TieredStopAtLevel=1 -proc:none -nowarn -encoding UTF-8";
 const PACKER: &str = "-J-Xmx64m -J-XX:+UseSerialGC -J-XX:-UsePerfData";
+/// The file that a step makes.
+const OUT: &str = "/tmp/out";
 /// The oldest version whose classes functions are made of.
 const OLDEST: u16 = 8;
 
@@ -87,33 +93,28 @@ pub(crate) fn steps(interpreter: &Interpreter) -> usize {
 
 /// The command that prints the file of a step, after `mark` and its length.
 pub(crate) fn command(interpreter: &Interpreter, mark: &str, files: &[String]) -> Vec<String> {
-    shell(
-        mark,
-        &match files.first() {
-            None => compile(interpreter),
-            Some(jar) => archive(interpreter, jar),
-        },
-    )
+    let work = match files.first() {
+        None => compile(interpreter),
+        Some(jar) => archive(interpreter, jar),
+    };
+    script::command(mark, &work, [OUT])
 }
 
-/// The command that prints the jar of a function whose sources lie in a folder of the bootstraps'. Its classes are those of Java 8, which
-/// every runtime of Java takes, here and elsewhere.
-pub(crate) fn function_command(interpreter: &Interpreter, mark: &str, folder: &str) -> Vec<String> {
+/// The command that prints the jar of functions, with their sources in it. Its classes are those of Java 8, which every runtime of Java
+/// takes, here and elsewhere.
+pub(crate) fn function_command(interpreter: &Interpreter, mark: &str, sources: &Sources) -> Vec<String> {
     let (javac, jar, gson) = (tool(interpreter, "javac"), tool(interpreter, "jar"), quote(&gson(interpreter)));
     let release = if interpreter.version.0 > OLDEST { format!("--release {OLDEST} ") } else { String::new() };
-    shell(
-        mark,
-        &format!(
-            "mkdir /tmp/classes\nfind {RUNTIME_ROOT}/{folder} -name '*.java' > /tmp/sources\n\
-         {javac} {COMPILER} {release}-implicit:none -sourcepath {RUNTIME_ROOT}/{FOLDER} -cp {gson} -d /tmp/classes @/tmp/sources\n\
-         {jar} {PACKER} cf /tmp/out -C /tmp/classes .\n"
-        ),
-    )
-}
-
-fn shell(mark: &str, work: &str) -> Vec<String> {
-    let script = format!("set -e\n{work}printf '{mark}%d\\n' \"$(wc -c < /tmp/out)\"\ncat /tmp/out\n");
-    ["/bin/sh".to_owned(), "-c".to_owned(), script].into()
+    let root = format!("{RUNTIME_ROOT}/{}", sources.name);
+    let all = |form: &dyn Fn(&str) -> String| sources.files.iter().map(|(path, _)| form(path)).collect::<String>();
+    let work = format!(
+        "mkdir /tmp/classes\n\
+         {javac} {COMPILER} {release}-implicit:none -sourcepath {RUNTIME_ROOT}/{FOLDER} -cp {gson} -d /tmp/classes{files}\n\
+         {jar} {PACKER} cf {OUT} -C /tmp/classes .{beside}\n",
+        files = all(&|path| format!(" {root}/{path}")),
+        beside = all(&|path| format!(" -C {root} {path}")),
+    );
+    script::command(mark, &work, [OUT])
 }
 
 /// A manifest opens the two packages: the same on the command line would keep the machine from mapping its modules.
@@ -127,7 +128,7 @@ fn compile(interpreter: &Interpreter) -> String {
     format!(
         "cd {RUNTIME_ROOT}/{FOLDER}\nmkdir /tmp/classes\nfind . -name '*.java' > /tmp/sources\nprintf %s {listed} > /tmp/manifest\n\
          {javac} {COMPILER} -cp {quoted} -d /tmp/classes @/tmp/sources\n\
-         {jar} {PACKER} cfm /tmp/out /tmp/manifest -C /tmp/classes .\n"
+         {jar} {PACKER} cfm {OUT} /tmp/manifest -C /tmp/classes .\n"
     )
 }
 
@@ -139,7 +140,7 @@ fn archive(interpreter: &Interpreter, jar: &str) -> String {
     format!(
         "{java} {flags} -Xmx64m -Xshare:off -XX:DumpLoadedClassList=/tmp/list -jar {jar} rehearse 1>&2\n\
          {java} -Xmx128m -XX:+UseG1GC -XX:-UsePerfData -Xshare:dump -XX:SharedClassListFile=/tmp/list \
-         -XX:SharedArchiveFile=/tmp/out -jar {jar} 1>&2\n"
+         -XX:SharedArchiveFile={OUT} -jar {jar} 1>&2\n"
     )
 }
 
@@ -158,11 +159,6 @@ fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// A word of a shell script, whatever it holds.
-fn quote(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
 /// A path as a manifest names it: entries are URLs, divided by blanks.
 fn url_path(path: &str) -> String {
     path.replace('%', "%25").replace(' ', "%20")
@@ -173,6 +169,8 @@ mod tests {
     use super::*;
     use crate::interpreters::Origin;
     use fungraph_model::Language;
+
+    static FUNCTIONS: Sources = Sources { name: "some", files: &[("a/A.java", "")], makes: &["some.jar"] };
 
     fn java(program: &str, major: u16, gson: &str) -> Interpreter {
         Interpreter {
@@ -215,7 +213,9 @@ mod tests {
         );
         assert!(!args(&newer, &files[..1], 128).join(" ").contains("SharedArchiveFile"));
         assert!(command(&newer, "m", &[])[2].contains("'/opt/a b/bin/javac' -J-Xmx256m"));
-        assert!(function_command(&newer, "m", "java-templates")[2].contains("--release 8 -implicit:none"));
+        let script = &function_command(&newer, "m", &FUNCTIONS)[2];
+        assert!(script.contains("--release 8 -implicit:none"), "{script}");
+        assert!(script.contains(" -C /tmp/classes . -C /home/snuser/runtime/some a/A.java\n"), "{script}");
         assert_eq!((steps(&newer), gson_bind(&newer)), (2, None));
     }
 
@@ -223,7 +223,7 @@ mod tests {
     fn a_gson_of_a_home_is_brought_along() {
         let older = java("/opt/jdk8/jre/bin/java", 8, "/home/ada/.m2/gson.jar");
         assert_eq!(steps(&older), 1);
-        assert!(!function_command(&older, "m", "java-templates")[2].contains("--release"), "it knows no such option");
+        assert!(!function_command(&older, "m", &FUNCTIONS)[2].contains("--release"), "it knows no such option");
         assert_eq!(gson_bind(&older), Some(("/home/ada/.m2/gson.jar".into(), GSON.to_owned())));
         assert!(command(&older, "m", &[])[2].contains("Class-Path: /home/snuser/gson.jar"));
     }

@@ -90,13 +90,15 @@ impl fmt::Display for Blueprint {
     }
 }
 
-/// Sources of a small function, to be compiled by what will run it.
+/// Sources of small functions, to be compiled together.
 #[derive(Debug)]
 pub struct Sources {
-    /// Tells them from others.
+    /// Tells them from others; their folder's name.
     pub name: &'static str,
     /// Paths below their folder, and texts.
     pub files: &'static [(&'static str, &'static str)],
+    /// Names of the files that are made of them: one jar, one assembly, or a program of each folder of that name.
+    pub makes: &'static [&'static str],
 }
 
 /// Starts processes that speak `PROTOCOL.md`.
@@ -104,13 +106,13 @@ pub trait Launcher: Send + Sync + 'static {
     /// Starts one. The process has our socket as descriptor 3 and the pipe as 1 and 2, and no function's code.
     fn launch<'a>(&'a self, blueprint: &'a Blueprint) -> BoxFuture<'a, Result<Launched, LaunchError>>;
 
-    /// Compiles a function with the compiler of its interpreter, in a sandbox that no function ever enters; gives its code package.
+    /// Compiles functions with a compiler of the host, in a sandbox that no function ever enters; gives each file that is made.
     fn compile<'a>(
         &'a self,
-        interpreter: &'a Arc<Interpreter>,
+        compiler: &'a Arc<Interpreter>,
         _sources: &'static Sources,
-    ) -> BoxFuture<'a, Result<Vec<u8>, LaunchError>> {
-        let of = interpreter.to_string();
+    ) -> BoxFuture<'a, Result<Vec<Vec<u8>>, LaunchError>> {
+        let of = compiler.to_string();
         Box::pin(async move { Err(LaunchError { of, told: None, source: "nothing is compiled here".into() }) })
     }
 }

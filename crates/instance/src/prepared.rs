@@ -131,13 +131,24 @@ fn key(interpreter: &Interpreter) -> Key {
     (tree, interpreter.program.clone(), interpreter.version)
 }
 
-/// The file in what a command printed; warnings of the interpreter come through the same pipe.
-pub(crate) fn printed(output: &[u8]) -> Option<&[u8]> {
+/// The files in what a command printed, in their order; warnings of the interpreter come through the same pipe.
+pub(crate) fn printed(output: &[u8]) -> Vec<&[u8]> {
+    let (mut files, mut rest) = (Vec::new(), output);
+    // Each is looked for behind the one before it: what a file holds is never looked into.
+    while let Some((file, behind)) = first(rest) {
+        files.push(file);
+        rest = behind;
+    }
+    files
+}
+
+/// The first file, and what comes behind it.
+fn first(output: &[u8]) -> Option<(&[u8], &[u8])> {
     let start = output.windows(MARK.len()).position(|window| window == MARK.as_bytes())? + MARK.len();
     let rest = &output[start..];
     let line = rest.iter().position(|byte| *byte == b'\n')?;
     let length: usize = std::str::from_utf8(&rest[..line]).ok()?.parse().ok()?;
-    rest[line + 1..].get(..length)
+    rest[line + 1..].split_at_checked(length)
 }
 
 #[cfg(test)]
@@ -162,9 +173,11 @@ mod tests {
     #[test]
     fn warnings_around_a_file_are_no_part_of_it() {
         let output = b"Could not find platform libraries\nfungraph prepared 4\na\nb\nException ignored";
-        assert_eq!(printed(output), Some(&b"a\nb\n"[..]));
+        assert_eq!(printed(output), [b"a\nb\n"]);
+        let nested = b"fungraph prepared 20\nfungraph prepared 1\nwarning\nfungraph prepared 1\nb";
+        assert_eq!(printed(nested), [&b"fungraph prepared 1\n"[..], b"b"]);
         for bad in [&b""[..], b"a\nb\n", b"fungraph prepared 9\nshort", b"fungraph prepared x\nabc"] {
-            assert_eq!(printed(bad), None);
+            assert_eq!(printed(bad), [b""; 0]);
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use fungraph_model::Language;
 
-use crate::{BLANK_MEMORY_MB, Interpreter, Sources, bootstrap::Bootstrap, byte_code, dotnet, java, prepared::MARK};
+use crate::{BLANK_MEMORY_MB, Interpreter, bootstrap::Bootstrap, byte_code, dotnet, java, prepared::MARK};
 
 /// A language's way.
 #[derive(Clone, Copy, Debug)]
@@ -23,14 +23,25 @@ pub(crate) enum Recipe {
 /// A file that an interpreter prepares.
 #[derive(Debug)]
 pub(crate) struct Step {
-    /// Prints [`MARK`], the length in bytes, a line feed, and the file.
-    pub(crate) command: Vec<String>,
+    /// What makes it.
+    pub(crate) work: Work,
     /// Of the file.
     pub(crate) extension: &'static str,
+}
+
+/// What a program of the host makes files with, in a sandbox that no function ever enters.
+#[derive(Debug)]
+pub(crate) struct Work {
+    /// Prints [`MARK`], the length in bytes, a line feed, and the file; so for each file.
+    pub(crate) command: Vec<String>,
     /// Longest output that is read.
     pub(crate) most_bytes: u64,
     /// Memory of the sandbox it runs in.
     pub(crate) memory_mb: u32,
+    /// Texts it reads: each a path below the bootstraps' folder, and its content.
+    pub(crate) sources: Vec<(String, String)>,
+    /// What it sees beside what instances see.
+    pub(crate) tools: Vec<PathBuf>,
 }
 
 impl Recipe {
@@ -53,51 +64,36 @@ impl Recipe {
     pub(crate) fn next(self, interpreter: &Interpreter, files: &[String]) -> Option<Step> {
         match self {
             Self::Python(bootstrap) if files.is_empty() => Some(Step {
-                command: byte_code::command(interpreter, bootstrap, MARK),
                 extension: byte_code::EXTENSION,
-                most_bytes: byte_code::MOST_BYTES,
-                memory_mb: BLANK_MEMORY_MB,
+                work: Work {
+                    command: byte_code::command(interpreter, bootstrap, MARK),
+                    most_bytes: byte_code::MOST_BYTES,
+                    memory_mb: BLANK_MEMORY_MB,
+                    sources: Vec::new(),
+                    tools: Vec::new(),
+                },
             }),
             Self::Java if files.len() < java::steps(interpreter) => Some(Step {
-                command: java::command(interpreter, MARK, files),
                 extension: java::EXTENSIONS[files.len()],
-                most_bytes: java::MOST_BYTES,
-                memory_mb: java::PREPARING_MB,
+                work: Work {
+                    command: java::command(interpreter, MARK, files),
+                    most_bytes: java::MOST_BYTES,
+                    memory_mb: java::PREPARING_MB,
+                    sources: java::sources(),
+                    tools: Vec::new(),
+                },
             }),
             Self::DotNet if files.is_empty() => Some(Step {
-                command: dotnet::command(interpreter, MARK),
                 extension: dotnet::EXTENSION,
-                most_bytes: dotnet::MOST_BYTES,
-                memory_mb: dotnet::PREPARING_MB,
+                work: Work {
+                    command: dotnet::command(interpreter, MARK),
+                    most_bytes: dotnet::MOST_BYTES,
+                    memory_mb: dotnet::PREPARING_MB,
+                    sources: dotnet::sources(interpreter),
+                    tools: dotnet::tools(interpreter),
+                },
             }),
             _ => None,
-        }
-    }
-
-    /// Sources that its steps compile: each a path below the bootstraps' folder, and its text.
-    pub(crate) fn sources(self, interpreter: &Interpreter) -> Vec<(String, String)> {
-        match self {
-            Self::Java => java::sources(),
-            Self::DotNet => dotnet::sources(interpreter),
-            Self::Script(_) | Self::Python(_) => Vec::new(),
-        }
-    }
-
-    /// The step that makes a function of its sources; `None` where functions of the language are not compiled, or not by us.
-    pub(crate) fn compilation(self, interpreter: &Interpreter, sources: &Sources) -> Option<Step> {
-        matches!(self, Self::Java).then(|| Step {
-            command: java::function_command(interpreter, MARK, sources.name),
-            extension: java::EXTENSIONS[0],
-            most_bytes: java::MOST_BYTES,
-            memory_mb: java::PREPARING_MB,
-        })
-    }
-
-    /// What a step sees beside what instances see.
-    pub(crate) fn tools(self, interpreter: &Interpreter) -> Vec<PathBuf> {
-        match self {
-            Self::DotNet => dotnet::tools(interpreter),
-            Self::Java | Self::Script(_) | Self::Python(_) => Vec::new(),
         }
     }
 

@@ -24,11 +24,12 @@ use tokio::{
 use crate::{
     Blueprint, BoxFuture, Ended, Interpreter, LaunchError, Launched, Launcher, Plan, Process, Sources,
     bootstrap::{Bootstrap, RUNTIME_ROOT},
-    java,
+    compile, java,
+    kept::Kept,
     load::CODE_ROOT,
     native::{Native, NativeBootstrap},
     prepared::{self, Prepared, Turn},
-    recipe::{Recipe, Step},
+    recipe::{Recipe, Work},
 };
 
 /// How instances are started.
@@ -38,6 +39,8 @@ pub struct Config {
     pub data_folder: PathBuf,
     /// Folder for the bootstraps, below the data folder or absolute; written at start.
     pub bootstraps: PathBuf,
+    /// Folder for what was compiled of templates, below the data folder or absolute; made when there is something.
+    pub compiled: PathBuf,
     /// What instances can reach.
     pub network: Network,
     /// Whether CPU is a hard quota as well as a weight.
@@ -75,6 +78,7 @@ struct Shared {
     config: Arc<Config>,
     launched: AtomicU64,
     prepared: Prepared,
+    kept: Kept,
     native: Native,
 }
 
@@ -94,8 +98,9 @@ impl SandboxLauncher {
         }
         let prepared = Prepared::new(folder)?;
         let native = Native::new(config.native.clone());
+        let kept = Kept::new(config.compiled.clone());
         let config = Arc::new(config);
-        Ok(Self { shared: Arc::new(Shared { spawner, config, launched: AtomicU64::new(0), prepared, native }) })
+        Ok(Self { shared: Arc::new(Shared { spawner, config, launched: AtomicU64::new(0), prepared, kept, native }) })
     }
 
     /// Asks a program of an image for its version, in a sandbox that no function ever enters; gives what it prints.
@@ -241,9 +246,8 @@ impl Shared {
             let next = recipe.next(&interpreter, &turn.progress.borrow().files);
             let Some(step) = next.filter(|_| is_needed || self.config.prepare) else { return };
             let within = if is_needed { NEEDED_WITHIN } else { PREPARED_WITHIN };
-            let made = tokio::time::timeout(within, self.make(&interpreter, recipe, &step)).await;
-            let made = made.unwrap_or_else(|_| Err(format!("it took longer than {} seconds", within.as_secs()).into()));
-            let kept = made.and_then(|bytes| Ok(self.prepared.keep(&interpreter, &turn, step.extension, &bytes)?));
+            let made = self.make(&interpreter, &step.work, 1, within).await;
+            let kept = made.and_then(|made| Ok(self.prepared.keep(&interpreter, &turn, step.extension, &made[0])?));
             let Err(cause) = kept else { continue };
             let why = chain(&*cause);
             tracing::warn!(cause = why, program = %interpreter.program.display(), file = step.extension, "an interpreter could not prepare \
@@ -256,33 +260,46 @@ impl Shared {
         }
     }
 
-    /// Compiles a function. The bootstrap's sources are there too: its API is what the function is compiled against.
-    async fn compile(&self, interpreter: &Interpreter, sources: &Sources) -> Result<Vec<u8>, Cause> {
-        let compiled = Recipe::of(interpreter.language)
-            .and_then(|recipe| Some((recipe, recipe.compilation(interpreter, sources)?)));
-        let (recipe, step) = compiled.ok_or("functions of this language are not compiled here")?;
-        let place = |(path, text): &(&str, &str)| (format!("{}/{path}", sources.name), (*text).to_owned());
-        self.prepared.write(&sources.files.iter().map(place).collect::<Vec<_>>())?;
-        let made = tokio::time::timeout(PREPARED_WITHIN, self.make(interpreter, recipe, &step)).await;
-        made.unwrap_or_else(|_| Err(format!("it took longer than {} seconds", PREPARED_WITHIN.as_secs()).into()))
+    /// Compiles functions, unless an earlier server did. What they are compiled against lies beside their sources.
+    async fn compile(&self, compiler: &Interpreter, sources: &Sources) -> Result<Vec<Vec<u8>>, Cause> {
+        let (work, within) =
+            compile::work(compiler, sources).ok_or("functions of this language are not compiled here")?;
+        let count = sources.makes.len();
+        let name = Kept::name(compiler, sources, &work);
+        if let Some(files) = self.kept.read(&name, count).await {
+            return Ok(files);
+        }
+        let files = self.make(compiler, &work, count, within).await?;
+        self.kept.write(name, files).await
     }
 
-    /// Runs the command of a step and takes the file out of what it prints.
-    async fn make(&self, interpreter: &Interpreter, recipe: Recipe, step: &Step) -> Result<Vec<u8>, Cause> {
-        self.prepared.write(&recipe.sources(interpreter))?;
-        let mut launch = self.launch_message(interpreter, step.command.clone(), limits::TMP_MB[0], step.memory_mb);
-        launch.binds.extend(recipe.tools(interpreter).into_iter().map(same_place));
+    /// Does a work and takes the files out of what it prints.
+    async fn make(
+        &self,
+        interpreter: &Interpreter,
+        work: &Work,
+        files: usize,
+        within: Duration,
+    ) -> Result<Vec<Vec<u8>>, Cause> {
+        let made = tokio::time::timeout(within, self.output(interpreter, work)).await;
+        let made = made.unwrap_or_else(|_| Err(format!("it took longer than {} seconds", within.as_secs()).into()));
+        let (status, bytes) = made?;
+        let printed = prepared::printed(&bytes);
+        if status == ExitStatus::Code(0) && printed.len() == files {
+            return Ok(printed.into_iter().map(<[u8]>::to_vec).collect());
+        }
+        // What it printed says why.
+        Err(format!("{status:?}: {}", String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES)])).into())
+    }
+
+    async fn output(&self, interpreter: &Interpreter, work: &Work) -> Result<(ExitStatus, Vec<u8>), Cause> {
+        self.prepared.write(&work.sources)?;
+        let mut launch = self.launch_message(interpreter, work.command.clone(), limits::TMP_MB[0], work.memory_mb);
+        launch.binds.extend(work.tools.iter().cloned().map(same_place));
         let (sandbox, _socket, output) = self.run(launch).await?;
         let mut bytes = Vec::new();
-        output.take(step.most_bytes).read_to_end(&mut bytes).await?;
-        let status = sandbox.exited().await.status;
-        match prepared::printed(&bytes).filter(|_| status == ExitStatus::Code(0)) {
-            Some(file) => Ok(file.to_vec()),
-            // What it printed says why.
-            None => {
-                Err(format!("{status:?}: {}", String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES)])).into())
-            }
-        }
+        output.take(work.most_bytes).read_to_end(&mut bytes).await?;
+        Ok((sandbox.exited().await.status, bytes))
     }
 }
 
@@ -345,12 +362,12 @@ fn environment(interpreter: &Interpreter) -> Vec<(String, String)> {
 impl Launcher for SandboxLauncher {
     fn compile<'a>(
         &'a self,
-        interpreter: &'a Arc<Interpreter>,
+        compiler: &'a Arc<Interpreter>,
         sources: &'static Sources,
-    ) -> BoxFuture<'a, Result<Vec<u8>, LaunchError>> {
+    ) -> BoxFuture<'a, Result<Vec<Vec<u8>>, LaunchError>> {
         Box::pin(async move {
-            self.shared.compile(interpreter, sources).await.map_err(|source| LaunchError {
-                of: interpreter.to_string(),
+            self.shared.compile(compiler, sources).await.map_err(|source| LaunchError {
+                of: compiler.to_string(),
                 told: None,
                 source,
             })

@@ -47,7 +47,7 @@ pub enum AsyncStatus {
     Success,
     /// The function failed for the last time, or the call was cancelled while it ran.
     Fail,
-    /// Thrown away: too old, cancelled before it ran, or its function is gone.
+    /// Thrown away while it waited: too old, cancelled, or its function is gone.
     Discard,
 }
 

@@ -46,7 +46,7 @@ pub use oldest::OldCall;
 pub use recorded::RecordedEvent;
 pub use records::{RecordPage, RecordQuery};
 pub use retention::{Purged, Retention};
-pub use start::Found;
+pub use start::{CancelledCall, Found};
 
 use crate::sqlite;
 use change::Change;
@@ -139,6 +139,7 @@ impl Queue {
         let opened = |source: sqlx::Error| QueueError::Open { path: path.clone(), source: source.into() };
         let mut connection = options(&path).connect().await.map_err(opened)?;
         start::migrate(&mut connection, &path).await?;
+        let cancelled = start::cancelled(&mut connection).await?;
         let rerun = start::bury(&mut connection).await?;
         let functions = start::functions(&mut connection).await?;
         let last = start::last(&mut connection).await?;
@@ -162,7 +163,10 @@ impl Queue {
         tokio::spawn(writer.run());
         let most_room = u32::try_from(config.pending_bytes).unwrap_or(u32::MAX);
         let room = Arc::new(Semaphore::new(most_room as usize));
-        Ok((Self { readers, loader, orders, room, most_room, shared }, Found { waiting, delayed, rerun, notices }))
+        Ok((
+            Self { readers, loader, orders, room, most_room, shared },
+            Found { waiting, delayed, cancelled, rerun, notices },
+        ))
     }
 
     /// The queue's clock.
@@ -218,6 +222,15 @@ impl Queue {
         message: String,
     ) -> Result<(), QueueError> {
         self.order(|answer| Order::Again(Again { seq, due, consumed, code, message, answer })).await
+    }
+
+    /// Notes that a call is not to run any more, and returns once that is on disk: where the server ends before the call does, the next one finds it
+    /// among [`Found::cancelled`]. One that has ended stays as it is. A disk that refuses is waited for.
+    ///
+    /// # Errors
+    /// As [`Queue::end`].
+    pub async fn cancel(&self, seq: CallSeq) -> Result<(), QueueError> {
+        self.change(Change::Cancel(seq)).await.map(|_| ())
     }
 
     /// Calls of a function that wait for their first attempt, in order, behind a place. Calls that run are among them: they stand before

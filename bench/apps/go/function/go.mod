@@ -9,5 +9,5 @@ require (
 
 replace (
 	answer => ../answer
-	huaweicloud.com/go-runtime => ../../../../tests/go/runtime
+	huaweicloud.com/go-runtime => ../../../../runtimes/go
 )

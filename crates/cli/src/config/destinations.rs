@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fungraph_engine::ObsBucket;
+
 use super::Error;
 use super::document::{Document, value_error};
 use super::reader::Section;
@@ -15,6 +17,7 @@ pub(super) const SECTION: &str = "destinations";
 #[derive(Clone, Debug)]
 pub(crate) struct Destinations {
     pub(crate) give_up: Duration,
+    pub(crate) obs_buckets: Vec<ObsBucket>,
     /// `None`: topics are refused.
     pub(crate) smn_endpoint: Option<String>,
     pub(crate) smn_secret_file: Option<PathBuf>,
@@ -29,6 +32,7 @@ pub(super) fn read(section: &Section<'_>) -> Result<Destinations, Error> {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     Ok(Destinations {
         give_up: Duration::from_secs(section.number("hours", 1..=720)?.into()) * 3600,
+        obs_buckets: section.texts("obs_buckets", ObsBucket::parse)?,
         smn_endpoint: section.text("smn_endpoint", |text| endpoint(text, &["http", "https"]).map(|()| some(text)))?,
         smn_secret_file: section.text("smn_secret_file", file)?,
         dis_server: section.text("dis_server", |text| endpoint(text, &["nats", "tls"]).map(|()| some(text)))?,

@@ -64,6 +64,8 @@ fn destinations_are_addresses_without_a_secret_in_them() {
         ("dis_server = 'nats://n:1'\ndis_password_file = '/k'", "destinations.dis_user too"),
         ("dis_user = 'u'\ndis_password_file = '/k'", "destinations.dis_server too"),
         ("hours = 0", "1 to 720"),
+        ("obs_buckets = ['results', 'a/b/c']", "PROJECT_ID/BUCKET"),
+        ("obs_buckets = 'results'", "a list of texts"),
     ] {
         let error = load(&format!("[destinations]\n{text}")).expect_err(text).to_string();
         assert!(error.contains(expected), "{error}");

@@ -19,12 +19,17 @@ const TOLD: &str =
 
 /// A server whose object store and subscriber are a place of the test's.
 fn server(data: &Path, outside: &Outside) -> Server {
+    server_with(data, outside, "")
+}
+
+/// The same, with more in its section of destinations.
+fn server_with(data: &Path, outside: &Outside, more: &str) -> Server {
     let settings = data.with_extension("toml");
     let secret = data.with_extension("secret");
     std::fs::write(&secret, "between us\n").expect("it is written");
     let text = format!(
         "[server]\nauth = false\n[obs]\nendpoint = \"http://{address}\"\naccess_key = \"KEY\"\nsecret_key = \"hidden\"\n\
-         [destinations]\nsmn_endpoint = \"http://{address}/topics\"\nsmn_secret_file = {secret:?}\n",
+         [destinations]\nsmn_endpoint = \"http://{address}/topics\"\nsmn_secret_file = {secret:?}\n{more}\n",
         address = outside.address(),
     );
     std::fs::write(&settings, text).expect("it is written");
@@ -204,5 +209,70 @@ fn a_destination_that_the_server_cannot_reach_is_refused_when_it_is_named() {
         let answer = server.request("PUT", &path, &[], &body.to_string());
         assert!(answer.status == 400 && answer.text().contains(word), "{kind}: {}", answer.text());
     }
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn no_project_writes_into_the_bucket_of_another() {
+    let (home, outside) = (open_folder(), Outside::start());
+    let data = home.path().join("data");
+    let host = server(&data, &outside);
+    host.create("job", "Python3.9", CODE);
+    let obs = |bucket: &str| json!({ "on_success": to("OBS", &json!({ "bucket": bucket })) });
+    let refused = |host: &Server, bucket: &str| {
+        let path = format!("/v2/{}/fgs/functions/job/async-invoke-config", host.project());
+        let answer = host.request("PUT", &path, &[], &json!({ "destination_config": obs(bucket) }).to_string());
+        assert!(answer.status == 400 && answer.text().contains("destinations.obs_buckets"), "{}", answer.text());
+    };
+    host.set("job", &obs("results"));
+    let made = crate::harness::fungraph(&["project", "create", "team-a", "--data-dir", &data.display().to_string()]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    refused(&host, "other");
+    // What was set while nobody else was there goes on.
+    let call = host.accept("job", &json!({ "name": "Ada" }));
+    wait_for("the object", || outside.taken("PUT", &call));
+    let project = host.project();
+    assert_eq!(host.stop(), Some(0));
+
+    let buckets = format!("obs_buckets = [\"shared\", \"{project}/mine\", \"{}/theirs\"]", made.out.trim());
+    let host = server_with(&data, &outside, &buckets);
+    refused(&host, "theirs");
+    // Nor goes on what the operator has closed.
+    let call = host.accept("job", &json!({ "name": "Ada" }));
+    wait_for("the word in the log", || {
+        let run = crate::harness::fungraph(&["logs", "job", "--data-dir", &data.display().to_string()]);
+        run.out.contains(&format!("{call} WARN on_success (OBS) is not told: the bucket 'results'")).then_some(())
+    });
+    for bucket in ["shared", "mine"] {
+        host.set("job", &obs(bucket));
+        let call = host.accept("job", &json!({ "name": "Ada" }));
+        let put = wait_for("the object", || outside.taken("PUT", &call));
+        assert!(put.head.starts_with(&format!("PUT /{bucket}/job/")), "{}", put.head);
+    }
+    assert_eq!(host.stop(), Some(0));
+}
+
+#[test]
+fn what_can_never_be_taken_is_tried_once_and_its_owner_is_told() {
+    let (home, outside) = (open_folder(), Outside::start());
+    let data = home.path().join("data");
+    let server = server(&data, &outside);
+    server.create("job", "Python3.9", CODE);
+    server.set("job", &json!({ "on_failure": to("SMN", &json!({ "topic_urn": "urn:smn:r:p:t" })) }));
+    outside.take_nothing();
+    let call = server.accept("job", &json!({ "raise": true }));
+    wait_for("the word in the log", || {
+        let run = crate::harness::fungraph(&["logs", "job", "--data-dir", &data.display().to_string()]);
+        run.out
+            .contains(&format!("{call} WARN on_failure (SMN) is not told: it answered with status 413"))
+            .then_some(())
+    });
+    wait_for("the end of the notice", || {
+        let metrics = server.request("GET", "/metrics", &[], "").text();
+        let given_up = "fungraph_notices_total{kind=\"SMN\",end=\"given_up\"} 1";
+        metrics.lines().any(|line| line == given_up).then_some(())
+    });
+    assert_eq!(outside.count("POST", &call), 1);
+    assert!(!server.log().contains("never told"), "a tenant does not fill the server's log: {}", server.log());
     assert_eq!(server.stop(), Some(0));
 }

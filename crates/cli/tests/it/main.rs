@@ -42,6 +42,7 @@ mod sdk;
 mod serve;
 mod sizes;
 mod statistics;
+mod templates;
 mod triggers;
 mod versions;
 mod why;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Run, Server, fungraph, fungraph_with, open_folder, wait_for};
 use crate::raw::{base64, python};
@@ -130,12 +130,18 @@ fn a_recorded_call_is_made_on_another_server() {
     let text = |name: &str| known[name].as_str().expect("a text").to_owned();
     let data = here.data().display().to_string();
     let (project, endpoint) = (there.project(), there.endpoint().to_owned());
-    let args = ["replay", &id, "--data-dir", &data, "--to", &endpoint, "--to-project", &project];
-    let run = fungraph_with(&args, |command| {
-        command.env("FUNGRAPH_TO_AK", text("access_key")).env("FUNGRAPH_TO_SK", text("secret_key"));
-    });
-    assert_eq!((run.code, run.out.as_str()), (0, "{\"hello\": \"Ada\"}\n"), "{}", run.err);
-    let run = fungraph(&args);
+    let to = |endpoint: &str| {
+        let args = ["replay", &id, "--data-dir", &data, "--to", endpoint, "--to-project", &project];
+        fungraph_with(&args, |command| {
+            command.env("FUNGRAPH_TO_AK", text("access_key")).env("FUNGRAPH_TO_SK", text("secret_key"));
+        })
+    };
+    let run = to(&endpoint);
+    assert_eq!((run.code, run.out.as_str(), run.err.as_str()), (0, "{\"hello\": \"Ada\"}\n", ""));
+    // An address that leads here, which nobody can tell from one that does not.
+    let run = to(&endpoint.replace("127.0.0.1", "0.0.0.0"));
+    assert!(run.err.contains("over plain HTTP to http://0.0.0.0:"), "{}", run.err);
+    let run = fungraph(&["replay", &id, "--data-dir", &data, "--to", &endpoint, "--to-project", &project]);
     assert!(run.code == 2 && run.err.contains("FUNGRAPH_TO_AK"), "{}", run.err);
     assert_eq!(here.stop(), Some(0));
     assert_eq!(there.stop(), Some(0));
@@ -159,5 +165,61 @@ fn an_asynchronous_call_is_retried_with_its_recorded_event() {
     wait_for("the end of the other", || is_over(&again).then_some(()));
     let same = replay(&server, &[&again, "--show"]);
     assert_eq!(same.out, r#"{"name": "Ada"}"#, "{}", same.err);
+    assert_eq!(server.stop(), Some(0));
+}
+
+/// Tells what it was called by, and prints it.
+const TELLS: &str = "def handler(event, context):\n    told = context.getAlias() + ' ' + str(context.getMemorySize())\n    \
+                     print('called', told)\n    return told\n";
+
+#[test]
+fn a_call_is_made_again_by_its_alias_and_with_its_memory() {
+    let home = open_folder();
+    let server = server(&home.path().join("data"));
+    let mut body = python("f", TELLS);
+    body["extend_config"] = json!({ "record_events": true }).to_string().into();
+    body["enable_dynamic_memory"] = json!(true);
+    let functions = format!("/v2/{}/fgs/functions", server.project());
+    let done = |method: &str, rest: &str, headers: &[(&str, &str)], body: &Value| {
+        let answer = server.request(method, &format!("{functions}{rest}"), headers, &body.to_string());
+        assert!((200..300).contains(&answer.status), "{method} {rest}: {}", answer.text());
+        answer
+    };
+    let memory = [("X-Cff-Instance-Memory", "512")];
+    done("POST", "", &[], &body);
+    done("POST", "/f/versions", &[], &json!({ "version": "v1" }));
+    let other = json!({ "code_type": "inline", "func_code": { "file": base64(OTHER.as_bytes()) } });
+    done("PUT", "/f/code", &[], &other);
+    done("POST", "/f/versions", &[], &json!({ "version": "v2" }));
+    done("POST", "/f/aliases", &[], &json!({ "name": "prod", "version": "v1" }));
+    let by_alias = format!("/{}:default:f:!prod", server.project());
+
+    let answer = done("POST", &format!("{by_alias}/invocations"), &memory, &json!({}));
+    assert_eq!(answer.text(), "prod 512");
+    let call = answer.header("x-cff-request-id").expect("every answer has one").to_owned();
+    kept(&server, &call);
+    let again = replay(&server, &[&call]);
+    assert_eq!((again.code, again.out.as_str(), again.err.as_str()), (0, "prod 512\n", ""));
+
+    let answer = done("POST", &format!("{by_alias}/invocations-async"), &memory, &json!({}));
+    let accepted: Value = serde_json::from_str(&answer.text()).expect("JSON");
+    let first = accepted["request_id"].as_str().expect("an id").to_owned();
+    let data = server.data().display().to_string();
+    let run = |args: &[&str]| fungraph(&[args, &["--data-dir", &data]].concat());
+    let called = |id: &str| {
+        wait_for("its end", || run(&["async", "show", "f", id]).out.contains("SUCCESS").then_some(()));
+        wait_for("its log", || run(&["logs", "f", "--request", id]).out.contains("called prod 512").then_some(()));
+    };
+    called(&first);
+    kept(&server, &first);
+    let again = run(&["async", "retry", "f", &first]);
+    assert_eq!(again.code, 0, "{}", again.err);
+    called(again.out.trim());
+
+    // The version counts for more than the alias.
+    done("PUT", "/f/aliases/prod", &[], &json!({ "version": "v2" }));
+    let other = replay(&server, &[&call]);
+    assert_eq!((other.code, other.out.as_str()), (0, " 512\n"), "{}", other.err);
+    assert!(other.err.contains("the alias prod does not lead to v1 alone"), "{}", other.err);
     assert_eq!(server.stop(), Some(0));
 }

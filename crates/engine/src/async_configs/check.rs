@@ -89,7 +89,7 @@ fn check(kind: DestinationKind, object: &Map<String, Value>) -> Result<(), Strin
     }
 }
 
-fn is_bucket(name: &str) -> bool {
+pub(crate) fn is_bucket(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = name.as_bytes();
     (3..=63).contains(&bytes.len())
@@ -127,6 +127,13 @@ fn check_obs(object: &Map<String, Value>) -> Result<(), String> {
 pub(crate) fn recheck(destination: &Destination) -> Result<(), Fault> {
     let object = object(&destination.param).map_err(|why| bad(&format!("param {why}")))?;
     check(destination.kind, &object).map_err(|why| bad(&format!("param: {why}")))
+}
+
+/// The bucket that a destination names.
+pub(super) fn bucket(destination: &Destination) -> Option<String> {
+    let object: Map<String, Value> = serde_json::from_str(&destination.param).unwrap_or_default();
+    let bucket = object.get("bucket").and_then(Value::as_str);
+    bucket.filter(|_| destination.kind == DestinationKind::Obs).map(str::to_owned)
 }
 
 /// The function that a destination names.

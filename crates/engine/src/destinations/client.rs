@@ -16,11 +16,19 @@ pub(super) fn builder(patience: Duration) -> ClientBuilder {
     Client::builder().no_proxy().connect_timeout(CONNECT).timeout(patience).user_agent(agent)
 }
 
+/// What a status that is none of success means. A notice does not get smaller.
+pub(super) fn refused(status: u16) -> Undelivered {
+    match status {
+        413 => Undelivered::Impossible("it answered with status 413: the notice is too large for it".to_owned()),
+        _ => Undelivered::Refused(format!("it answered with status {status}")),
+    }
+}
+
 /// Any status of success will do; the body is nobody's business.
 pub(super) fn done(answer: reqwest::Result<Response>) -> Result<(), Undelivered> {
     match answer {
         Ok(answer) if answer.status().is_success() => Ok(()),
-        Ok(answer) => Err(Undelivered::Refused(format!("it answered with status {}", answer.status().as_u16()))),
+        Ok(answer) => Err(refused(answer.status().as_u16())),
         Err(error) if error.is_connect() => Err(Undelivered::Unreachable("it cannot be reached".to_owned())),
         // Where it came to an answer but not to its end, this message may be the reason.
         Err(error) if error.is_timeout() => Err(Undelivered::Refused("it did not answer in time".to_owned())),

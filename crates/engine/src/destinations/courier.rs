@@ -2,13 +2,14 @@
 //!
 //! A notice leaves the queue once it has arrived, so after a crash it may arrive twice, under the same name or number; it is never lost
 //! before its time is up. Who was not to be had at all is asked again later without a word on disk: a dead service costs nothing but
-//! a look now and then. Projects take turns, and none has all the places: whose own destination is slow delays nobody else.
+//! a look now and then, and one line in the log until it is back. Projects take turns, and none has all the places: whose own destination is slow
+//! delays nobody else.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use fungraph_model::{DestinationKind, ProjectId};
+use fungraph_model::{AsyncStatus, DestinationKind, ProjectId};
 use fungraph_store::queue::{Notice, NoticeQuery, QueueError};
 use metrics::counter;
 use tokio::sync::Notify;
@@ -26,6 +27,8 @@ const LEAST_ROOM: usize = 8;
 /// The longest sleep, and the shortest.
 const LOOK: Duration = Duration::from_secs(60);
 const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
+/// So long after the last try that met silence a service that says something is taken to be back: longer than a connection may take.
+const BACK: Duration = Duration::from_secs(10);
 /// Pauses after a failure: of one notice, and of all that were tried.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
@@ -52,7 +55,7 @@ impl Nudges {
 /// Notices on their way.
 #[derive(Default)]
 struct Flights {
-    tasks: JoinSet<bool>,
+    tasks: JoinSet<Tried>,
     which: HashMap<tokio::task::Id, (ProjectId, i64)>,
     /// The project that had its turn last.
     last: Option<ProjectId>,
@@ -82,14 +85,15 @@ impl Flights {
         self.which.insert(task.id(), (project, id));
     }
 
-    /// Waits for one of them; `None` where none is on its way. True where it is off the list, or at a later place of it.
-    async fn next(&mut self) -> Option<bool> {
-        let (task, settled) = match self.tasks.join_next_with_id().await? {
+    /// Waits for one of them; `None` where none is on its way.
+    async fn next(&mut self) -> Option<Tried> {
+        let (task, tried) = match self.tasks.join_next_with_id().await? {
             Ok(done) => done,
-            Err(error) => (error.id(), false),
+            // A panic, which has been told.
+            Err(error) => (error.id(), Tried { settled: false, silence: None }),
         };
         self.which.remove(&task);
-        Some(settled)
+        Some(tried)
     }
 }
 
@@ -117,11 +121,55 @@ impl Rest {
     }
 }
 
+/// What became of one notice.
+#[derive(Debug)]
+struct Tried {
+    /// Whether it is off the list, or at a later place of it: one that is refused holds nobody up.
+    settled: bool,
+    /// Why nobody was there.
+    silence: Option<String>,
+}
+
+/// Whether the operator has been told that a service is silent: once, and not for each try.
+#[derive(Debug, Default)]
+struct Watch {
+    /// When it was silent last, since he was told.
+    silent: Option<Instant>,
+    /// Whether it has said something since.
+    heard: bool,
+}
+
+impl Watch {
+    /// Tries that began together end one by one: a service is back once none has met silence for a while.
+    fn look(&mut self, kind: DestinationKind, tried: &Tried, now: Instant) {
+        let is_back = self.silent.is_some_and(|last| now.duration_since(last) >= BACK);
+        match &tried.silence {
+            Some(why) => {
+                if self.silent.is_none() || (is_back && self.heard) {
+                    tracing::warn!(
+                        kind = kind.name(),
+                        why,
+                        "a destination cannot be reached; what it is owed is kept and tried again"
+                    );
+                }
+                *self = Self { silent: Some(now), heard: false };
+            }
+            None => {
+                if is_back {
+                    tracing::info!(kind = kind.name(), "a destination can be reached again");
+                    self.silent = None;
+                }
+                self.heard = true;
+            }
+        }
+    }
+}
+
 /// Delivers notices of one kind until it is stopped.
 pub(crate) async fn run(engine: Weak<Engine>, kind: DestinationKind, stop: CancellationToken) {
     let Some(nudges) = engine.upgrade().map(|engine| Arc::clone(&engine.destinations.nudges)) else { return };
     let nudge = nudges.of(kind);
-    let (mut flights, mut rest) = (Flights::default(), Rest::default());
+    let (mut flights, mut rest, mut watch) = (Flights::default(), Rest::default(), Watch::default());
     loop {
         let Some(found) = engine.upgrade() else { return };
         let mut sleep = LOOK;
@@ -140,8 +188,9 @@ pub(crate) async fn run(engine: Weak<Engine>, kind: DestinationKind, stop: Cance
         tokio::select! {
             // What was on its way may have arrived, and is tried again at the next start.
             () = stop.cancelled() => return,
-            Some(settled) = flights.next() => {
-                if settled { rest = Rest::default() } else { rest.fail(kind, Instant::now()) }
+            Some(tried) = flights.next() => {
+                watch.look(kind, &tried, Instant::now());
+                if tried.settled { rest = Rest::default() } else { rest.fail(kind, Instant::now()) }
             }
             () = nudge.notified(), if resting.is_none() => {}
             () = tokio::time::sleep(resting.unwrap_or(sleep)) => {}
@@ -170,34 +219,49 @@ impl Engine {
         Ok(due.next)
     }
 
-    /// Whether the notice is off the list, or at a later place of it: one that is refused holds nobody up.
-    async fn try_one(&self, kind: DestinationKind, notice: Notice) -> bool {
+    async fn try_one(&self, kind: DestinationKind, notice: Notice) -> Tried {
         let Some(address) = Address::from_text(&notice.param) else {
-            return self.give_up(kind, &notice, "its address cannot be read").await;
+            tracing::error!(call = %notice.call, kind = kind.name(), "the address of a notice cannot be read; was the queue changed by \
+                another program?");
+            return Tried { settled: self.give_up(kind, &notice, "its address cannot be read").await, silence: None };
         };
-        match self.destinations.deliver(&address, notice.payload.clone()).await {
+        let why = match self.destinations.deliver(&address, notice.payload.clone()).await {
             Ok(()) => {
                 counter!("fungraph_notices_total", "kind" => kind.name(), "end" => "delivered").increment(1);
-                self.queue.store.delivered(notice.id).await
+                return Tried { settled: self.queue.store.delivered(notice.id).await, silence: None };
             }
-            Err(why) if self.queue.store.now().since(notice.created) >= self.destinations.give_up => {
-                self.give_up(kind, &notice, &why.to_string()).await
+            Err(why) => why,
+        };
+        let text = why.to_string();
+        let is_late = self.queue.store.now().since(notice.created) >= self.destinations.give_up;
+        let settled = match &why {
+            // What its owner's calls leave is his to mend, and may come by the thousands.
+            Undelivered::Impossible(why) => {
+                tracing::debug!(call = %notice.call, kind = kind.name(), why, "a notice can never be taken; given up");
+                self.give_up(kind, &notice, why).await
             }
-            Err(Undelivered::Unreachable(why)) => {
-                tracing::debug!(call = %notice.call, kind = kind.name(), why, "a notice waits for its destination");
-                false
+            _ if is_late => {
+                tracing::error!(call = %notice.call, kind = kind.name(), tries = notice.tries, why = text,
+                    "a destination was never told of the end of a call");
+                self.give_up(kind, &notice, &text).await
             }
-            Err(Undelivered::Refused(why)) => {
+            Undelivered::Unreachable(_) => false,
+            Undelivered::Refused(why) => {
                 let wait = pause(notice.tries + 1, LONGEST, notice.id as u32);
                 tracing::debug!(call = %notice.call, kind = kind.name(), why, ?wait, "a notice was not taken; tried again");
                 self.queue.store.notice_again(notice.id, self.queue.store.now().after(wait)).await
             }
-        }
+        };
+        Tried { settled, silence: matches!(why, Undelivered::Unreachable(_)).then_some(text) }
     }
 
+    /// A notice leaves the list undelivered, and whoever owns the function finds that in its log.
     async fn give_up(&self, kind: DestinationKind, notice: &Notice, why: &str) -> bool {
         counter!("fungraph_notices_total", "kind" => kind.name(), "end" => "given_up").increment(1);
-        tracing::error!(call = %notice.call, kind = kind.name(), tries = notice.tries, why, "a destination was never told of the end of a call");
+        if let Ok(Some((key, _, record))) = self.queue.store.record(notice.call).await {
+            let is_success = record.status == AsyncStatus::Success;
+            self.note_untold((&key, &record.version, notice.call), is_success, kind, why).await;
+        }
         self.queue.store.notice_given_up(notice.id).await
     }
 }
@@ -232,7 +296,8 @@ mod tests {
     async fn what_is_on_its_way_is_not_asked_for_again_and_a_task_that_breaks_leaves_its_place() {
         let mut flights = Flights::default();
         for id in 0..3 {
-            let task = flights.tasks.spawn(async move { if id == 1 { panic!("on purpose") } else { true } });
+            let done = Tried { settled: true, silence: None };
+            let task = flights.tasks.spawn(async move { if id == 1 { panic!("on purpose") } else { done } });
             flights.which.insert(task.id(), (ProjectId("p".to_owned()), id));
         }
         let query = flights.query(false);
@@ -241,10 +306,34 @@ mod tests {
         assert_eq!((ids, query.most), (vec![0, 1, 2], AT_ONCE - 3));
         assert_eq!(flights.query(true).most, 1);
         let mut settled = 0;
-        while let Some(done) = flights.next().await {
-            settled += usize::from(done);
+        while let Some(tried) = flights.next().await {
+            settled += usize::from(tried.settled);
         }
         assert_eq!((settled, flights.which.len()), (2, 0));
+    }
+
+    #[test]
+    fn a_silent_service_is_told_of_once_until_it_is_back() {
+        let silent = || Tried { settled: false, silence: Some("it cannot be reached".to_owned()) };
+        let heard = || Tried { settled: true, silence: None };
+        let (mut watch, begun) = (Watch::default(), Instant::now());
+        let mut told = Vec::new();
+        for (after, tried) in [
+            (0, heard()),
+            (0, silent()),
+            (1, silent()),
+            // Some had begun before it came back.
+            (2, heard()),
+            (3, silent()),
+            (4, heard()),
+            (20, heard()),
+            (21, silent()),
+            (90, silent()),
+        ] {
+            watch.look(DestinationKind::Smn, &tried, begun + Duration::from_secs(after));
+            told.push(watch.silent.is_some());
+        }
+        assert_eq!(told, [false, true, true, true, true, true, false, true, true]);
     }
 
     #[test]

@@ -51,6 +51,7 @@ impl Dis {
         }
         let mut headers = HeaderMap::new();
         headers.insert(header::NATS_MESSAGE_ID, message);
+        let length = payload.len();
         let request = Request::new().payload(payload).headers(headers).timeout(Some(PATIENCE));
         match self.client.send_request(subject.to_owned(), request).await {
             Ok(answer) => stored(&answer.payload),
@@ -58,6 +59,10 @@ impl Dis {
                 RequestErrorKind::NoResponders => {
                     Undelivered::Refused(format!("no stream of JetStream has the subject {subject}"))
                 }
+                RequestErrorKind::MaxPayloadExceeded => Undelivered::Impossible(format!(
+                    "its {length} bytes are more than the NATS server takes at once, {} with the headers (max_payload)",
+                    self.client.max_payload()
+                )),
                 RequestErrorKind::TimedOut => Undelivered::Refused("JetStream did not answer in time".to_owned()),
                 _ => Undelivered::Refused("the NATS server did not take the message".to_owned()),
             }),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use fungraph_store::objects::{Objects, PutError};
 
-use super::Undelivered;
+use super::{Undelivered, client};
 
 pub(super) async fn put(
     objects: &Objects,
@@ -14,6 +14,7 @@ pub(super) async fn put(
 ) -> Result<(), Undelivered> {
     objects.put_json(bucket, name, expires_days, payload).await.map_err(|error| match error {
         PutError::Unreachable => Undelivered::Unreachable(error.to_string()),
-        PutError::Refused { .. } | PutError::Broken => Undelivered::Refused(error.to_string()),
+        PutError::Refused { status } => client::refused(status),
+        PutError::Broken => Undelivered::Refused(error.to_string()),
     })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fungraph_model::{AsyncConfig, Caller, Destination, DestinationKind, DomainId, RequestId};
+use fungraph_model::{AsyncConfig, Caller, Destination, DestinationKind, DomainId, FunctionKey, RequestId};
 use fungraph_store::{
     logs::LogEntry,
     queue::{NewCall, Owed},
@@ -37,7 +37,10 @@ impl Engine {
             Err(why) => {
                 counter!("fungraph_notices_total", "kind" => destination.kind.name(), "end" => "impossible")
                     .increment(1);
-                self.note(call, destination.kind, &why).await;
+                tracing::debug!(function = %call.key, request = %call.request, kind = destination.kind.name(), why,
+                    "a destination is not told");
+                let of = (call.key, call.version, call.request);
+                self.note_untold(of, call.end.is_success(), destination.kind, &why).await;
                 Vec::new()
             }
         }
@@ -55,7 +58,14 @@ impl Engine {
             return Err(why.to_owned());
         }
         let payload = payload::payload(call, &self.config.region);
-        match Address::of(destination, call) {
+        let address = Address::of(destination, call);
+        if let Some(Address::Object { bucket, .. }) = &address
+            // How many projects there are was looked at when it was set: that others came since is nobody's fault.
+            && let Some(why) = self.destinations.closed(&call.key.project, bucket, true)
+        {
+            return Err(why);
+        }
+        match address {
             Some(address) => {
                 Ok(Owed::Notice { kind: address.kind().name().to_owned(), param: address.to_text(), payload })
             }
@@ -93,19 +103,24 @@ impl Engine {
     }
 
     /// A line in the log of the function whose destination is not told.
-    async fn note(&self, call: &Finished<'_>, kind: DestinationKind, why: &str) {
-        let how = if call.end.is_success() { "on_success" } else { "on_failure" };
-        tracing::debug!(function = %call.key, request = %call.request, kind = kind.name(), why, "a destination is not told");
-        let Ok(Some(resolved)) = self.resolve(call.key, call.version).await else { return };
+    pub(super) async fn note_untold(
+        &self,
+        (key, version, request): (&FunctionKey, &str, RequestId),
+        is_success: bool,
+        kind: DestinationKind,
+        why: &str,
+    ) {
+        let how = if is_success { "on_success" } else { "on_failure" };
+        let Ok(Some(resolved)) = self.resolve(key, version).await else { return };
         let started = Timestamp::now();
         if !resolved.refusals.allows(started.as_second()) {
             return;
         }
         let second = Timestamp::new(started.as_second(), 0).unwrap_or(started);
-        let text = format!("{second} {} WARN {how} ({}) is not told: {why}\n", call.request, kind.name());
+        let text = format!("{second} {request} WARN {how} ({}) is not told: {why}\n", kind.name());
         let function = Arc::clone(&resolved.version);
         let text = Box::new(BareLog(text.into()));
-        self.logs.append(LogEntry { function, request: call.request, started, call: None, text });
+        self.logs.append(LogEntry { function, request, started, call: None, text });
     }
 }
 

@@ -177,6 +177,37 @@ async fn a_message_that_no_stream_takes_is_not_delivered() {
 }
 
 #[tokio::test]
+async fn what_is_too_large_for_whoever_takes_it_is_not_tried_again() {
+    let (address, seen) = nats(r#"{"stream":"S","seq":1}"#).await;
+    let streams = destinations(None, Some(&address)).await;
+    delivered(&streams, &stream()).await.expect("it is connected");
+    let refused = streams.deliver(&stream(), Bytes::from(vec![b'x'; 1_048_577])).await;
+    assert!(matches!(&refused, Err(Undelivered::Impossible(why)) if why.contains("max_payload")), "{refused:?}");
+    assert_eq!(seen.lock().expect("no panic").len(), 1, "it was not even sent");
+    let (address, _) = http("413 Payload Too Large").await;
+    let refused = destinations(Some(&address), None).await.deliver(&topic(), Bytes::new()).await;
+    assert!(matches!(&refused, Err(Undelivered::Impossible(why)) if why.contains("413")), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_bucket_is_open_to_the_only_project_or_to_whom_the_operator_says() {
+    let open = |buckets: &[&str]| {
+        let buckets = buckets.iter().map(|text| ObsBucket::parse(text).expect("a bucket")).collect();
+        Destinations::open(DestinationSettings { buckets, ..DestinationSettings::default() })
+    };
+    let (mine, other) = (ProjectId("p1".to_owned()), ProjectId("p2".to_owned()));
+    let unsaid = open(&[]).await.expect("good settings");
+    assert_eq!(unsaid.closed(&mine, "results", true), None);
+    assert!(unsaid.closed(&mine, "results", false).is_some_and(|why| why.contains("destinations.obs_buckets")));
+    let said = open(&["p1/results"]).await.expect("good settings");
+    for is_only_project in [true, false] {
+        assert_eq!(said.closed(&mine, "results", is_only_project), None);
+        assert!(said.closed(&other, "results", is_only_project).is_some());
+        assert!(said.closed(&mine, "others", is_only_project).is_some_and(|why| why.contains("obs_buckets")));
+    }
+}
+
+#[tokio::test]
 async fn what_the_operator_has_not_set_up_is_missing() {
     let none = Destinations::default();
     for (kind, setting) in [

@@ -8,7 +8,7 @@ use fungraph_store::queue::{Accepted, NewCall, QueueError, QueueFunction};
 use jiff::Timestamp;
 
 use super::depth::{self, Depth};
-use crate::{Engine, Error, RequestHeaders, functions, invoke, to_end::to_end, validate};
+use crate::{Engine, Error, RequestHeaders, functions, invoke, recording, to_end::to_end, validate};
 
 /// What a call takes on disk beside its event, roughly.
 const CALL_BYTES: u64 = 512;
@@ -40,10 +40,7 @@ impl Engine {
         request: AsyncRequest<'_>,
     ) -> Result<RequestId, Error> {
         let accepted = match self.new_call(caller, request).await {
-            Ok((call, version)) => {
-                let event = call.body.clone();
-                self.accept(call).await.inspect(|request| self.keep_wanted_event(&version, *request, &event))
-            }
+            Ok((call, version)) => self.accept_recorded(call, &version).await,
             Err(error) => Err(error),
         };
         accepted.inspect_err(|_| self.telemetry.refused())
@@ -86,6 +83,20 @@ impl Engine {
         let bytes_of_project = of_project.bytes.saturating_add(of_project.calls.saturating_mul(CALL_BYTES));
         let depth = Depth { of_function: waiting, of_project: of_project.calls, bytes_of_project };
         depth::check(depth, &self.queue.most, CALL_BYTES + bytes as u64)
+    }
+
+    /// Accepts a call, and keeps its event where its function wants that.
+    pub(super) async fn accept_recorded(
+        self: &Arc<Self>,
+        call: NewCall,
+        version: &FunctionVersion,
+    ) -> Result<RequestId, Error> {
+        let kept = recording::is_wanted(&version.spec).then(|| call.clone());
+        let request = self.accept(call).await?;
+        if let Some(NewCall { body, alias, memory_mb, .. }) = kept {
+            self.keep_event(version, request, &body, (alias, memory_mb));
+        }
+        Ok(request)
     }
 
     /// Stores a call and lets it run. Both happen even if the client leaves in between: else it would run at the next start only.

@@ -38,6 +38,20 @@ pub(super) struct Given {
     pub(super) settings: Option<Arc<AsyncConfig>>,
 }
 
+impl Given {
+    /// Makes the call what it is after a failed attempt, as it would be read from disk; gives the failure.
+    fn remember(&mut self, outcome: Option<&Outcome<Bytes>>, started: Timestamp) -> (u32, String) {
+        let call = &mut self.call;
+        if self.out.has_begun() {
+            call.begun += 1;
+            call.first_start = call.first_start.or(Some(started));
+        }
+        let (code, message) = ending::trouble(outcome);
+        (call.deaths, call.last_code, call.last_message) = (0, code, message.clone());
+        (code, message)
+    }
+}
+
 /// What an attempt left behind.
 enum Left {
     /// It ended, or the platform failed it.
@@ -69,7 +83,8 @@ impl Engine {
             Left::Over(reason) => {
                 self.queue.board().ran(given.no, &given.out, None, Instant::now());
                 self.queue.nudge();
-                self.end_call(given, Ending::of(reason)).await;
+                let ending = Ending::of(reason, &given.call);
+                self.end_call(given, ending).await;
             }
             Left::Kept => {}
         }
@@ -149,15 +164,16 @@ impl Engine {
         let put_back = self.queue.board().put_back(no, Ready { call, stumbled }, chance(), Instant::now());
         if let Some(Ready { call, stumbled }) = put_back {
             self.queue.board().ran(no, &out, None, Instant::now());
+            let ending = Ending::of(Reason::Cancelled, &call);
             let given = Given { no, function, call, stumbled, out, settings };
-            self.end_call(given, Ending::of(Reason::Cancelled)).await;
+            self.end_call(given, ending).await;
         }
         self.queue.nudge();
     }
 
     async fn conclude_attempt(
         self: &Arc<Self>,
-        given: Given,
+        mut given: Given,
         attempt: Attempt,
         invocation: Option<Box<Invocation>>,
         started: Timestamp,
@@ -177,8 +193,15 @@ impl Engine {
         self.queue.board().ran(given.no, &given.out, stumbles, Instant::now());
         self.queue.nudge();
         match verdict {
-            Verdict::Again { after, consumed } => self.try_again(given, after, consumed, outcome).await,
-            Verdict::TooOld => self.end_call(given, Ending::of(Reason::TooOld)).await,
+            Verdict::Again { after, consumed } => {
+                let trouble = given.remember(outcome.as_ref(), started);
+                self.try_again(given, after, consumed, trouble).await;
+            }
+            Verdict::TooOld => {
+                given.remember(outcome.as_ref(), started);
+                let ending = Ending::of(Reason::TooOld, &given.call);
+                self.end_call(given, ending).await;
+            }
             Verdict::Succeeds | Verdict::Fails => {
                 let ending = Ending::with(outcome, given.out.is_cancelled(), started);
                 self.end_call(given, ending).await;
@@ -191,10 +214,9 @@ impl Engine {
         given: Given,
         after: Duration,
         consumed: bool,
-        outcome: Option<Outcome<Bytes>>,
+        (code, message): (u32, String),
     ) {
         let due = self.queue.store.now().after(after);
-        let (code, message) = ending::trouble(outcome.as_ref());
         let (no, seq) = (given.no, given.call.seq);
         self.queue.numbers.retried();
         if let Err(error) = self.queue.store.again(seq, due, consumed, code, message).await {
@@ -204,7 +226,9 @@ impl Engine {
         }
         let stumbled = given.stumbled.saturating_add(u32::from(!consumed));
         if !self.queue.board().put_off(no, seq, due, stumbled) {
-            return self.end_call(given, Ending::of(Reason::Cancelled)).await;
+            let ending = Ending::of(Reason::Cancelled, &given.call);
+            self.end_call(given, ending).await;
+            return;
         }
         self.queue.nudge();
     }

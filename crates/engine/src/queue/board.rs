@@ -401,12 +401,6 @@ impl Board {
         }
     }
 
-    /// A call that was to be cancelled could not be read: it waits as before.
-    pub(super) fn unstrike(&mut self, no: FunctionNo, seq: CallSeq) {
-        self.ending -= 1;
-        self.with(no, |lane, _| lane.unstrike(seq));
-    }
-
     /// Whose calls, and called by which qualifier, wait in memory for longer than `age`.
     pub(super) fn kinds_waiting(
         &self,

@@ -1,15 +1,20 @@
 //! Cancelling calls (contract: async.md sections 4 and 8): one that waits is thrown away, one that runs is stopped with its instance.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use fungraph_model::{AsyncRecord, CallSeq, Caller, ErrorCode, Fault, FunctionRef, RequestId};
-use fungraph_store::queue::FunctionNo;
+use fungraph_store::queue::{CancelledCall, FunctionNo, QueueFunction, WaitingCall};
 
-use super::{board::Place, ending::Reason};
-use crate::{Engine, Error};
+use super::{accept::refused, board::Place, ending::Reason};
+use crate::{Engine, Error, error::chain, to_end::to_end};
 
 /// Calls that one cancelled call may have led to, and that are cancelled with it.
 const DESCENDANTS: usize = 10_000;
+/// Pause before a call is read once more.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What else is done.
 #[derive(Clone, Copy, Debug)]
@@ -33,18 +38,23 @@ impl Engine {
         kind: CancelKind,
     ) -> Result<(), Error> {
         let (no, record) = self.find_call(caller, function, request).await?;
-        let ended = record.status.is_end();
+        let (ended, seq) = (record.status.is_end(), seq(&record));
         if ended && !kind.recursive {
             let message = format!("The asynchronous call {request} has ended already, as {}", record.status.name());
             return Err(Fault::new(ErrorCode::BadParameter, message).into());
         }
-        if !ended {
-            self.cancel_one(no, seq(&record), kind.force).await?;
-        }
-        if kind.recursive {
-            self.cancel_descendants(seq(&record), kind.force).await?;
-        }
-        Ok(())
+        let engine = Arc::clone(self);
+        let whole = async move {
+            if !ended {
+                engine.cancel_one(no, seq, kind.force).await?;
+            }
+            if kind.recursive {
+                engine.cancel_descendants(seq, kind.force).await?;
+            }
+            Ok(())
+        };
+        // Whoever leaves meanwhile leaves no call behind that waits no more and has not ended.
+        to_end(whole, self.orphans.clone()).await
     }
 
     async fn cancel_descendants(self: &Arc<Self>, of: CallSeq, force: bool) -> Result<(), Error> {
@@ -65,6 +75,7 @@ impl Engine {
         Ok(())
     }
 
+    /// What the client is told is on disk by then: that the call has ended, or that it is to end and does not run again.
     async fn cancel_one(self: &Arc<Self>, no: FunctionNo, seq: CallSeq, force: bool) -> Result<(), Error> {
         let Some(function) = self.queue.store.named(no) else { return Ok(()) };
         let place = self.queue.board().cancel(&function, no, seq, Instant::now());
@@ -73,25 +84,58 @@ impl Engine {
                 if force {
                     out.stop.cancel();
                 }
+                // Its end may take as long as its instance does.
+                self.queue.store.cancel(seq).await.map_err(refused)
             }
-            Place::Struck => {
-                let read = self.queue.store.take(&[seq]).await;
-                let call = match read {
-                    Ok(calls) => calls.into_iter().next(),
-                    Err(source) => {
-                        self.queue.board().unstrike(no, seq);
-                        self.queue.nudge();
-                        return Err(Error::internal("read a call", source));
-                    }
-                };
-                match call {
-                    Some(call) => self.discard(no, function, call, Reason::Cancelled).await,
-                    // It ended this very moment.
-                    None => self.queue.board().ended(no, seq, Instant::now()),
+            Place::Struck => self.end_struck((no, function), seq, Reason::Cancelled).await,
+        }
+    }
+
+    /// Ends a call that was taken from the board, where it has not ended this very moment.
+    async fn end_struck(
+        self: &Arc<Self>,
+        (no, function): (FunctionNo, Arc<QueueFunction>),
+        seq: CallSeq,
+        reason: Reason,
+    ) -> Result<(), Error> {
+        let Some(call) = self.read_struck(seq).await? else {
+            self.queue.board().ended(no, seq, Instant::now());
+            return Ok(());
+        };
+        if self.discard(no, function, call, reason).await { Ok(()) } else { Err(not_stored().into()) }
+    }
+
+    /// Until it can be read: it cannot be put back, since nobody knows any more where on the board it was, and would run twice.
+    async fn read_struck(&self, seq: CallSeq) -> Result<Option<WaitingCall>, Error> {
+        loop {
+            match self.queue.store.take(&[seq]).await {
+                Ok(calls) => return Ok(calls.into_iter().next()),
+                Err(error) => {
+                    tracing::error!(cause = chain(&error), "a call that was cancelled cannot be read; tried again");
                 }
             }
+            tokio::select! {
+                () = self.queue.stop.cancelled() => return Err(not_stored().into()),
+                () = tokio::time::sleep(AGAIN) => {}
+            }
         }
-        Ok(())
+    }
+
+    /// Ends what an earlier server was told to cancel and did not live to end.
+    pub(crate) fn end_cancelled(self: &Arc<Self>, calls: Vec<CancelledCall>) {
+        for CancelledCall { seq, function: no, ran } in calls {
+            let Some(function) = self.queue.store.named(no) else { continue };
+            let place = self.queue.board().cancel(&function, no, seq, Instant::now());
+            // Nothing was given out yet.
+            if let Place::Struck = place {
+                let reason = if ran { Reason::Stopped } else { Reason::Cancelled };
+                let engine = Arc::clone(self);
+                self.queue.tasks.spawn(async move {
+                    // Where it does not come to be stored, the next server does the same.
+                    let _ = engine.end_struck((no, function), seq, reason).await;
+                });
+            }
+        }
     }
 
     /// A call of a function.
@@ -115,6 +159,14 @@ impl Engine {
 
 fn seq(record: &AsyncRecord) -> CallSeq {
     record.request.seq().expect("the queue's ids name their places")
+}
+
+/// Whether the call runs again is not known.
+fn not_stored() -> Fault {
+    Fault::new(
+        ErrorCode::Unavailable,
+        "The server is stopping, and the end of the call is not on disk. Look at the call and cancel it again when the server is back",
+    )
 }
 
 fn unknown(request: RequestId) -> Fault {

@@ -9,7 +9,7 @@ use fungraph_store::queue::{End, FunctionNo, Owed, QueueFunction, WaitingCall};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::attempt::Given;
+use super::{attempt::Given, verdict};
 use crate::{
     Engine,
     destinations::{CallEnd, Finished, Origin},
@@ -18,6 +18,8 @@ use crate::{
 
 /// Number of a call that was too old before it could run.
 const TOO_OLD: u32 = 150_430;
+/// What is told of a call that was cancelled while it ran.
+const STOPPED: &str = "function invocation canceled";
 /// Characters of a record's `error_message`.
 const MESSAGE_CHARS: usize = 1000;
 
@@ -28,6 +30,8 @@ pub(super) enum Reason {
     TooOld,
     /// Somebody cancelled it while it waited.
     Cancelled,
+    /// Somebody cancelled it while it ran, and its server did not live to end it.
+    Stopped,
     /// Its function was deleted.
     FunctionGone,
     /// Its version was deleted.
@@ -46,11 +50,12 @@ impl Reason {
                 "The event was older than its function's max_async_event_age_in_seconds before it could run",
             ),
             Self::Cancelled => {
-                (AsyncStatus::Discard, FailureCode::Cancelled.number(), "The call was cancelled before it ran")
+                (AsyncStatus::Discard, FailureCode::Cancelled.number(), "The call was cancelled while it waited")
             }
-            Self::FunctionGone => (AsyncStatus::Discard, 150_424, "The function was deleted before the call ran"),
+            Self::Stopped => (AsyncStatus::Fail, FailureCode::Cancelled.number(), STOPPED),
+            Self::FunctionGone => (AsyncStatus::Discard, 150_424, "The function was deleted while the call waited"),
             Self::VersionGone => {
-                (AsyncStatus::Discard, 150_424, "The version of the function was deleted before the call ran")
+                (AsyncStatus::Discard, 150_424, "The version of the function was deleted while the call waited")
             }
             Self::KillsServers => (
                 AsyncStatus::Fail,
@@ -74,22 +79,24 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    pub(super) fn of(reason: Reason) -> Self {
-        let (status, code, message) = reason.record();
-        Self { status, code, message: message.to_owned(), outcome: None, started: None }
+    /// The end of a call that is not tried, or not tried again.
+    pub(super) fn of(reason: Reason, call: &WaitingCall) -> Self {
+        let (status, code, text) = reason.record();
+        let more = if reason == Reason::TooOld { before(call) } else { String::new() };
+        Self { status, code, message: clipped(&format!("{text}{more}")), outcome: None, started: None }
     }
 
     /// The end by an attempt.
     pub(super) fn with(outcome: Option<Outcome<Bytes>>, cancelled: bool, started: Timestamp) -> Self {
+        // What the platform makes of a call that was cancelled is its cancel, whatever broke first.
+        let outcome = outcome.filter(|outcome| !(cancelled && is_platforms(outcome)));
         let status = match outcome {
             Some(Outcome::Returned(_)) => AsyncStatus::Success,
             Some(Outcome::Failed(_)) | None => AsyncStatus::Fail,
         };
-        let (code, message) = match trouble(outcome.as_ref()) {
-            (0, _) if status == AsyncStatus::Fail && cancelled => {
-                (FailureCode::Cancelled.number(), "function invocation canceled".to_owned())
-            }
-            trouble => trouble,
+        let (code, message) = match &outcome {
+            None if cancelled => (FailureCode::Cancelled.number(), STOPPED.to_owned()),
+            outcome => trouble(outcome.as_ref()),
         };
         Self { status, code, message, outcome, started: Some(started) }
     }
@@ -121,19 +128,41 @@ fn message(object: &[u8]) -> String {
     let parsed: Option<Value> = serde_json::from_slice(object).ok();
     let text = parsed.as_ref().and_then(|object| object.get("errorMessage")?.as_str());
     let text = text.map_or_else(|| String::from_utf8_lossy(object), Into::into);
+    clipped(&text)
+}
+
+fn clipped(text: &str) -> String {
     text.chars().take(MESSAGE_CHARS).collect()
 }
 
+fn is_platforms(outcome: &Outcome<Bytes>) -> bool {
+    matches!(outcome, Outcome::Failed(failure) if verdict::is_platforms(failure.code))
+}
+
+/// What has become of a call before it ends without another run, as the end of a sentence that says why: `before it could run`.
+fn before(call: &WaitingCall) -> String {
+    let again = if call.begun > 0 { " again" } else { "" };
+    let why = match call.last_message.as_str() {
+        // Nothing else leaves a call that has begun without a failure.
+        _ if call.deaths > 0 => ". The server ended while it ran".to_owned(),
+        "" if call.begun > 0 => ". The server ended while it ran".to_owned(),
+        "" => String::new(),
+        failure => format!(". Its last failure: {failure}"),
+    };
+    format!("{again}{why}")
+}
+
 impl Engine {
-    /// Ends a call that was given out and runs no more.
-    pub(super) async fn end_call(self: &Arc<Self>, given: Given, ending: Ending) {
+    /// Ends a call that was given out and runs no more; gives whether that is on disk.
+    pub(super) async fn end_call(self: &Arc<Self>, given: Given, ending: Ending) -> bool {
         let (no, seq) = (given.no, given.call.seq);
-        self.store_end(given, ending).await;
+        let is_stored = self.store_end(given, ending).await;
         self.queue.board().ended(no, seq, Instant::now());
         self.queue.nudge();
+        is_stored
     }
 
-    async fn store_end(self: &Arc<Self>, given: Given, ending: Ending) {
+    async fn store_end(self: &Arc<Self>, given: Given, ending: Ending) -> bool {
         let owed = self.owed_for(&given, &ending).await;
         let has_notice = owed.iter().any(|owed| matches!(owed, Owed::Notice { .. }));
         let followers: Vec<Arc<QueueFunction>> = owed.iter().filter_map(follower).collect();
@@ -141,7 +170,9 @@ impl Engine {
         let Ending { status, code, message, .. } = ending;
         let end = End { seq: call.seq, status, code, message, start: None, end: Timestamp::now(), owed };
         let now = Instant::now();
-        match self.queue.store.end(end).await {
+        let stored = self.queue.store.end(end).await;
+        let is_stored = stored.is_ok();
+        match stored {
             Ok(accepted) => {
                 self.queue.numbers.ended(status);
                 if has_notice {
@@ -157,6 +188,7 @@ impl Engine {
                 tracing::error!(request = %call.request, cause = chain(&error), "the end of an asynchronous call is not stored");
             }
         }
+        is_stored
     }
 
     /// What is owed to the destinations of a call that ends.
@@ -177,20 +209,22 @@ impl Engine {
 
     /// Throws a call away that waited for too long, and of which the board knows nothing.
     pub(super) async fn discard_old(self: &Arc<Self>, no: FunctionNo, function: Arc<QueueFunction>, call: WaitingCall) {
+        let ending = Ending::of(Reason::TooOld, &call);
         let given = self.waited(no, function, call).await;
-        self.store_end(given, Ending::of(Reason::TooOld)).await;
+        self.store_end(given, ending).await;
     }
 
-    /// Ends a call that waited and was taken from the board.
+    /// Ends a call that waited and was taken from the board; gives whether that is on disk.
     pub(super) async fn discard(
         self: &Arc<Self>,
         no: FunctionNo,
         function: Arc<QueueFunction>,
         call: WaitingCall,
         reason: Reason,
-    ) {
+    ) -> bool {
+        let ending = Ending::of(reason, &call);
         let given = self.waited(no, function, call).await;
-        self.end_call(given, Ending::of(reason)).await;
+        self.end_call(given, ending).await
     }
 
     /// A call that was never given out. Without settings nobody is told, and the call ends all the same.
@@ -211,7 +245,7 @@ fn follower(owed: &Owed) -> Option<Arc<QueueFunction>> {
 mod tests {
     use fungraph_model::{Failure, Value as Returned};
 
-    use super::*;
+    use super::{super::sample, *};
 
     fn failed(code: FailureCode, object: &'static str) -> Option<Outcome<Bytes>> {
         Some(Outcome::Failed(Failure { code, object: Bytes::from_static(object.as_bytes()) }))
@@ -233,12 +267,51 @@ mod tests {
     }
 
     #[test]
-    fn what_never_ran_is_thrown_away() {
+    fn what_waits_is_thrown_away_and_what_ran_fails() {
+        let call = sample::call(1);
         for reason in [Reason::TooOld, Reason::Cancelled, Reason::FunctionGone, Reason::VersionGone] {
-            let ending = Ending::of(reason);
+            let ending = Ending::of(reason, &call);
             assert_eq!((ending.status, ending.started), (AsyncStatus::Discard, None));
             assert!(ending.code > 0 && !ending.message.is_empty());
         }
-        assert_eq!(Ending::of(Reason::KillsServers).status, AsyncStatus::Fail);
+        let stopped = Ending::of(Reason::Stopped, &call);
+        assert_eq!(
+            (stopped.status, stopped.code, &*stopped.message),
+            (AsyncStatus::Fail, 4208, "function invocation canceled")
+        );
+        assert_eq!(Ending::of(Reason::KillsServers, &call).status, AsyncStatus::Fail);
+    }
+
+    #[test]
+    fn of_a_call_that_is_too_old_is_told_whether_it_ran_and_what_held_it_up() {
+        let start = "The event was older than its function's max_async_event_age_in_seconds before it could run";
+        for (begun, deaths, failure, end) in [
+            (0, 0, "", ""),
+            (0, 0, "no java", ". Its last failure: no java"),
+            (1, 1, "", " again. The server ended while it ran"),
+            (2, 1, "boom", " again. The server ended while it ran"),
+            (1, 0, "", " again. The server ended while it ran"),
+            (2, 0, "boom", " again. Its last failure: boom"),
+        ] {
+            let call = WaitingCall { begun, deaths, last_message: failure.to_owned(), ..sample::call(1) };
+            let ending = Ending::of(Reason::TooOld, &call);
+            assert_eq!((ending.status, ending.code), (AsyncStatus::Discard, TOO_OLD));
+            assert_eq!(ending.message, format!("{start}{end}"));
+            assert!(matches!(ending.told(), CallEnd::TooOld(_)));
+        }
+        let call = WaitingCall { begun: 1, last_message: "x".repeat(5000), ..sample::call(1) };
+        assert_eq!(Ending::of(Reason::TooOld, &call).message.chars().count(), MESSAGE_CHARS);
+    }
+
+    #[test]
+    fn a_cancelled_call_that_the_platform_broke_was_cancelled() {
+        for outcome in [None, failed(FailureCode::InstanceBroken, "{}"), failed(FailureCode::ExecutorFailed, "{}")] {
+            let ending = Ending::with(outcome, true, Timestamp::UNIX_EPOCH);
+            assert_eq!((ending.status, ending.code, &*ending.message), (AsyncStatus::Fail, 4208, STOPPED));
+            assert!(matches!(ending.told(), CallEnd::Cancelled(_)));
+        }
+        let own = Ending::with(failed(FailureCode::HandlerFailed, "own"), true, Timestamp::UNIX_EPOCH);
+        assert_eq!((own.code, &*own.message), (4002, "own"), "a result is a result");
+        assert_eq!(Ending::with(None, false, Timestamp::UNIX_EPOCH).code, 500);
     }
 }

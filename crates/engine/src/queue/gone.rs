@@ -40,7 +40,7 @@ impl Engine {
                 "that a function is gone is not stored; compared again at the next start"
             );
         }
-        if let Err(error) = self.throw_away(no, "The function was deleted before the call ran").await {
+        if let Err(error) = self.throw_away(no, "The function was deleted while the call waited").await {
             tracing::warn!(
                 cause = chain(&error),
                 "calls of a deleted function wait still; each ends when its turn comes"

@@ -210,8 +210,8 @@ impl Lane {
 
     /// A call that has just been accepted. It stays on disk where others before it are, or there is no room.
     pub(super) fn accept(&mut self, call: WaitingCall, has_room: bool) {
-        if call.seq <= self.read_to.max(self.ended_to) {
-            // A reading was quicker than the answer, or somebody who emptied the queue.
+        if call.seq <= self.read_to.max(self.ended_to) || self.unread.contains(&call.seq) {
+            // A reading was quicker than the answer, or somebody who emptied the queue or cancelled the call.
             return;
         }
         if self.more || self.loading.is_some() || !has_room || self.ready.len() >= SHELF || self.unread.len() >= UNREAD
@@ -392,13 +392,10 @@ impl Lane {
         self.take(|call| call.seq == seq);
         self.due.retain(|(due, _)| *due != seq);
         self.struck.insert(seq);
-    }
-
-    /// It was not to be after all: it is read again.
-    pub(super) fn unstrike(&mut self, seq: CallSeq) {
-        self.out.remove(&seq);
-        self.struck.remove(&seq);
-        self.due.push_back((seq, 0));
+        if seq > self.read_to {
+            // Whoever accepted it may come with it only now.
+            self.unread.insert(seq);
+        }
     }
 
     /// The end of a call is on disk.
@@ -530,6 +527,35 @@ mod tests {
         assert_eq!(fresh(&mut lane).0, 0);
         loaded(&mut lane, 1..8, true);
         assert_eq!(drain(&mut lane), [7, 1, 2, 3, 4, 5, 6], "7 runs, which a reading shows as never tried");
+    }
+
+    #[test]
+    fn a_call_that_was_cancelled_before_it_came_here_does_not_come() {
+        let mut lane = lane();
+        lane.strike(CallSeq(2));
+        lane.ended(CallSeq(2));
+        lane.accept(sample::call(2), true);
+        lane.accept(sample::call(3), true);
+        assert_eq!(drain(&mut lane), [3], "its answer came after its end");
+        lane.has_more();
+        fresh(&mut lane);
+        lane.loaded(vec![], None, true);
+        lane.accept(sample::call(2), true);
+        assert_eq!(drain(&mut lane), Vec::<i64>::new(), "a reading has passed it");
+        assert!(lane.unread.is_empty() && lane.struck.is_empty());
+    }
+
+    #[test]
+    fn a_cancelled_call_that_waited_for_its_next_attempt_does_not_come_when_that_is_due() {
+        let mut lane = lane();
+        lane.out.insert(CallSeq(2), Arc::default());
+        lane.strike(CallSeq(2));
+        // Its end is on its way to the disk.
+        lane.is_due(CallSeq(2), 0);
+        assert!(matches!(lane.wants(FunctionNo(1), ROOM), Some(Load::Due { .. })));
+        lane.loaded_due(vec![Ready { call: sample::call(2), stumbled: 0 }]);
+        lane.ended(CallSeq(2));
+        assert_eq!((drain(&mut lane), lane.is_empty()), (vec![], true));
     }
 
     #[test]

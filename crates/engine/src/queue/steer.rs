@@ -45,7 +45,7 @@ impl Engine {
     /// FSS.1051.
     pub async fn purge_async(&self, caller: &Caller, function: &FunctionRef) -> Result<u64, Error> {
         let Some(no) = self.queue_number(caller, function).await? else { return Ok(0) };
-        self.throw_away(no, "The queue of the function was emptied before the call ran").await
+        self.throw_away(no, "The queue of the function was emptied while the call waited").await
     }
 
     /// How many calls of a function wait, run, and have ended in which way.
@@ -66,7 +66,7 @@ impl Engine {
         })
     }
 
-    /// Calls again what has ended, with the same event and the same version.
+    /// Calls again what has ended: the same event, version and memory, by the same alias.
     ///
     /// # Errors
     /// FSS.1051; FSS.0400 for a call that this function never had; FSS.0428 for one that has not ended, or whose event is not kept.
@@ -102,14 +102,14 @@ impl Engine {
             function: queue_function(&version),
             qualifier: record.qualifier,
             version: recorded.version,
-            alias: None,
-            memory_mb: None,
-            body: recorded.body.clone(),
+            alias: recorded.alias,
+            memory_mb: recorded.memory_mb,
+            body: recorded.body,
             parent: Some(request),
             hops: 0,
         };
         self.check_depth(&call.function, call.body.len())?;
-        self.accept(call).await.inspect(|again| self.keep_wanted_event(&version, *again, &recorded.body))
+        self.accept_recorded(call, &version).await
     }
 
     /// The queue's number of a function, which it gets if it has none.

@@ -40,7 +40,7 @@ pub(super) enum Verdict {
     Succeeds,
     /// FAIL.
     Fails,
-    /// DISCARD: the platform could not run it before it was too old.
+    /// DISCARD: what the platform fails is tried until the call is too old, and it is.
     TooOld,
     /// Another attempt.
     Again {

@@ -1,117 +1,160 @@
-//! Templates whose code is compiled: by what will run it, once for each interpreter in a run of the server, when somebody first asks.
-//! Built files are no part of the repository, and a compiler is there wherever the language runs, since its bootstrap needs it too.
+//! Templates whose code is compiled: by a compiler of the host, when somebody first asks. Built files are no part of the repository.
+//!
+//! What runs a language compiles it, since its bootstrap needs a compiler too; for Go, whose programs nothing else runs, it is a toolchain
+//! that the host may have.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use fungraph_instance::{Interpreter, Launcher, Sources};
-use tokio::sync::OnceCell;
+use fungraph_instance::{Interpreter, LaunchError, Launcher, Sources};
+use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
+use super::archive;
 use crate::error::chain;
 
-/// The code that one interpreter made of some sources, once it is known; `None` where it could make none.
-type Code = Arc<OnceCell<Option<Bytes>>>;
+/// A compiler that failed is asked again after this: what it lacked may be there by then.
+const AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// What is compiled together.
+pub(super) struct Project {
+    pub(super) sources: Sources,
+    /// The code packages, each with one of the files that are made, in their order.
+    pub(super) packages: &'static [Package],
+}
+
+/// How a file that a compiler made becomes a code package.
+pub(super) enum Package {
+    /// It is one.
+    Whole,
+    /// In an archive, under this name, beside texts under theirs.
+    In(&'static str, &'static [(&'static str, &'static str)]),
+}
+
+/// Why there is no code.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// This host cannot compile it.
+    Impossible,
+    /// It is still being compiled.
+    NotYet,
+}
+
+/// The code packages of a project, by one compiler.
+#[derive(Default)]
+enum Code {
+    /// Nobody has asked.
+    #[default]
+    Unknown,
+    /// In the order of the project.
+    Made(Arc<[Bytes]>),
+    /// There were none at that time.
+    Failed(Instant),
+}
+
+type Cell = Arc<AsyncMutex<Code>>;
 
 /// What has been compiled, or cannot be.
 pub(crate) struct Compiled {
     compiler: Arc<dyn Launcher>,
-    of: Mutex<HashMap<(Arc<Interpreter>, &'static str), Code>>,
+    of: Mutex<HashMap<(Arc<Interpreter>, &'static str), Cell>>,
+    /// One project is compiled at a time: each takes a processor, and memory that no pool counts.
+    turn: Arc<AsyncMutex<()>>,
 }
 
 impl Compiled {
     pub(crate) fn by(compiler: Arc<dyn Launcher>) -> Self {
-        Self { compiler, of: Mutex::default() }
+        Self { compiler, of: Mutex::default(), turn: Arc::default() }
     }
 
-    /// The code package; `None` where it cannot be made, which is told once.
-    pub(super) async fn code(&self, interpreter: &Arc<Interpreter>, sources: &'static Sources) -> Option<Bytes> {
-        let cell = {
-            let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(of.entry((Arc::clone(interpreter), sources.name)).or_default())
-        };
+    /// The code package of that place in a project. Waits for it until then, and no longer.
+    ///
+    /// # Errors
+    /// There is none, or none yet.
+    pub(super) async fn code(
+        &self,
+        interpreter: &Arc<Interpreter>,
+        project: &'static Project,
+        place: usize,
+        until: Instant,
+    ) -> Result<Bytes, Missing> {
+        let cell = self.cell(interpreter, project);
         // A task of its own, which ends by itself: whoever asks may leave, and would make the next one begin again.
-        let (compiler, interpreter) = (Arc::clone(&self.compiler), Arc::clone(interpreter));
-        let compiled = tokio::spawn(async move {
-            cell.get_or_init(|| compile(compiler.as_ref(), &interpreter, sources)).await.clone()
-        });
-        compiled.await.ok().flatten()
+        let (compiler, interpreter, turn) =
+            (Arc::clone(&self.compiler), Arc::clone(interpreter), Arc::clone(&self.turn));
+        let made = tokio::spawn(async move { packages(&cell, &turn, &*compiler, &interpreter, project).await });
+        let made = tokio::time::timeout_at(until, made).await.map_err(|_| Missing::NotYet)?;
+        made.ok().flatten().and_then(|packages| packages.get(place).cloned()).ok_or(Missing::Impossible)
+    }
+
+    fn cell(&self, interpreter: &Arc<Interpreter>, project: &Project) -> Cell {
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(of.entry((Arc::clone(interpreter), project.sources.name)).or_default())
     }
 }
 
-async fn compile(compiler: &dyn Launcher, interpreter: &Arc<Interpreter>, sources: &'static Sources) -> Option<Bytes> {
-    match compiler.compile(interpreter, sources).await {
-        Ok(code) => Some(code.into()),
+/// What is known, or what the compiler makes now; `None` where it can make nothing, which is told each time it tried.
+async fn packages(
+    cell: &AsyncMutex<Code>,
+    turn: &AsyncMutex<()>,
+    compiler: &dyn Launcher,
+    interpreter: &Arc<Interpreter>,
+    project: &'static Project,
+) -> Option<Arc<[Bytes]>> {
+    let mut code = cell.lock().await;
+    match &*code {
+        Code::Made(packages) => return Some(Arc::clone(packages)),
+        Code::Failed(at) if at.elapsed() < AGAIN_AFTER => return None,
+        Code::Failed(_) | Code::Unknown => {}
+    }
+    let _turn = turn.lock().await;
+    let made = compiler.compile(interpreter, &project.sources).await;
+    let made = match made {
+        Ok(files) => packed(project, files).await,
+        Err(error) => Err(error),
+    };
+    match made {
+        Ok(packages) => {
+            *code = Code::Made(Arc::clone(&packages));
+            Some(packages)
+        }
         Err(error) => {
-            let cause = chain(&error);
-            tracing::warn!(cause, "templates that this would have compiled are left out");
+            let (cause, seconds) = (chain(&error), AGAIN_AFTER.as_secs());
+            tracing::warn!(
+                cause,
+                "templates that this would have compiled are left out, and tried again after {seconds} seconds"
+            );
+            *code = Code::Failed(Instant::now());
             None
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+/// Makes packages of files; a program of Go takes some time.
+async fn packed(project: &'static Project, files: Vec<Vec<u8>>) -> Result<Arc<[Bytes]>, LaunchError> {
+    let pack = move || project.packages.iter().zip(files).map(|(package, file)| package.of(file)).collect();
+    let failed = |error: tokio::task::JoinError| LaunchError {
+        of: project.sources.name.to_owned(),
+        told: None,
+        source: error.into(),
+    };
+    tokio::task::spawn_blocking(pack).await.map_err(failed)
+}
 
-    use fungraph_instance::{Blueprint, BoxFuture, LaunchError, Launched, interpreters::Origin};
-    use fungraph_model::Language;
-
-    use super::*;
-
-    static SOURCES: Sources = Sources { name: "test", files: &[] };
-
-    /// Compiles for one version, and counts.
-    #[derive(Default)]
-    struct Counts(AtomicUsize);
-
-    impl Launcher for Counts {
-        fn launch<'a>(&'a self, _: &'a Blueprint) -> BoxFuture<'a, Result<Launched, LaunchError>> {
-            unreachable!("nothing is started")
+impl Package {
+    fn of(&self, file: Vec<u8>) -> Bytes {
+        match self {
+            Self::Whole => file.into(),
+            Self::In(name, texts) => {
+                let texts = texts.iter().map(|(name, text)| (*name, text.as_bytes()));
+                archive(std::iter::once((*name, file.as_slice())).chain(texts)).into()
+            }
         }
-
-        fn compile<'a>(
-            &'a self,
-            interpreter: &'a Arc<Interpreter>,
-            _: &'static Sources,
-        ) -> BoxFuture<'a, Result<Vec<u8>, LaunchError>> {
-            self.0.fetch_add(1, Ordering::SeqCst);
-            let broken = LaunchError { of: String::new(), told: None, source: "broken".into() };
-            let made = if interpreter.version.0 == 17 { Ok(b"jar".to_vec()) } else { Err(broken) };
-            Box::pin(async move {
-                tokio::task::yield_now().await;
-                made
-            })
-        }
-    }
-
-    fn java(major: u16) -> Arc<Interpreter> {
-        Arc::new(Interpreter {
-            language: Language::Java,
-            version: (major, 0, 1),
-            program: "/usr/bin/java".into(),
-            prefix: None,
-            library: None,
-            origin: Origin::System,
-            image: None,
-        })
-    }
-
-    #[tokio::test]
-    async fn each_interpreter_compiles_once_for_all_who_ask_also_where_it_fails() {
-        let counts = Arc::new(Counts::default());
-        let compiled = Compiled::by(Arc::clone(&counts) as Arc<_>);
-        for round in 0..3 {
-            let (seventeen, eight) = (java(17), java(8));
-            let asked = tokio::join!(
-                compiled.code(&seventeen, &SOURCES),
-                compiled.code(&seventeen, &SOURCES),
-                compiled.code(&eight, &SOURCES)
-            );
-            assert_eq!(asked, (Some("jar".into()), Some("jar".into()), None), "{round}");
-        }
-        assert_eq!(counts.0.load(Ordering::SeqCst), 2);
     }
 }
+
+#[cfg(test)]
+mod tests;

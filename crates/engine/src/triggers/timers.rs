@@ -24,12 +24,14 @@ use crate::{AsyncRequest, Engine, NoHeaders, call_record::RefusedLog, error::cha
 
 /// The longest sleep while there are timers, and while what is known may be out of date.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often the store is asked, a second apart, until when timers were looked at. What is late by less than a minute fires all the same.
+const ASKED: u32 = 30;
 
 /// Runs until it is stopped.
 pub(crate) async fn run(engine: Weak<Engine>, stop: CancellationToken) {
     let found = engine.upgrade().map(|engine| (Arc::clone(&engine.board), engine.config.time_zone.clone()));
     let Some((board, zone)) = found else { return };
-    let Some(mut mark) = Mark::read(&engine).await else { return };
+    let Some(mut mark) = Mark::read(&engine, &stop).await else { return };
     let mut agenda = Agenda::new(zone.clone(), mark.0);
     while let Some(engine) = engine.upgrade().filter(|_| !stop.is_cancelled()) {
         if board.is_stale()
@@ -66,18 +68,38 @@ pub(crate) async fn run(engine: Weak<Engine>, stop: CancellationToken) {
 struct Mark(Option<Timestamp>);
 
 impl Mark {
-    /// What a server before this one left. The first one begins now, so that the next can tell what came between.
-    async fn read(engine: &Weak<Engine>) -> Option<Self> {
+    /// What a server before this one left. The first one begins now, so that the next can tell what came between. A store that cannot say
+    /// is asked again, and no timer fires meanwhile: what was missed would be lost with the first look.
+    async fn read(engine: &Weak<Engine>, stop: &CancellationToken) -> Option<Self> {
         let store = engine.upgrade()?.store.clone();
-        let found = store.timers_looked_until().await.unwrap_or_else(|error| {
-            tracing::warn!(cause = chain(&error), "times of timers that came while no server ran are not made up");
-            None
-        });
-        let mut mark = Self(found);
-        if found.is_none() {
-            mark.advance(&store, Timestamp::now()).await;
+        for asked in 1.. {
+            match store.timers_looked_until().await {
+                Ok(Some(until)) => return Some(Self(Some(until))),
+                Ok(None) => {
+                    let mut first = Self(None);
+                    first.advance(&store, Timestamp::now()).await;
+                    return Some(first);
+                }
+                Err(error) if asked < ASKED => {
+                    tracing::warn!(
+                        cause = chain(&error),
+                        "until when timers were looked at cannot be read; tried again"
+                    );
+                }
+                Err(error) => {
+                    tracing::error!(
+                        cause = chain(&error),
+                        "times of timers that came while no server ran are not made up"
+                    );
+                    return Some(Self(None));
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                () = tokio::time::sleep(LOOK) => {}
+            }
         }
-        Some(mark)
+        None
     }
 
     /// Notes a look before what it found is fired: a server that is killed in between rather loses a time than has it twice.

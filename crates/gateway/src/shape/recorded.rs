@@ -16,6 +16,8 @@ pub(crate) fn recorded(recorded: &Recorded, region: &str) -> Value {
         "func_name": recorded.key.name,
         "version": recorded.version,
         "digest": recorded.digest,
+        "alias": recorded.alias,
+        "memory_mb": recorded.memory_mb,
         "created_time": time(recorded.created),
         "event": STANDARD.encode(&recorded.body),
     })

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use fungraph_model::Language;
 
 use super::cache::Cache;
-use super::kind::{KINDS, Kind};
+use super::kind::{GO, KINDS, Kind};
 use super::places::{Origin, Place, SearchPlan, places};
 use super::program::Program;
 use super::{Interpreter, Interpreters, ask, gson, prefix, version};
@@ -24,7 +24,7 @@ pub(super) fn all(plan: &SearchPlan, cache: Option<&Path>) -> Interpreters {
     };
     search.found.notes.extend(gson::note(plan));
     for place in places(plan) {
-        for kind in &KINDS {
+        for kind in KINDS.iter().chain([&GO]) {
             search.look(&place, kind);
         }
     }
@@ -91,7 +91,9 @@ impl Search<'_> {
         let order = |interpreter: &Interpreter| KINDS.iter().position(|kind| kind.language == interpreter.language);
         // Stable: of two with the same version the one found first stays first.
         self.found.all.sort_by(|a, b| order(a).cmp(&order(b)).then(b.version.cmp(&a.version)));
-        self.found
+        let (toolchains, all) = self.found.all.into_iter().partition(|one| one.language == GO.language);
+        let toolchains: Vec<_> = toolchains;
+        Interpreters { all, go: toolchains.into_iter().next(), ..self.found }
     }
 }
 

@@ -147,6 +147,22 @@ pub(super) static KINDS: [Kind; 5] = [
     },
 ];
 
+/// Go's toolchain. No function needs it: its programs are compiled already. It compiles templates.
+pub(super) static GO: Kind = Kind {
+    language: Language::Go,
+    title: "Go",
+    stems: &["go"],
+    programs: &["go"],
+    oldest: (1, 18, 0),
+    numbering: Numbering::MinorOfMajor,
+    header: "",
+    macros: ["", "", ""],
+    landmarks: &["src/net/rpc"],
+    install: "apt install golang-go",
+    install_series: "an archive of Go {series}",
+    library: None,
+};
+
 impl Kind {
     /// The entry of a language; `None` where its functions need no interpreter of the host, or cannot run yet.
     pub(super) fn of(language: Language) -> Option<&'static Self> {

@@ -68,7 +68,7 @@ pub(super) struct Place {
     pub(super) origin: Origin,
 }
 
-/// Folders below a home, by the manager that makes them; `*` stands for any name.
+/// Folders below a home, by the manager that makes them; `*` stands for any name, or for the rest of one.
 const HOME: &[(&str, &str)] = &[
     ("pyenv", ".pyenv/versions/*/bin"),
     ("uv", ".local/share/uv/python/*/bin"),
@@ -97,6 +97,11 @@ const HOME: &[(&str, &str)] = &[
     ("asdf", ".asdf/installs/dotnet-core/*"),
     ("mise", ".local/share/mise/dotnet-root"),
     ("mise", ".local/share/mise/installs/dotnet/*"),
+    ("go", "sdk/*/bin"),
+    ("goenv", ".goenv/versions/*/bin"),
+    ("gvm", ".gvm/gos/*/bin"),
+    ("asdf", ".asdf/installs/golang/*/go/bin"),
+    ("mise", ".local/share/mise/installs/go/*/bin"),
     ("conda", "miniconda3/bin"),
     ("conda", "miniconda3/envs/*/bin"),
     ("conda", "anaconda3/bin"),
@@ -108,6 +113,9 @@ const HOME: &[(&str, &str)] = &[
 /// Folders below a root of the file system.
 const SYSTEM: &[&str] = &[
     "usr/lib/jvm/*/bin",
+    "usr/lib/go/bin",
+    "usr/lib/golang/bin",
+    "usr/lib/go-*/bin",
     "usr/bin",
     "usr/local/bin",
     "usr/local/*/bin",
@@ -170,9 +178,9 @@ pub(super) fn places(plan: &SearchPlan) -> Vec<Place> {
 fn expand(base: &Path, pattern: &str) -> Vec<PathBuf> {
     let mut folders = vec![base.to_path_buf()];
     for part in pattern.split('/').filter(|part| !part.is_empty()) {
-        folders = match part {
-            "*" => folders.iter().flat_map(|folder| children(folder)).collect(),
-            name => folders.into_iter().map(|folder| folder.join(name)).collect(),
+        folders = match part.strip_suffix('*') {
+            Some(start) => folders.iter().flat_map(|folder| children(folder, start)).collect(),
+            None => folders.into_iter().map(|folder| folder.join(part)).collect(),
         };
     }
     // An empty or relative entry of PATH means the current folder, which nobody meant to be searched.
@@ -180,9 +188,10 @@ fn expand(base: &Path, pattern: &str) -> Vec<PathBuf> {
     folders
 }
 
-fn children(folder: &Path) -> Vec<PathBuf> {
-    let mut children: Vec<PathBuf> =
-        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+fn children(folder: &Path, start: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let entries = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(start.as_bytes()));
+    let mut children: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     children.sort();
     children
 }

@@ -156,6 +156,25 @@ fn jdks_are_told_by_their_release_and_their_compiler() {
 }
 
 #[test]
+fn toolchains_of_go_compile_and_run_nothing() {
+    let tree = Tree::new();
+    tree.go("usr/lib/go-1.19", "go1.19.8");
+    tree.go("home/sdk/go1.22.3", "go1.22.3\ntime 2024-05-01T19:49:47Z");
+    tree.go("usr/local/go", "go1.21");
+    tree.go("opt/old", "go1.17.13");
+    let found = tree.discover();
+    tree.check(&found, &[]);
+    let go = Runtime::parse("Go1.x").expect("in the list");
+    let newest = found.compiler(go, true).expect("there are some");
+    assert_eq!((newest.version, newest.prefix.clone()), ((1, 22, 3), Some(tree.path("home/sdk/go1.22.3"))));
+    assert_eq!(found.choose(go, true).expect("it needs none").interpreter.language, Language::Custom);
+    let old = |note: &String| note.contains("opt/old/bin/go is not used: it is Go 1.17.13");
+    assert!(found.notes().iter().any(old), "{:?}", found.notes());
+    tree.mode("home/sdk/go1.22.3/bin/go", 0o700);
+    assert_eq!(tree.discover().compiler(go, false).expect("there are some").version, (1, 21, 0));
+}
+
+#[test]
 fn strict_wants_the_very_series_and_says_how_to_get_it() {
     let host = [python(3, 11, 7), python(3, 11, 2), python(3, 8, 18), node(20, 1)];
     check_on(

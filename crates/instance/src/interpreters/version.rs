@@ -9,7 +9,7 @@ use super::Version;
 use super::kind::Kind;
 use super::places::Origin;
 use super::program::Program;
-use crate::java;
+use crate::{go, java};
 
 /// The version that files tell, where they can be relied on.
 ///
@@ -18,6 +18,9 @@ use crate::java;
 pub(super) fn from_files(program: &Program, prefix: Option<&Path>, kind: &Kind, origin: Origin) -> Option<Version> {
     if kind.language == Language::Java {
         return from_release(java::home(&program.path));
+    }
+    if kind.language == Language::Go {
+        return from_go(go::root(&program.path));
     }
     let prefix = prefix?;
     let version = from_header(&prefix.join(kind.header.replace("{program}", &program.name)), kind.macros)
@@ -37,6 +40,15 @@ fn java_version(text: &str) -> Option<Version> {
     let text = text.strip_prefix("1.").unwrap_or(text);
     let mut numbers = text.split(['.', '_', '-', '+']).map_while(|part| part.parse().ok());
     Some((numbers.next()?, numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)))
+}
+
+/// `go1.22.3` in the first line of the file `VERSION` of a toolchain; `go1.22` and `go1.23rc1` stand for their first release.
+fn from_go(root: &Path) -> Option<Version> {
+    let text = fs::read_to_string(root.join("VERSION")).ok()?;
+    let mut numbers = text.lines().next()?.strip_prefix("go")?.split(['.', ' ']);
+    let major = numbers.next()?.parse().ok()?;
+    let minor = numbers.next()?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+    Some((major, minor, numbers.next().and_then(|patch| patch.parse().ok()).unwrap_or(0)))
 }
 
 /// `#define NAME 3` for each of the three names.

@@ -23,6 +23,8 @@ pub(super) enum Change {
     Forget(FunctionNo),
     /// These calls ended long ago.
     Trim(Vec<CallSeq>),
+    /// A call was cancelled, and has not ended yet.
+    Cancel(CallSeq),
     /// A message has arrived, or never will.
     NoticeDone(i64),
     /// A message is tried again later.
@@ -56,7 +58,7 @@ pub(super) struct Changed {
 impl Change {
     /// Whether whoever asked cannot ask again: then a disk that refuses is waited for.
     pub(super) fn must_be(&self) -> bool {
-        matches!(self, Self::NoticeDone(_) | Self::NoticeAgain(..))
+        matches!(self, Self::Cancel(_) | Self::NoticeDone(_) | Self::NoticeAgain(..))
     }
 
     pub(super) async fn write(&self, connection: &mut SqliteConnection) -> Result<Changed, sqlx::Error> {
@@ -79,6 +81,10 @@ impl Change {
                  AND NOT EXISTS (SELECT 1 FROM notices WHERE function = ?1)",
             )
             .bind(function.0),
+            Self::Cancel(seq) => {
+                query("UPDATE waiting SET cancelled = iif(begun > 0 AND due = 0, 2, 1) WHERE seq = ? AND cancelled = 0")
+                    .bind(seq.0)
+            }
             Self::NoticeDone(id) => {
                 let settled = statements::settle(connection, *id).await?;
                 return Ok(Changed { rows: u64::from(settled.is_some()), settled, ..Changed::default() });
@@ -126,6 +132,7 @@ impl Change {
             Self::Forget(_)
             | Self::Know(..)
             | Self::Trim(_)
+            | Self::Cancel(_)
             | Self::NoticeDone(_)
             | Self::NoticeAgain(..)
             | Self::Record(_)

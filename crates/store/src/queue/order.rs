@@ -77,6 +77,8 @@ pub(super) struct Group {
     pub(super) begins: Vec<Begin>,
     pub(super) agains: Vec<Again>,
     pub(super) ends: Vec<Ending>,
+    /// Ends of calls that `ends` has already: nothing is left for them to change, and they are answered with those.
+    pub(super) late: Vec<Ending>,
     pub(super) changes: Vec<(Change, Asker)>,
     ending: HashSet<CallSeq>,
     bytes: usize,
@@ -99,7 +101,7 @@ impl Order {
 }
 
 impl Group {
-    /// Takes an order; an end of a call that the group ends already is answered.
+    /// Takes an order.
     pub(super) fn push(&mut self, order: Order) {
         match order {
             Order::Accept(accept) => {
@@ -109,14 +111,15 @@ impl Group {
             Order::Begin(begin) => self.begins.push(begin),
             Order::Again(again) => self.agains.push(again),
             Order::End(ending) if self.ending.insert(ending.end.seq) => self.ends.push(ending),
-            Order::End(ending) => drop(ending.answer.send(Ok(Vec::new()))),
+            Order::End(ending) => self.late.push(ending),
             Order::Change(change, asker) => self.changes.push((change, asker)),
             Order::Close(left) => drop(left.send(())),
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.accepts.len() + self.begins.len() + self.agains.len() + self.ends.len() + self.changes.len()
+        let ends = self.ends.len() + self.late.len();
+        self.accepts.len() + self.begins.len() + self.agains.len() + ends + self.changes.len()
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -127,7 +130,7 @@ impl Group {
     pub(super) fn into_orders(self) -> impl Iterator<Item = Order> {
         (self.begins.into_iter().map(Order::Begin))
             .chain(self.agains.into_iter().map(Order::Again))
-            .chain(self.ends.into_iter().map(Order::End))
+            .chain(self.ends.into_iter().chain(self.late).map(Order::End))
             .chain(self.accepts.into_iter().map(Order::Accept))
             .chain(self.changes.into_iter().map(|(change, asker)| Order::Change(change, asker)))
     }

@@ -27,6 +27,10 @@ pub struct RecordedEvent {
     pub version: String,
     /// Digest of its code.
     pub digest: String,
+    /// The alias that led there.
+    pub alias: Option<String>,
+    /// Memory asked for, where that was another one than the version's.
+    pub memory_mb: Option<u32>,
     /// When it was called.
     pub created: Timestamp,
     /// What it was called with.
@@ -43,8 +47,8 @@ pub(super) struct Sealed {
 impl Sealed {
     pub(super) fn insert(&self) -> Query<'_, Sqlite, SqliteArguments> {
         query(
-            "INSERT OR REPLACE INTO recorded (request, func_id, project, package, name, version, digest, created, size, \
-             sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO recorded (request, func_id, project, package, name, version, digest, alias, memory_mb, \
+             created, size, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(bytes(self.event.request))
         .bind(&self.event.func_id)
@@ -53,6 +57,8 @@ impl Sealed {
         .bind(&self.event.key.name)
         .bind(&self.event.version)
         .bind(&self.event.digest)
+        .bind(self.event.alias.as_deref())
+        .bind(self.event.memory_mb)
         .bind(self.event.created.as_microsecond())
         .bind(i64::try_from(self.sealed.len()).unwrap_or(i64::MAX))
         .bind(&self.sealed)
@@ -75,8 +81,8 @@ impl Queue {
     /// # Errors
     /// [`QueueError::Database`], [`QueueError::BadRow`].
     pub async fn recorded(&self, secrets: &SecretBox, request: RequestId) -> Result<Option<RecordedEvent>, QueueError> {
-        let sql =
-            "SELECT func_id, project, package, name, version, digest, created, sealed FROM recorded WHERE request = ?";
+        let sql = "SELECT func_id, project, package, name, version, digest, alias, memory_mb, created, sealed FROM recorded \
+                   WHERE request = ?";
         let row = query(sql).bind(bytes(request)).fetch_optional(&self.readers).await;
         let Some(row) = row.map_err(QueueError::during("read an event"))? else { return Ok(None) };
         let sealed: String = get(&row, "sealed")?;
@@ -91,6 +97,8 @@ impl Queue {
             func_id: get(&row, "func_id")?,
             version: get(&row, "version")?,
             digest: get(&row, "digest")?,
+            alias: get(&row, "alias")?,
+            memory_mb: get(&row, "memory_mb")?,
             created: rows::time("created", get(&row, "created")?)?,
             body: Bytes::from(body),
         }))

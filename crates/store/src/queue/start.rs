@@ -16,6 +16,8 @@ use super::rows::get;
 use super::{FunctionNo, QueueCounts, QueueError, QueueFunction, QueueTime};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations_queue");
+/// The mark of a call that was cancelled while it ran.
+const RAN: i64 = 2;
 
 /// What waited when the server started.
 #[derive(Clone, Debug, Default)]
@@ -24,10 +26,23 @@ pub struct Found {
     pub waiting: Vec<(FunctionNo, u64, u64)>,
     /// Calls that wait for a time, in that order: further attempts, and those that ran when the server before died.
     pub delayed: Vec<(QueueTime, CallSeq, FunctionNo)>,
+    /// Calls that an earlier server was told to cancel, and that had not ended when it did. They are nowhere else in here.
+    pub cancelled: Vec<CancelledCall>,
     /// How many ran when the server before died. They may run twice.
     pub rerun: u64,
     /// Messages that are owed.
     pub notices: u64,
+}
+
+/// A call whose cancel is on disk, and whose end is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CancelledCall {
+    /// The call.
+    pub seq: CallSeq,
+    /// Whose.
+    pub function: FunctionNo,
+    /// Whether it ran when it was cancelled.
+    pub ran: bool,
 }
 
 pub(super) async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), QueueError> {
@@ -40,7 +55,22 @@ pub(super) async fn migrate(connection: &mut SqliteConnection, path: &Path) -> R
     })
 }
 
-/// What ran when the server before died is marked: it waits again, due at once, and the death is counted.
+/// What was cancelled and has not ended. It is due, so that nobody takes it for a call that was never tried.
+pub(super) async fn cancelled(connection: &mut SqliteConnection) -> Result<Vec<CancelledCall>, QueueError> {
+    let failed = QueueError::during("look at calls that were cancelled");
+    let due = "UPDATE waiting INDEXED BY waiting_cancelled SET due = 1, deaths = max(deaths, 0) WHERE cancelled > 0";
+    connection.execute(due).await.map_err(failed)?;
+    let sql =
+        "SELECT seq, function, cancelled FROM waiting INDEXED BY waiting_cancelled WHERE cancelled > 0 ORDER BY seq";
+    let rows = query(sql).fetch_all(connection).await.map_err(failed)?;
+    let call = |row: &SqliteRow| {
+        let (seq, function) = (CallSeq(get(row, "seq")?), FunctionNo(get(row, "function")?));
+        Ok(CancelledCall { seq, function, ran: get::<i64>(row, "cancelled")? == RAN })
+    };
+    rows.iter().map(call).collect()
+}
+
+/// What ran when the server before died is marked: it waits again, due at once, and the death is counted. What was cancelled is due already.
 pub(super) async fn bury(connection: &mut SqliteConnection) -> Result<u64, QueueError> {
     let dead = "UPDATE waiting SET deaths = deaths + 1, due = 1 WHERE begun > 0 AND due = 0";
     let done = connection.execute(dead).await.map_err(QueueError::during("mark calls that a server died with"))?;
@@ -111,7 +141,8 @@ pub(super) async fn delayed(
     now: QueueTime,
 ) -> Result<Vec<(QueueTime, CallSeq, FunctionNo)>, QueueError> {
     let failed = QueueError::during("read what waits for a time");
-    let sql = "SELECT due, seq, function FROM waiting INDEXED BY waiting_due WHERE due > 0 ORDER BY due";
+    let sql =
+        "SELECT due, seq, function FROM waiting INDEXED BY waiting_due WHERE due > 0 AND cancelled = 0 ORDER BY due";
     let read = |row: SqliteRow| {
         let due = QueueTime(row.try_get(0)?);
         let due = if due > now.after(4 * LONGEST) { now.after(LONGEST) } else { due };

@@ -288,6 +288,9 @@ impl Writer {
         for ending in group.ends {
             let _ = ending.answer.send(Ok(done.ended.remove(&ending.end.seq).unwrap_or_default()));
         }
+        for late in group.late {
+            let _ = late.answer.send(Ok(Vec::new()));
+        }
         for ((_, asker), rows) in group.changes.into_iter().zip(done.changed) {
             asker.answer(Ok(rows));
         }

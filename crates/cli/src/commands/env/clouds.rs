@@ -31,11 +31,6 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// Whether an address never leaves this machine.
-fn is_of_this_host(endpoint: &str) -> bool {
-    ["http://127.", "http://[::1]", "http://localhost"].iter().any(|begin| endpoint.starts_with(begin))
-}
-
 /// Logs in with the key.
 fn token(found: &Credentials) -> anyhow::Result<String> {
     let key = json!({ "access": { "key": found.access_key }, "secret": { "key": found.secret_key.reveal() } });
@@ -43,7 +38,7 @@ fn token(found: &Credentials) -> anyhow::Result<String> {
         "identity": { "methods": ["hw_ak_sk"], "hw_ak_sk": key },
         "scope": { "project": { "id": found.project_id } },
     } });
-    if !is_of_this_host(&found.endpoint) {
+    if !client::is_of_this_host(&found.endpoint) {
         say::note(
             "the secret key goes to the server over plain HTTP for this: take --user NAME where others could read along",
         );

@@ -18,6 +18,8 @@ use crate::exit::{Exit, Stop};
 use crate::say;
 use crate::target;
 
+/// Asks for the end of the log.
+pub(super) const TAIL: (&str, &str) = ("x-cff-log-type", "tail");
 /// A synchronous run ends after 15 minutes at the latest; what is silent for longer is gone.
 const LONGEST: Duration = Duration::from_secs(960);
 
@@ -25,7 +27,7 @@ pub(super) fn run(args: &InvokeArgs) -> anyhow::Result<Exit> {
     let who = client::credentials(&args.locate)?;
     let event = event::read(&args.data)?;
     let meanings = target::meanings(&args.target).map_err(|fault| Stop::usage(fault.message))?;
-    let headers: &[_] = if args.tail { &[("x-cff-log-type", "tail")] } else { &[] };
+    let headers: &[_] = if args.tail { &[TAIL] } else { &[] };
     let operation = if args.asynchronous { "invocations-async" } else { "invocations" };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(async {
@@ -39,8 +41,13 @@ pub(super) fn run(args: &InvokeArgs) -> anyhow::Result<Exit> {
 }
 
 /// One synchronous call of a path, its result shown as `invoke` does.
-pub(super) fn call_path(who: &Credentials, path: &str, event: Bytes, tail: bool) -> anyhow::Result<Exit> {
-    let headers: &[_] = if tail { &[("x-cff-log-type", "tail")] } else { &[] };
+pub(super) fn call_path(
+    who: &Credentials,
+    path: &str,
+    headers: &[(&str, &str)],
+    event: Bytes,
+    tail: bool,
+) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(async {
         let answer = tokio::time::timeout(LONGEST, client::post(who, path, headers, event));
@@ -61,7 +68,7 @@ async fn call(
     who: &Credentials,
     meanings: &[FunctionRef],
     operation: &str,
-    headers: &[(&'static str, &'static str)],
+    headers: &[(&str, &str)],
     event: Bytes,
 ) -> anyhow::Result<Answer> {
     let mut first = None;

@@ -22,6 +22,10 @@ struct Recorded {
     name: String,
     version: String,
     digest: String,
+    /// The alias that led to the version.
+    alias: Option<String>,
+    /// Memory that was asked for.
+    memory_mb: Option<u64>,
     event: Vec<u8>,
 }
 
@@ -33,7 +37,6 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
         )));
     }
     let here = client::credentials(&args.locate)?;
-    let there = elsewhere(args)?.unwrap_or_else(|| here.clone());
     let path = format!("/fungraph/{}/events/{}", encode(&here.project_id), args.request);
     let recorded = Recorded::read(&client::ask(&here, Method::GET, &path, &Value::Null)?)
         .context("the server's answer has no event; is it older than this program?")?;
@@ -41,13 +44,19 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
         say::raw(&recorded.event);
         return Ok(Exit::Clean);
     }
-    let urn = format!("{}:{}:{}:{}", there.project_id, recorded.package, recorded.name, recorded.version);
-    let function = format!("/v2/{}/fgs/functions/{}", encode(&there.project_id), encode(&urn));
+    let there = elsewhere(args)?.unwrap_or(here);
     if !args.any_code {
-        let config = client::ask(&there, Method::GET, &format!("{function}/config"), &Value::Null)?;
-        same_code(&recorded, &config)?;
+        let path = format!("{}/config", recorded.path(&there, &recorded.version));
+        same_code(&recorded, &client::ask(&there, Method::GET, &path, &Value::Null)?)?;
     }
-    remote::call_path(&there, &format!("{function}/invocations"), Bytes::from(recorded.event), args.tail)
+    let path = format!("{}/invocations", recorded.path(&there, &recorded.qualifier(&there)));
+    let memory = recorded.memory_mb.map(|memory| memory.to_string());
+    let mut headers: Vec<(&str, &str)> =
+        memory.iter().map(|memory| ("x-cff-instance-memory", memory.as_str())).collect();
+    if args.tail {
+        headers.push(remote::TAIL);
+    }
+    remote::call_path(&there, &path, &headers, Bytes::from(recorded.event), args.tail)
 }
 
 /// The other server, where one is named. Keys are no arguments: everybody on a host sees those.
@@ -56,6 +65,11 @@ fn elsewhere(args: &ReplayArgs) -> anyhow::Result<Option<Credentials>> {
         return client::credentials(&Locate { data_dir: Some(folder.clone()), config: None }).map(Some);
     }
     let Some(endpoint) = &args.to else { return Ok(None) };
+    if !client::is_of_this_host(endpoint) {
+        say::note(format!(
+            "the event and its result cross the network over plain HTTP to {endpoint}: whoever sees the traffic can read them"
+        ));
+    }
     let needed = |name: &str| {
         variable(name).ok_or_else(|| Stop::usage(format!("--to needs the variable {name}: a key of the other server")))
     };
@@ -91,7 +105,34 @@ impl Recorded {
             name: text("func_name")?,
             version: text("version")?,
             digest: text("digest")?,
+            alias: text("alias"),
+            memory_mb: answer.get("memory_mb").and_then(Value::as_u64),
             event: STANDARD.decode(text("event")?).ok()?,
         })
+    }
+
+    /// Path of the function on a server, by a version or alias.
+    fn path(&self, there: &Credentials, qualifier: &str) -> String {
+        let urn = format!("{}:{}:{}:{qualifier}", there.project_id, self.package, self.name);
+        format!("/v2/{}/fgs/functions/{}", encode(&there.project_id), encode(&urn))
+    }
+
+    /// By the alias that the call came by, as long as that leads to the same version and no other: the function sees its name.
+    fn qualifier(&self, there: &Credentials) -> String {
+        let Some(alias) = &self.alias else { return self.version.clone() };
+        let path = format!("{}/aliases/{}", self.path(there, "latest"), encode(alias));
+        let found = client::ask(there, Method::GET, &path, &Value::Null).unwrap_or_default();
+        let leads_there = found["version"] == self.version.as_str()
+            && ["additional_version_weights", "additional_version_strategy"]
+                .iter()
+                .all(|split| found[*split].is_null());
+        if leads_there {
+            return format!("!{alias}");
+        }
+        say::note(format!(
+            "the alias {alias} does not lead to {} alone: the version is called by its own name",
+            self.version
+        ));
+        self.version.clone()
     }
 }

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::{CODE, Host};
-use crate::harness::{Server, open_folder, wait_for};
+use crate::harness::{Server, open_folder, server_pid, wait_for};
 use crate::raw::base64;
 
 /// Settings of a server beside a data folder.
@@ -83,6 +84,62 @@ fn a_server_that_is_killed_runs_what_it_had_accepted() {
     assert_eq!((&ended["begun"], &ended["error_code"]), (&2.into(), &4208.into()), "{ended}");
     let counts = host.drained("job");
     assert_eq!((&counts["succeeded"], &counts["failed"]), (&20.into(), &1.into()), "{counts}");
+    host.stop();
+}
+
+#[test]
+fn a_call_that_was_cancelled_while_it_ran_does_not_run_again_though_its_server_is_killed_before_its_end() {
+    let home = open_folder();
+    let data = home.path().join("data");
+    let host = Host::start_on(&data);
+    host.server.create("job", "Python3.9", CODE);
+    host.set(&json!({ "max_async_retry_attempts": 3 }));
+    let call = host.queue("job", &json!({ "sleep": 28 }));
+    host.wait_for_status(&call, "RUNNING");
+    // Nobody is there to end its instance: the client has its answer before the call has its end.
+    let spawner = server_pid(host.server.spawner());
+    kill_process(spawner, Signal::STOP).expect("it runs");
+    let cancelled = host.run(&["async", "cancel", "job", &call]);
+    let shown = host.run(&["async", "show", "job", &call]);
+    host.server.signal(Signal::KILL);
+    kill_process(spawner, Signal::CONT).expect("it is there");
+    assert_eq!(cancelled.code, 0, "{}", cancelled.err);
+    assert!(shown.out.contains("RUNNING"), "{}", shown.out);
+    drop(host);
+
+    let host = Host::start_on(&data);
+    let shown = host.wait_for_status(&call, "FAIL");
+    assert_eq!((&shown["begun"], &shown["error_code"]), (&1.into(), &4208.into()), "{shown}");
+    assert_eq!(shown["error_message"], "function invocation canceled");
+    assert!(!host.server.log().contains("they run again"), "{}", host.server.log());
+    let counts = host.drained("job");
+    assert_eq!((&counts["succeeded"], &counts["failed"]), (&0.into(), &1.into()), "{counts}");
+    host.stop();
+}
+
+#[test]
+fn a_call_that_got_too_old_while_it_ran_and_no_server_was_there_says_so() {
+    let home = open_folder();
+    let data = home.path().join("data");
+    let host = Host::start_on(&data);
+    host.server.create("job", "Python3.9", CODE);
+    let call = host.queue("job", &json!({ "sleep": 28 }));
+    host.wait_for_status(&call, "RUNNING");
+    drop(host);
+    // Two hours go by.
+    let later = format!(
+        "import sqlite3\nwith sqlite3.connect({:?}) as db:\n    \
+         assert db.execute('UPDATE waiting SET accepted = accepted - 7200000000').rowcount == 1\n",
+        data.join("queue.db")
+    );
+    let done = std::process::Command::new("python3").args(["-c", &later]).output().expect("python runs");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+
+    let host = Host::start_on(&data);
+    let shown = host.wait_for_status(&call, "DISCARD");
+    assert_eq!((&shown["begun"], &shown["error_code"]), (&1.into(), &150_430.into()), "{shown}");
+    let message = shown["error_message"].as_str().expect("a text");
+    assert!(message.ends_with("before it could run again. The server ended while it ran"), "{message}");
     host.stop();
 }
 

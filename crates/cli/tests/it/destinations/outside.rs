@@ -18,6 +18,7 @@ pub(super) struct Request {
 struct State {
     seen: Vec<Request>,
     refuse: usize,
+    takes_nothing: bool,
 }
 
 #[derive(Clone)]
@@ -40,6 +41,11 @@ impl Outside {
     /// The next so many requests are answered with 503.
     pub(super) fn refuse(&self, count: usize) {
         self.state.lock().expect("no panic").refuse = count;
+    }
+
+    /// All that comes is too large, whatever its size.
+    pub(super) fn take_nothing(&self) {
+        self.state.lock().expect("no panic").takes_nothing = true;
     }
 
     /// The request of a method about a call that was taken.
@@ -66,15 +72,19 @@ fn serve(state: &Mutex<State>, mut stream: TcpStream) {
     if stream.read_exact(&mut body).is_err() {
         return;
     }
-    let taken = {
+    let (taken, takes_nothing) = {
         let mut state = state.lock().expect("no panic");
-        let taken = state.refuse == 0;
+        let taken = state.refuse == 0 && !state.takes_nothing;
         state.refuse = state.refuse.saturating_sub(1);
         let body = String::from_utf8_lossy(&body).into_owned();
         state.seen.push(Request { head, body, taken });
-        taken
+        (taken, state.takes_nothing)
     };
-    let status = if taken { "200 OK" } else { "503 Slow Down" };
+    let status = match (taken, takes_nothing) {
+        (true, _) => "200 OK",
+        (false, false) => "503 Slow Down",
+        (false, true) => "413 Payload Too Large",
+    };
     let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     // Whoever asked may have gone.
     let _gone = stream.write_all(answer.as_bytes());

@@ -1,4 +1,4 @@
-//! Builds the program of a Go sample: a real one, against a small stand-in for the service's library (`tests/go/runtime`).
+//! Builds the program of a Go sample: a real one, against a small stand-in for the service's library (`runtimes/go`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ pub(crate) fn build(name: &str, folder: &Path) -> Option<PathBuf> {
 /// The sample's own `go.mod`, and where the library is. The real one comes from the service's site.
 fn module(folder: &Path) -> String {
     let own = fs::read_to_string(folder.join("go.mod")).expect("a Go sample is a module");
-    let library = repository("tests/go/runtime");
+    let library = repository("runtimes/go");
     if own.contains("huaweicloud.com/go-runtime") {
         format!("{own}\nreplace huaweicloud.com/go-runtime => {}\n", library.display())
     } else {

@@ -108,13 +108,21 @@ fn timers_survive_a_restart_and_fire_no_time_twice() {
 
 /// As if the server had looked at no timer for so many seconds, all of which are older.
 fn away_for(data: &Path, seconds: i64) {
-    let moved = format!(
-        "import sqlite3, time\nwith sqlite3.connect({:?}) as db:\n    then = (int(time.time()) - {seconds}) * 1000000\n    \
-         assert db.execute('UPDATE timers_looked SET until = ?', (then,)).rowcount == 1\n    \
-         db.execute('UPDATE triggers SET counts_from = ?', (then,))\n",
-        data.join("fungraph.db")
+    change(
+        data,
+        &format!(
+            "    then = (int(time.time()) - {seconds}) * 1000000\n    \
+             assert db.execute('UPDATE timers_looked SET until = ?', (then,)).rowcount == 1\n    \
+             db.execute('UPDATE triggers SET counts_from = ?', (then,))\n"
+        ),
     );
-    let done = Command::new("python3").args(["-c", &moved]).output().expect("python runs");
+}
+
+/// Changes the database beside the server; `lines` of Python are indented by four.
+fn change(data: &Path, lines: &str) {
+    let file = data.join("fungraph.db");
+    let program = format!("import sqlite3, time\nwith sqlite3.connect({file:?}, timeout=60) as db:\n{lines}");
+    let done = Command::new("python3").args(["-c", &program]).output().expect("python runs");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
@@ -143,6 +151,27 @@ fn a_time_that_came_while_no_server_ran_is_made_up_once() {
         assert!(host.events("clock", "old").is_empty(), "{start} start: more than an hour ago");
         assert_eq!(host.server.stop(), Some(0));
     }
+}
+
+#[test]
+fn a_missed_time_is_made_up_though_the_store_cannot_say_at_once_what_was_missed() {
+    let home = open_folder();
+    let data = home.path().join("data");
+    let host = Host::start_on(&data);
+    host.server.create("clock", "Python3.9", PRINTS);
+    let missed = Timestamp::from_second(now().as_second() - 600).expect("a time");
+    host.timer("clock", "missed", "Cron", &missed.strftime("%-S %-M %-H * * *").to_string());
+    assert_eq!(host.server.stop(), Some(0));
+    away_for(&data, 9000);
+    change(&data, "    db.execute('ALTER TABLE timers_looked RENAME TO away')\n");
+
+    let host = Host::start_on(&data);
+    wait_for("the first question", || host.server.log().contains("until when timers were looked at").then_some(()));
+    assert!(host.events("clock", "missed").is_empty());
+    change(&data, "    db.execute('ALTER TABLE away RENAME TO timers_looked')\n");
+    wait_for("the missed call", || (!host.events("clock", "missed").is_empty()).then_some(()));
+    assert_eq!(times(&host.events("clock", "missed")), [missed]);
+    assert_eq!(host.server.stop(), Some(0));
 }
 
 #[test]

@@ -96,6 +96,14 @@ impl Tree {
         }
     }
 
+    /// A toolchain of Go as its archive unpacks.
+    pub(super) fn go(&self, root: &str, version: &str) {
+        let root = self.path(root);
+        self.elf_at(&root.join("bin/go"), Elf::Hangs);
+        write(&root.join("src/net/rpc/server.go"), "");
+        write(&root.join("VERSION"), version);
+    }
+
     /// A folder of .NET as its script leaves it; without an SDK there is no compiler.
     pub(super) fn dotnet(&self, home: &str, versions: &[&str], sdk: bool) {
         let home = self.path(home);

@@ -17,6 +17,20 @@ fn of(project: &str, name: &str) -> QueueFunction {
     function
 }
 
+fn event_of(function: &QueueFunction, created: Timestamp) -> RecordedEvent {
+    RecordedEvent {
+        request: RequestId::random(),
+        key: function.key.clone(),
+        func_id: function.func_id.clone(),
+        version: "v1".to_owned(),
+        alias: None,
+        memory_mb: None,
+        digest: "abc".to_owned(),
+        created,
+        body: Bytes::from_static(b"an event"),
+    }
+}
+
 async fn end_one(queue: &Queue, project: &str, name: &str, owed: Vec<Owed>) -> Accepted {
     let accepted = queue.accept(NewCall { function: of(project, name), ..call(name, "{}") }).await.expect("accepts");
     queue.end(End { owed, ..ending(accepted.seq, AsyncStatus::Success) }).await.expect("ends");
@@ -51,10 +65,7 @@ async fn a_busy_project_pushes_out_no_event_of_a_quiet_one() {
     let secrets = SecretBox::create(folder.path()).expect("a key");
     let now = Timestamp::now();
     let record = |project: &str, name: &str, age: i64| {
-        let QueueFunction { key, func_id, .. } = of(project, name);
-        let created = now - SignedDuration::from_secs(age);
-        let (version, digest, body) = ("v1".to_owned(), "abc".to_owned(), Bytes::from_static(b"an event"));
-        let event = RecordedEvent { request: RequestId::random(), key, func_id, version, digest, created, body };
+        let event = event_of(&of(project, name), now - SignedDuration::from_secs(age));
         assert!(queue.record_event(&secrets, event.clone()));
         event.request
     };
@@ -176,10 +187,8 @@ async fn a_queue_of_an_earlier_version_is_brought_up_to_date() {
     let owed = vec![Owed::Notice { kind: "SMN".to_owned(), param: "t".to_owned(), payload: Bytes::new() }];
     end_one(&queue, "p1", "f", owed).await;
     let secrets = SecretBox::create(folder.path()).expect("a key");
-    let QueueFunction { key, func_id, .. } = function("f");
-    let (request, created) = (RequestId::random(), Timestamp::now());
-    let (version, digest, body) = (String::new(), String::new(), Bytes::from_static(b"an event"));
-    assert!(queue.record_event(&secrets, RecordedEvent { request, key, func_id, version, digest, created, body }));
+    let event = event_of(&function("f"), Timestamp::now());
+    assert!(queue.record_event(&secrets, event.clone()));
     for sql in [
         "DROP INDEX waiting_fresh",
         "DROP INDEX waiting_delayed",
@@ -201,5 +210,5 @@ async fn a_queue_of_an_earlier_version_is_brought_up_to_date() {
     let due = queue.next_notices("SMN", &query).await.expect("reads").notices;
     assert_eq!(due[0].project, function("f").key.project);
     queue.trim(&Retention { recorded_bytes: 1, ..Retention::default() }).await.expect("trims");
-    assert_eq!(queue.recorded(&secrets, request).await.expect("reads"), None, "its size is known");
+    assert_eq!(queue.recorded(&secrets, event.request).await.expect("reads"), None, "its size is known");
 }

@@ -185,6 +185,8 @@ fn event(body: &str, created: Timestamp) -> RecordedEvent {
         func_id: "id-f".to_owned(),
         version: "v1".to_owned(),
         digest: "abc".to_owned(),
+        alias: Some("prod".to_owned()),
+        memory_mb: Some(512),
         created,
         body: Bytes::copy_from_slice(body.as_bytes()),
     }

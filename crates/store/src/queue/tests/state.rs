@@ -15,6 +15,7 @@ pub(super) async fn state(queue: &Queue) -> String {
     }
     let waiting = "SELECT f.name || '#' || no || ' waits begun=' || begun || ' failed=' || w.failed || ' deaths=' || deaths || ' code=' \
                    || last_code || iif(first_start IS NULL, '', ' started') || iif(due = 0, '', iif(due = 1, ' due at once', ' due')) \
+                   || iif(cancelled = 0, '', ' cancelled') \
                    || iif(w.parent IS NULL, '', ' of ' || (SELECT p.name || '#' || e.no FROM ended e JOIN functions p \
                    ON p.id = e.function WHERE e.seq = w.parent) || ' hops=' || hops) || ' ' || CAST(body AS TEXT) \
                    FROM waiting w JOIN functions f ON f.id = w.function ORDER BY seq";

@@ -203,3 +203,80 @@ async fn what_a_disk_refuses_at_the_end_is_there_at_the_next_start() {
     assert_eq!(state(&queue).await, kept, "who leaves in order has not died");
     assert_eq!(queue.load(FunctionNo(1), CallSeq(0), 10).await.expect("loads").len(), 1, "f#2 never ran");
 }
+
+/// A call that is being cancelled while it runs, and the commit that is to say so is hit.
+async fn cancelled_at(point: Point, blow: Blow) -> (Scene, Result<(), QueueError>) {
+    let scene = scene().await;
+    scene.plan.set(Some((point, blow)));
+    let cancelled = scene.queue.cancel(scene.calls[0].seq).await;
+    (scene, cancelled)
+}
+
+#[tokio::test]
+async fn who_was_told_that_a_running_call_is_cancelled_is_not_told_otherwise_by_the_next_server() {
+    for point in Plan::POINTS {
+        let (scene, cancelled) = cancelled_at(point, Blow::Death).await;
+        assert!(matches!(cancelled, Err(QueueError::Closed)), "{point:?}: nobody was told");
+        let (_folder, queue, found) = scene.start_again().await;
+        assert_eq!(state(&queue).await, buried(BEFORE, &["f#1", "f#3"]), "{point:?}");
+        assert_eq!((found.rerun, found.cancelled), (2, vec![]), "{point:?}");
+    }
+    let (scene, _) = cancelled_at(Point::Committed, Blow::Death).await;
+    let (call, calls) = (scene.calls[0].clone(), scene.calls.len());
+    let (folder, queue, found) = scene.start_again().await;
+    let expected = CancelledCall { seq: call.seq, function: call.function, ran: true };
+    assert_eq!((found.rerun, found.cancelled), (1, vec![expected]), "it does not run again");
+    assert!(found.delayed.iter().all(|(_, seq, _)| *seq != call.seq));
+    let fresh = queue.load(call.function, CallSeq(0), calls).await.expect("loads");
+    assert!(fresh.iter().all(|fresh| fresh.seq != call.seq), "nor for the first time");
+    // Not even a second time, if that server is as unlucky.
+    queue.close().await;
+    let (queue, found) = super::open(folder.path()).await;
+    assert_eq!((found.rerun, found.cancelled), (0, vec![expected]));
+    queue.end(ending(call.seq, AsyncStatus::Fail)).await.expect("ends");
+    queue.close().await;
+    let (_, found) = super::open(folder.path()).await;
+    assert_eq!(found.cancelled, []);
+}
+
+#[tokio::test]
+async fn a_cancel_waits_for_a_disk_that_refuses_and_comes_too_late_for_what_has_ended() {
+    let scene = scene().await;
+    scene.plan.set(Some((Point::Changed, Blow::DiskFull)));
+    let (queue, seq, function) = (scene.queue.clone(), scene.calls[1].seq, scene.calls[1].function);
+    let cancel = tokio::spawn(async move { queue.cancel(seq).await });
+    while scene.queue.is_writable() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!cancel.is_finished(), "it is not on disk");
+    scene.plan.set(None);
+    cancel.await.expect("no panic").expect("is on disk");
+    scene.queue.end(ending(scene.calls[0].seq, AsyncStatus::Success)).await.expect("ends");
+    scene.queue.cancel(scene.calls[0].seq).await.expect("nothing to do");
+    let (_folder, _queue, found) = scene.start_again().await;
+    assert_eq!(found.cancelled, [CancelledCall { seq, function, ran: false }]);
+}
+
+#[tokio::test]
+async fn a_second_end_of_a_call_is_answered_by_the_commit_of_the_first() {
+    let scene = scene().await;
+    scene.plan.set(Some((Point::Open, Blow::DiskFull)));
+    let end = || {
+        let (queue, end) = (scene.queue.clone(), ending(scene.calls[0].seq, AsyncStatus::Fail));
+        tokio::spawn(async move { queue.end(end).await })
+    };
+    let (first, second) = (end(), end());
+    while scene.queue.is_writable() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!first.is_finished() && !second.is_finished(), "neither is on disk");
+    scene.plan.set(None);
+    assert!(first.await.expect("no panic").is_ok());
+    assert!(second.await.expect("no panic").expect("is too late").is_empty());
+    assert!(state(&scene.queue).await.contains("f#1 ended status=2"));
+
+    scene.plan.set(Some((Point::Open, Blow::Death)));
+    let end = || scene.queue.end(ending(scene.calls[1].seq, AsyncStatus::Fail));
+    let (first, second) = tokio::join!(end(), end());
+    assert!(matches!((first, second), (Err(QueueError::Closed), Err(QueueError::Closed))), "nobody knows");
+}

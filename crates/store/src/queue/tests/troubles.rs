@@ -200,3 +200,23 @@ async fn a_call_that_servers_die_with_is_counted_until_it_is_put_off() {
     let call = queue.take(&[accepted.seq]).await.expect("takes").remove(0);
     assert_eq!((call.deaths, call.failed, call.begun), (0, 1, 5));
 }
+
+#[tokio::test]
+async fn a_file_of_the_first_schema_is_brought_up_to_date_with_what_is_in_it() {
+    let (folder, queue) = fresh().await;
+    let accepted = queue.accept(call("f", "{}")).await.expect("accepts");
+    for undo in [
+        "DROP INDEX waiting_cancelled",
+        "ALTER TABLE waiting DROP COLUMN cancelled",
+        "ALTER TABLE recorded DROP COLUMN alias",
+        "ALTER TABLE recorded DROP COLUMN memory_mb",
+        "DELETE FROM _sqlx_migrations WHERE version = 2",
+    ] {
+        execute(&queue, undo.to_owned()).await;
+    }
+    queue.close().await;
+    let (queue, found) = super::open(folder.path()).await;
+    assert_eq!(found.waiting.len(), 1);
+    queue.cancel(accepted.seq).await.expect("there is a place for it");
+    assert_eq!(queue.take(&[accepted.seq]).await.expect("takes").len(), 1);
+}

@@ -1,4 +1,4 @@
-// Package runtime stands in for the service's Go library in the tests: it is our own, knows the standard library only, and
+// Package runtime stands in for the service's Go library, for templates and in the tests: it is our own, knows the standard library only, and
 // speaks on the wire what the contract says of the real one (runtimes.md, section 8.4).
 package runtime
 
