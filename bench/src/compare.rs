@@ -160,11 +160,12 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     println!("\n{table}");
     println!("Measured with isolation, authentication, logs and metrics on, by: {}", command_line());
     println!(
-        "{}, {}; {} rounds of {:?} in turns, medians of ratios.",
+        "{}, {}; {} rounds of {:?}, each in {} turns, medians of ratios.",
         host::name(),
         host::kernel(),
         options.rounds(),
-        options.time()
+        options.time(),
+        rounds::TURNS
     );
     if let Some(faults) = faults {
         println!("The server did not end well: {faults}");

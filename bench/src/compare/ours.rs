@@ -228,7 +228,7 @@ impl Ours {
     pub(crate) async fn create_program(&self, program: Program, package: &[u8]) -> Result<Function> {
         let runtime = program.runtime();
         self.create_from(&json!({
-            "func_name": format!("program-{runtime}"), "package": "default", "runtime": runtime, "handler": "bootstrap",
+            "func_name": format!("program-{}", program.word()), "package": "default", "runtime": runtime, "handler": "bootstrap",
             "timeout": 30, "memory_size": 128, "code_type": "zip", "func_code": { "file": BASE64_STANDARD.encode(package) },
             "strategy_config": { "concurrency": 1, "concurrent_num": 1 },
         }))

@@ -1,4 +1,4 @@
-//! Measurements in turns: in each round everything is measured once, and the next round goes the other way round, so that
+//! Measurements in turns: in each turn everything is measured once, and the next one goes the other way round, so that
 //! a machine that slows down or speeds up does so for all.
 
 use std::time::Duration;
@@ -20,7 +20,10 @@ use crate::load::{self, Measured, Target};
 const MANY: usize = 16;
 /// Until every instance that a load wants is there: the slowest takes a few hundred milliseconds of processor time.
 const FIRST_WARM_UP: Duration = Duration::from_secs(3);
-const WARM_UP: Duration = Duration::from_millis(300);
+const WARM_UP: Duration = Duration::from_millis(100);
+/// Each round goes round so many times, with a part of its time: on which processor the kernel puts whom decides more than what is
+/// measured, and stays as it is for about a second.
+pub(super) const TURNS: u32 = 4;
 
 /// One thing measured again and again.
 pub(crate) struct Subject {
@@ -202,14 +205,15 @@ pub(crate) async fn in_turns(options: &Options, rounds: usize, subjects: &mut [S
     for subject in &*subjects {
         subject.warm_up(FIRST_WARM_UP).await?;
     }
-    for round in 0..rounds {
-        if round % 2 == 0 {
+    let time = options.time() / TURNS;
+    for turn in 0..rounds * TURNS as usize {
+        if turn % 2 == 0 {
             for subject in subjects.iter_mut() {
-                subject.measure(options.time()).await?;
+                subject.measure(time).await?;
             }
         } else {
             for subject in subjects.iter_mut().rev() {
-                subject.measure(options.time()).await?;
+                subject.measure(time).await?;
             }
         }
     }

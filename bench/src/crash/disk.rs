@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::chance::Chance;
 
-/// Enough for a server with its images of `/tmp`.
-const SIZE: &str = "size=256m,mode=0755";
+/// Enough for a server with its images of `/tmp`, and the records of many rounds.
+const SIZE: &str = "size=1g,mode=0755";
 
 /// The file system. Dropped, it is gone.
 pub(super) struct Disk {

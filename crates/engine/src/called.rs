@@ -58,7 +58,8 @@ impl Engine {
         for _ in 0..TRIES {
             let Some(alias) = self.resolve_alias(key, name).await? else { return Ok(None) };
             let version = alias.pick(request, |header, see| headers.each(header, see));
-            if let Some(resolved) = self.resolve(key, version).await? {
+            let resolved = self.resolve(key, version).await.map_err(|error| error.of_alias(name))?;
+            if let Some(resolved) = resolved {
                 return Ok(Some(Called { resolved, alias: Some(alias) }));
             }
         }

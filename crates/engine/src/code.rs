@@ -7,10 +7,10 @@ use fungraph_model::{
     CODE_URL, CodePackage, CodeType, ErrorCode, Fault, FunctionSpec, FunctionVersion, Language, ProjectId, Runtime,
     limits,
 };
-use fungraph_store::{Arrival, ObjectError, PackageError};
+use fungraph_store::{Arrival, ObjectError, PackageError, Pin};
 use serde_json::{Map, Value};
 
-use crate::{CodeDraft, Engine, Error, validate};
+use crate::{CodeDraft, Engine, Error, quotas::Room, validate};
 
 /// What inline functions without code begin as (contract: schemas.json, `FuncCode.file`).
 const PYTHON_SAMPLE: &str = "# -*- coding:utf-8 -*-\nimport json\n\ndef handler(event, context):\n    return {\n        \"statusCode\": 200,\n        \"isBase64Encoded\": False,\n        \"body\": json.dumps(event),\n        \"headers\": {\"Content-Type\": \"application/json\"}\n    }\n";
@@ -52,17 +52,19 @@ impl Engine {
         Ok(Fetched { link: link_shown, arrival })
     }
 
-    /// Checks a draft and keeps its package. The caller holds `uploads` until a function names the package.
+    /// Checks a draft and keeps its package, where there is room for it. The pin is to be held until a function names the package.
     pub(crate) async fn keep_code(
         &self,
         draft: CodeDraft,
         runtime: Runtime,
         fetched: Option<Fetched>,
-    ) -> Result<CodePackage, Error> {
+        room: &Room,
+    ) -> Result<(CodePackage, Pin), Error> {
         let code_type = code_type(draft.code_type.as_deref(), runtime)?;
-        if let Some(Fetched { link, arrival }) = fetched {
-            let filename = filename_of_link(draft.filename, &link);
-            return self.packages.keep(code_type, &filename, arrival).await.map_err(package_error);
+        if let Some(fetched) = fetched {
+            room.check(fetched.size())?;
+            let filename = filename_of_link(draft.filename, &fetched.link);
+            return self.packages.keep(code_type, &filename, fetched.arrival).await.map_err(package_error);
         }
         let filename = filename(draft.filename, code_type, runtime)?;
         let bytes = match (draft.bytes, draft.file.filter(|file| !file.is_empty())) {
@@ -70,6 +72,7 @@ impl Engine {
             (None, Some(file)) => decode(file, &CODE).await?,
             (None, None) => return Err(missing(code_type).into()),
         };
+        room.check(bytes.len() as u64)?;
         self.packages.put(code_type, &filename, bytes).await.map_err(package_error)
     }
 
@@ -79,10 +82,11 @@ impl Engine {
         draft: CodeDraft,
         runtime: Runtime,
         fetched: Option<Fetched>,
-    ) -> Result<CodePackage, Error> {
+        room: &Room,
+    ) -> Result<(CodePackage, Pin), Error> {
         let code_type = code_type(draft.code_type.as_deref(), runtime)?;
         if code_type != CodeType::Inline || draft.brings_code() {
-            return self.keep_code(draft, runtime, fetched).await;
+            return self.keep_code(draft, runtime, fetched, room).await;
         }
         let filename = filename(draft.filename, code_type, runtime)?;
         self.packages.put(code_type, &filename, sample(runtime)?).await.map_err(package_error)
@@ -106,18 +110,18 @@ impl Engine {
 
     /// Removes packages that no function and no instance uses.
     pub(crate) async fn remove_unused_packages(&self) -> Result<(), Error> {
-        let _nobody_uploads = self.uploads.write().await;
+        let collection = self.packages.collection().await;
         let mut used =
             self.store.digests_in_use().await.map_err(|source| Error::internal("list the code in use", source))?;
         used.extend(self.pool.digests());
-        let removed = self.packages.collect(&used).await.map_err(package_error)?;
-        if removed > 0 {
-            tracing::info!(removed, "removed code packages that no function uses");
-        }
-        let removed =
-            self.images.collect(&used).await.map_err(|error| Error::internal("remove unused images", error))?;
+        let removed = self.images.collect(&used).await;
+        let removed = removed.map_err(|error| Error::internal("remove unused images", error))?;
         if removed > 0 {
             tracing::info!(removed, "removed images that no function uses");
+        }
+        let removed = collection.remove_all_but(used).await.map_err(package_error)?;
+        if removed > 0 {
+            tracing::info!(removed, "removed code packages that no function uses");
         }
         Ok(())
     }
@@ -129,6 +133,12 @@ pub(crate) struct Fetched {
     /// Where from, as it may be shown.
     pub(crate) link: String,
     pub(crate) arrival: Arrival,
+}
+
+impl Fetched {
+    pub(crate) fn size(&self) -> u64 {
+        self.arrival.size()
+    }
 }
 
 impl CodeDraft {

@@ -1,10 +1,10 @@
 //! Dependencies: uploaded once, attached to functions, merged into their code.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{collections::HashSet, fmt::Write as _, sync::Arc};
 
 use fungraph_model::{Caller, Dependency, ErrorCode, Fault, FunctionVersion, ProjectId, RequestId, limits};
 use fungraph_store::{
-    DependencyQuery, Error as StoreError, PackageError,
+    DependencyQuery, Error as StoreError, PackageError, Pin, Tree,
     logs::{LogEntry, LogText},
 };
 use jiff::Timestamp;
@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use crate::{
     DependencyDraft, Engine, Error,
-    code::{self, package_error},
+    code::{self, Fetched, package_error},
     draft::AttachedDraft,
+    to_end::to_end,
     validate,
 };
 
@@ -43,6 +44,15 @@ pub struct DependencyList {
     pub count: usize,
 }
 
+/// What merging came to.
+#[derive(Debug, Default)]
+pub(crate) struct Merging {
+    /// A line for each file that gave way.
+    pub(crate) conflicts: Vec<String>,
+    /// Of the folder, to be held until a function names it.
+    pub(crate) pin: Option<Pin>,
+}
+
 impl Engine {
     /// Keeps an archive as the next version of the dependency of that name.
     ///
@@ -66,12 +76,13 @@ impl Engine {
             let file = given(draft.file, "depend_file is missing. Send the zip as base64 in depend_file")?;
             (Some(code::decode(file, &code::DEPENDENCY).await?), None)
         };
-        let _upload = self.uploads.read().await;
+        let size = fetched.as_ref().map_or(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64), Fetched::size);
+        self.room_for_code(caller).await?.check(size)?;
         let kept = match fetched {
             Some(fetched) => self.packages.keep_dependency(&filename, fetched.arrival).await,
             None => self.packages.put_dependency(&filename, bytes.unwrap_or_default()).await,
         };
-        let kept = kept.map_err(dependency_error)?;
+        let (kept, pin) = kept.map_err(dependency_error)?;
         let id = || Uuid::new_v4().to_string();
         let new = Dependency {
             id: id(),
@@ -86,11 +97,21 @@ impl Engine {
             digest: kept.digest,
             last_modified: Timestamp::now(),
         };
-        let _alone = self.turns.of_project(&caller.project).await;
+        let alone = self.turns.of_project(&caller.project).await;
         self.is_still_there(&caller.project)?;
         self.check_quota(caller, new.size, false).await?;
         self.check_number(caller).await?;
-        let stored = self.store.add_dependency(&new).await;
+        self.check_footprint(&caller.project, HashSet::from([Tree::of(&new.package())]), None).await?;
+        let store = self.store.clone();
+        let whole = async move {
+            let _alone = alone;
+            let stored = store.add_dependency(&new).await;
+            if stored.is_ok() {
+                pin.named();
+            }
+            stored
+        };
+        let stored = to_end(whole, self.orphans.clone()).await;
         let stored = stored.map_err(|source| Error::internal("store a dependency", source))?;
         tracing::info!(project = %stored.project, name = stored.name, version = stored.version, "dependency created");
         Ok(stored)
@@ -199,16 +220,29 @@ impl Engine {
         Ok(Some(all))
     }
 
-    /// Merges what a version has into one folder and names it in the version. Gives a line for each file that gave way. The
-    /// caller holds `uploads` until a function names the folder.
-    pub(crate) async fn merge(&self, version: &mut FunctionVersion) -> Result<Vec<String>, Error> {
+    /// Merges what a version has into one folder and names it in the version.
+    pub(crate) async fn merge(&self, version: &mut FunctionVersion) -> Result<Merging, Error> {
         version.merged = None;
         if version.dependencies.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Merging::default());
         }
-        let merged = self.packages.merge(&version.code, &version.dependencies).await.map_err(package_error)?;
-        version.merged = Some(merged.digest);
-        Ok(merged.conflicts)
+        match self.packages.merge(&version.code, &version.dependencies).await {
+            Ok((merged, pin)) => {
+                version.merged = Some(merged.digest);
+                Ok(Merging { conflicts: merged.conflicts, pin: Some(pin) })
+            }
+            // Somebody may have deleted one since it was looked for.
+            Err(error @ PackageError::Missing { .. }) => {
+                for dependency in &version.dependencies {
+                    let found = self.store.dependency(&dependency.project, &dependency.id).await;
+                    if found.map_err(|source| Error::internal("read a dependency", source))?.is_none() {
+                        return Err(missing(&dependency.id).into());
+                    }
+                }
+                Err(package_error(error))
+            }
+            Err(error) => Err(package_error(error)),
+        }
     }
 
     /// Tells the operator and the function's author which files gave way, since nothing fails by itself.

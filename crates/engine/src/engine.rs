@@ -13,13 +13,13 @@ use fungraph_store::{
     queue::{Found, Queue},
 };
 use jiff::Timestamp;
-use tokio::sync::RwLock;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::{
-    Config, Destinations, Error, error::chain, identity::Identity, jobs::Jobs, queue::AsyncQueue, resolve::Resolver,
-    statistics::Statistics, telemetry::Telemetry, templates::Compiled, triggers::Board, turns::Turns,
+    Config, Destinations, Error, error::chain, footprint::Footprints, identity::Identity, jobs::Jobs,
+    queue::AsyncQueue, resolve::Resolver, statistics::Statistics, telemetry::Telemetry, templates::Compiled,
+    triggers::Board, turns::Turns,
 };
 
 /// How long ends of asynchronous calls may take once nothing runs any more.
@@ -75,10 +75,10 @@ pub struct Engine {
     pub(crate) run: Uuid,
     /// Calls whose client has left; they run to their end all the same.
     pub(crate) orphans: TaskTracker,
-    /// Read while a package is stored and its function is not yet; written while unused packages are removed.
-    pub(crate) uploads: RwLock<()>,
     /// Taken from the look at a project's quota to the new function that counts against it, and from a function's end to that of its logs.
     pub(crate) turns: Turns,
+    /// What the code of projects takes of the disk.
+    pub(crate) footprints: Footprints,
     pub(crate) jobs: Jobs,
 }
 
@@ -124,7 +124,7 @@ impl Engine {
             started: Instant::now(),
             run: Uuid::new_v4(),
             orphans: TaskTracker::new(),
-            uploads: RwLock::new(()),
+            footprints: Footprints::default(),
             turns: Turns::default(),
             jobs: Jobs::default(),
         };

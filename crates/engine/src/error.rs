@@ -17,6 +17,8 @@ pub enum Error {
         message: String,
         /// The version that cannot run.
         version: Arc<FunctionVersion>,
+        /// The alias that it was called by.
+        alias: Option<String>,
     },
     /// The platform failed; the caller learns no more than that, the operator reads the cause in the log.
     #[error("{doing}")]
@@ -33,6 +35,14 @@ impl Error {
     /// A failure of the platform while `doing` something.
     pub fn internal(doing: &'static str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Internal { doing, source: Box::new(source) }
+    }
+
+    /// The same, of a call by an alias.
+    pub(crate) fn of_alias(mut self, name: &str) -> Self {
+        if let Self::ExecutorMissing { alias, .. } = &mut self {
+            *alias = Some(name.to_owned());
+        }
+        self
     }
 
     /// What the caller is told.

@@ -8,17 +8,19 @@ use fungraph_model::{
     Caller, CodePackage, CodeType, Dependency, ErrorCode, Fault, FunctionImage, FunctionKey, FunctionRef,
     FunctionVersion, Language, Qualifier, Runtime, limits,
 };
-use fungraph_store::{Belongings, Error as StoreError, FunctionPage, FunctionQuery, Store};
+use fungraph_store::{Belongings, Error as StoreError, FunctionPage, FunctionQuery, Pin, Store};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
     AttachedDraft, CodeDraft, Engine, Error, FunctionDraft, SpecDraft, TestEventDraft, TriggerDraft, code,
-    dependencies,
+    dependencies::{self, Merging},
+    footprint,
     images::{self, Pulled},
     resolve::Changed,
     tags, test_events,
     to_end::to_end,
+    turns::Turn,
     validate, versions,
 };
 
@@ -108,12 +110,15 @@ impl Engine {
         let pulled = self.image_of(&key, &draft.code, runtime, None).await?;
         let fetched = self.fetch_code(&key.project, &draft.code, runtime).await?;
         let spec = code::from_link(spec, fetched.as_ref().map(|fetched| fetched.link.as_str()));
-        let _upload = self.uploads.read().await;
         let dependencies = self.attached(&caller.project, draft.attached).await?.unwrap_or_default();
         check_attached(runtime, &dependencies)?;
-        let code = match &pulled {
-            Some(pulled) => pulled.code.clone(),
-            None => self.first_code(draft.code, runtime, fetched).await?,
+        let (code, code_pin) = match &pulled {
+            Some(pulled) => (pulled.code.clone(), None),
+            None => {
+                let room = self.room_for_code(caller).await?;
+                let (code, pin) = self.first_code(draft.code, runtime, fetched, &room).await?;
+                (code, Some(pin))
+            }
         };
         let mut version = FunctionVersion {
             key,
@@ -129,18 +134,26 @@ impl Engine {
             last_modified: Timestamp::now(),
             remark: String::new(),
         };
-        let conflicts = self.merge(&mut version).await?;
+        let Merging { conflicts, pin } = self.merge(&mut version).await?;
+        let pins: Vec<Pin> = code_pin.into_iter().chain(pin).collect();
         let version = Arc::new(version);
-        let _alone = self.turns.of_project(&caller.project).await;
+        let alone = self.turns.of_project(&caller.project).await;
         self.is_still_there(&caller.project)?;
         self.check_quota(caller, version.code.size, true).await?;
-        let _alone_there = self.wider_turns(&belongings.triggers).await;
+        self.check_footprint(&caller.project, footprint::trees(&version), None).await?;
+        let alone_there = self.wider_turns(&belongings.triggers).await;
         self.check_together(caller, &belongings.triggers).await?;
         self.clear_lost_logs(&version.key).await?;
         let (new, triggers) = (Arc::clone(&version), belongings.triggers.clone());
         let stored = self
             .change(version.key.clone(), Changed::Function, |store| async move {
-                store.create_function_with(&new, &belongings).await
+                // With the change, which goes on if the client leaves: what was looked at still holds when it is stored.
+                let _turns = (alone, alone_there);
+                let stored = store.create_function_with(&new, &belongings).await;
+                if stored.is_ok() {
+                    pins.iter().for_each(Pin::named);
+                }
+                stored
             })
             .await;
         match stored {
@@ -242,9 +255,9 @@ impl Engine {
                 self.image_of(&key, &code, old.spec.runtime, old.image.as_ref()).await?
             }
         };
-        let _upload = self.uploads.read().await;
         let dependencies = self.attached(&key.project, attached).await?;
-        self.update(&key, |old| {
+        let alone = self.turns.of_project(&key.project).await;
+        self.update(&key, Vec::new(), alone, |old| {
             check_same_runtime(runtime, &old)?;
             let spec = validate::changed_spec(draft.clone(), &old.spec)?;
             if draft.mounts.is_some() {
@@ -276,21 +289,27 @@ impl Engine {
         let same_code = pulled.is_some() || attached.is_given() && !draft.brings_code();
         let fetched = if same_code { None } else { self.fetch_code(&key.project, &draft, old.spec.runtime).await? };
         let link = fetched.as_ref().map(|fetched| fetched.link.clone());
-        let updated = {
-            let _upload = self.uploads.read().await;
-            let dependencies = self.attached(&key.project, attached).await?;
-            let code = if same_code { None } else { Some(self.keep_code(draft, old.spec.runtime, fetched).await?) };
-            let more = code.as_ref().map_or(0, |code| code.size.saturating_sub(old.code.size));
-            self.check_quota(caller, more, false).await?;
-            let change = |old: FunctionVersion| {
-                let dependencies = dependencies.clone().unwrap_or(old.dependencies);
-                check_attached(old.spec.runtime, &dependencies)?;
-                let spec = if code.is_some() { code::from_link(old.spec, link.as_deref()) } else { old.spec };
-                let (code, image) = with_image(pulled.as_ref(), code.clone().unwrap_or(old.code), old.image);
-                Ok(FunctionVersion { spec, code, image, dependencies, ..old })
-            };
-            self.update(&key, change).await?
+        let dependencies = self.attached(&key.project, attached).await?;
+        let kept = if same_code {
+            None
+        } else {
+            let room = self.room_for_code(caller).await?.and(old.code.size);
+            Some(self.keep_code(draft, old.spec.runtime, fetched, &room).await?)
         };
+        let (code, pin) = kept.unzip();
+        let alone = self.turns.of_project(&key.project).await;
+        if let Some(code) = &code {
+            let old = self.read(&key).await?.ok_or_else(|| missing(&key))?;
+            self.check_quota(caller, code.size.saturating_sub(old.code.size), false).await?;
+        }
+        let change = |old: FunctionVersion| {
+            let dependencies = dependencies.clone().unwrap_or(old.dependencies);
+            check_attached(old.spec.runtime, &dependencies)?;
+            let spec = if code.is_some() { code::from_link(old.spec, link.as_deref()) } else { old.spec };
+            let (code, image) = with_image(pulled.as_ref(), code.clone().unwrap_or(old.code), old.image);
+            Ok(FunctionVersion { spec, code, image, dependencies, ..old })
+        };
+        let updated = self.update(&key, pin.into_iter().collect(), alone, change).await?;
         self.nudge_cleaner();
         Ok(updated)
     }
@@ -332,6 +351,7 @@ impl Engine {
         let choice = choice.map_err(|unavailable| Error::ExecutorMissing {
             message: unavailable.message(),
             version: Arc::clone(version),
+            alias: None,
         })?;
         self.mounts_are_there(version)?;
         let root = self.root(version);
@@ -384,23 +404,35 @@ impl Engine {
         self.store.version(key, name).await.map_err(|source| Error::internal("read a function", source))
     }
 
-    /// Applies a change to what is stored; whoever changed it meanwhile is not lost, the change is applied to that. The caller holds
-    /// `uploads`.
+    /// Applies a change to what is stored; whoever changed it meanwhile is not lost, the change is applied to that. `pins` are of the code
+    /// that the change brings, `alone` is the project's turn.
     async fn update(
         self: &Arc<Self>,
         key: &FunctionKey,
+        pins: Vec<Pin>,
+        alone: Turn,
         change: impl Fn(FunctionVersion) -> Result<FunctionVersion, Fault>,
     ) -> Result<Arc<FunctionVersion>, Error> {
+        let held = Arc::new((pins, alone));
         for _ in 0..UPDATE_TRIES {
             let old = self.read(key).await?.ok_or_else(|| missing(key))?;
-            let (revision, merged) = (old.revision, old.merged.clone());
+            let (revision, merged, trees) = (old.revision, old.merged.clone(), footprint::trees(&old));
             let mut new = FunctionVersion { revision: revision + 1, last_modified: Timestamp::now(), ..change(old)? };
-            let conflicts = self.merge(&mut new).await?;
+            let Merging { conflicts, pin } = self.merge(&mut new).await?;
+            let new_trees = footprint::trees(&new);
+            if new_trees != trees {
+                self.check_footprint(&key.project, new_trees, Some(key)).await?;
+            }
             let new = Arc::new(new);
-            let updated = Arc::clone(&new);
-            let stored =
-                self.change(key.clone(), Changed::Latest, |store| async move {
-                    store.update_function(&updated, revision).await
+            let (updated, held) = (Arc::clone(&new), Arc::clone(&held));
+            let stored = self
+                .change(key.clone(), Changed::Latest, |store| async move {
+                    // With the change, which goes on if the client leaves: what was looked at still holds when it is stored.
+                    let stored = store.update_function(&updated, revision).await;
+                    if stored.is_ok() {
+                        held.0.iter().chain(&pin).for_each(Pin::named);
+                    }
+                    stored
                 })
                 .await;
             match stored {
@@ -488,30 +520,6 @@ impl Engine {
         }
         let choice = self.interpreters.choose(runtime, self.config.strict_runtimes);
         choice.map(|_| ()).map_err(|unavailable| Fault::new(ErrorCode::BadRuntime, unavailable.message()))
-    }
-
-    pub(crate) async fn check_quota(&self, caller: &Caller, more_bytes: u64, one_more: bool) -> Result<(), Error> {
-        let usage = self.store.usage(&caller.project).await;
-        let usage = usage.map_err(|source| Error::internal("count what a project uses", source))?;
-        let most = self.config.functions_per_project;
-        if one_more && usage.functions >= most {
-            return Err(Fault::new(
-                ErrorCode::TooManyFunctions,
-                format!(
-                    "The project holds {most} functions, its most. Delete one, or raise limits.functions_per_project"
-                ),
-            )
-            .into());
-        }
-        if usage.code_bytes + more_bytes > self.config.code_bytes_per_project {
-            let most = self.config.code_bytes_per_project >> 20;
-            return Err(Fault::new(
-                ErrorCode::CodeQuota,
-                format!("The project's code would be over its quota of {most} MB. Delete functions, or raise limits.code_mb_per_project"),
-            )
-            .into());
-        }
-        Ok(())
     }
 }
 

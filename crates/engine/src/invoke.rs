@@ -137,10 +137,10 @@ impl Engine {
         let (id, tail, watch) = (request.request, request.tail, request.watch);
         let mut admitted = match self.admit(caller, request).await {
             Ok(admitted) => admitted,
-            Err(Error::ExecutorMissing { message, version }) => {
+            Err(Error::ExecutorMissing { message, version, alias }) => {
                 let (memory_mb, started) = (version.spec.memory_mb, Timestamp::now());
                 let ran = executor_missing(&message, id, &version, started, watch);
-                let running = Counters { version: self.statistics.of_version(&version), alias: None }.begin();
+                let running = self.statistics.of_unresolved(&version, alias.as_deref()).begin();
                 let call = Ended { running, version, request: id, memory_mb, tail, started };
                 return Ok(Arc::clone(self).conclude(ran, call));
             }

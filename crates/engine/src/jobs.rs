@@ -119,11 +119,13 @@ async fn clear_lost_logs(engine: Weak<Engine>, stop: CancellationToken) {
 async fn clean(engine: Weak<Engine>, nudge: Arc<Notify>, stop: CancellationToken) {
     let mut period = interval(CLEANING_PERIOD);
     period.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let Some(packages) = engine.upgrade().map(|engine| engine.packages.clone()) else { return };
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = period.tick() => {}
             () = nudge.notified() => {}
+            () = packages.let_go() => {}
         }
         let Some(engine) = engine.upgrade() else { return };
         if let Err(error) = engine.remove_unused_packages().await {

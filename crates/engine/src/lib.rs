@@ -15,6 +15,7 @@ mod draft;
 mod engine;
 mod error;
 mod exports;
+mod footprint;
 mod functions;
 mod identity;
 mod images;

@@ -151,8 +151,12 @@ impl Engine {
     /// The same for a function that exists: an operator may have taken a mount back since.
     pub(crate) fn mounts_are_there(&self, version: &std::sync::Arc<FunctionVersion>) -> Result<(), Error> {
         let project = &version.key.project;
-        self.check_mounts(project, &version.spec.mounts)
-            .map_err(|fault| Error::ExecutorMissing { message: fault.message, version: std::sync::Arc::clone(version) })
+        let missing = |fault: Fault| Error::ExecutorMissing {
+            message: fault.message,
+            version: std::sync::Arc::clone(version),
+            alias: None,
+        };
+        self.check_mounts(project, &version.spec.mounts).map_err(missing)
     }
 }
 

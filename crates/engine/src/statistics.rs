@@ -17,7 +17,10 @@ use fungraph_model::{Caller, FunctionRef, FunctionVersion, MonthUsage, Qualifier
 use fungraph_pool::InstanceCensus;
 use fungraph_store::{Error as StoreError, TalliesOf, TallyQuery};
 use jiff::{Timestamp, tz::TimeZone};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::counter::{Counter, Counters, RunEnd, RunningCall};
@@ -32,6 +35,8 @@ use crate::{Engine, Error, error::chain, functions, resolve::Resolved, to_end::t
 const PERIOD_MS: u64 = 5000;
 /// How often what is too old, or too much, is removed.
 const FORGETTING_PERIOD: Duration = Duration::from_secs(3600);
+/// Rankings at the same time, each of another project.
+const RANKINGS: usize = 2;
 /// Minutes of a day.
 const DAY: i64 = 1440;
 
@@ -42,8 +47,8 @@ pub(crate) struct Statistics {
     /// The minute in which counting began again the last time; held while numbers are on their way to the database, so that who reads
     /// afterwards misses none.
     since: tokio::sync::Mutex<i64>,
-    /// Held while functions are ranked, which may read much: one connection of the database is enough for that.
-    ranking: tokio::sync::Mutex<()>,
+    /// For rankings, which may read much: few connections of the database are enough for them.
+    rankings: Semaphore,
 }
 
 /// Numbers over time.
@@ -65,7 +70,7 @@ impl Statistics {
         Self {
             counters: Mutex::default(),
             since: tokio::sync::Mutex::new(minute_of(now)),
-            ranking: tokio::sync::Mutex::default(),
+            rankings: Semaphore::new(RANKINGS),
         }
     }
 
@@ -73,6 +78,11 @@ impl Statistics {
     pub(crate) fn of_call(&self, resolved: &Resolved, alias: Option<&str>) -> Counters {
         let find = |name: &str| resolved.counter_of(name, || self.of_alias(&resolved.version, name));
         Counters { version: Arc::clone(&resolved.counter), alias: alias.map(find) }
+    }
+
+    /// The same of a version that nothing on this host can run.
+    pub(crate) fn of_unresolved(&self, version: &FunctionVersion, alias: Option<&str>) -> Counters {
+        Counters { version: self.of_version(version), alias: alias.map(|name| self.of_alias(version, name)) }
     }
 
     /// The counter of a version itself.
@@ -211,7 +221,7 @@ impl Engine {
 
     /// Writes what was counted so far, for somebody who reads it next. It is done even if he does not wait for it: what is taken out of
     /// the counters must get somewhere. What cannot be written stays in memory, and he reads what is there; the job tells why.
-    async fn write_counted(self: &Arc<Self>) {
+    pub(crate) async fn write_counted(self: &Arc<Self>) {
         let engine = Arc::clone(self);
         let write = async move {
             let mut since = engine.statistics.since.lock().await;

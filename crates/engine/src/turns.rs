@@ -19,6 +19,8 @@ pub(crate) enum Scope {
     Project(ProjectId),
     /// What counts against an account.
     Account(DomainId),
+    /// The rankings of a project: they change nothing, but read much.
+    Ranking(ProjectId),
     /// Paths and owner of a group of APIs, which projects may not share.
     ApiGroup(String),
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fungraph_model::{Caller, Digest, ErrorCode, Fault, FunctionKey, FunctionRef, FunctionVersion, limits};
-use fungraph_store::{Conflict, Error as StoreError, Publication, VersionQuery};
+use fungraph_store::{Conflict, Error as StoreError, Publication, Store, VersionQuery};
 use jiff::Timestamp;
 
 use crate::{Engine, Error, VersionDraft, functions, resolve::Changed, validate};
@@ -61,8 +61,15 @@ impl Engine {
     }
 
     async fn publish_as(self: &Arc<Self>, new: Publication) -> Result<FunctionVersion, StoreError> {
+        // Whoever creates something in the project must know what is used there.
+        let key = new.key.clone();
+        let alone = self.turns.of_project(&new.key.project).await;
         // Nothing that is remembered changes; but the change goes on if the client leaves, as every other one does.
-        self.change(new.key.clone(), Changed::Aliases, |store| async move { store.publish(&new).await }).await
+        let publish = |store: Store| async move {
+            let _alone = alone;
+            store.publish(&new).await
+        };
+        self.change(key, Changed::Aliases, publish).await
     }
 
     /// One page of the versions of a function; a version or alias in the URN makes no difference.
@@ -94,6 +101,8 @@ impl Engine {
             .into());
         }
         let (gone, name) = (key.clone(), version.clone());
+        // Else they would count for the next version of this name.
+        self.write_counted().await;
         let deleted = self
             .change(key.clone(), Changed::Version(version.clone()), |store| async move {
                 store.delete_version(&gone, &name).await

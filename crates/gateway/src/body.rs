@@ -9,6 +9,8 @@ use hyper::body::Body;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout_at};
 
+use crate::memory::{SMALL, Seat, Share};
+
 /// How fast a sender must be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
@@ -31,14 +33,17 @@ pub(crate) struct Received {
     pub(crate) bytes: Bytes,
     /// SHA-256 of the bytes.
     pub(crate) hash: [u8; 32],
+    /// Of the memory for bodies, to be held as long as the bytes are.
+    pub(crate) share: Option<Share>,
 }
 
-/// Reads a body to its end.
+/// Reads a body to its end. A large one waits for its share of the memory first; one that does not say how large it is has a share of
+/// the largest.
 ///
 /// # Errors
 /// The limit's code where there is too much, at once where the length is announced; FSS.0408 where the sender is too slow;
-/// FSS.0400 where it broke off.
-pub(crate) async fn read<B>(body: &mut B, limit: Limit, pace: Pace) -> Result<Received, Fault>
+/// FSS.0400 where it broke off; FSS.0429 or FSS.0503 where there is no memory for it.
+pub(crate) async fn read<B>(body: &mut B, limit: Limit, pace: Pace, seat: Seat<'_>) -> Result<Received, Fault>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -49,6 +54,7 @@ where
     let mut hasher = Sha256::new();
     let mut whole = Gathered::Nothing;
     let mut length = 0;
+    let mut share = if announced > SMALL { Some(seat.take(announced).await?) } else { None };
     if !body.is_end_stream() {
         let end = Instant::now() + pace.whole;
         while let Some(data) = next(body, end.min(Instant::now() + pace.pause)).await? {
@@ -56,11 +62,17 @@ where
             if length > limit.bytes {
                 return Err(too_large(limit));
             }
+            if length > SMALL && share.is_none() {
+                share = Some(seat.take(limit.bytes).await?);
+            }
             hasher.update(&data);
             whole.push(data, announced);
         }
     }
-    Ok(Received { bytes: whole.into_bytes(), hash: hasher.finalize().into() })
+    if let Some(share) = &mut share {
+        share.shrink_to(length);
+    }
+    Ok(Received { bytes: whole.into_bytes(), hash: hasher.finalize().into(), share })
 }
 
 /// Lets a refused sender finish, within bounds, so that it gets to read the answer: most clients send everything before they look.
@@ -160,6 +172,7 @@ mod tests {
     use hyper::body::Frame;
 
     use super::*;
+    use crate::memory::Memory;
 
     const PACE: Pace = Pace { pause: Duration::from_secs(30), whole: Duration::from_secs(900) };
     const LIMIT: Limit = Limit { bytes: 8, code: ErrorCode::EventTooLarge };
@@ -185,26 +198,56 @@ mod tests {
 
     #[tokio::test]
     async fn pieces_are_joined_and_hashed() {
+        let memory = Memory::of_bodies(2, 1);
+        let seat = Seat { memory: &memory, account: "a" };
         let mut body = Chunks { left: vec![b"gh", b"ef", b"abcd"], stalls: false };
-        let received = read(&mut body, LIMIT, PACE).await.expect("eight bytes");
+        let received = read(&mut body, LIMIT, PACE, seat).await.expect("eight bytes");
         assert_eq!(&received.bytes[..], b"abcdefgh");
         assert_eq!(received.hash, <[u8; 32]>::from(Sha256::digest(b"abcdefgh")));
-        let nothing = read(&mut Full::new(Bytes::new()), LIMIT, PACE).await.expect("nothing");
+        let nothing = read(&mut Full::new(Bytes::new()), LIMIT, PACE, seat).await.expect("nothing");
         assert_eq!(nothing.hash, <[u8; 32]>::from(Sha256::digest(b"")));
     }
 
     #[tokio::test]
     async fn too_much_is_refused_announced_or_not() {
-        let announced = read(&mut Full::new(Bytes::from_static(b"123456789")), LIMIT, PACE).await;
+        let memory = Memory::of_bodies(2, 1);
+        let seat = Seat { memory: &memory, account: "a" };
+        let announced = read(&mut Full::new(Bytes::from_static(b"123456789")), LIMIT, PACE, seat).await;
         assert_eq!(announced.expect_err("too much").code, ErrorCode::EventTooLarge);
         let mut chunked = Chunks { left: vec![b"6789", b"12345"], stalls: false };
-        assert_eq!(read(&mut chunked, LIMIT, PACE).await.expect_err("too much").code, ErrorCode::EventTooLarge);
+        assert_eq!(read(&mut chunked, LIMIT, PACE, seat).await.expect_err("too much").code, ErrorCode::EventTooLarge);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_sender_that_stops_is_not_waited_for() {
+        let memory = Memory::of_bodies(2, 1);
+        let seat = Seat { memory: &memory, account: "a" };
         let mut body = Chunks { left: vec![b"12"], stalls: true };
-        assert_eq!(read(&mut body, LIMIT, PACE).await.expect_err("too slow").code, ErrorCode::RequestTimeout);
+        assert_eq!(read(&mut body, LIMIT, PACE, seat).await.expect_err("too slow").code, ErrorCode::RequestTimeout);
         drain(&mut Chunks { left: vec![], stalls: true }, 100, PACE).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn large_bodies_have_a_share_and_small_ones_need_none() {
+        static LARGE: [u8; SMALL + 1] = [0; SMALL + 1];
+        let limit = Limit { bytes: 1 << 20, code: ErrorCode::BodyTooLarge };
+        let memory = Memory::of_bodies(2, limit.bytes);
+        let seat = Seat { memory: &memory, account: "a" };
+        let small =
+            read(&mut Full::new(Bytes::from_static(&LARGE[1..])), limit, PACE, seat).await.expect("it is small");
+        assert!(small.share.is_none());
+        for chunks in [vec![&LARGE[..]], vec![&LARGE[..], &LARGE[..]]] {
+            let mut body = Chunks { left: chunks.clone(), stalls: false };
+            let received = read(&mut body, limit, PACE, seat).await.expect("there is room");
+            assert!(received.share.is_some());
+            let rest = limit.bytes - received.bytes.len().next_multiple_of(1 << 10);
+            let rest = seat.take(rest).await.expect("no more than it needs");
+            let announced = read(&mut Full::new(Bytes::from_static(&LARGE)), limit, PACE, seat).await;
+            assert_eq!(announced.expect_err("no room").code, ErrorCode::TooManyRequests);
+            let mut body = Chunks { left: chunks, stalls: false };
+            let unannounced = read(&mut body, limit, PACE, seat).await;
+            assert_eq!(unannounced.expect_err("no room").code, ErrorCode::TooManyRequests);
+            drop(rest);
+        }
     }
 }

@@ -114,7 +114,8 @@ async fn receive(
 ) -> Result<Bytes, Refusal> {
     let limit = if api.waits { BODY } else { QUEUED };
     if api.auth == GatewayAuth::None {
-        let received = body::read(body, limit, service.pace()).await?;
+        let seat = service.seat(limit, &api.owner.domain.0);
+        let received = body::read(body, limit, service.pace(), seat).await?;
         asked.watch.lap(Phase::Accept);
         return Ok(received.bytes);
     }

@@ -15,6 +15,7 @@ mod front;
 mod in_turn;
 mod leaving;
 mod local;
+mod memory;
 mod percent;
 mod project;
 mod routes;

@@ -29,7 +29,9 @@ use crate::{
     body::{self, Limit, Pace, Received},
     catch,
     config::{Auth, Config},
-    front, local, percent, project,
+    front, local,
+    memory::{Memory, SMALL, Seat},
+    percent, project,
     routes::{
         self, Operation, Route, aliases, async_calls, async_configs, beside, code, dependencies, download, exports,
         functions, health, invocations, own, projects, reservations, rights, statistics, tags, templates, test_events,
@@ -37,8 +39,11 @@ use crate::{
     },
 };
 
-/// A body up to here is read even for an unknown key, so that time does not tell which keys exist; a larger one is not worth it.
-const SMALL: u64 = 64 * 1024;
+/// Management bodies of the largest size that may be in memory at the same time.
+const BODIES: usize = 8;
+
+/// The same of events, and of what else is no larger: they are counted until their calls begin, whose number the pool bounds.
+const EVENTS: usize = 64;
 
 /// How long a refused sender may go on sending, and pause, before it must listen.
 const HEARING: Pace = Pace { pause: Duration::from_secs(1), whole: Duration::from_secs(5) };
@@ -72,13 +77,17 @@ pub(crate) struct Service {
     links: download::Links,
     statuses: Statuses,
     document: OnceLock<Bytes>,
+    bodies: Memory,
+    events: Memory,
 }
 
 impl Service {
     pub(crate) fn new(config: Config, engine: Arc<Engine>, metrics: Box<dyn Fn() -> String + Send + Sync>) -> Self {
         let links = download::Links::new(config.link_lifetime);
         let statuses = config.user_failure_status.into();
-        Self { config, engine, metrics, links, statuses, document: OnceLock::new() }
+        let bodies = Memory::of_bodies(BODIES, config.management_body_bytes);
+        let events = Memory::of_bodies(EVENTS, limits::EVENT_BYTES);
+        Self { config, engine, metrics, links, statuses, document: OnceLock::new(), bodies, events }
     }
 
     /// Answers a request, whatever it is. `begun` is when its first byte was seen, where that is known.
@@ -146,6 +155,8 @@ impl Service {
         let (caller, rights) = project::caller(&proof, route.project, &head.headers)?;
         rights::check(rights, route.operation)?;
         watch.lap(Phase::Authenticate);
+        let is_call = matches!(route.operation, Operation::InvokeFunction | Operation::AsyncInvokeFunction);
+        let _share = received.share.filter(|_| !is_call);
         let call = Call { id, head, route, caller, body: received.bytes, arrived, watch, peer };
         let answer = self.dispatch(call).await;
         #[cfg(debug_assertions)]
@@ -298,6 +309,12 @@ impl Service {
         Pace { pause: self.config.body_pause_timeout, whole: self.config.body_read_timeout }
     }
 
+    /// Where a body of an account is put that may have so many bytes.
+    pub(crate) fn seat<'a>(&'a self, limit: Limit, account: &'a str) -> Seat<'a> {
+        let memory = if limit.bytes > limits::EVENT_BYTES { &self.bodies } else { &self.events };
+        Seat { memory, account }
+    }
+
     fn limit(&self, operation: Operation) -> Limit {
         match operation {
             Operation::InvokeFunction => Limit { bytes: limits::EVENT_BYTES, code: ErrorCode::EventTooLarge },
@@ -319,7 +336,7 @@ impl Service {
         let pace = self.pace();
         if self.config.auth == Auth::Off {
             local::check(&head.headers, head.uri.authority().map(http::uri::Authority::as_str))?;
-            let received = body::read(body, limit, pace).await?;
+            let received = body::read(body, limit, pace, self.seat(limit, "")).await?;
             watch.lap(Phase::Accept);
             return Ok((self.engine.administrator().ok_or_else(no_administrator)?, received));
         }
@@ -327,17 +344,20 @@ impl Service {
         if let Some(token) = auth::token(&head.headers)? {
             let token = self.engine.token(token, now).ok_or(auth::Error::Token)?;
             watch.lap(Phase::Authenticate);
-            let received = body::read(body, limit, pace).await?;
+            let seat = self.seat(limit, &token.proof.holder.domain.0);
+            let received = body::read(body, limit, pace, seat).await?;
             watch.lap(Phase::Accept);
             return Ok((token.proof, received));
         }
         let claim = Claim::read(&head.headers, now, self.config.clock_skew)?;
         let key = self.engine.access_key(claim.access(), claim.security_token(), now);
-        if key.is_none() && body.size_hint().upper().is_none_or(|length| length > SMALL) {
+        // A small one is read even for an unknown key, so that time does not tell which keys exist; a larger one is not worth it.
+        if key.is_none() && body.size_hint().upper().is_none_or(|length| length > SMALL as u64) {
             return Err(auth::Error::Signature.into());
         }
         watch.lap(Phase::Authenticate);
-        let received = body::read(body, limit, pace).await?;
+        let account = key.as_ref().map_or("", |key| &key.holder.domain.0);
+        let received = body::read(body, limit, pace, self.seat(limit, account)).await?;
         watch.lap(Phase::Accept);
         let message = Message {
             method: &head.method,

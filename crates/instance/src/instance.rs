@@ -9,8 +9,6 @@ use std::{
 use bytes::Bytes;
 use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, StartKind, Value, limits};
 use tokio::{
-    io::AsyncWriteExt,
-    net::{UnixStream, unix::OwnedWriteHalf},
     sync::{Mutex, mpsc, oneshot, watch},
     time::timeout,
 };
@@ -21,6 +19,7 @@ use crate::{
     load, protocol,
     reader::{Answer, CONTROL_FRAMES, Reader, Reply, Shared},
     refusal::Looks,
+    socket::Outgoing,
     stream::{self, AnswerSink, Taken},
 };
 
@@ -34,7 +33,7 @@ const UNHEARD: Duration = Duration::from_secs(5);
 /// A loaded function that takes calls.
 pub struct Instance {
     shared: Arc<Shared>,
-    writer: Mutex<OwnedWriteHalf>,
+    writer: Mutex<Outgoing>,
     control: Mutex<mpsc::Receiver<(FrameHeader, Bytes)>>,
     death: watch::Receiver<Option<Death>>,
     pub(crate) start: StartTimes,
@@ -109,12 +108,11 @@ pub struct CallEnd {
 
 impl Instance {
     pub(crate) fn attach(launched: Launched, log_bytes: usize) -> Self {
-        let (socket, writer) = launched.socket.into_split();
         let shared = Arc::new(Shared::new(launched.process, log_bytes));
         let (control_in, control) = mpsc::channel(CONTROL_FRAMES);
         let (death_in, death) = watch::channel(None);
         let reader = Reader {
-            socket,
+            socket: launched.socket.incoming,
             output: launched.output,
             shared: Arc::clone(&shared),
             control: control_in,
@@ -123,7 +121,14 @@ impl Instance {
         // Ends with the process, which ends with the instance; `death` tells when.
         tokio::spawn(reader.run());
         let start = StartTimes { kind: StartKind::New, launch: Duration::ZERO, load: Duration::ZERO };
-        Self { shared, writer: Mutex::new(writer), control: Mutex::new(control), death, start, looks: Looks::new() }
+        Self {
+            shared,
+            writer: Mutex::new(launched.socket.outgoing),
+            control: Mutex::new(control),
+            death,
+            start,
+            looks: Looks::new(),
+        }
     }
 
     /// Waits until it has said HELLO.
@@ -297,16 +302,7 @@ impl Instance {
         let length = id.len() + alias.len() + rest.len();
         let header = FrameHeader { form, ..FrameHeader::new(kind, call, length) }.encode();
         let mut slices = [&header[..], id, alias, rest].map(IoSlice::new);
-        let mut rest = slices.as_mut_slice();
-        let mut writer = self.writer.lock().await;
-        while !rest.is_empty() {
-            let written = writer.write_vectored(rest).await?;
-            if written == 0 && rest.iter().any(|slice| !slice.is_empty()) {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            IoSlice::advance_slices(&mut rest, written);
-        }
-        Ok(())
+        self.writer.lock().await.write_all(&mut slices).await
     }
 
     /// How it came to be.
@@ -318,7 +314,7 @@ impl Instance {
     /// Whether it can take a call: asked before it is leased, since a process may die while it is idle.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        !self.shared.is_dead() && self.writer.try_lock().map_or(true, |writer| is_open(writer.as_ref()))
+        !self.shared.is_dead() && self.writer.try_lock().map_or(true, |writer| writer.is_open())
     }
 
     /// Whether its end has been noticed already; cheaper than [`Self::is_alive`], and later.
@@ -454,16 +450,4 @@ fn check_hello(header: FrameHeader, payload: &[u8]) -> Result<(), Failure<Bytes>
         return Ok(());
     }
     Err(Death::Garbage("it did not begin with HELLO of this protocol".to_owned()).start_failure())
-}
-
-/// A look without taking anything: an idle bootstrap says nothing, so anything but "nothing yet" is the end or garbage.
-fn is_open(socket: &UnixStream) -> bool {
-    use rustix::net::{RecvFlags, recv};
-    let mut byte = [0u8; 1];
-    match recv(socket, &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-        Ok((0, _)) => false,
-        // Log lines of a background thread, perhaps; the reader will see.
-        Ok(_) => true,
-        Err(error) => error == rustix::io::Errno::AGAIN,
-    }
 }

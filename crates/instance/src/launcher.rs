@@ -3,9 +3,9 @@
 use std::{fmt, future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use fungraph_model::{FunctionVersion, Language};
-use tokio::net::{UnixStream, unix::pipe};
+use tokio::net::unix::pipe;
 
-use crate::{BLANK_MEMORY_MB, Interpreter};
+use crate::{BLANK_MEMORY_MB, Interpreter, Socket};
 
 /// A future of a trait object's method.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -120,7 +120,7 @@ pub trait Launcher: Send + Sync + 'static {
 /// A process that was started but has not said a word yet.
 pub struct Launched {
     /// Our end of the socket.
-    pub socket: UnixStream,
+    pub socket: Socket,
     /// What it prints outside the protocol.
     pub output: pipe::Receiver,
     /// The process itself; dropping it ends the process.

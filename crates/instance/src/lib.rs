@@ -25,6 +25,7 @@ mod recipe;
 mod refusal;
 mod sandboxed;
 mod script;
+mod socket;
 mod stream;
 
 pub use blank::Blank;
@@ -37,4 +38,5 @@ pub use launcher::{Blueprint, BoxFuture, Ended, LaunchError, Launched, Launcher,
 pub use native::{NativeBootstrap, loaded_libraries};
 pub use protocol::{FrameHeader, Kind};
 pub use sandboxed::{BLANK_MEMORY_MB, Config, SandboxLauncher};
+pub use socket::Socket;
 pub use stream::{AnswerHead, AnswerSink, AnswerStream, Piece, answer_stream};

@@ -13,7 +13,7 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::{
     io::AsyncReadExt,
-    net::unix::{OwnedReadHalf, pipe},
+    net::unix::pipe,
     sync::{
         mpsc::{self, error::TrySendError},
         oneshot, watch,
@@ -218,7 +218,7 @@ enum StreamEnd {
 
 /// The reader's own ends.
 pub(crate) struct Reader {
-    pub(crate) socket: OwnedReadHalf,
+    pub(crate) socket: pipe::Receiver,
     pub(crate) output: pipe::Receiver,
     pub(crate) shared: Arc<Shared>,
     /// HELLO, LOADED, STOPPED and failures outside any call.
@@ -378,7 +378,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{BoxFuture, CallEnd, Instance, LaunchError, Launched, Listener, Plan};
+    use crate::{BoxFuture, CallEnd, Instance, LaunchError, Launched, Listener, Plan, Socket};
 
     /// A process that has ended once its socket is closed.
     struct Fake(watch::Sender<Option<Ended>>);
@@ -435,7 +435,9 @@ mod tests {
     const FRAME: usize = HEADER_BYTES + 36 + 2;
 
     fn instance() -> (Instance, UnixStream, watch::Sender<Option<Ended>>, rustix::fd::OwnedFd) {
-        let (socket, theirs) = UnixStream::pair().expect("a socket pair");
+        let (socket, theirs) = Socket::pair().expect("a runtime");
+        theirs.set_nonblocking(true).expect("it is open");
+        let theirs = UnixStream::from_std(theirs).expect("a runtime");
         let (output, printed) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).expect("a pipe");
         let output = pipe::Receiver::from_owned_fd(output).expect("a pipe");
         let ended = watch::Sender::new(None);

@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     os::fd::OwnedFd,
-    os::unix::{fs::PermissionsExt, net::UnixStream as StdUnixStream},
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     sync::{
         Arc,
@@ -16,13 +16,10 @@ use fungraph_model::{Language, Mounts, limits};
 use fungraph_sandbox::{
     Bind, Error as SandboxError, ExitStatus, Fit, Launch, Limits, Mount, Network, Sandbox, Spawner, User,
 };
-use tokio::{
-    io::AsyncReadExt,
-    net::{UnixStream, unix::pipe},
-};
+use tokio::{io::AsyncReadExt, net::unix::pipe};
 
 use crate::{
-    Blueprint, BoxFuture, Ended, Interpreter, LaunchError, Launched, Launcher, Plan, Process, Sources,
+    Blueprint, BoxFuture, Ended, Interpreter, LaunchError, Launched, Launcher, Plan, Process, Socket, Sources,
     bootstrap::{Bootstrap, RUNTIME_ROOT},
     compile, java,
     kept::Kept,
@@ -148,12 +145,10 @@ impl Shared {
         }
     }
 
-    async fn run(&self, launch: Launch) -> Result<(Sandbox, UnixStream, pipe::Receiver), Cause> {
-        let (ours, theirs) = StdUnixStream::pair()?;
-        ours.set_nonblocking(true)?;
+    async fn run(&self, launch: Launch) -> Result<(Sandbox, Socket, pipe::Receiver), Cause> {
+        let (socket, theirs) = Socket::pair()?;
         let (read_end, write_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let output = pipe::Receiver::from_owned_fd(nonblocking(read_end)?)?;
-        let socket = UnixStream::from_std(ours)?;
         let sandbox = self.spawner.launch(launch, theirs.into(), write_end).await?;
         Ok((sandbox, socket, output))
     }

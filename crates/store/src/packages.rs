@@ -6,6 +6,7 @@
 //! code/<digest>/inline-<name>/    tree of inline code or a jar: the file name counts too, here as a hash
 //! code/<digest>/merged/           code and dependencies in one tree; the digest is of what they are, in order
 //! code/<digest>/conflicts         which files of it had to give way to others
+//! code/<digest>/<tree>.bytes      what a tree takes of the disk, once somebody asked
 //! code/.new-<uuid>/               being made, or being removed; swept by the next open
 //! ```
 //!
@@ -18,9 +19,11 @@ mod arrival;
 mod bundle;
 pub(crate) mod disk;
 mod error;
+mod footprint;
 mod links;
 mod merge;
 mod name;
+mod pins;
 mod plan;
 mod source;
 #[cfg(test)]
@@ -32,7 +35,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use fungraph_model::{CodePackage, CodeType, Dependency, Digest, FunctionVersion, limits};
@@ -42,9 +45,12 @@ use tokio::sync::Semaphore;
 pub use arrival::Arrival;
 pub use bundle::Bundled;
 pub use error::PackageError;
+pub use footprint::Tree;
+pub use pins::Pin;
 
 use crate::images::turns::Turns;
 use error::{during, fault};
+use pins::{Begun, Pins};
 use source::Source;
 
 const PACKAGE: &str = "package";
@@ -116,17 +122,14 @@ struct Shelf {
     bundles: Turns,
     /// Archives whose entries are in memory, by their project.
     opened: Turns,
-    fresh: Mutex<Fresh>,
+    pins: Arc<Pins>,
 }
 
-/// Digests put since the last collection and in the time before it.
-///
-/// Code is put before the function that names it is stored. A collection in between must spare it, so a package is
-/// only removed if it was not put in this generation nor in the one before.
-#[derive(Debug, Default)]
-struct Fresh {
-    now: HashSet<String>,
-    before: HashSet<String>,
+/// A look for packages that nothing uses, which has begun.
+#[derive(Debug)]
+pub struct Collection {
+    packages: Packages,
+    begun: Begun,
 }
 
 impl Packages {
@@ -139,17 +142,23 @@ impl Packages {
         disk::make_folder(&root).map_err(during("make the folder", &root))?;
         disk::sweep(&root).map_err(during("clean the folder", &root))?;
         let places = Arc::new(Semaphore::new(AT_ONCE));
-        let (bundles, opened, fresh) = (Turns::default(), Turns::default(), Mutex::default());
-        Ok(Self { shelf: Arc::new(Shelf { root, limits, places, bundles, opened, fresh }) })
+        let (bundles, opened, pins) = (Turns::default(), Turns::default(), Arc::default());
+        Ok(Self { shelf: Arc::new(Shelf { root, limits, places, bundles, opened, pins }) })
     }
 
     /// Checks, stores and unpacks code; code that is there already costs one hash.
     ///
-    /// When this returns, bytes and tree are on disk. The work runs to its end even if the caller stops waiting.
+    /// When this returns, bytes and tree are on disk, and stay at least as long as the pin. The work runs to its end even if the caller
+    /// stops waiting.
     ///
     /// # Errors
     /// [`PackageError::Refused`] with the text for the client, or what the system said; nothing half-made stays.
-    pub async fn put(&self, code_type: CodeType, filename: &str, bytes: Bytes) -> Result<CodePackage, PackageError> {
+    pub async fn put(
+        &self,
+        code_type: CodeType,
+        filename: &str,
+        bytes: Bytes,
+    ) -> Result<(CodePackage, Pin), PackageError> {
         check_size(&self.shelf.limits, code_type, bytes.len())?;
         let filename = filename.to_owned();
         self.blocking(move |shelf| shelf.put(code_type, filename, &bytes)).await
@@ -159,7 +168,7 @@ impl Packages {
     ///
     /// # Errors
     /// As [`Packages::put`].
-    pub async fn put_dependency(&self, filename: &str, bytes: Bytes) -> Result<CodePackage, PackageError> {
+    pub async fn put_dependency(&self, filename: &str, bytes: Bytes) -> Result<(CodePackage, Pin), PackageError> {
         let most = self.shelf.limits.dependency_bytes;
         if bytes.len() > most {
             return Err(fault::dependency_too_large(bytes.len(), most));
@@ -190,7 +199,7 @@ impl Packages {
         code_type: CodeType,
         filename: &str,
         arrived: Arrival,
-    ) -> Result<CodePackage, PackageError> {
+    ) -> Result<(CodePackage, Pin), PackageError> {
         let filename = filename.to_owned();
         self.blocking(move |shelf| shelf.keep(code_type, filename, arrived)).await
     }
@@ -199,7 +208,7 @@ impl Packages {
     ///
     /// # Errors
     /// As there.
-    pub async fn keep_dependency(&self, filename: &str, arrived: Arrival) -> Result<CodePackage, PackageError> {
+    pub async fn keep_dependency(&self, filename: &str, arrived: Arrival) -> Result<(CodePackage, Pin), PackageError> {
         let filename = filename.to_owned();
         self.blocking(move |shelf| {
             archive::check_dependency(arrived.source()?, &shelf.limits)?;
@@ -212,7 +221,7 @@ impl Packages {
     ///
     /// # Errors
     /// [`PackageError::Refused`] where the whole is too large, or a link leads out of it; [`PackageError::Missing`].
-    pub async fn merge(&self, code: &CodePackage, dependencies: &[Dependency]) -> Result<Merged, PackageError> {
+    pub async fn merge(&self, code: &CodePackage, dependencies: &[Dependency]) -> Result<(Merged, Pin), PackageError> {
         let (code, dependencies) = (code.clone(), dependencies.to_vec());
         self.blocking(move |shelf| shelf.merge(&code, &dependencies)).await
     }
@@ -260,14 +269,25 @@ impl Packages {
         self.shelf.tree(package)
     }
 
-    /// Removes packages that no function uses and that were not put since the collection before this one; returns
-    /// how many.
+    /// What these folders take of the disk together, each counted once.
     ///
     /// # Errors
-    /// [`PackageError::Io`]; what was removed until then stays removed.
-    pub async fn collect(&self, live: &HashSet<Digest>) -> Result<usize, PackageError> {
-        let live = live.iter().map(|digest| digest.0.clone()).collect();
-        self.blocking(move |shelf| shelf.collect(&live)).await
+    /// [`PackageError::Io`].
+    pub async fn take(&self, trees: HashSet<Tree>) -> Result<u64, PackageError> {
+        self.blocking(move |shelf| {
+            trees.iter().try_fold(0, |sum: u64, tree| Ok(sum.saturating_add(shelf.takes(tree)?)))
+        })
+        .await
+    }
+
+    /// Begins to look for packages that nothing uses. Only afterwards may it be asked what is in use.
+    pub async fn collection(&self) -> Collection {
+        Collection { begun: self.shelf.pins.begin().await, packages: self.clone() }
+    }
+
+    /// Waits until somebody lets go of a package that nothing names.
+    pub async fn let_go(&self) {
+        self.shelf.pins.let_go().await;
     }
 
     async fn blocking<T: Send + 'static>(
@@ -284,6 +304,17 @@ impl Packages {
     }
 }
 
+impl Collection {
+    /// Removes all packages but those in use and those that somebody has in his hands, or had since this began; returns how many.
+    ///
+    /// # Errors
+    /// [`PackageError::Io`]; what was removed until then stays removed.
+    pub async fn remove_all_but(self, used: HashSet<Digest>) -> Result<usize, PackageError> {
+        let Self { packages, begun } = self;
+        packages.blocking(move |shelf| shelf.collect(&used, &begun)).await
+    }
+}
+
 async fn run<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, PackageError> + Send + 'static,
 ) -> Result<T, PackageError> {
@@ -294,29 +325,35 @@ async fn run<T: Send + 'static>(
 }
 
 impl Shelf {
-    fn put(&self, code_type: CodeType, filename: String, bytes: &[u8]) -> Result<CodePackage, PackageError> {
+    fn put(&self, code_type: CodeType, filename: String, bytes: &[u8]) -> Result<(CodePackage, Pin), PackageError> {
         let package = CodePackage { code_type, filename, size: bytes.len() as u64, digest: digest(bytes) };
+        let pin = self.pins.pin(&package.digest.0);
         if !self.has(&package) {
             let staging = disk::Staging::new(&self.root).map_err(during("make a folder in", &self.root))?;
             let write = |path: &Path| write_package(path, bytes).map_err(during("write", path));
             self.lay_out(&package, Source::of(bytes), &staging, write)?;
         }
-        Ok(package)
+        Ok((package, pin))
     }
 
-    fn keep(&self, code_type: CodeType, filename: String, arrived: Arrival) -> Result<CodePackage, PackageError> {
+    fn keep(
+        &self,
+        code_type: CodeType,
+        filename: String,
+        arrived: Arrival,
+    ) -> Result<(CodePackage, Pin), PackageError> {
         let source = arrived.source()?;
         let (staging, size, digest) = arrived.into_parts();
         let package = CodePackage { code_type, filename, size, digest };
+        let pin = self.pins.pin(&package.digest.0);
         if !self.has(&package) {
             self.lay_out(&package, source, &staging, |_| Ok(()))?;
         }
-        Ok(package)
+        Ok((package, pin))
     }
 
-    /// Whether a package is there already; from here on no collection takes it for a while.
+    /// Whether a package is there already. The caller has pinned it.
     fn has(&self, package: &CodePackage) -> bool {
-        self.fresh().now.insert(package.digest.0.clone());
         self.package(&package.digest).is_file() && self.tree(package).is_dir()
     }
 
@@ -343,7 +380,10 @@ impl Shelf {
             .map_err(during("move code into", &home))
     }
 
-    fn merge(&self, code: &CodePackage, dependencies: &[Dependency]) -> Result<Merged, PackageError> {
+    fn merge(&self, code: &CodePackage, dependencies: &[Dependency]) -> Result<(Merged, Pin), PackageError> {
+        // Layers that nobody names any more, since somebody is faster, stay until they are merged.
+        let layers_stay = std::iter::once(&code.digest).chain(dependencies.iter().map(|dependency| &dependency.digest));
+        let layers_stay: Vec<Pin> = layers_stay.map(|digest| self.pins.pin(&digest.0)).collect();
         let of_code = merge::Layer { name: "the function".to_owned(), tree: self.tree(code), digest: &code.digest };
         let layers: Vec<_> = std::iter::once(of_code)
             .chain(dependencies.iter().map(|dependency| merge::Layer {
@@ -353,7 +393,7 @@ impl Shelf {
             }))
             .collect();
         let digest = digest(merge::recipe(&tree_name(code.code_type, &code.filename), &layers).as_bytes());
-        self.fresh().now.insert(digest.0.clone());
+        let pin = self.pins.pin(&digest.0);
         let home = self.home(&digest.0);
         let (tree_path, conflicts_path) = (home.join(MERGED), home.join(CONFLICTS));
         if !tree_path.is_dir() || !conflicts_path.is_file() {
@@ -367,13 +407,15 @@ impl Shelf {
                 .map_err(during("move code into", &home))?;
         }
         let conflicts = fs::read_to_string(&conflicts_path).map_err(during("read", &conflicts_path))?;
-        Ok(Merged { digest, conflicts: conflicts.lines().map(|line| merge::in_words(line, &layers)).collect() })
+        let conflicts = conflicts.lines().map(|line| merge::in_words(line, &layers)).collect();
+        // They are as much in use as they were: nobody need look.
+        layers_stay.iter().for_each(Pin::named);
+        Ok((Merged { digest, conflicts }, pin))
     }
 
-    /// Renames finished things into place; where another put was faster, its equal result stays.
+    /// Renames finished things into place; where another put was faster, its equal result stays. The folder is pinned: no collection takes
+    /// it between its making and the renames.
     fn place(&self, home: &Path, moves: &[(PathBuf, PathBuf)]) -> io::Result<()> {
-        // A collection may not take the folder between its making and the renames.
-        let _quiet = self.fresh();
         disk::make_folder(home)?;
         for (from, to) in moves {
             match fs::rename(from, to) {
@@ -385,22 +427,22 @@ impl Shelf {
         File::open(&self.root)?.sync_all()
     }
 
-    fn collect(&self, live: &HashSet<String>) -> Result<usize, PackageError> {
+    fn collect(&self, used: &HashSet<Digest>, begun: &Begun) -> Result<usize, PackageError> {
         let failed = during("collect unused code in", &self.root);
+        let used: HashSet<&str> = used.iter().map(|digest| digest.0.as_str()).collect();
         let mut removed = 0;
         for entry in fs::read_dir(&self.root).map_err(&failed)? {
             let name = entry.map_err(&failed)?.file_name();
-            let Some(name) = name.to_str().filter(|name| is_digest(name) && !live.contains(*name)) else { continue };
+            let Some(name) = name.to_str().filter(|name| is_digest(name) && !used.contains(name)) else { continue };
             let staging = disk::Staging::new(&self.root).map_err(&failed)?;
-            let fresh = self.fresh();
-            if !fresh.now.contains(name) && !fresh.before.contains(name) {
+            // Until it is moved: nobody can pin it in between.
+            let pins = begun.lock();
+            if !pins.spares(name) {
                 fs::rename(self.home(name), staging.path().join(PACKAGE)).map_err(&failed)?;
                 removed += 1;
             }
-            drop(fresh);
+            drop(pins);
         }
-        let mut fresh = self.fresh();
-        fresh.before = std::mem::take(&mut fresh.now);
         Ok(removed)
     }
 
@@ -421,10 +463,6 @@ impl Shelf {
             io::ErrorKind::NotFound => PackageError::Missing { digest: package.digest.clone() },
             _ => during("read", &self.package(&package.digest))(source),
         }
-    }
-
-    fn fresh(&self) -> std::sync::MutexGuard<'_, Fresh> {
-        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

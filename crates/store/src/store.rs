@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use crate::sqlite::Sqlite;
 use crate::{
     Belongings, DependencyPage, DependencyQuery, Error, FunctionPage, FunctionQuery, Publication, Reservations,
-    SecretBox, TriggerPage, TriggerQuery, Usage, VersionPage, VersionQuery,
+    SecretBox, Tree, TriggerPage, TriggerQuery, Usage, VersionPage, VersionQuery,
 };
 
 /// Settings of the store.
@@ -565,7 +565,22 @@ impl Store {
         }
     }
 
-    /// Digests of every version's code, of what it was merged into, and of every dependency, for [`Packages::collect`](crate::Packages::collect).
+    /// The folders of unpacked code that a project has: of its functions, without latest of one that is named, and of its dependencies.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn trees_in_use(
+        &self,
+        project: &ProjectId,
+        but_latest_of: Option<&FunctionKey>,
+    ) -> Result<HashSet<Tree>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.trees_in_use(project, but_latest_of).await,
+        }
+    }
+
+    /// Digests of every version's code, of what it was merged into, and of every dependency, for
+    /// [`Packages::collection`](crate::Packages::collection).
     ///
     /// # Errors
     /// [`Error::Database`].

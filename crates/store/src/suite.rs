@@ -15,7 +15,7 @@ use fungraph_model::{
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use crate::{Config, DependencyQuery, Error, FunctionQuery, Store, TriggerQuery, TriggersOf, Usage};
+use crate::{Config, DependencyQuery, Error, FunctionQuery, Store, Tree, TriggerQuery, TriggersOf, Usage};
 
 mod versions;
 
@@ -196,6 +196,32 @@ async fn update_never_reaches_a_function_made_again_under_the_name() {
     store.create_function(&again).await.expect("the name is free again");
     let late = FunctionVersion { revision: 2, ..function("f") };
     assert!(matches!(store.update_function(&late, 1).await, Err(Error::Missing { .. })));
+}
+
+#[tokio::test]
+async fn every_page_of_a_long_list_is_the_same_from_either_end() {
+    let (_folder, store) = fresh().await;
+    let functions: Vec<FunctionVersion> = (0..2600).map(|number| function(&format!("f{number}"))).collect();
+    store.create_functions(&functions).await.expect("creates");
+    let expected: Vec<&str> = functions.iter().map(|function| function.key.name.as_str()).collect();
+    for marker in [0, 999, 1000, 1199, 1200, 1300, 2199, 2200, 2399, 2599, 2600, 5000, u64::MAX] {
+        for limit in [1, 400] {
+            let page = store.functions(&FunctionQuery { marker, limit, ..query() }).await.expect("lists");
+            let begin = usize::try_from(marker).unwrap_or(usize::MAX).min(2600);
+            let end = (begin + limit as usize).min(2600);
+            let found: Vec<&str> = page.functions.iter().map(|function| function.key.name.as_str()).collect();
+            assert_eq!(found, expected[begin..end], "{marker} {limit}");
+            let next = (end < 2600 && begin < end).then_some(end as u64);
+            assert_eq!((page.next, page.total), (next, 2600), "{marker} {limit}");
+        }
+    }
+    // Pinned ones are first, from wherever it is read.
+    store.pin_function(&key("f2000"), true).await.expect("pins");
+    let page = store.functions(&FunctionQuery { marker: 2000, limit: 2, ..query() }).await.expect("lists");
+    assert_eq!(
+        page.functions.iter().map(|function| function.key.name.as_str()).collect::<Vec<_>>(),
+        ["f1999", "f2001"]
+    );
 }
 
 #[tokio::test]
@@ -680,6 +706,16 @@ async fn dependencies_of_a_function_keep_their_order_and_cannot_vanish() {
     for digest in ["merged", "digest-z", "digest-a", "digest-m", "ff", "gg"] {
         assert!(used.contains(&Digest(digest.to_owned())), "{digest}");
     }
+    let dependencies: HashSet<Tree> = all.iter().map(|one| Tree::of(&one.package())).collect();
+    let (code, other) = (Tree::of(&with.code), Tree::of(&function("g").code));
+    for (but_for, own) in [
+        (None, vec![code.clone(), other.clone(), Tree::merged(&Digest("merged".to_owned()))]),
+        (Some(key("f")), vec![other]),
+    ] {
+        let trees = store.trees_in_use(&project("p1"), but_for.as_ref()).await.expect("lists");
+        assert_eq!(trees, dependencies.iter().cloned().chain(own).collect(), "{but_for:?}");
+    }
+    assert!(store.trees_in_use(&project("p2"), None).await.expect("lists").is_empty());
     let in_use = store.delete_dependency(&project("p1"), "dep-of-a", 1).await;
     assert!(matches!(in_use, Err(Error::DependencyInUse)), "{in_use:?}");
 

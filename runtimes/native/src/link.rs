@@ -1,12 +1,16 @@
 //! The socket to the platform, descriptor 3.
+//!
+//! It is watched for what comes in only, as the platform watches its end (`fungraph-instance`, `socket.rs`): a Unix socket that is watched for
+//! room as well wakes its owner each time the other side has read.
 
 use std::{
     io::{self, IoSlice},
+    os::{fd::OwnedFd, unix::net::UnixStream},
     sync::Arc,
 };
 
 use bytes::BytesMut;
-use tokio::{net::UnixStream, sync::Mutex};
+use tokio::{io::AsyncReadExt, net::unix::pipe, sync::Mutex};
 
 use crate::{
     failure::{self, Failure},
@@ -27,7 +31,7 @@ const NOT_BEGUN: u8 = 2;
 /// Sends frames. Cheap to share; frames of several calls never mix.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
-    stream: Arc<UnixStream>,
+    socket: Arc<OwnedFd>,
     /// Held while a frame is written, or several that belong together: a large one takes several writes.
     turn: Arc<Mutex<()>>,
 }
@@ -35,16 +39,18 @@ pub(crate) struct Link {
 /// Takes frames.
 #[derive(Debug)]
 pub(crate) struct Orders {
-    stream: Arc<UnixStream>,
+    socket: pipe::Receiver,
     buffer: BytesMut,
 }
 
 /// Both ends of the socket.
-pub(crate) fn open(socket: std::os::unix::net::UnixStream) -> io::Result<(Link, Orders)> {
+pub(crate) fn open(socket: UnixStream) -> io::Result<(Link, Orders)> {
     socket.set_nonblocking(true)?;
-    let stream = Arc::new(UnixStream::from_std(socket)?);
-    let link = Link { stream: Arc::clone(&stream), turn: Arc::default() };
-    Ok((link, Orders { stream, buffer: BytesMut::with_capacity(BUFFER) }))
+    let socket = OwnedFd::from(socket);
+    let link = Link { socket: Arc::new(socket.try_clone()?), turn: Arc::default() };
+    // tokio's sockets are watched for both; the ends of its pipes for one, and they read whatever they are given.
+    let socket = pipe::Receiver::from_owned_fd_unchecked(socket)?;
+    Ok((link, Orders { socket, buffer: BytesMut::with_capacity(BUFFER) }))
 }
 
 impl Link {
@@ -112,26 +118,42 @@ impl Link {
 
     async fn write(&self, kind: Kind, call: u32, code: u16, form: u8, payload: &[u8]) {
         let header = frame::header(kind, call, code, form, payload.len());
-        if write_all(&self.stream, &header, payload).await.is_err() {
+        if write_all(&self.socket, &header, payload).await.is_err() {
             // The platform is gone, and with it every reason to go on.
             leave::with(1);
         }
     }
 }
 
-async fn write_all(stream: &UnixStream, header: &[u8], payload: &[u8]) -> io::Result<()> {
+async fn write_all(socket: &OwnedFd, header: &[u8], payload: &[u8]) -> io::Result<()> {
     let mut slices = [IoSlice::new(header), IoSlice::new(payload)];
     let mut rest = slices.as_mut_slice();
-    IoSlice::advance_slices(&mut rest, 0);
+    // Watched for room from the first write that finds none to the last.
+    let mut watched = None;
     while !rest.is_empty() {
-        match stream.try_write_vectored(rest) {
+        let written = match &watched {
+            None => rustix::io::writev(socket, rest).map_err(io::Error::from),
+            Some(watched) => write_where_there_is_room(watched, rest).await,
+        };
+        match written {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => IoSlice::advance_slices(&mut rest, written),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
-            Err(error) => return Err(error),
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted => {}
+                io::ErrorKind::WouldBlock if watched.is_some() => {}
+                io::ErrorKind::WouldBlock => {
+                    watched = Some(pipe::Sender::from_owned_fd_unchecked(socket.try_clone()?)?);
+                }
+                _ => return Err(error),
+            },
         }
     }
     Ok(())
+}
+
+async fn write_where_there_is_room(socket: &pipe::Sender, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+    socket.writable().await?;
+    socket.try_write_vectored(bytes)
 }
 
 impl Orders {
@@ -141,13 +163,9 @@ impl Orders {
             if let Some(order) = frame::take(&mut self.buffer).map_err(io::Error::other)? {
                 return Ok(Some(order));
             }
-            self.stream.readable().await?;
             self.buffer.reserve(BUFFER);
-            match self.stream.try_read_buf(&mut self.buffer) {
-                Ok(0) => return Ok(None),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+            if self.socket.read_buf(&mut self.buffer).await? == 0 {
+                return Ok(None);
             }
         }
     }

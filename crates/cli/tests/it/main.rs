@@ -30,6 +30,7 @@ mod native;
 mod objects;
 mod openapi;
 mod packages;
+mod quotas;
 mod raw;
 mod regressions;
 mod remote;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::dependencies::zip;
-use crate::harness::{Server, fungraph_with, open_folder, read_head, stand_in};
+use crate::harness::{Server, fungraph_with, open_folder, read_head, stand_in, wait_for};
 use crate::raw::{base64, python};
 
 const KEY_WORD: &str = "hidden-key-of-the-store";
@@ -202,6 +202,32 @@ fn what_cannot_be_fetched_is_refused_and_nothing_stays() {
     assert_eq!(refused.status, 404, "{}", refused.text());
     says(&server, "g", "own");
     assert!(!server.log().contains("ERROR") && !server.log().contains("secret"), "{}", server.log());
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn what_is_fetched_and_over_the_quota_does_not_stay() {
+    let store = Store::start();
+    store.put_object("/code/hollow.zip", &zip(&[("hollow", &"x".repeat(6 << 20))]));
+    let mut state = 1_u64;
+    let mut letter = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(b'A' + (state >> 59) as u8)
+    };
+    store.put_object("/code/large.zip", &zip(&[("large", &(0..3_000_000).map(&mut letter).collect::<String>())]));
+    let (_home, server) = store.server("[limits]\ncode_mb_per_project = 1");
+    let dependency =
+        |link: &str| json!({ "name": "d", "depend_type": "obs", "runtime": "Python3.9", "depend_link": link });
+    for link in ["obs://code/hollow.zip", "obs://code/large.zip"] {
+        for (path, body) in [("/functions", elsewhere("f", link)), ("/dependencies/version", dependency(link))] {
+            let refused = server.ask("POST", path, &body);
+            assert!(refused.status == 403 && refused.text().contains("FSS.1042"), "{link}: {}", refused.text());
+            let folder = server.data().join("code");
+            wait_for("the end of what was refused", || {
+                (std::fs::read_dir(&folder).expect("a folder").count() == 0).then_some(())
+            });
+        }
+    }
     assert_eq!(server.stop(), Some(0));
 }
 

@@ -1,8 +1,11 @@
 //! The life of a server seen from outside: start, ready, refuse a second one, end.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
+use std::process::Command;
 
 use rustix::process::{Signal, kill_process};
 
@@ -167,4 +170,50 @@ fn another_user_takes_over_what_the_one_before_had() {
     assert_eq!(owner(server.pid()), 64_700);
     assert_eq!(server.stop(), Some(0));
     assert_eq!(fs::metadata(data.join("fungraph.db")).expect("it is there").uid(), 64_700);
+}
+
+/// A small file system, gone when dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Self {
+        let place = open_folder();
+        let mount = ["-t", "tmpfs", "-o", "size=64m,mode=0755", "fungraph-test"];
+        let done = Command::new("mount").args(mount).arg(place.path()).status().expect("mount is there");
+        assert!(done.success());
+        Self(place)
+    }
+
+    /// Leaves not one byte.
+    fn fill(&self) -> PathBuf {
+        let filler = self.0.path().join("filler");
+        let mut file = fs::File::create(&filler).expect("a name fits");
+        let mut size = 1 << 20;
+        while size > 0 {
+            if file.write(&vec![1; size]).is_err() {
+                size /= 2;
+            }
+        }
+        filler
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn on_a_full_disk_it_says_that_space_is_wanted_and_starts_when_there_is_some() {
+    let disk = SmallDisk::mount();
+    let data = disk.0.path().join("data");
+    assert_eq!(Server::start_on(&data, &[]).stop(), Some(0));
+    let filler = disk.fill();
+    let run = fungraph(&["serve", "--listen", "127.0.0.1:0", "--data-dir", &data.display().to_string()]);
+    assert_ne!(run.code, 0, "{}", run.err);
+    assert!(run.err.contains("No space left on device") && run.err.contains("free some space"), "{}", run.err);
+    assert!(!run.err.contains("modprobe"), "{}", run.err);
+    fs::remove_file(filler).expect("it is ours");
+    assert_eq!(Server::start_on(&data, &[]).stop(), Some(0));
 }

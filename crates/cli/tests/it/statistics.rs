@@ -59,7 +59,7 @@ fn values(series: &Value, name: &str) -> Vec<f64> {
     points.iter().map(|point| point["value"].as_f64().expect("a number")).collect()
 }
 
-fn numbers(series: &Value) -> [f64; 5] {
+pub(crate) fn numbers(series: &Value) -> [f64; 5] {
     ["count", "fail_count", "function_error_count", "system_error_count", "reject_count"].map(|name| sum(series, name))
 }
 
@@ -187,5 +187,64 @@ fn bad_periods_filters_and_names_are_refused() {
     assert_eq!(report["count"].as_array().map(Vec::len), Some(6));
     let page = host.show("/functions/statistics?filter=monitor_data&period=60&marker=10&limit=7");
     assert_eq!(values(&page["statistics"], "count").len(), 7);
+    assert_eq!(host.server.stop(), Some(0));
+}
+
+#[test]
+fn asynchronous_calls_that_are_refused_count_as_such_by_version_and_alias() {
+    let home = open_folder();
+    let host = Host::start_on(&home.path().join("data"));
+    create(&host.client, "f", CODE);
+    host.client.done("PUT", "/f/config-max-instance", &json!({ "max_instance_num": 0 }));
+    host.client.done("POST", "/f/aliases", &json!({ "name": "prod", "version": "latest" }));
+    let urn = format!("urn:fss:local:{}:function:default:f", host.client.project);
+    for name in ["f".to_owned(), format!("{urn}:%21prod")] {
+        let path = host.client.functions(&format!("/{name}/invocations-async"));
+        assert_eq!(host.client.call("POST", &path, "{}").status, 429, "{name}");
+    }
+    assert_eq!(numbers(&host.of("f")), [2.0, 0.0, 0.0, 0.0, 2.0]);
+    assert_eq!(numbers(&host.of(&format!("{urn}:%21prod"))), [1.0, 0.0, 0.0, 0.0, 1.0]);
+    assert_eq!(host.server.stop(), Some(0));
+}
+
+#[test]
+fn a_timer_whose_call_is_refused_is_in_the_numbers() {
+    let home = open_folder();
+    let host = Host::start_on(&home.path().join("data"));
+    create(&host.client, "f", CODE);
+    host.client.done("PUT", "/f/config-max-instance", &json!({ "max_instance_num": 0 }));
+    let timer = json!({ "name": "t", "schedule_type": "Cron", "schedule": "@every 1s" });
+    let body = json!({ "trigger_type_code": "TIMER", "trigger_status": "ACTIVE", "event_data": timer }).to_string();
+    let path = format!("/v2/{}/fgs/triggers/f", host.client.project);
+    assert_eq!(host.client.call("POST", &path, &body).status, 201);
+    let refused = || numbers(&host.of("f"))[4];
+    wait_for("a firing that is refused", || (refused() >= 1.0).then_some(()));
+    assert_eq!(numbers(&host.of("f"))[1], 0.0, "it is no failure");
+    assert_eq!(host.server.stop(), Some(0));
+}
+
+#[test]
+fn a_version_that_takes_the_name_of_one_that_is_gone_begins_at_nothing() {
+    let home = open_folder();
+    let host = Host::start_on(&home.path().join("data"));
+    create(&host.client, "f", CODE);
+    let urn = format!("urn:fss:local:{}:function:default:f", host.client.project);
+    let publish = || {
+        host.client.done("POST", "/f/versions", &json!({ "version": "v1" }));
+        host.client.done("POST", "/f/aliases", &json!({ "name": "prod", "version": "v1" }));
+    };
+    publish();
+    host.call(&format!("{urn}:%21prod"), &json!({}), 200);
+    assert_eq!(numbers(&host.of(&format!("{urn}:v1")))[0], 1.0);
+    host.call(&format!("{urn}:v1"), &json!({}), 200);
+    host.client.done("DELETE", &format!("/{urn}:v1"), &Value::Null);
+    assert_eq!(numbers(&host.of("f"))[0], 2.0, "the function had its calls all the same");
+    publish();
+    for name in ["v1", "%21prod"] {
+        assert_eq!(numbers(&host.of(&format!("{urn}:{name}"))), [0.0; 5], "{name}");
+    }
+    host.call(&format!("{urn}:v1"), &json!({}), 200);
+    assert_eq!(numbers(&host.of(&format!("{urn}:v1")))[0], 1.0);
+    assert_eq!(numbers(&host.of("f"))[0], 3.0);
     assert_eq!(host.server.stop(), Some(0));
 }

@@ -92,24 +92,32 @@ fn call(server: &Server, template: &Value) {
 fn every_template_makes_a_function_that_answers_as_it_says() {
     let (_settings, config) = csharp::settings();
     let server = Server::start(&["--auth", "off", "--config", &config]);
-    compiled(&server, "runtime=Go1.x");
+    let runtimes = server.ask("GET", "/runtimetypes", &Value::Null).text();
+    let runtimes: Value = serde_json::from_str(&runtimes).expect("JSON");
+    let here: Vec<&str> = runtimes.as_array().expect("a list").iter().filter_map(|one| one["type"].as_str()).collect();
+    for runtime in here.iter().filter(|name| ["Java", "C#", "Go"].iter().any(|start| name.starts_with(start))) {
+        compiled(&server, &format!("runtime={}", runtime.replace('#', "%23").replace(' ', "%20")));
+    }
     let list = page(&server, "");
     assert_eq!(list["next_marker"], 0);
     for id in THERE {
         assert!(templates(&list).iter().any(|one| one["id"] == id), "{id} is not in {}", ids(&list));
     }
-    let runtimes = server.ask("GET", "/runtimetypes", &Value::Null).text();
-    let runtimes: Value = serde_json::from_str(&runtimes).expect("JSON");
-    let is_here = |runtime: &Value| runtimes.as_array().expect("a list").iter().any(|one| one["type"] == *runtime);
     for template in templates(&list) {
         let id = template["id"].as_str().expect("a text");
         let shown = server.ask("GET", &format!("/templates/{id}"), &Value::Null).text();
-        assert!(serde_json::from_str::<Value>(&shown).is_ok_and(|shown| shown == *template), "{id}: {shown:.200}");
-        if is_here(&template["runtime"]) {
-            call(&server, template);
+        let mut shown: Value = serde_json::from_str(&shown).expect("JSON");
+        if here.iter().any(|runtime| template["runtime"] == *runtime) {
+            call(&server, &shown);
         } else {
             assert_eq!(template["code_type"], "inline", "{id}: this host compiles nothing that it cannot run");
         }
+        if template["code"] == "" {
+            let code = shown["code"].take();
+            assert!(code.as_str().is_some_and(|code| code.len() > 64 << 10), "{id}: only what is large is left out");
+            shown["code"] = json!("");
+        }
+        assert_eq!(shown, *template, "{id}");
     }
     assert!(!server.log().contains("ERROR") && !server.log().contains("panicked"), "{}", server.log());
     assert_eq!(server.stop(), Some(0));

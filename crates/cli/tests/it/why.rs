@@ -8,6 +8,7 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use crate::harness::{Server, fungraph, open_folder, wait_for};
+use crate::statistics::numbers;
 
 const HELLO: &str = "def handler(event, context):\n    return 'hello'\n";
 /// Phases that every call has which reaches its function. The shortest of them may be below a microsecond.
@@ -308,6 +309,8 @@ fn a_call_without_an_interpreter_is_counted_and_explained() {
     let server = Server::start_on(&data, &["--auth", "off"]);
     // Nobody has this one any more: where names are not taken strictly, another one runs the function.
     server.create("old", "Node.js6.10", "exports.handler = async () => 1;\n");
+    let alias = json!({ "name": "prod", "version": "latest" });
+    assert_eq!(server.ask("POST", "/functions/old/aliases", &alias).status, 200);
     assert_eq!(server.stop(), Some(0));
 
     std::fs::write(&settings, "[runtimes]\nstrict = true\n").expect("it is written");
@@ -326,5 +329,14 @@ fn a_call_without_an_interpreter_is_counted_and_explained() {
     assert!(log.contains("set runtimes.strict = false") && log.contains("(invoke Failed)"), "{log}");
     let metrics = server.request("GET", "/metrics", &[], "").text();
     assert!((metric(&metrics, "fungraph_invocations_total{end=\"failed\"}") - 1.0).abs() < f64::EPSILON, "{metrics}");
+
+    let by_alias = format!("urn:fss:local:{}:function:default:old:%21prod", server.project());
+    assert_eq!(server.request("POST", &server.invocations(&by_alias), &[], "{}").status, 500);
+    let of = |name: &str| server.ask("GET", &format!("/functions/{name}/statistics/60"), &Value::Null);
+    for (name, expected) in [("old", 2.0), (by_alias.as_str(), 1.0)] {
+        let shown = of(name);
+        let shown = numbers(&serde_json::from_slice(&shown.body).expect("JSON"));
+        assert_eq!(shown, [expected, expected, 0.0, expected, 0.0], "{name}: the host has nothing to run it with");
+    }
     assert_eq!(server.stop(), Some(0));
 }

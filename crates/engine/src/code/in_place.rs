@@ -51,7 +51,7 @@ pub(super) fn decode_in_place(text: &mut [u8]) -> Result<usize, DecodeError> {
 /// Fills a piece with what comes next, without line breaks; gives how much that was, and where to go on.
 fn gather(text: &[u8], from: usize, piece: &mut [u8; PIECE]) -> (usize, usize) {
     let next = &text[from..text.len().min(from + PIECE)];
-    if !next.iter().copied().any(is_break) {
+    if memchr::memchr2(b'\n', b'\r', next).is_none() {
         piece[..next.len()].copy_from_slice(next);
         return (next.len(), from + next.len());
     }

@@ -27,8 +27,6 @@ const LEAST_ROOM: usize = 8;
 /// The longest sleep, and the shortest.
 const LOOK: Duration = Duration::from_secs(60);
 const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
-/// So long after the last try that met silence a service that says something is taken to be back: longer than a connection may take.
-const BACK: Duration = Duration::from_secs(10);
 /// Pauses after a failure: of one notice, and of all that were tried.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
@@ -133,34 +131,28 @@ struct Tried {
 /// Whether the operator has been told that a service is silent: once, and not for each try.
 #[derive(Debug, Default)]
 struct Watch {
-    /// When it was silent last, since he was told.
-    silent: Option<Instant>,
-    /// Whether it has said something since.
-    heard: bool,
+    told: bool,
 }
 
 impl Watch {
-    /// Tries that began together end one by one: a service is back once none has met silence for a while.
-    fn look(&mut self, kind: DestinationKind, tried: &Tried, now: Instant) {
-        let is_back = self.silent.is_some_and(|last| now.duration_since(last) >= BACK);
+    /// Rests in a row after which nobody is there: a connection may just be being made.
+    const SILENT: u32 = 2;
+
+    fn look(&mut self, kind: DestinationKind, tried: &Tried, rest: &Rest) {
         match &tried.silence {
-            Some(why) => {
-                if self.silent.is_none() || (is_back && self.heard) {
-                    tracing::warn!(
-                        kind = kind.name(),
-                        why,
-                        "a destination cannot be reached; what it is owed is kept and tried again"
-                    );
-                }
-                *self = Self { silent: Some(now), heard: false };
+            Some(why) if !self.told && rest.failures >= Self::SILENT => {
+                tracing::warn!(
+                    kind = kind.name(),
+                    why,
+                    "a destination cannot be reached; what it is owed is kept and tried again"
+                );
+                self.told = true;
             }
-            None => {
-                if is_back {
-                    tracing::info!(kind = kind.name(), "a destination can be reached again");
-                    self.silent = None;
-                }
-                self.heard = true;
+            None if self.told && tried.settled => {
+                tracing::info!(kind = kind.name(), "a destination can be reached again");
+                self.told = false;
             }
+            _ => {}
         }
     }
 }
@@ -189,8 +181,8 @@ pub(crate) async fn run(engine: Weak<Engine>, kind: DestinationKind, stop: Cance
             // What was on its way may have arrived, and is tried again at the next start.
             () = stop.cancelled() => return,
             Some(tried) = flights.next() => {
-                watch.look(kind, &tried, Instant::now());
                 if tried.settled { rest = Rest::default() } else { rest.fail(kind, Instant::now()) }
+                watch.look(kind, &tried, &rest);
             }
             () = nudge.notified(), if resting.is_none() => {}
             () = tokio::time::sleep(resting.unwrap_or(sleep)) => {}
@@ -313,27 +305,30 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_service_is_told_of_once_until_it_is_back() {
-        let silent = || Tried { settled: false, silence: Some("it cannot be reached".to_owned()) };
+    fn a_silent_service_is_told_of_once_until_it_says_something() {
+        let silent = |settled| Tried { settled, silence: Some("it cannot be reached".to_owned()) };
         let heard = || Tried { settled: true, silence: None };
-        let (mut watch, begun) = (Watch::default(), Instant::now());
+        let broken = || Tried { settled: false, silence: None };
+        let (mut watch, mut rest) = (Watch::default(), Rest::default());
         let mut told = Vec::new();
-        for (after, tried) in [
+        for (failures, tried) in [
+            (1, silent(false)),
+            (2, silent(false)),
+            (3, silent(false)),
+            // Given up: it is as silent as before.
+            (0, silent(true)),
+            (1, broken()),
             (0, heard()),
-            (0, silent()),
-            (1, silent()),
-            // Some had begun before it came back.
-            (2, heard()),
-            (3, silent()),
-            (4, heard()),
-            (20, heard()),
-            (21, silent()),
-            (90, silent()),
+            // It had begun before the service was back.
+            (1, silent(false)),
+            (0, heard()),
+            (2, silent(false)),
         ] {
-            watch.look(DestinationKind::Smn, &tried, begun + Duration::from_secs(after));
-            told.push(watch.silent.is_some());
+            rest.failures = failures;
+            watch.look(DestinationKind::Smn, &tried, &rest);
+            told.push(watch.told);
         }
-        assert_eq!(told, [false, true, true, true, true, true, false, true, true]);
+        assert_eq!(told, [false, true, true, true, true, false, false, false, true]);
     }
 
     #[test]

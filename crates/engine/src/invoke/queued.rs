@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{Admitted, Ended, Invocation, executor_missing};
-use crate::{Engine, Error, Stopwatch, resolve::Resolved, statistics::Counters};
+use crate::{Engine, Error, Stopwatch, resolve::Resolved};
 
 /// A call that was accepted.
 #[derive(Debug)]
@@ -105,10 +105,11 @@ impl Engine {
         request: RequestId,
         message: &str,
         version: Arc<FunctionVersion>,
+        alias: Option<&str>,
     ) -> Invocation {
         let (memory_mb, started) = (version.spec.memory_mb, Timestamp::now());
         let ran = executor_missing(message, request, &version, started, Stopwatch::since(Instant::now()));
-        let running = Counters { version: self.statistics.of_version(&version), alias: None }.begin();
+        let running = self.statistics.of_unresolved(&version, alias).begin();
         Arc::clone(self).conclude(ran, Ended { running, version, request, memory_mb, tail: false, started }).0
     }
 }

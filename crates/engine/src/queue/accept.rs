@@ -8,7 +8,10 @@ use fungraph_store::queue::{Accepted, NewCall, QueueError, QueueFunction};
 use jiff::Timestamp;
 
 use super::depth::{self, Depth};
-use crate::{Engine, Error, RequestHeaders, functions, invoke, recording, to_end::to_end, validate};
+use crate::{
+    Engine, Error, RequestHeaders, called::Called, functions, invoke, recording, statistics::Counters, to_end::to_end,
+    validate,
+};
 
 /// What a call takes on disk beside its event, roughly.
 const CALL_BYTES: u64 = 512;
@@ -28,6 +31,14 @@ pub struct AsyncRequest<'a> {
     pub parent: Option<RequestId>,
 }
 
+/// What a call names.
+struct Chosen {
+    qualifier: Qualifier,
+    version: Arc<FunctionVersion>,
+    alias: Option<String>,
+    counters: Counters,
+}
+
 impl Engine {
     /// Accepts a call: once this returns, it is on disk and will come to an end that can be looked up.
     ///
@@ -39,29 +50,46 @@ impl Engine {
         caller: &Caller,
         request: AsyncRequest<'_>,
     ) -> Result<RequestId, Error> {
-        let accepted = match self.new_call(caller, request).await {
-            Ok((call, version)) => self.accept_recorded(call, &version).await,
-            Err(error) => Err(error),
-        };
+        let accepted = self.accept_new(caller, request).await;
         accepted.inspect_err(|_| self.telemetry.refused())
     }
 
-    async fn new_call(
-        &self,
-        caller: &Caller,
-        request: AsyncRequest<'_>,
-    ) -> Result<(NewCall, Arc<FunctionVersion>), Error> {
+    /// A call that is refused for its number is counted as one that found no instance would be.
+    async fn accept_new(self: &Arc<Self>, caller: &Caller, request: AsyncRequest<'_>) -> Result<RequestId, Error> {
+        let chosen = self.choose(caller, &request).await?;
+        let counters = chosen.counters.clone();
+        let accepted = self.accept_chosen(chosen, request).await;
+        accepted.inspect_err(|error| {
+            let is_refused = |fault: &Fault| matches!(fault.code, ErrorCode::TooManyRequests | ErrorCode::Unavailable);
+            if matches!(error, Error::Refused(fault) if is_refused(fault)) {
+                counters.refused();
+            }
+        })
+    }
+
+    async fn choose(&self, caller: &Caller, request: &AsyncRequest<'_>) -> Result<Chosen, Error> {
         let key = functions::key(caller, &request.function)?;
         let qualifier = request.function.version();
         // The version is chosen now, and by an id of its own: that of the call is made where it is stored.
         let called = self.called(&key, Some(&qualifier), RequestId::random(), request.headers).await;
-        let (version, alias) = match called {
-            Ok(Some(called)) => (Arc::clone(&called.resolved.version), called.alias.map(|alias| alias.name.clone())),
-            Ok(None) => return Err(invoke::not_found()),
+        match called {
+            Ok(Some(Called { resolved, alias })) => {
+                let alias = alias.map(|alias| alias.name.clone());
+                let counters = self.statistics.of_call(&resolved, alias.as_deref());
+                Ok(Chosen { qualifier, version: Arc::clone(&resolved.version), alias, counters })
+            }
+            Ok(None) => Err(invoke::not_found()),
             // What it runs with may be there again before it is too old.
-            Err(Error::ExecutorMissing { version, .. }) => (version, alias_of(&qualifier)),
-            Err(error) => return Err(error),
-        };
+            Err(Error::ExecutorMissing { version, alias, .. }) => {
+                let counters = self.statistics.of_unresolved(&version, alias.as_deref());
+                Ok(Chosen { qualifier, version, alias, counters })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn accept_chosen(self: &Arc<Self>, chosen: Chosen, request: AsyncRequest<'_>) -> Result<RequestId, Error> {
+        let Chosen { qualifier, version, alias, .. } = chosen;
         check_kind(&version)?;
         let body = invoke::event(request.event, version.spec.runtime, limits::ASYNC_EVENT_BYTES)?;
         let memory_mb = match request.memory.as_deref() {
@@ -70,9 +98,9 @@ impl Engine {
         };
         let function = queue_function(&version);
         self.check_depth(&function, body.len())?;
-        let name = version.version.clone();
-        let parent = request.parent;
-        Ok((NewCall { function, qualifier, version: name, alias, memory_mb, body, parent, hops: 0 }, version))
+        let (name, parent) = (version.version.clone(), request.parent);
+        let call = NewCall { function, qualifier, version: name, alias, memory_mb, body, parent, hops: 0 };
+        self.accept_recorded(call, &version).await
     }
 
     pub(super) fn check_depth(&self, function: &QueueFunction, bytes: usize) -> Result<(), Fault> {
@@ -137,13 +165,6 @@ pub(crate) fn check_kind(version: &FunctionVersion) -> Result<(), Fault> {
         return Err(invoke::disabled());
     }
     Ok(())
-}
-
-fn alias_of(qualifier: &Qualifier) -> Option<String> {
-    match qualifier {
-        Qualifier::Alias(name) => Some(name.clone()),
-        Qualifier::Latest | Qualifier::Version(_) => None,
-    }
 }
 
 /// What a caller is told of a queue that takes nothing.

@@ -105,8 +105,9 @@ impl Engine {
             Err(Error::ExecutorMissing { version, .. }) if version.func_id != function.func_id => {
                 return Left::Over(Reason::FunctionGone);
             }
-            Err(Error::ExecutorMissing { message, version }) => {
-                let invocation = self.queued_without_executor(call.request, &message, version);
+            Err(Error::ExecutorMissing { message, version, .. }) => {
+                let alias = call.alias.as_deref();
+                let invocation = self.queued_without_executor(call.request, &message, version, alias);
                 return ended(Box::new(invocation));
             }
             Err(error) => return not_now(given, &error),

@@ -10,7 +10,7 @@ use super::{
     DAY,
     window::{minute, minute_of},
 };
-use crate::{Engine, Error};
+use crate::{Engine, Error, turns::Scope};
 
 /// The words for metrics, without what stands between their parts, and as they are told.
 const METRICS: [(&str, Metric); 5] = [
@@ -46,7 +46,9 @@ impl Engine {
     pub async fn ranking(self: &Arc<Self>, caller: &Caller, filter: RankFilter) -> Result<Ranking, Error> {
         let query = query(caller, &filter, Timestamp::now())?;
         self.write_counted().await;
-        let _alone = self.statistics.ranking.lock().await;
+        // One of each project, so that nobody's many keep others waiting.
+        let _alone = self.turns.of(Scope::Ranking(caller.project.clone())).await;
+        let _place = self.statistics.rankings.acquire().await.expect("the semaphore is never closed");
         self.store.rank(&query).await.map_err(|source| Error::internal("rank functions", source))
     }
 }

@@ -10,6 +10,8 @@ use super::list::{number, value};
 /// Memory and seconds that every template runs with.
 const MEMORY_MB: u32 = 128;
 const TIMEOUT_S: u32 = 10;
+/// Larger code is left out of lists: it is a program, and a list of some would be an answer of many megabytes.
+const LISTED_BYTES: usize = 64 << 10;
 
 /// ListFunctionTemplate. All templates are public, so a client that wants private ones gets none.
 ///
@@ -34,13 +36,21 @@ pub(crate) fn template_query(query: &str) -> Result<TemplateFilter, Fault> {
 /// One page.
 pub(crate) fn templates(list: &TemplateList) -> Value {
     json!({
-        "func_templates": list.templates.iter().map(template).collect::<Vec<_>>(),
+        "func_templates": list.templates.iter().map(listed).collect::<Vec<_>>(),
         "next_marker": list.next_marker,
     })
 }
 
+fn listed(one: &Template) -> Value {
+    if one.code.len() > LISTED_BYTES { with_code(one, "") } else { template(one) }
+}
+
 /// One template. `code` is what `func_code.file` takes.
 pub(crate) fn template(template: &Template) -> Value {
+    with_code(template, &BASE64.encode(&template.code))
+}
+
+fn with_code(template: &Template, code: &str) -> Value {
     let kind = template.kind;
     let trigger = |hint: &TriggerHint| {
         json!({
@@ -56,7 +66,7 @@ pub(crate) fn template(template: &Template) -> Value {
         "runtime": template.runtime.name(),
         "handler": template.handler,
         "code_type": template.code_type.name(),
-        "code": BASE64.encode(&template.code),
+        "code": code,
         "timeout": TIMEOUT_S,
         "memory_size": MEMORY_MB,
         "trigger_metadata_list": kind.trigger.iter().map(trigger).collect::<Vec<_>>(),

@@ -10,7 +10,7 @@ use std::{
 
 use fungraph_instance::{
     Blueprint, BoxFuture, Ended, FrameHeader, Interpreter, Kind, LaunchError, Launched, Launcher, Plan, Process,
-    interpreters::Origin,
+    Socket, interpreters::Origin,
 };
 use fungraph_model::{FunctionKey, FunctionVersion, HookSpec, Language, Strategy};
 use tokio::{
@@ -113,13 +113,15 @@ impl Launcher for FakeLauncher {
             if self.fail_next.swap(false, Ordering::SeqCst) {
                 return Err(LaunchError { of: blueprint.to_string(), told: None, source: "as planned".into() });
             }
-            let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+            let (socket, theirs) = Socket::pair().expect("a runtime");
+            theirs.set_nonblocking(true).expect("it is open");
+            let theirs = UnixStream::from_std(theirs).expect("a runtime");
             let (writer, output) = pipe::pipe().expect("a pipe");
             drop(writer);
             let (ended, _) = watch::channel(None);
             let task = tokio::spawn(live(theirs, ended.clone()));
             self.running.lock().expect("no test panics inside").push(Running { ended: ended.clone(), task });
-            Ok(Launched { socket: ours, output, process: Box::new(Fake(ended, Arc::clone(&self.fits))) })
+            Ok(Launched { socket, output, process: Box::new(Fake(ended, Arc::clone(&self.fits))) })
         })
     }
 }

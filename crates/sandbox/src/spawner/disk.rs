@@ -38,6 +38,13 @@ pub(super) struct DiskError {
     source: io::Error,
 }
 
+impl DiskError {
+    /// Nothing is wrong with this host but that there is no room.
+    pub(super) fn is_full(&self) -> bool {
+        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+}
+
 fn at<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> DiskError {
     move |source| DiskError { step, source: source.into() }
 }

@@ -13,7 +13,7 @@ use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{PidfdFlags, Resource, Rlimit, getpid, getrlimit, pidfd_open, setrlimit, umask};
 
 use super::bundle::Controllers;
-use super::disk::Disks;
+use super::disk::{DiskError, Disks};
 use super::embedded::Embedded;
 use super::init::Init;
 use super::launcher::{Launcher, Maker};
@@ -238,24 +238,26 @@ fn egress(
 
 /// Makes one disk in earnest: that a program and a device file exist proves little.
 fn disks(config: &Config, staging: &Staging) -> Result<Option<Disks>, SetupError> {
+    const REMEDY: &str = "make loop devices and ext4 work here (modprobe loop ext4)";
+    let missing = |error: DiskError| {
+        let remedy = if error.is_full() { "free some space on the disk of the data folder" } else { REMEDY };
+        (super::chain(&error), remedy)
+    };
     let made = (|| {
-        let mkfs = mkfs(Path::new("/")).ok_or_else(|| "there is no mkfs.ext4".to_owned())?;
-        let disks = Disks::new(&config.folder.join("tmp"), mkfs).map_err(|error| super::chain(&error))?;
+        let mkfs = mkfs(Path::new("/")).ok_or_else(|| ("there is no mkfs.ext4".to_owned(), REMEDY))?;
+        let disks = Disks::new(&config.folder.join("tmp"), mkfs).map_err(missing)?;
         let target = staging.path("launch");
-        let probe = disks.mount_new(USUAL_TMP_BYTES, USER_ID, &target).map_err(|error| super::chain(&error))?;
+        let probe = disks.mount_new(USUAL_TMP_BYTES, USER_ID, &target).map_err(missing)?;
         mounts::detach(&target);
         drop(probe);
         Ok(disks)
     })();
     match made {
         Ok(disks) => Ok(Some(disks)),
-        Err(why) if config.accept_missing.contains(&Wall::TmpLimit) => {
+        Err((why, _)) if config.accept_missing.contains(&Wall::TmpLimit) => {
             tracing::warn!(why, "/tmp is charged to memory, as accepted");
             Ok(None)
         }
-        Err(why) => {
-            let remedy = "make loop devices and ext4 work here (modprobe loop ext4)".to_owned();
-            Err(SetupError::Wall { wall: Wall::TmpLimit, why, remedy })
-        }
+        Err((why, remedy)) => Err(SetupError::Wall { wall: Wall::TmpLimit, why, remedy: remedy.to_owned() }),
     }
 }

@@ -66,8 +66,8 @@ async fn a_package_is_fetched_signed_and_kept_as_an_upload_is() {
     });
     let arrival = place.fetch("https://code.obs.eu-1.example.com/dir/a.zip").await.expect("it is there");
     assert_eq!(arrival.size(), archive.len() as u64);
-    let fetched = place.packages.keep(CodeType::Object, "a.zip", arrival).await.expect("it is a zip");
-    let uploaded = place.packages.put(CodeType::Zip, "a.zip", archive.into()).await.expect("it is a zip");
+    let (fetched, _pin) = place.packages.keep(CodeType::Object, "a.zip", arrival).await.expect("it is a zip");
+    let (uploaded, _pin) = place.packages.put(CodeType::Zip, "a.zip", archive.into()).await.expect("it is a zip");
     assert_eq!((&fetched.digest, fetched.size), (&uploaded.digest, uploaded.size));
     assert!(place.packages.tree(&fetched).join("index.py").is_file());
     let asked = store.asked();

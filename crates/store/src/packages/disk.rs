@@ -1,6 +1,6 @@
 //! Folders and files with exact modes, brought to disk; independent of the umask of whoever started the server.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,8 @@ const STAGING: &str = ".new-";
 /// Up to this many files and folders, each is synced alone; beyond, one sync of the file system is cheaper than thousands. Each costs the
 /// same, an empty folder too: every sync waits for the journal.
 const SYNCED_ALONE: usize = 64;
+/// Bytes of a block, in which file systems give room.
+const BLOCK: u64 = 4096;
 
 /// A folder for things being made or removed; goes with all it holds when dropped.
 #[derive(Debug)]
@@ -71,6 +73,20 @@ pub(crate) fn create_file(path: &Path, mode: u32) -> io::Result<File> {
     let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.set_permissions(Permissions::from_mode(mode))?;
     Ok(file)
+}
+
+/// What so many bytes take: whole blocks, one at least.
+pub(crate) fn blocks(bytes: u64) -> u64 {
+    bytes.max(1).next_multiple_of(BLOCK)
+}
+
+/// The sum over a tree: a block for each folder, and what `of_file` says of all else.
+pub(crate) fn sum(tree: &Path, of_file: &impl Fn(&Metadata) -> u64) -> io::Result<u64> {
+    fs::read_dir(tree)?.try_fold(BLOCK, |total, entry| {
+        let entry = entry?;
+        let about = entry.metadata()?;
+        Ok(total + if about.is_dir() { sum(&entry.path(), of_file)? } else { of_file(&about) })
+    })
 }
 
 /// Brings a tree to disk.

@@ -9,14 +9,14 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use fungraph_model::{CodePackage, CodeType, ErrorCode, Fault};
+use fungraph_model::{CodePackage, CodeType, Digest, ErrorCode, Fault};
 use proptest::prelude::*;
 use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, System, ZipWriter};
 
 use super::name::Name;
-use super::{Bundled, PackageError, PackageLimits, Packages};
+use super::{Bundled, PackageError, PackageLimits, Packages, Tree};
 
 struct Place {
     folder: TempDir,
@@ -40,7 +40,13 @@ impl Place {
         filename: &str,
         bytes: impl Into<Bytes>,
     ) -> Result<CodePackage, PackageError> {
-        self.packages.put(code_type, filename, bytes.into()).await
+        self.packages.put(code_type, filename, bytes.into()).await.map(|(package, _)| package)
+    }
+
+    /// Removes all but these; gives how many went.
+    async fn collect(&self, used: &[&Digest]) -> usize {
+        let used = used.iter().map(|digest| (*digest).clone()).collect();
+        self.packages.collection().await.remove_all_but(used).await.expect("collects")
     }
 
     async fn unpack(&self, bytes: impl Into<Bytes>) -> PathBuf {
@@ -516,21 +522,71 @@ async fn a_put_completes_what_a_crash_left_between_two_renames() {
 }
 
 #[tokio::test]
-async fn a_collection_spares_what_is_used_or_fresh() {
+async fn a_collection_spares_what_is_used_and_what_somebody_has_in_his_hands() {
     let place = Place::new();
     let used = place.put(CodeType::Inline, "a.py", "used").await.expect("is taken");
-    let unused = place.put(CodeType::Inline, "a.py", "unused").await.expect("is taken");
+    let (unused, pin) = place.packages.put(CodeType::Inline, "a.py", "unused".into()).await.expect("is taken");
+    assert_eq!(place.collect(&[&used.digest]).await, 0, "its function may be on the way");
+    let begun = place.packages.collection().await;
+    drop(pin);
     let live = HashSet::from([used.digest.clone()]);
-    for _ in 0..2 {
-        assert_eq!(place.packages.collect(&live).await.expect("collects"), 0, "its function may be on the way");
-    }
-    assert_eq!(place.packages.collect(&live).await.expect("collects"), 1);
+    assert_eq!(begun.remove_all_but(live).await.expect("collects"), 0, "its function may be newer than the answer");
+    assert_eq!(place.collect(&[&used.digest]).await, 1);
     assert_eq!(place.stored(), 1);
     assert_eq!(place.packages.bytes(&used).await.expect("reads"), "used");
     assert!(matches!(place.packages.bytes(&unused).await, Err(PackageError::Missing { .. })));
     assert!(matches!(place.packages.open_file(&unused), Err(PackageError::Missing { .. })));
     place.put(CodeType::Inline, "a.py", "unused").await.expect("is taken again");
     assert_eq!(read(place.packages.tree(&unused).join("a.py")), "unused");
+}
+
+#[tokio::test]
+async fn what_nobody_stored_is_told_once_it_is_let_go() {
+    let place = Place::new();
+    let (_, pin) = place.packages.put(CodeType::Inline, "a.py", "code".into()).await.expect("is taken");
+    pin.named();
+    drop(pin);
+    assert!(futures_util::poll!(std::pin::pin!(place.packages.let_go())).is_pending());
+    let kept = place.packages.put(CodeType::Inline, "a.py", "code".into()).await.expect("is taken");
+    drop(kept);
+    place.packages.let_go().await;
+}
+
+#[tokio::test]
+async fn a_tree_takes_whole_blocks_and_a_merged_one_its_names() {
+    let place = Place::new();
+    let takes = async |trees: &[&Tree]| {
+        let trees = trees.iter().map(|tree| (*tree).clone()).collect();
+        place.packages.take(trees).await.expect("measures")
+    };
+    let archive = zip_of(&[("index.py", "x"), ("lib/empty", ""), ("lib/large", &"x".repeat(4097))]);
+    let code = place.put(CodeType::Zip, "", archive.clone()).await.expect("is taken");
+    let tree = Tree::of(&code);
+    assert_eq!(takes(&[&tree]).await, (2 + 1 + 1 + 2) * 4096, "two folders, and three files");
+    assert_eq!(takes(&[&tree, &tree]).await, 6 * 4096, "once");
+    let over = merge::dependency(&place, "over", zip_of(&[("more", "x")])).await;
+    let (merged, _pin) = place.packages.merge(&code, &[over]).await.expect("merges");
+    let merged = Tree::merged(&merged.digest);
+    assert_eq!(takes(&[&merged]).await, 2 * 4096 + 4 * 256);
+    assert_eq!(takes(&[&tree]).await, 6 * 4096, "that it has second names changes nothing");
+    // Another name of the same bytes is another tree, and what is gone takes nothing.
+    let jar = CodePackage { code_type: CodeType::Jar, filename: "a.jar".to_owned(), ..code };
+    assert_eq!(takes(&[&Tree::of(&jar)]).await, 0);
+    place.put(CodeType::Jar, "a.jar", archive).await.expect("is taken");
+    assert_eq!(takes(&[&tree, &Tree::of(&jar), &merged]).await, 14 * 4096 + 4 * 256);
+}
+
+#[tokio::test]
+async fn a_note_of_what_a_tree_takes_that_was_cut_short_is_none() {
+    let place = Place::new();
+    let code = place.put(CodeType::Inline, "a.py", "code").await.expect("is taken");
+    let note = place.packages.tree(&code).with_extension("bytes");
+    for text in ["", "819", "many\n"] {
+        fs::write(&note, text).expect("writes");
+        let takes = place.packages.take(HashSet::from([Tree::of(&code)])).await.expect("measures");
+        assert_eq!(takes, 8192, "{text:?}");
+        assert_eq!(read(note.clone()), "8192\n");
+    }
 }
 
 #[test]

@@ -98,6 +98,7 @@ impl Sqlite {
         for statement in [
             "DELETE FROM reservations WHERE function = ? AND qualifier = '!' || ?",
             "DELETE FROM async_configs WHERE function = ? AND qualifier = '!' || ?",
+            "DELETE FROM function_tallies WHERE function = ? AND qualifier = '!' || ?",
         ] {
             sqlx::query(statement).bind(function).bind(name).execute(&mut *change).await.map_err(&failed)?;
         }

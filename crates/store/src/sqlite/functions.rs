@@ -10,7 +10,7 @@ use super::rows::{self, bound_columns, columns, placeholders};
 use super::transaction::Transaction;
 use super::{Sqlite, identity, tags, test_events, triggers};
 use crate::error::is_taken;
-use crate::{Belongings, Error, FunctionPage, FunctionQuery, SecretBox, Usage};
+use crate::{Belongings, Error, FunctionPage, FunctionQuery, SecretBox, Tree, Usage};
 
 pub(super) const SHOW: &str = concat!(
     "SELECT ",
@@ -20,6 +20,8 @@ pub(super) const SHOW: &str = concat!(
     " FROM functions f JOIN projects p ON p.id = f.project JOIN function_versions v ON v.function = f.id \
      WHERE f.project = ? AND f.package = ? AND f.name = ? AND v.version = ?"
 );
+/// Functions that may be skipped before it is worth while to know how many there are.
+const FAR: u64 = 1000;
 /// What is shown of each function on the page, but for the hour from which failures are counted.
 const PAGE_COLUMNS: &str = concat!(
     ") SELECT ",
@@ -44,6 +46,14 @@ const UPDATE_VERSION: &str = concat!(
     placeholders!(),
     ") WHERE function = ? AND version = ?"
 );
+
+/// What the versions of a project's functions are unpacked to, but for latest of the function that is named; and its dependencies, as
+/// [`Dependency::package`](fungraph_model::Dependency::package) has them. Images are no packages.
+const TREES: &str = "SELECT DISTINCT v.code_type, v.code_filename, 0 AS code_size, v.code_digest, v.merged_digest \
+     FROM functions f JOIN function_versions v ON v.function = f.id WHERE f.project = ?1 AND v.image IS NULL \
+     AND NOT (v.version = 'latest' AND f.package IS ?2 AND f.name IS ?3) \
+     UNION SELECT 'zip', n.name || '.zip', 0, d.digest, NULL \
+     FROM dependencies n JOIN dependency_versions d ON d.dependency = n.id WHERE n.project = ?1";
 
 impl Sqlite {
     pub(crate) async fn create_function(&self, function: &FunctionVersion) -> Result<(), Error> {
@@ -120,7 +130,12 @@ impl Sqlite {
     pub(crate) async fn functions(&self, query: &FunctionQuery) -> Result<FunctionPage, Error> {
         let failed = Error::during("list functions");
         let mut view = Transaction::read(&self.readers).await.map_err(&failed)?;
-        let found = page_query(query).build().fetch_all(&mut *view).await.map_err(&failed)?;
+        let near = if query.marker >= FAR && is_whole(query) {
+            Near::of(query, total(&mut view, query).await?)
+        } else {
+            Near::begin(query)
+        };
+        let found = page_query(query, near).build().fetch_all(&mut *view).await.map_err(&failed)?;
         let functions = found.iter().map(|row| rows::read(row, &self.secrets)).collect::<Result<Vec<_>, _>>()?;
         let (mut pinned, mut failures) = (0, Vec::with_capacity(found.len()));
         for row in &found {
@@ -227,6 +242,24 @@ impl Sqlite {
         Ok(images.into_iter().map(|(project, digest)| (ProjectId(project), Digest(digest))).collect())
     }
 
+    pub(crate) async fn trees_in_use(
+        &self,
+        project: &ProjectId,
+        but_latest_of: Option<&FunctionKey>,
+    ) -> Result<HashSet<Tree>, Error> {
+        let failed = Error::during("read the code of a project");
+        let (package, name) = but_latest_of.map(|key| (key.package.as_str(), key.name.as_str())).unzip();
+        let rows = sqlx::query(TREES).bind(&project.0).bind(package).bind(name).fetch_all(&self.readers).await;
+        let mut trees = HashSet::new();
+        for row in rows.map_err(failed)? {
+            trees.insert(Tree::of(&rows::code(&row)?));
+            trees.extend(
+                rows::get::<Option<String>>(&row, "merged_digest")?.map(|digest| Tree::merged(&Digest(digest))),
+            );
+        }
+        Ok(trees)
+    }
+
     pub(crate) async fn digests_in_use(&self) -> Result<HashSet<Digest>, Error> {
         let digests: Vec<String> = sqlx::query_scalar(
             "SELECT code_digest FROM function_versions UNION SELECT digest FROM dependency_versions
@@ -296,7 +329,7 @@ type Statement = QueryBuilder<sqlx::Sqlite>;
 /// Without a filter the project's counter knows; else the matches are counted, inside an index.
 async fn total(view: &mut SqliteConnection, query: &FunctionQuery) -> Result<u64, Error> {
     let failed = Error::during("count functions");
-    let counted = if query.package.is_none() && query.name_part.is_none() {
+    let counted = if is_whole(query) {
         sqlx::query("SELECT functions AS count FROM projects WHERE id = ?")
             .bind(&query.project.0)
             .fetch_optional(view)
@@ -307,6 +340,31 @@ async fn total(view: &mut SqliteConnection, query: &FunctionQuery) -> Result<u64
     counted.map_err(failed)?.as_ref().map_or(Ok(0), |row| rows::unsigned(row, "count"))
 }
 
+fn is_whole(query: &FunctionQuery) -> bool {
+    query.package.is_none() && query.name_part.is_none()
+}
+
+/// From which end of a list a page is looked for: what lies between is gone through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Near {
+    is_end: bool,
+    skipped: u64,
+    limit: u64,
+}
+
+impl Near {
+    pub(super) fn begin(query: &FunctionQuery) -> Self {
+        Self { is_end: false, skipped: query.marker, limit: query.limit.into() }
+    }
+
+    /// The nearer end of a list of so many.
+    pub(super) fn of(query: &FunctionQuery, total: u64) -> Self {
+        let limit = total.saturating_sub(query.marker).min(query.limit.into());
+        let behind = total.saturating_sub(query.marker).saturating_sub(limit);
+        if behind < query.marker { Self { is_end: true, skipped: behind, limit } } else { Self::begin(query) }
+    }
+}
+
 pub(super) fn total_query(query: &FunctionQuery) -> Statement {
     let mut statement = Statement::new("SELECT count(*) AS count FROM functions");
     filter(&mut statement, query);
@@ -314,12 +372,13 @@ pub(super) fn total_query(query: &FunctionQuery) -> Statement {
 }
 
 /// Picks the ids of the page inside an index first, so that skipped functions are never read whole.
-pub(super) fn page_query(query: &FunctionQuery) -> Statement {
+pub(super) fn page_query(query: &FunctionQuery, near: Near) -> Statement {
     let mut statement = Statement::new("WITH page AS MATERIALIZED (SELECT id, place FROM functions");
     filter(&mut statement, query);
-    statement.push(" ORDER BY place, id LIMIT ").push_bind(query.limit);
+    statement.push(if near.is_end { " ORDER BY place DESC, id DESC LIMIT " } else { " ORDER BY place, id LIMIT " });
     // A marker beyond what an offset can be is beyond every list.
-    statement.push(" OFFSET ").push_bind(i64::try_from(query.marker).unwrap_or(i64::MAX));
+    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    statement.push_bind(signed(near.limit)).push(" OFFSET ").push_bind(signed(near.skipped));
     statement.push(PAGE_COLUMNS).push_bind(query.failures_from).push(PAGE_END);
     statement
 }

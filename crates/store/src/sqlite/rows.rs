@@ -154,7 +154,7 @@ fn hook(row: &SqliteRow, handler: &'static str, timeout: &'static str) -> Result
     }
 }
 
-fn code(row: &SqliteRow) -> Result<CodePackage, Error> {
+pub(super) fn code(row: &SqliteRow) -> Result<CodePackage, Error> {
     let code_type: String = get(row, "code_type")?;
     Ok(CodePackage {
         code_type: CodeType::parse(&code_type).ok_or_else(|| bad("code_type", &"no such code type"))?,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use fungraph_model::{Metric, MonthUsage, ProjectId, Qualifier, Ranking, Tally, TallyEntry};
-use sqlx::QueryBuilder;
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::query_builder::Separated;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::rows::{get, signed, unsigned};
 use super::transaction::Transaction;
@@ -15,7 +15,7 @@ use crate::{Error, RankQuery, TalliesOf, TallyQuery};
 /// Rows that one statement removes: others wait for the writer meanwhile.
 const REMOVED_AT_ONCE: i64 = 5000;
 
-/// The numbers of both tables, in the order in which [`bind`] has them.
+/// The numbers of both tables, in the order in which [`push`] has them.
 macro_rules! numbers {
     () => {
         "calls, refused, function_errors, system_errors, duration_us, shortest_us, longest_us, running, instances, reserved"
@@ -34,23 +34,41 @@ macro_rules! add {
     };
 }
 
-/// Of a function or project that is not there any more nothing is kept.
-const ADD_TO_FUNCTION: &str = concat!(
-    "INSERT INTO function_tallies (",
-    numbers!(),
-    ", minute, qualifier, function) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, id FROM functions WHERE func_id = ?",
-    add!()
+/// Of a function or project that is not there any more nothing is kept: what stands before the rows of a statement, and behind them. Rows are
+/// looked up one by one, and a conflict needs the `WHERE` so as not to be read as a part of the join.
+type Frame = (&'static str, &'static str);
+
+const ADD_TO_FUNCTION: Frame = (
+    concat!(
+        "INSERT INTO function_tallies (",
+        numbers!(),
+        ", minute, qualifier, function) SELECT column1, column2, column3, column4, column5, column6, column7, column8, column9, \
+         column10, column11, column12, id FROM ("
+    ),
+    concat!(") CROSS JOIN functions WHERE func_id = column13", add!()),
 );
-const ADD_FAILURES: &str = "INSERT INTO function_failures (function, hour, failures) SELECT id, ?, ? FROM functions WHERE func_id = ? \
-     ON CONFLICT DO UPDATE SET failures = failures + excluded.failures";
-const ADD_TO_PROJECT: &str = concat!(
-    "INSERT INTO project_tallies (",
-    numbers!(),
-    ", minute, project) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, id FROM projects WHERE id = ?",
-    add!()
+const ADD_FAILURES: Frame = (
+    "INSERT INTO function_failures (hour, failures, function) SELECT column1, column2, id FROM (",
+    ") CROSS JOIN functions WHERE func_id = column3 ON CONFLICT DO UPDATE SET failures = failures + excluded.failures",
 );
-const ADD_TO_MONTH: &str = "INSERT INTO project_months (project, month, calls, mb_ms) SELECT id, ?, ?, ? FROM projects WHERE id = ? \
-     ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, mb_ms = mb_ms + excluded.mb_ms";
+const ADD_TO_PROJECT: Frame = (
+    concat!(
+        "INSERT INTO project_tallies (",
+        numbers!(),
+        ", minute, project) SELECT column1, column2, column3, column4, column5, column6, column7, column8, column9, column10, column11, \
+         id FROM ("
+    ),
+    concat!(") CROSS JOIN projects WHERE id = column12", add!()),
+);
+const ADD_TO_MONTH: Frame = (
+    "INSERT INTO project_months (month, calls, mb_ms, project) SELECT column1, column2, column3, id FROM (",
+    ") CROSS JOIN projects WHERE id = column4 \
+     ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, mb_ms = mb_ms + excluded.mb_ms",
+);
+
+/// Rows of one statement: each is a way to the thread of the database and back, and a hundred thousand functions may have been called.
+/// SQLite takes 32,766 values in a statement.
+const ROWS: usize = 1000;
 
 /// Sums over what one minute has of several versions; what each had at most may have been at the same moment.
 const MINUTES: &str = "SELECT minute, sum(calls) AS calls, sum(refused) AS refused, sum(function_errors) AS function_errors, \
@@ -68,31 +86,35 @@ impl Sqlite {
     /// All or nothing, so that whoever hands it over knows what is still his to keep.
     pub(crate) async fn add_tallies(&self, minute: i64, month: i64, entries: &[TallyEntry]) -> Result<(), Error> {
         let failed = Error::during("store what calls came to");
+        let hour = minute.div_euclid(60);
         let mut change = Transaction::write(&self.writer).await.map_err(&failed)?;
-        for entry in entries {
-            let statement = bind(sqlx::query(ADD_TO_FUNCTION), &entry.tally)?
-                .bind(minute)
-                .bind(entry.qualifier.to_string())
-                .bind(&entry.func_id);
-            statement.execute(&mut *change).await.map_err(&failed)?;
-        }
-        for entry in entries.iter().filter(|entry| is_of_version(entry) && entry.tally.failed() > 0) {
-            let statement = sqlx::query(ADD_FAILURES)
-                .bind(minute.div_euclid(60))
-                .bind(signed("failures", entry.tally.failed())?)
-                .bind(&entry.func_id);
-            statement.execute(&mut *change).await.map_err(&failed)?;
-        }
-        for (project, (tally, mb_ms)) in by_project(entries) {
-            let statement = bind(sqlx::query(ADD_TO_PROJECT), &tally)?.bind(minute).bind(&project.0);
-            statement.execute(&mut *change).await.map_err(&failed)?;
-            let statement = sqlx::query(ADD_TO_MONTH)
-                .bind(month)
-                .bind(signed("calls", tally.calls)?)
-                .bind(signed("mb_ms", mb_ms)?)
-                .bind(&project.0);
-            statement.execute(&mut *change).await.map_err(&failed)?;
-        }
+        add(&mut change, ADD_TO_FUNCTION, entries, |row, entry| {
+            push(row, &entry.tally)?;
+            row.push_bind(minute).push_bind(entry.qualifier.to_string()).push_bind(entry.func_id.clone());
+            Ok(())
+        })
+        .await?;
+        let with_failures = |entry: &&TallyEntry| is_of_version(entry) && entry.tally.failed() > 0;
+        let failures: Vec<_> = entries.iter().filter(with_failures).collect();
+        add(&mut change, ADD_FAILURES, &failures, |row, entry| {
+            let number = signed("failures", entry.tally.failed())?;
+            row.push_bind(hour).push_bind(number).push_bind(entry.func_id.clone());
+            Ok(())
+        })
+        .await?;
+        let projects: Vec<_> = by_project(entries).into_iter().collect();
+        add(&mut change, ADD_TO_PROJECT, &projects, |row, (project, (tally, _))| {
+            push(row, tally)?;
+            row.push_bind(minute).push_bind(project.0.clone());
+            Ok(())
+        })
+        .await?;
+        add(&mut change, ADD_TO_MONTH, &projects, |row, (project, (tally, mb_ms))| {
+            row.push_bind(month).push_bind(signed("calls", tally.calls)?).push_bind(signed("mb_ms", *mb_ms)?);
+            row.push_bind(project.0.clone());
+            Ok(())
+        })
+        .await?;
         change.commit().await.map_err(failed)
     }
 
@@ -246,20 +268,42 @@ pub(super) fn rank_query(query: &RankQuery) -> Statement {
     statement
 }
 
-type Bound<'q> = Query<'q, sqlx::Sqlite, SqliteArguments>;
+type Row<'a> = Separated<'a, sqlx::Sqlite, &'static str>;
 
-fn bind<'q>(query: Bound<'q>, tally: &Tally) -> Result<Bound<'q>, Error> {
-    Ok(query
-        .bind(signed("calls", tally.calls)?)
-        .bind(signed("refused", tally.refused)?)
-        .bind(signed("function_errors", tally.function_errors)?)
-        .bind(signed("system_errors", tally.system_errors)?)
-        .bind(signed("duration_us", tally.duration_us)?)
-        .bind(tally.shortest_us.map(|us| signed("shortest_us", us)).transpose()?)
-        .bind(signed("longest_us", tally.longest_us)?)
-        .bind(signed("running", tally.running)?)
-        .bind(signed("instances", tally.instances)?)
-        .bind(signed("reserved", tally.reserved)?))
+/// Adds rows to a table, many to a statement.
+async fn add<T>(
+    change: &mut SqliteConnection,
+    (before, behind): Frame,
+    rows: &[T],
+    fill: impl Fn(&mut Row<'_>, &T) -> Result<(), Error>,
+) -> Result<(), Error> {
+    for some in rows.chunks(ROWS) {
+        let (mut statement, mut filled) = (Statement::new(before), Ok(()));
+        statement.push_values(some, |mut row, item| {
+            if filled.is_ok() {
+                filled = fill(&mut row, item);
+            }
+        });
+        filled?;
+        statement.push(behind);
+        statement.build().execute(&mut *change).await.map_err(Error::during("store what calls came to"))?;
+    }
+    Ok(())
+}
+
+/// The numbers, in the order of the columns.
+fn push(row: &mut Row<'_>, tally: &Tally) -> Result<(), Error> {
+    row.push_bind(signed("calls", tally.calls)?)
+        .push_bind(signed("refused", tally.refused)?)
+        .push_bind(signed("function_errors", tally.function_errors)?)
+        .push_bind(signed("system_errors", tally.system_errors)?)
+        .push_bind(signed("duration_us", tally.duration_us)?)
+        .push_bind(tally.shortest_us.map(|us| signed("shortest_us", us)).transpose()?)
+        .push_bind(signed("longest_us", tally.longest_us)?)
+        .push_bind(signed("running", tally.running)?)
+        .push_bind(signed("instances", tally.instances)?)
+        .push_bind(signed("reserved", tally.reserved)?);
+    Ok(())
 }
 
 fn read(row: &SqliteRow) -> Result<Tally, Error> {

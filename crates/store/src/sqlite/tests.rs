@@ -399,12 +399,14 @@ async fn every_query_uses_an_index() {
         let (package, name_part) = (package.map(str::to_owned), name_part.map(str::to_owned));
         let query =
             FunctionQuery { project: ProjectId("p".into()), package, name_part, marker: 0, limit: 1, failures_from: 0 };
-        for statement in [super::functions::page_query(&query), super::functions::total_query(&query)] {
+        let near = |total| super::functions::Near::of(&FunctionQuery { marker: 5, ..query.clone() }, total);
+        let page = |total| super::functions::page_query(&query, near(total));
+        for statement in [page(100), page(7), super::functions::total_query(&query)] {
             let sql = statement.sql().as_str().to_owned();
             let parameters = sql.matches('?').count();
             check(&explain(sql, parameters).await, index);
         }
-        let plan = explain(super::functions::page_query(&query).sql().as_str().to_owned(), 6).await;
+        let plan = explain(page(7).sql().as_str().to_owned(), 6).await;
         assert!(plan.contains("SEARCH function_failures USING PRIMARY KEY (function=? AND hour>?)"), "{plan}");
     }
     for (dependency, index) in [(None, "dependencies"), (Some("x".to_owned()), "sqlite_autoindex_dependencies_1")] {

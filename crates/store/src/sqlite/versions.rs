@@ -42,6 +42,13 @@ macro_rules! theirs {
 const DELETE_RESERVATIONS: &str = concat!("DELETE FROM reservations", theirs!());
 const DELETE_ASYNC_CONFIGS: &str = concat!("DELETE FROM async_configs", theirs!());
 const DELETE_TRIGGERS: &str = concat!("DELETE FROM triggers", theirs!());
+/// Its calls stay in the sums of its function, under a name that no version can have: the next one of its own would begin with them. What
+/// the alias had is in no sum.
+const RENAME_TALLIES: &str = "UPDATE function_tallies SET qualifier = ?2 || '@' ||
+     coalesce((SELECT last_modified FROM function_versions WHERE function = ?1 AND version = ?2), 0)
+     WHERE function = ?1 AND qualifier = ?2";
+const DELETE_TALLIES_OF_ALIAS: &str = "DELETE FROM function_tallies WHERE function = ?1
+     AND qualifier IN (SELECT '!' || name FROM aliases WHERE function = ?1 AND version = ?2)";
 
 impl Sqlite {
     pub(crate) async fn versions(&self, query: &VersionQuery) -> Result<Option<VersionPage>, Error> {
@@ -97,7 +104,9 @@ impl Sqlite {
             return Err(Conflict::VersionInUse { alias }.into());
         }
         // What is theirs goes with it, and with the alias that goes with it.
-        for statement in [DELETE_RESERVATIONS, DELETE_ASYNC_CONFIGS, DELETE_TRIGGERS] {
+        for statement in
+            [DELETE_RESERVATIONS, DELETE_ASYNC_CONFIGS, DELETE_TRIGGERS, DELETE_TALLIES_OF_ALIAS, RENAME_TALLIES]
+        {
             sqlx::query(statement).bind(id).bind(version).execute(&mut *change).await.map_err(&failed)?;
         }
         let bytes: Option<i64> = sqlx::query_scalar(

@@ -128,6 +128,27 @@ async fn functions_are_ranked_and_lists_count_failures() {
 }
 
 #[tokio::test]
+async fn numbers_of_more_functions_than_a_statement_takes_are_all_stored() {
+    let (_folder, store) = fresh().await;
+    let names: Vec<String> = (0..2500).map(|number| format!("f{number}")).collect();
+    let functions: Vec<FunctionVersion> = names.iter().map(|name| function(name)).collect();
+    store.create_functions(&functions).await.expect("creates");
+    let entries: Vec<TallyEntry> = names.iter().map(|name| entry(name, Qualifier::Latest, tally(2, 1))).collect();
+    for _ in 0..2 {
+        store.add_tallies(100, MONTH, &entries).await.expect("stores");
+    }
+    for name in [&names[0], &names[999], &names[1000], &names[2499]] {
+        let found = store.tallies(&of(name, Some(Qualifier::Latest))).await.expect("reads");
+        assert_eq!(found.iter().map(|(_, tally)| tally.calls).collect::<Vec<_>>(), [4], "{name}");
+    }
+    let whole = TallyQuery { of: TalliesOf::Project(project("p1")), ..of("f0", None) };
+    let whole = store.tallies(&whole).await.expect("reads");
+    assert_eq!(whole.iter().map(|(_, tally)| (tally.calls, tally.running)).collect::<Vec<_>>(), [(10_000, 5000)]);
+    let page = store.functions(&FunctionQuery { limit: 400, ..query() }).await.expect("lists");
+    assert!(page.failures.iter().all(|failures| *failures == 2), "{:?}", page.failures);
+}
+
+#[tokio::test]
 async fn the_oldest_numbers_are_forgotten_first() {
     let (_folder, store) = filled().await;
     let minutes = async || {

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use super::*;
 use crate::Merged;
 
-async fn dependency(place: &Place, name: &str, archive: Vec<u8>) -> Dependency {
-    let kept = place.packages.put_dependency(&format!("{name}.zip"), archive.into()).await.expect("is taken");
+pub(super) async fn dependency(place: &Place, name: &str, archive: Vec<u8>) -> Dependency {
+    let (kept, _) = place.packages.put_dependency(&format!("{name}.zip"), archive.into()).await.expect("is taken");
     Dependency {
         id: name.to_owned(),
         dependency: name.to_owned(),
@@ -48,7 +48,7 @@ async fn later_layers_win_and_every_loss_is_told() {
     let second = [("lib/b.py", "two"), ("index.py/odd", "two")];
     let dependencies =
         [dependency(&place, "one", zip_of(&first)).await, dependency(&place, "two", zip_of(&second)).await];
-    let merged = place.packages.merge(&code, &dependencies).await.expect("merges");
+    let (merged, _pin) = place.packages.merge(&code, &dependencies).await.expect("merges");
     let tree = tree(&place, &code, &merged);
     for (name, content) in [
         ("settings.py", "one"),
@@ -75,9 +75,9 @@ async fn later_layers_win_and_every_loss_is_told() {
     );
     // What went in is as it was, and the same again is the same folder with the same report.
     assert_eq!(read(place.packages.tree(&code).join("settings.py")), "own");
-    assert_eq!(place.packages.merge(&code, &dependencies).await.expect("merges"), merged);
+    assert_eq!(place.packages.merge(&code, &dependencies).await.expect("merges").0, merged);
     let [one, two] = dependencies;
-    let other = place.packages.merge(&code, &[two, one]).await.expect("merges");
+    let (other, _pin) = place.packages.merge(&code, &[two, one]).await.expect("merges");
     assert_ne!(other.digest, merged.digest, "the order counts");
 }
 
@@ -88,8 +88,8 @@ async fn report_of_a_shared_folder_says_the_names_of_who_reads_it() {
     let archive = zip_of(&[("a.py", "over")]);
     let [theirs, mine] =
         [dependency(&place, "secret", archive.clone()).await, dependency(&place, "mine", archive).await];
-    let first = place.packages.merge(&code, &[theirs]).await.expect("merges");
-    let second = place.packages.merge(&code, &[mine]).await.expect("merges");
+    let (first, _pin) = place.packages.merge(&code, &[theirs]).await.expect("merges");
+    let (second, _pin) = place.packages.merge(&code, &[mine]).await.expect("merges");
     assert_eq!(second.digest, first.digest, "it is the same folder");
     assert_eq!(second.conflicts, ["a.py: that of the dependency mine (version 1) is used, not that of the function"]);
 }
@@ -105,13 +105,13 @@ async fn links_and_modes_stay_and_nothing_is_written_through_a_link() {
     });
     let code = place.put(CodeType::Zip, "", script).await.expect("is taken");
     let over = dependency(&place, "over", zip_of(&[("lib/b.py", "over")])).await;
-    let merged = place.packages.merge(&code, &[over]).await.expect("merges");
+    let (merged, _pin) = place.packages.merge(&code, &[over]).await.expect("merges");
     let tree = tree(&place, &code, &merged);
     assert_eq!((mode(&tree.join("run")), mode(&tree.join("lib")), mode(&tree)), (0o755, 0o755, 0o755));
     assert_eq!(read(tree.join("lib/b.py")), "over");
     assert!(!tree.join("real/b.py").exists(), "the link was replaced");
     let link = dependency(&place, "link", with_link(&[("x", "")], "real", "x")).await;
-    let merged = place.packages.merge(&code, &[link]).await.expect("merges");
+    let (merged, _pin) = place.packages.merge(&code, &[link]).await.expect("merges");
     let tree = self::tree(&place, &code, &merged);
     assert_eq!(fs::read_link(tree.join("real")).expect("a link"), Path::new("x"));
     assert_eq!(fs::read_dir(place.packages.tree(&code).join("real")).expect("a folder").count(), 1);
@@ -173,14 +173,14 @@ async fn merged_folder_goes_when_nobody_uses_it_and_takes_nothing_along() {
     let place = Place::new();
     let code = place.put(CodeType::Zip, "", zip_of(&[("a.py", "own")])).await.expect("is taken");
     let over = dependency(&place, "over", zip_of(&[("b.py", "over")])).await;
-    let merged = place.packages.merge(&code, std::slice::from_ref(&over)).await.expect("merges");
-    let live = HashSet::from([code.digest.clone(), over.digest.clone()]);
-    for expected in [0, 0, 1] {
-        assert_eq!(place.packages.collect(&live).await.expect("collects"), expected);
-    }
+    let (merged, pin) = place.packages.merge(&code, std::slice::from_ref(&over)).await.expect("merges");
+    let live = [&code.digest, &over.digest];
+    assert_eq!(place.collect(&live).await, 0, "its function may be on the way");
+    drop(pin);
+    assert_eq!(place.collect(&live).await, 1);
     assert!(!tree(&place, &code, &merged).exists());
     assert_eq!(read(place.packages.tree(&code).join("a.py")), "own");
-    let again = place.packages.merge(&code, &[over]).await.expect("merges again");
+    let (again, _pin) = place.packages.merge(&code, &[over]).await.expect("merges again");
     assert_eq!(read(tree(&place, &code, &again).join("b.py")), "over");
 }
 
@@ -195,8 +195,8 @@ async fn a_whole_of_too_many_entries_is_refused_and_what_gave_way_does_not_count
     let same = dependency(&place, "same", zip_of(&[("a/one", "x"), ("a/two", "x")])).await;
     let file = dependency(&place, "file", zip_of(&[("a", "x")])).await;
     let more = dependency(&place, "more", zip_of(&[("b", ""), ("c", ""), ("d", ""), ("e", "")])).await;
-    place.packages.merge(&code, std::slice::from_ref(&same)).await.expect("four entries");
-    place.packages.merge(&code, &[same.clone(), file, more.clone()]).await.expect("six entries");
+    drop(place.packages.merge(&code, std::slice::from_ref(&same)).await.expect("four entries"));
+    drop(place.packages.merge(&code, &[same.clone(), file, more.clone()]).await.expect("six entries"));
     let refused = place.packages.merge(&code, &[same, more]).await.expect_err("eight entries");
     let PackageError::Refused(fault) = refused else { panic!("{refused}") };
     assert_eq!(fault.code, ErrorCode::BadDependency);
