@@ -260,6 +260,38 @@ fn more_calls_than_may_wait_are_refused_until_there_is_room() {
 }
 
 #[test]
+fn what_is_too_old_is_thrown_away_at_once_whether_its_function_is_busy_or_paused() {
+    let host = Host::start();
+    let alone = json!({ "strategy_config": { "concurrency": 1, "concurrent_num": 1 } });
+    host.create("job", &alone);
+    host.server.create("other", "Python3.9", CODE);
+    let runs = host.queue("job", &json!({ "sleep": 28 }));
+    host.wait_for_status(&runs, "RUNNING");
+    // More than are in memory at once.
+    host.flood("job", 400, &json!({}));
+    host.set(&json!({ "max_async_event_age_in_seconds": 1 }));
+    let discarded = |count: u64| {
+        wait_for("the end of what is too old", || {
+            Some(host.counts("job")).filter(|counts| counts["discarded"] == count)
+        })
+    };
+    let counts = discarded(400);
+    assert_eq!((&counts["waiting"], &counts["running"]), (&0.into(), &1.into()), "{counts}");
+    host.done(&["async", "pause", "job"]);
+    host.flood("job", 400, &json!({}));
+    discarded(800);
+    host.flood("other", 1, &json!({}));
+    assert_eq!(host.drained("other")["succeeded"], 1);
+    host.done(&["async", "cancel", "job", &runs]);
+    host.wait_for_status(&runs, "FAIL");
+    host.done(&["async", "resume", "job"]);
+    host.set(&json!({ "max_async_event_age_in_seconds": 600 }));
+    let call = host.queue("job", &json!({}));
+    host.wait_for_status(&call, "SUCCESS");
+    host.stop();
+}
+
+#[test]
 fn a_deleted_function_takes_its_calls_along_and_leaves_none_to_the_next_of_its_name() {
     let home = open_folder();
     let data = home.path().join("data");
