@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 pub(crate) use compiled::Compiled;
-use compiled::{Missing, Package, Project};
+use compiled::{Asked, Missing, Package, Project};
 pub use kinds::{Kind, TriggerHint};
 
 use crate::{Engine, validate::clip};
@@ -186,10 +186,12 @@ impl Engine {
         let asked = all().filter(|(own, source)| {
             wanted(runtime, own.name()) && wanted(scene, source.kind.scene) && wanted(service, source.kind.service)
         });
-        let mut all = Vec::new();
+        // All compilers begin before anybody waits for one.
         let until = Instant::now() + WAITS;
-        for (runtime, source) in asked.filter(|_| *limit > 0) {
-            all.extend(self.made(runtime, source, until).await);
+        let asked = asked.filter(|_| *limit > 0).map(|(runtime, source)| (runtime, source, self.ask(runtime, source)));
+        let mut all = Vec::new();
+        for (runtime, source, asked) in asked.collect::<Vec<_>>() {
+            all.extend(asked.code(until).await.map(|code| source.template(runtime, code)));
         }
         let most = all.len();
         let templates: Vec<_> = all.into_iter().skip(*marker as usize).take(*limit as usize).collect();
@@ -208,7 +210,8 @@ impl Engine {
             let text = format!("There is no template '{}'. ListFunctionTemplate shows their ids", clip(id));
             Fault::new(ErrorCode::TemplateNotFound, text)
         })?;
-        self.made(runtime, source, Instant::now() + WAITS).await.map_err(|missing| match missing {
+        let code = self.ask(runtime, source).code(Instant::now() + WAITS).await;
+        code.map(|code| source.template(runtime, code)).map_err(|missing| match missing {
             Missing::Impossible => Fault::new(
                 ErrorCode::TemplateNotFound,
                 format!(
@@ -222,22 +225,18 @@ impl Engine {
         })
     }
 
-    /// A template with its code, which may have to be compiled.
-    async fn made(&self, runtime: Runtime, source: &Source, until: Instant) -> Result<Template, Missing> {
-        let (code_type, code) = match source.code {
-            Code::Inline(text) => (CodeType::Inline, text.into()),
+    /// The code of a template, which may have to be compiled.
+    fn ask(&self, runtime: Runtime, source: &Source) -> Asked {
+        match source.code {
+            Code::Inline(text) => Asked::Known(text.into()),
             Code::Archive(files) => {
-                let files = files.iter().map(|(name, text)| (*name, text.as_bytes()));
-                (CodeType::Zip, archive(files).into())
+                Asked::Known(archive(files.iter().map(|(name, text)| (*name, text.as_bytes()))).into())
             }
             Code::Compiled(project, place) => {
                 let compiler = self.interpreters.compiler(runtime, self.config.strict_runtimes);
-                let compiler = compiler.ok_or(Missing::Impossible)?;
-                let code = self.compiled.code(&compiler, project, place, until).await?;
-                (if source.language == Language::Java { CodeType::Jar } else { CodeType::Zip }, code)
+                compiler.map_or(Asked::Impossible, |compiler| self.compiled.ask(compiler, project, place))
             }
-        };
-        Ok(Template { id: source.id(runtime), kind: source.kind, runtime, handler: source.handler, code_type, code })
+        }
     }
 }
 
@@ -248,6 +247,16 @@ fn all() -> impl Iterator<Item = (Runtime, &'static Source)> {
 }
 
 impl Source {
+    fn template(&self, runtime: Runtime, code: Bytes) -> Template {
+        let code_type = match self.code {
+            Code::Inline(_) => CodeType::Inline,
+            Code::Compiled(..) if self.language == Language::Java => CodeType::Jar,
+            Code::Archive(_) | Code::Compiled(..) => CodeType::Zip,
+        };
+        let Self { kind, handler, .. } = *self;
+        Template { id: self.id(runtime), kind, runtime, handler, code_type, code }
+    }
+
     /// It stands in paths, so it has nothing that must be escaped there, as the names of .NET's runtimes have.
     fn id(&self, runtime: Runtime) -> String {
         let (word, (major, minor)) = (self.kind.word, runtime.version());

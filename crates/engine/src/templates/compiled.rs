@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use fungraph_instance::{Interpreter, LaunchError, Launcher, Sources};
-use tokio::{sync::Mutex as AsyncMutex, time::Instant};
+use tokio::{sync::Mutex as AsyncMutex, task::JoinHandle, time::Instant};
 
 use super::archive;
 use crate::error::chain;
@@ -56,43 +56,66 @@ enum Code {
 }
 
 type Cell = Arc<AsyncMutex<Code>>;
+type Turn = Arc<AsyncMutex<()>>;
 
 /// What has been compiled, or cannot be.
 pub(crate) struct Compiled {
     compiler: Arc<dyn Launcher>,
-    of: Mutex<HashMap<(Arc<Interpreter>, &'static str), Cell>>,
-    /// One project is compiled at a time: each takes a processor, and memory that no pool counts.
-    turn: Arc<AsyncMutex<()>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    of: HashMap<(Arc<Interpreter>, &'static str), Cell>,
+    /// One compiler works on a project at a time: each takes a processor, and memory that no pool counts.
+    turns: HashMap<&'static str, Turn>,
+}
+
+/// Code that somebody asked for.
+pub(super) enum Asked {
+    /// There it is.
+    Known(Bytes),
+    /// It is the package of this place, once the project is compiled.
+    Compiled(JoinHandle<Option<Arc<[Bytes]>>>, usize),
+    /// This host has no compiler for it.
+    Impossible,
+}
+
+impl Asked {
+    /// The code. Waits for it until then, and no longer.
+    ///
+    /// # Errors
+    /// There is none, or none yet.
+    pub(super) async fn code(self, until: Instant) -> Result<Bytes, Missing> {
+        let (task, place) = match self {
+            Self::Known(code) => return Ok(code),
+            Self::Impossible => return Err(Missing::Impossible),
+            Self::Compiled(task, place) => (task, place),
+        };
+        let made = tokio::time::timeout_at(until, task).await.map_err(|_| Missing::NotYet)?;
+        made.ok().flatten().and_then(|packages| packages.get(place).cloned()).ok_or(Missing::Impossible)
+    }
 }
 
 impl Compiled {
     pub(crate) fn by(compiler: Arc<dyn Launcher>) -> Self {
-        Self { compiler, of: Mutex::default(), turn: Arc::default() }
+        Self { compiler, known: Mutex::default() }
     }
 
-    /// The code package of that place in a project. Waits for it until then, and no longer.
-    ///
-    /// # Errors
-    /// There is none, or none yet.
-    pub(super) async fn code(
-        &self,
-        interpreter: &Arc<Interpreter>,
-        project: &'static Project,
-        place: usize,
-        until: Instant,
-    ) -> Result<Bytes, Missing> {
-        let cell = self.cell(interpreter, project);
-        // A task of its own, which ends by itself: whoever asks may leave, and would make the next one begin again.
-        let (compiler, interpreter, turn) =
-            (Arc::clone(&self.compiler), Arc::clone(interpreter), Arc::clone(&self.turn));
-        let made = tokio::spawn(async move { packages(&cell, &turn, &*compiler, &interpreter, project).await });
-        let made = tokio::time::timeout_at(until, made).await.map_err(|_| Missing::NotYet)?;
-        made.ok().flatten().and_then(|packages| packages.get(place).cloned()).ok_or(Missing::Impossible)
+    /// The code package of that place in a project. The work begins now, in a task of its own, which ends by itself: whoever asks may
+    /// leave, and would make the next one begin again.
+    pub(super) fn ask(&self, interpreter: Arc<Interpreter>, project: &'static Project, place: usize) -> Asked {
+        let (cell, turn) = self.place(&interpreter, project);
+        let compiler = Arc::clone(&self.compiler);
+        let work = async move { packages(&cell, &turn, &*compiler, &interpreter, project).await };
+        Asked::Compiled(tokio::spawn(work), place)
     }
 
-    fn cell(&self, interpreter: &Arc<Interpreter>, project: &Project) -> Cell {
-        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(of.entry((Arc::clone(interpreter), project.sources.name)).or_default())
+    fn place(&self, interpreter: &Arc<Interpreter>, project: &Project) -> (Cell, Turn) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = project.sources.name;
+        let cell = Arc::clone(known.of.entry((Arc::clone(interpreter), name)).or_default());
+        (cell, Arc::clone(known.turns.entry(name).or_default()))
     }
 }
 
@@ -111,8 +134,7 @@ async fn packages(
         Code::Failed(_) | Code::Unknown => {}
     }
     let _turn = turn.lock().await;
-    let made = compiler.compile(interpreter, &project.sources).await;
-    let made = match made {
+    let made = match compiler.compile(interpreter, &project.sources).await {
         Ok(files) => packed(project, files).await,
         Err(error) => Err(error),
     };
@@ -136,12 +158,8 @@ async fn packages(
 /// Makes packages of files; a program of Go takes some time.
 async fn packed(project: &'static Project, files: Vec<Vec<u8>>) -> Result<Arc<[Bytes]>, LaunchError> {
     let pack = move || project.packages.iter().zip(files).map(|(package, file)| package.of(file)).collect();
-    let failed = |error: tokio::task::JoinError| LaunchError {
-        of: project.sources.name.to_owned(),
-        told: None,
-        source: error.into(),
-    };
-    tokio::task::spawn_blocking(pack).await.map_err(failed)
+    let packed = tokio::task::spawn_blocking(pack).await;
+    packed.map_err(|error| LaunchError { of: project.sources.name.to_owned(), told: None, source: error.into() })
 }
 
 impl Package {

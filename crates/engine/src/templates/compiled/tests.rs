@@ -69,11 +69,10 @@ async fn each_compiler_works_once_for_all_who_ask_also_where_it_fails() {
     let counts = Counts::of(10);
     let compiled = Compiled::by(Arc::clone(&counts) as Arc<_>);
     for round in 0..3 {
-        let (seventeen, eight) = (java(17), java(8));
         let asked = tokio::join!(
-            compiled.code(&seventeen, &PROJECT, 0, later()),
-            compiled.code(&seventeen, &PROJECT, 1, later()),
-            compiled.code(&eight, &PROJECT, 0, later())
+            compiled.ask(java(17), &PROJECT, 0).code(later()),
+            compiled.ask(java(17), &PROJECT, 1).code(later()),
+            compiled.ask(java(8), &PROJECT, 0).code(later())
         );
         assert_eq!(asked, (Ok("jar".into()), Ok("other".into()), Err(Missing::Impossible)), "{round}");
     }
@@ -84,7 +83,7 @@ async fn each_compiler_works_once_for_all_who_ask_also_where_it_fails() {
 async fn a_compiler_that_failed_is_tried_again_after_a_while() {
     let counts = Counts::of(10);
     let compiled = Compiled::by(Arc::clone(&counts) as Arc<_>);
-    let code = || async { compiled.code(&java(8), &PROJECT, 0, later()).await };
+    let code = || async { compiled.ask(java(8), &PROJECT, 0).code(later()).await };
     assert_eq!(code().await, Err(Missing::Impossible));
     *counts.works.lock().expect("nobody panics") = 8;
     tokio::time::advance(AGAIN_AFTER - Duration::from_secs(1)).await;
@@ -100,13 +99,28 @@ async fn nobody_waits_longer_than_he_says_and_the_work_goes_on() {
     let counts = Counts::of(0);
     let compiled = Compiled::by(Arc::clone(&counts) as Arc<_>);
     for _ in 0..2 {
-        assert_eq!(compiled.code(&java(17), &PROJECT, 0, later()).await, Err(Missing::NotYet));
+        assert_eq!(compiled.ask(java(17), &PROJECT, 0).code(later()).await, Err(Missing::NotYet));
     }
     // Another has to wait for its turn as well.
-    assert_eq!(compiled.code(&java(8), &PROJECT, 0, later()).await, Err(Missing::NotYet));
+    assert_eq!(compiled.ask(java(8), &PROJECT, 0).code(later()).await, Err(Missing::NotYet));
     assert_eq!(counts.begun(), 1);
     counts.done.add_permits(2);
-    assert_eq!(compiled.code(&java(17), &PROJECT, 0, later()).await, Ok("jar".into()));
-    assert_eq!(compiled.code(&java(8), &PROJECT, 0, later()).await, Err(Missing::Impossible));
+    assert_eq!(compiled.ask(java(17), &PROJECT, 0).code(later()).await, Ok("jar".into()));
+    assert_eq!(compiled.ask(java(8), &PROJECT, 0).code(later()).await, Err(Missing::Impossible));
     assert_eq!(counts.begun(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_made_while_another_kept_everybody_waiting_is_there_in_time() {
+    static OTHER: Project = Project {
+        sources: Sources { name: "other", files: &[], makes: &["c", "d"] },
+        packages: &[Package::Whole, Package::Whole],
+    };
+    let counts = Counts::of(1);
+    let compiled = Compiled::by(Arc::clone(&counts) as Arc<_>);
+    let (until, quick) = (later(), compiled.ask(java(17), &OTHER, 1));
+    tokio::task::yield_now().await;
+    let slow = compiled.ask(java(17), &PROJECT, 0);
+    assert_eq!(slow.code(until).await, Err(Missing::NotYet));
+    assert_eq!((quick.code(until).await, counts.begun()), (Ok("other".into()), 2));
 }
