@@ -97,7 +97,7 @@ impl Engine {
         if version.code.code_type != CodeType::Inline {
             return Ok(None);
         }
-        self.packages.bytes(&version.code).await.map(Some).map_err(package_error)
+        self.packages.bytes(&version.code).await.map(Some).map_err(read_error)
     }
 
     /// An uploaded package as a file, for download links.
@@ -105,7 +105,7 @@ impl Engine {
     /// # Errors
     /// FSS.0404 where no function has this code any more.
     pub async fn open_package(&self, package: &CodePackage) -> Result<tokio::fs::File, Error> {
-        self.packages.open_file(package).map(tokio::fs::File::from_std).map_err(package_error)
+        self.packages.open_file(package).map(tokio::fs::File::from_std).map_err(read_error)
     }
 
     /// Removes packages that no function and no instance uses.
@@ -175,6 +175,20 @@ pub(crate) fn package_error(error: PackageError) -> Error {
         PackageError::Refused(fault) => Error::Refused(fault),
         error => Error::internal("keep a code package", error),
     }
+}
+
+/// The same while a package is read that no function may have any more: it goes as soon as that is so.
+pub(crate) fn read_error(error: PackageError) -> Error {
+    let PackageError::Missing { digest } = error else { return package_error(error) };
+    tracing::warn!(
+        digest = digest.0,
+        "code is not there any more that somebody reads; it was replaced, or removed from the data folder"
+    );
+    Fault::new(
+        ErrorCode::NotFound,
+        "The code is not there any more: the function was changed or deleted meanwhile. Ask for the function again",
+    )
+    .into()
 }
 
 fn code_type(name: Option<&str>, runtime: Runtime) -> Result<CodeType, Fault> {

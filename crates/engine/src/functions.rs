@@ -220,9 +220,19 @@ impl Engine {
     /// # Errors
     /// As [`Self::function`].
     pub async fn function_code(&self, caller: &Caller, function: &FunctionRef) -> Result<FunctionCode, Error> {
-        let version = self.function(caller, function).await?;
-        let inline = self.inline_source(&version).await?;
-        Ok(FunctionCode { version, inline })
+        let mut version = self.function(caller, function).await?;
+        loop {
+            let error = match self.inline_source(&version).await {
+                Ok(inline) => return Ok(FunctionCode { version, inline }),
+                Err(error) => error,
+            };
+            // It may have got other code at this very moment.
+            let now = self.function(caller, function).await?;
+            if now.code.digest == version.code.digest {
+                return Err(error);
+            }
+            version = now;
+        }
     }
 
     /// Changes the configuration of latest; what the draft leaves out stays.
