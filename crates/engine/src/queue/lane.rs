@@ -270,7 +270,6 @@ impl Lane {
         self.stale |= self.loading.is_some();
         self.more |= first.is_some() || self.stale;
         for ready in &gone {
-            self.passed = self.passed.max(ready.call.seq);
             self.unread.remove(&ready.call.seq);
         }
         let here = self.ready.iter().map(|ready| ready.call.seq).chain(self.out.keys().copied());

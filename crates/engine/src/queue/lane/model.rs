@@ -17,7 +17,7 @@ use super::{
 
 const NO: FunctionNo = FunctionNo(1);
 /// Histories, and things that happen in each before it comes to rest.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 1000;
 const STEPS: usize = 400;
 
 /// Numbers in no order, the same for the same seed.
@@ -102,17 +102,17 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.chance.below(15) {
+        match self.chance.below(19) {
             0 | 1 => self.accept(),
             2 => self.answer(),
             3..=5 => self.read(),
-            6 | 7 => self.give_out(),
-            8 => self.leave(),
-            9 => self.write(),
-            10 => self.is_written(),
-            11 => self.is_due(),
-            12 => self.make_room(),
-            13 => self.cancel(),
+            6..=8 => self.give_out(),
+            9 | 10 => self.leave(),
+            11 | 12 => self.write(),
+            13 | 14 => self.is_written(),
+            15 => self.is_due(),
+            16 => self.make_room(),
+            17 => self.cancel(),
             _ => self.empty(),
         }
     }
@@ -173,7 +173,13 @@ impl World {
                 return self.lane.loaded_due(calls.into_iter().map(|call| Ready { call, stumbled: 0 }).collect());
             }
             (Some(_), Load::Old { out, .. }) => {
-                let old: Vec<_> = self.disk.keys().copied().filter(|seq| !out.contains(seq) && !self.answers.contains(seq)).take(3).collect();
+                let old: Vec<_> = self
+                    .disk
+                    .keys()
+                    .copied()
+                    .filter(|seq| !out.contains(seq) && !self.answers.contains(seq))
+                    .take(3)
+                    .collect();
                 let calls = old.iter().map(|seq| self.call(*seq)).collect();
                 self.end_some(calls);
                 let again = self.chance.below(2) == 0;
@@ -203,7 +209,8 @@ impl World {
 
     /// Some are too old; one whose answer is on its way is not.
     fn end_some(&mut self, calls: Vec<WaitingCall>) -> Vec<WaitingCall> {
-        let (old, young): (Vec<_>, Vec<_>) = calls.into_iter().partition(|call| !self.answers.contains(&call.seq) && self.chance.below(5) == 0);
+        let (old, young): (Vec<_>, Vec<_>) =
+            calls.into_iter().partition(|call| !self.answers.contains(&call.seq) && self.chance.below(5) == 0);
         for call in old {
             assert!(self.runs.iter().all(|run| run.call.seq != call.seq), "{:?} runs and is thrown away", call.seq);
             self.tell(format!("old {}", call.seq.0));
@@ -224,6 +231,9 @@ impl World {
         assert!(self.disk.contains_key(&seq), "{seq:?} has ended: {:#?}", self.story);
         self.given += 1;
         // That it begins is on disk at some time before its end.
+        if self.chance.below(2) == 0 {
+            self.disk.insert(seq, false);
+        }
         self.lane.out.insert(seq, Arc::new(Out::default()));
         self.runs.push(ready);
     }
@@ -231,8 +241,9 @@ impl World {
     fn leave(&mut self) {
         let Some(ready) = self.chance.take(&mut self.runs) else { return };
         let seq = ready.call.seq;
+        let has_not_begun = self.disk.get(&seq) == Some(&ready.call.due.is_some());
         match self.chance.below(3) {
-            0 => {
+            0 if has_not_begun => {
                 self.tell(format!("puts back {}", seq.0));
                 self.lane.out.remove(&seq);
                 self.lane.push_front(ready);
@@ -240,7 +251,7 @@ impl World {
                     self.lane.shrink(0);
                 }
             }
-            1 => self.going.push((seq, Fate::Ends)),
+            0 | 1 => self.going.push((seq, Fate::Ends)),
             _ => {
                 self.disk.insert(seq, false);
                 self.going.push((seq, Fate::WaitsAgain));
@@ -276,12 +287,13 @@ impl World {
     }
 
     fn make_room(&mut self) {
-        let how = self.chance.below(5);
+        let how = self.chance.below(8);
         self.tell(format!("room {how}"));
         match how {
             0 => self.lane.pause(true),
-            1 | 2 => self.lane.pause(false),
-            how => self.lane.shrink([0, 1200][how - 3]),
+            1..=3 => self.lane.pause(false),
+            4 | 5 => self.lane.shrink(0),
+            _ => self.lane.shrink(1200),
         }
     }
 
@@ -307,7 +319,7 @@ impl World {
             return self.lane.begin_again(up_to);
         }
         let Some(kept) = self.purge.take() else {
-            if self.chance.below(4) == 0 {
+            if self.chance.below(12) == 0 {
                 self.tell("empties".to_owned());
                 self.lane.held += 1;
                 self.purge = Some(self.lane.out.keys().copied().collect());
