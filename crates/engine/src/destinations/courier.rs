@@ -217,6 +217,9 @@ impl Engine {
                 another program?");
             return Tried { settled: self.give_up(kind, &notice, "its address cannot be read").await, silence: None };
         };
+        if let Some(why) = self.destinations.closed_since(&notice.project, &address) {
+            return Tried { settled: self.give_up(kind, &notice, &why).await, silence: None };
+        }
         let why = match self.destinations.deliver(&address, notice.payload.clone()).await {
             Ok(()) => {
                 counter!("fungraph_notices_total", "kind" => kind.name(), "end" => "delivered").increment(1);

@@ -70,8 +70,9 @@ pub(super) struct Lane {
     looks: bool,
     /// By how many it is ended on disk what waits; nothing begins meanwhile.
     pub(super) held: usize,
-    /// All that was accepted up to here, and has not been here, was ended on disk.
-    ended_to: CallSeq,
+    /// Calls up to here may have been here, or have been ended on disk, and nobody knows any more: whoever comes with one now is told to wait
+    /// for the next reading.
+    passed: CallSeq,
     /// Calls that were given out and whose end, or next attempt, is not on disk yet.
     pub(super) out: HashMap<CallSeq, Arc<Out>>,
     pub(super) idle_since: Instant,
@@ -108,7 +109,7 @@ impl Lane {
             look_at: QueueTime(0),
             looks: false,
             held: 0,
-            ended_to: CallSeq(0),
+            passed: CallSeq(0),
             out: HashMap::new(),
             idle_since: now,
             ready: VecDeque::new(),
@@ -210,12 +211,12 @@ impl Lane {
 
     /// A call that has just been accepted. It stays on disk where others before it are, or there is no room.
     pub(super) fn accept(&mut self, call: WaitingCall, has_room: bool) {
-        if call.seq <= self.read_to.max(self.ended_to) || self.unread.contains(&call.seq) {
-            // A reading was quicker than the answer, or somebody who emptied the queue or cancelled the call.
+        if call.seq <= self.read_to || self.unread.contains(&call.seq) {
+            // A reading was quicker than the answer, or somebody who cancelled the call.
             return;
         }
-        if self.more || self.loading.is_some() || !has_room || self.ready.len() >= SHELF || self.unread.len() >= UNREAD
-        {
+        let is_first = !self.more && self.loading.is_none() && call.seq > self.passed;
+        if !is_first || !has_room || self.ready.len() >= SHELF || self.unread.len() >= UNREAD {
             self.more = true;
             return;
         }
@@ -262,6 +263,7 @@ impl Lane {
         }
         let first = gone.iter().filter(|ready| ready.call.due.is_none()).map(|ready| ready.call.seq).min();
         if let Some(first) = first {
+            self.passed = self.passed.max(self.read_to);
             self.read_to = self.read_to.min(CallSeq(first.0 - 1));
         }
         // A reading under way began elsewhere, and what it brings is read again.
@@ -363,7 +365,8 @@ impl Lane {
     /// What waits is something else now: all of it is read again, but for what was given out. Up to `ended_to` there is nothing but that and
     /// what has been here.
     pub(super) fn begin_again(&mut self, ended_to: CallSeq) {
-        self.ended_to = self.ended_to.max(ended_to);
+        let known = self.unread.last().copied().unwrap_or(self.read_to);
+        self.passed = self.passed.max(ended_to).max(known).max(self.read_to);
         let due = self.take(|call| call.due.is_some());
         self.due.extend(due.iter().map(|ready| (ready.call.seq, ready.stumbled)));
         self.take(|_| true);
@@ -412,6 +415,9 @@ impl Lane {
         self.struck.retain(|seq| out.contains_key(seq));
     }
 }
+
+#[cfg(test)]
+mod model;
 
 #[cfg(test)]
 mod tests {
