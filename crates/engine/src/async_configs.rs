@@ -3,13 +3,14 @@
 mod check;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use fungraph_model::{AsyncConfig, Caller, Destination, ErrorCode, Fault, FunctionKey, FunctionRef, Qualifier};
 use jiff::Timestamp;
 
 pub(crate) use check::{function, is_bucket, recheck};
 
-use crate::{Engine, Error, functions};
+use crate::{Engine, Error, functions, to_end::to_end};
 
 /// UpdateFunctionAsyncInvokeConfig. It replaces all that was set: what is left out takes its default.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +74,7 @@ impl Engine {
     /// # Errors
     /// FSS.0400 naming the field; FSS.1051, FSS.1052 and FSS.1053 for the function, and for one that is a destination.
     pub async fn set_async_config(
-        &self,
+        self: &Arc<Self>,
         caller: &Caller,
         function: &FunctionRef,
         draft: AsyncDraft,
@@ -85,22 +86,31 @@ impl Engine {
                 self.check_destination(caller, &key, destination, field).await?;
             }
         }
-        let stored = self.store.set_async_config(&key, &function.version(), &config).await;
-        self.queue.settings.forget(&key);
-        let stored = stored.map_err(|error| self.refused(&key, "store asynchronous settings", error))?;
-        Ok((key, stored))
+        let (engine, qualifier) = (Arc::clone(self), function.version());
+        let whole = async move {
+            let stored = engine.store.set_async_config(&key, &qualifier, &config).await;
+            engine.queue.settings.forget(&key);
+            let stored = stored.map_err(|error| engine.refused(&key, "store asynchronous settings", error))?;
+            Ok((key, stored))
+        };
+        // What was stored is followed, though whoever set it has left before the answer.
+        to_end(whole, self.orphans.clone()).await
     }
 
     /// Removes them.
     ///
     /// # Errors
     /// FSS.0404 where none are set; FSS.1051, FSS.1052 and FSS.1053.
-    pub async fn delete_async_config(&self, caller: &Caller, function: &FunctionRef) -> Result<(), Error> {
+    pub async fn delete_async_config(self: &Arc<Self>, caller: &Caller, function: &FunctionRef) -> Result<(), Error> {
         let key = self.function(caller, function).await?.key.clone();
-        let deleted = self.store.delete_async_config(&key, &function.version()).await;
-        self.queue.settings.forget(&key);
-        let deleted = deleted.map_err(|error| self.refused(&key, "delete asynchronous settings", error))?;
-        if deleted { Ok(()) } else { Err(not_set().into()) }
+        let (engine, qualifier) = (Arc::clone(self), function.version());
+        let whole = async move {
+            let deleted = engine.store.delete_async_config(&key, &qualifier).await;
+            engine.queue.settings.forget(&key);
+            let deleted = deleted.map_err(|error| engine.refused(&key, "delete asynchronous settings", error))?;
+            if deleted { Ok(()) } else { Err(not_set().into()) }
+        };
+        to_end(whole, self.orphans.clone()).await
     }
 
     /// One page of the asynchronous settings of a function's versions and aliases.

@@ -7,7 +7,7 @@ use fungraph_model::{
     CODE_URL, CodePackage, CodeType, ErrorCode, Fault, FunctionSpec, FunctionVersion, Language, ProjectId, Runtime,
     limits,
 };
-use fungraph_store::{Arrival, ObjectError, PackageError, Pin};
+use fungraph_store::{Arrival, ObjectError, PackageError, Pin, Turn};
 use serde_json::{Map, Value};
 
 use crate::{CodeDraft, Engine, Error, quotas::Room, validate};
@@ -35,6 +35,21 @@ impl Engine {
             Fault::new(ErrorCode::CodeMissing, "code_url is missing. Give the link of the package in code_url")
         })?;
         self.fetch(project, link).await.map(Some)
+    }
+
+    /// The turn of a project to bring a package, to be held until something that is stored names it.
+    ///
+    /// # Errors
+    /// FSS.0429.
+    pub(crate) async fn way(&self, project: &ProjectId) -> Result<Turn, Error> {
+        self.packages.way(&project.0).await.map_err(|error| match error {
+            PackageError::Busy => Fault::new(
+                ErrorCode::TooManyRequests,
+                "The project brings too many packages at the same time. Send this one again when others are done",
+            )
+            .into(),
+            error => package_error(error),
+        })
     }
 
     /// Brings a package from elsewhere.
@@ -97,7 +112,7 @@ impl Engine {
         if version.code.code_type != CodeType::Inline {
             return Ok(None);
         }
-        self.packages.bytes(&version.code).await.map(Some).map_err(package_error)
+        self.packages.bytes(&version.code).await.map(Some).map_err(read_error)
     }
 
     /// An uploaded package as a file, for download links.
@@ -105,7 +120,7 @@ impl Engine {
     /// # Errors
     /// FSS.0404 where no function has this code any more.
     pub async fn open_package(&self, package: &CodePackage) -> Result<tokio::fs::File, Error> {
-        self.packages.open_file(package).map(tokio::fs::File::from_std).map_err(package_error)
+        self.packages.open_file(package).map(tokio::fs::File::from_std).map_err(read_error)
     }
 
     /// Removes packages that no function and no instance uses.
@@ -175,6 +190,20 @@ pub(crate) fn package_error(error: PackageError) -> Error {
         PackageError::Refused(fault) => Error::Refused(fault),
         error => Error::internal("keep a code package", error),
     }
+}
+
+/// The same while a package is read that no function may have any more: it goes as soon as that is so.
+pub(crate) fn read_error(error: PackageError) -> Error {
+    let PackageError::Missing { digest } = error else { return package_error(error) };
+    tracing::warn!(
+        digest = digest.0,
+        "code is not there any more that somebody reads; it was replaced, or removed from the data folder"
+    );
+    Fault::new(
+        ErrorCode::NotFound,
+        "The code is not there any more: the function was changed or deleted meanwhile. Ask for the function again",
+    )
+    .into()
 }
 
 fn code_type(name: Option<&str>, runtime: Runtime) -> Result<CodeType, Fault> {

@@ -69,6 +69,7 @@ impl Engine {
         let runtime = validate::runtime(draft.runtime.as_deref())?;
         let description = validate::description(draft.description.unwrap_or_default())?;
         let filename = format!("{name}.zip");
+        let _way = self.way(&caller.project).await?;
         let (bytes, fetched) = if is_elsewhere {
             let link = given(draft.link, "depend_link is missing. Give the link of the zip in depend_link")?;
             (None, Some(self.fetch(&caller.project, &link).await?))

@@ -151,6 +151,15 @@ impl Destinations {
         }
     }
 
+    /// Why a notice of a project may not go where it was to go, though that was allowed when it was set: the operator has closed it since. How many
+    /// projects there are was looked at then: that others came since is nobody's fault.
+    pub(crate) fn closed_since(&self, project: &ProjectId, address: &Address) -> Option<String> {
+        match address {
+            Address::Object { bucket, .. } => self.closed(project, bucket, true),
+            Address::Topic { .. } | Address::Stream { .. } => None,
+        }
+    }
+
     /// Delivers one notice.
     pub(crate) async fn deliver(&self, address: &Address, payload: Bytes) -> Result<(), Undelivered> {
         match address {

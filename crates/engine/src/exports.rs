@@ -14,7 +14,7 @@ use fungraph_store::{Bundled, PackageError, Turn};
 use serde_json::{Map, Value};
 use tokio::fs::File;
 
-use crate::{Engine, Error, code::package_error, triggers};
+use crate::{Engine, Error, code::read_error, triggers};
 
 /// Where the description is in an archive, and the code.
 pub(crate) const DESCRIPTION: &str = "function.json";
@@ -122,7 +122,7 @@ impl Engine {
                 "Two archives of this project are being downloaded already. Send the request again when one of them is done",
             )
             .into(),
-            error => package_error(error),
+            error => read_error(error),
         })?;
         Ok(ExportFile { name: format!("{}.zip", version.key.name), file: File::from_std(file), turn: Some(turn) })
     }

@@ -108,6 +108,7 @@ impl Engine {
         // A pull may take minutes and gigabytes: what can be said without one is said before.
         self.check_quota(caller, 0, true).await?;
         let pulled = self.image_of(&key, &draft.code, runtime, None).await?;
+        let _way = if pulled.is_none() { Some(self.way(&key.project).await?) } else { None };
         let fetched = self.fetch_code(&key.project, &draft.code, runtime).await?;
         let spec = code::from_link(spec, fetched.as_ref().map(|fetched| fetched.link.as_str()));
         let dependencies = self.attached(&caller.project, draft.attached).await?.unwrap_or_default();
@@ -220,9 +221,19 @@ impl Engine {
     /// # Errors
     /// As [`Self::function`].
     pub async fn function_code(&self, caller: &Caller, function: &FunctionRef) -> Result<FunctionCode, Error> {
-        let version = self.function(caller, function).await?;
-        let inline = self.inline_source(&version).await?;
-        Ok(FunctionCode { version, inline })
+        let mut version = self.function(caller, function).await?;
+        loop {
+            let error = match self.inline_source(&version).await {
+                Ok(inline) => return Ok(FunctionCode { version, inline }),
+                Err(error) => error,
+            };
+            // It may have got other code at this very moment.
+            let now = self.function(caller, function).await?;
+            if now.code.digest == version.code.digest {
+                return Err(error);
+            }
+            version = now;
+        }
     }
 
     /// Changes the configuration of latest; what the draft leaves out stays.
@@ -287,6 +298,7 @@ impl Engine {
         let pulled = self.image_of(&key, &draft, old.spec.runtime, old.image.as_ref()).await?;
         // A client that only attaches or detaches sends no code.
         let same_code = pulled.is_some() || attached.is_given() && !draft.brings_code();
+        let _way = if same_code { None } else { Some(self.way(&key.project).await?) };
         let fetched = if same_code { None } else { self.fetch_code(&key.project, &draft, old.spec.runtime).await? };
         let link = fetched.as_ref().map(|fetched| fetched.link.clone());
         let dependencies = self.attached(&key.project, attached).await?;

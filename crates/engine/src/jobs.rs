@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{
     sync::Notify,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -22,6 +22,9 @@ use crate::{
 
 /// How often unused packages are looked for without a nudge.
 const CLEANING_PERIOD: Duration = Duration::from_secs(600);
+/// After each look, so many times what it took is none: it goes through all code there is, and whoever is refused again and again would
+/// keep the database at it.
+const CLEANING_RESTS: u32 = 9;
 
 /// The jobs of one engine.
 #[derive(Default)]
@@ -128,11 +131,17 @@ async fn clean(engine: Weak<Engine>, nudge: Arc<Notify>, stop: CancellationToken
             () = packages.let_go() => {}
         }
         let Some(engine) = engine.upgrade() else { return };
+        let begun = Instant::now();
         if let Err(error) = engine.remove_unused_packages().await {
             tracing::warn!(
                 cause = crate::error::chain(&error),
                 "unused code packages could not be removed; tried again later"
             );
+        }
+        drop(engine);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(begun.elapsed() * CLEANING_RESTS) => {}
         }
     }
 }

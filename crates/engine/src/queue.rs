@@ -6,6 +6,7 @@
 //! [`verdict`] says what becomes of a call after an attempt.
 
 mod accept;
+mod aged;
 mod attempt;
 mod board;
 mod cancel;

@@ -37,6 +37,16 @@ pub(crate) struct Received {
     pub(crate) share: Option<Share>,
 }
 
+impl Received {
+    /// The bytes, which keep their share themselves.
+    pub(crate) fn held(self) -> Bytes {
+        match self.share {
+            Some(share) => share.held_by(self.bytes),
+            None => self.bytes,
+        }
+    }
+}
+
 /// Reads a body to its end. A large one waits for its share of the memory first; one that does not say how large it is has a share of
 /// the largest.
 ///
@@ -199,7 +209,7 @@ mod tests {
     #[tokio::test]
     async fn pieces_are_joined_and_hashed() {
         let memory = Memory::of_bodies(2, 1);
-        let seat = Seat { memory: &memory, account: "a" };
+        let seat = Seat { memory: &memory, account: "a", is_public: false };
         let mut body = Chunks { left: vec![b"gh", b"ef", b"abcd"], stalls: false };
         let received = read(&mut body, LIMIT, PACE, seat).await.expect("eight bytes");
         assert_eq!(&received.bytes[..], b"abcdefgh");
@@ -211,7 +221,7 @@ mod tests {
     #[tokio::test]
     async fn too_much_is_refused_announced_or_not() {
         let memory = Memory::of_bodies(2, 1);
-        let seat = Seat { memory: &memory, account: "a" };
+        let seat = Seat { memory: &memory, account: "a", is_public: false };
         let announced = read(&mut Full::new(Bytes::from_static(b"123456789")), LIMIT, PACE, seat).await;
         assert_eq!(announced.expect_err("too much").code, ErrorCode::EventTooLarge);
         let mut chunked = Chunks { left: vec![b"6789", b"12345"], stalls: false };
@@ -221,10 +231,23 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_sender_that_stops_is_not_waited_for() {
         let memory = Memory::of_bodies(2, 1);
-        let seat = Seat { memory: &memory, account: "a" };
+        let seat = Seat { memory: &memory, account: "a", is_public: false };
         let mut body = Chunks { left: vec![b"12"], stalls: true };
         assert_eq!(read(&mut body, LIMIT, PACE, seat).await.expect_err("too slow").code, ErrorCode::RequestTimeout);
         drain(&mut Chunks { left: vec![], stalls: true }, 100, PACE).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_keeps_its_share_until_its_call_lets_go_of_it() {
+        static LARGE: [u8; SMALL + 1] = [0; SMALL + 1];
+        let limit = Limit { bytes: SMALL + 1, code: ErrorCode::EventTooLarge };
+        let memory = Memory::of_bodies(2, limit.bytes);
+        let seat = Seat { memory: &memory, account: "a", is_public: false };
+        let received = read(&mut Full::new(Bytes::from_static(&LARGE)), limit, PACE, seat).await;
+        let in_line = received.expect("there is room").held();
+        assert_eq!(seat.take(limit.bytes).await.expect_err("it is in line").code, ErrorCode::TooManyRequests);
+        drop(in_line);
+        let _next = seat.take(limit.bytes).await.expect("its call has ended");
     }
 
     #[tokio::test(start_paused = true)]
@@ -232,7 +255,7 @@ mod tests {
         static LARGE: [u8; SMALL + 1] = [0; SMALL + 1];
         let limit = Limit { bytes: 1 << 20, code: ErrorCode::BodyTooLarge };
         let memory = Memory::of_bodies(2, limit.bytes);
-        let seat = Seat { memory: &memory, account: "a" };
+        let seat = Seat { memory: &memory, account: "a", is_public: false };
         let small =
             read(&mut Full::new(Bytes::from_static(&LARGE[1..])), limit, PACE, seat).await.expect("it is small");
         assert!(small.share.is_none());

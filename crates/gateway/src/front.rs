@@ -24,7 +24,7 @@ pub(crate) use self::problem::Problem;
 use crate::{
     activity::Arriving,
     answer::{self, Content, Refusal, Response, StreamContent, TEXT},
-    body::{self, Limit},
+    body::{self, Limit, Received},
     project,
     routes::{invocations::Sent, rights},
     service::{self, Peer, Service},
@@ -100,9 +100,19 @@ async fn call_api(
     body: &mut Arriving<Incoming>,
 ) -> Result<Response, Refusal> {
     let api = &route.api;
-    let received = receive(service, api, asked, body).await?;
-    let event = event(route, path, asked, &received);
-    if api.waits { answer(service, api, asked, event).await } else { accept(service, api, asked, event).await }
+    let Received { bytes, share, .. } = receive(service, api, asked, body).await?;
+    let event = event(route, path, asked, &bytes);
+    // The event has it: from here on nobody needs both.
+    drop(bytes);
+    if !api.waits {
+        let _share = share;
+        return accept(service, api, asked, event).await;
+    }
+    let event = match share {
+        Some(share) => share.held_by(event),
+        None => event,
+    };
+    answer(service, api, asked, event).await
 }
 
 /// The body, of a caller that may call the API.
@@ -111,20 +121,20 @@ async fn receive(
     api: &GatewayApi,
     asked: &mut Asked<'_>,
     body: &mut Arriving<Incoming>,
-) -> Result<Bytes, Refusal> {
+) -> Result<Received, Refusal> {
     let limit = if api.waits { BODY } else { QUEUED };
     if api.auth == GatewayAuth::None {
-        let seat = service.seat(limit, &api.owner.domain.0);
+        let seat = service.public_seat(limit, &api.owner.domain.0);
         let received = body::read(body, limit, service.pace(), seat).await?;
         asked.watch.lap(Phase::Accept);
-        return Ok(received.bytes);
+        return Ok(received);
     }
     let (proof, received) = service.authenticate(asked.head, body, limit, &mut asked.watch).await?;
     let caller = project::caller(&proof, &api.owner.project.0, &asked.head.headers);
     let (_, rights) = caller.map_err(|_| Problem::not_yours())?;
     rights::check_right(rights, Right::Invoke)?;
     asked.watch.lap(Phase::Authenticate);
-    Ok(received.bytes)
+    Ok(received)
 }
 
 fn event(route: &GatewayRoute, path: &str, asked: &Asked<'_>, body: &[u8]) -> Bytes {

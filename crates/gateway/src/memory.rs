@@ -1,7 +1,9 @@
 //! Memory for bodies: all that are on their way in together have a bound, or many large ones would take all there is.
 //!
 //! A body takes its share before it is read, all of it at once, so that no two wait for what the other has. Nobody's account has more than
-//! half: who sends slowly, or much, keeps no other one out. Small bodies take none and cost nothing here.
+//! half: who sends slowly, or much, keeps no other one out. What anybody may send, to the APIs of gateway triggers, has half together and a
+//! quarter for one account's APIs: a stranger who sends slowly keeps out no caller who says who he is. Small bodies take none and cost
+//! nothing here.
 
 use std::{
     collections::HashMap,
@@ -9,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use fungraph_model::{ErrorCode, Fault};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -28,80 +31,110 @@ const PIECE: usize = 1 << 10;
 #[derive(Debug)]
 pub(crate) struct Memory {
     all: Arc<Semaphore>,
-    /// Permits of an account.
+    /// Of what anybody may send.
+    public: Arc<Semaphore>,
+    /// Permits of an account, which are half of all.
     most: usize,
-    by_account: Mutex<HashMap<String, Arc<Semaphore>>>,
+    by_seat: Mutex<HashMap<(String, bool), Arc<Semaphore>>>,
 }
 
 /// What a body has of it, until this is dropped.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Share {
-    of_account: OwnedSemaphorePermit,
-    of_all: OwnedSemaphorePermit,
-}
+pub(crate) struct Share(Vec<OwnedSemaphorePermit>);
 
 /// Whose body it is, and of what it takes its share.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seat<'a> {
     pub(crate) memory: &'a Memory,
     pub(crate) account: &'a str,
+    /// Anybody may send it: the account is who pays for it.
+    pub(crate) is_public: bool,
+}
+
+/// Bytes that have their share as long as anybody has them.
+struct Held {
+    bytes: Bytes,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Memory {
     /// Room for so many bodies of the largest size; an account may have half as many at once.
     pub(crate) fn of_bodies(number: usize, bytes: usize) -> Self {
         let most = pieces(bytes).saturating_mul(number / 2).min(Semaphore::MAX_PERMITS / 2);
-        Self { all: Arc::new(Semaphore::new(most * 2)), most, by_account: Mutex::default() }
+        let of = |permits| Arc::new(Semaphore::new(permits));
+        Self { all: of(most * 2), public: of(most), most, by_seat: Mutex::default() }
     }
 
-    fn of_account(&self, account: &str) -> Arc<Semaphore> {
-        let mut accounts = self.by_account.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = accounts.get(account) {
+    fn of_seat(&self, account: &str, is_public: bool) -> Arc<Semaphore> {
+        let mut seats = self.by_seat.lock().unwrap_or_else(PoisonError::into_inner);
+        let seat = (account.to_owned(), is_public);
+        if let Some(known) = seats.get(&seat) {
             return Arc::clone(known);
         }
         // Those that have nothing and wait for nothing are forgotten.
-        accounts.retain(|_, permits| Arc::strong_count(permits) > 1);
-        let permits = Arc::new(Semaphore::new(self.most));
-        accounts.insert(account.to_owned(), Arc::clone(&permits));
+        seats.retain(|_, permits| Arc::strong_count(permits) > 1);
+        let permits = Arc::new(Semaphore::new(if is_public { self.most / 2 } else { self.most }));
+        seats.insert(seat, Arc::clone(&permits));
         permits
     }
 }
 
 impl Seat<'_> {
-    /// Waits for a share of so many bytes.
+    /// Waits for a share of so many bytes. The narrower bound comes first, always: whoever waits has nothing that those need who have more.
     ///
     /// # Errors
     /// FSS.0429 where the account has too much already, FSS.0503 where all others together have.
     pub(crate) async fn take(&self, bytes: usize) -> Result<Share, Fault> {
-        let Self { memory, account } = *self;
-        let end = Instant::now() + WAIT;
+        let Self { memory, account, is_public } = *self;
         let permits = u32::try_from(pieces(bytes)).unwrap_or(u32::MAX);
-        let of_account = timeout_at(end, memory.of_account(account).acquire_many_owned(permits)).await;
-        let of_account = of_account.map_err(|_| {
-            Fault::new(
-                ErrorCode::TooManyRequests,
-                "The account sends too many large requests at the same time. Send this one again when others are done",
-            )
-        })?;
-        let of_all = timeout_at(end, Arc::clone(&memory.all).acquire_many_owned(permits)).await;
-        let of_all = of_all.map_err(|_| {
-            Fault::new(
-                ErrorCode::Unavailable,
-                "The server has too many large requests at the same time. Send this one again later",
-            )
-        })?;
-        let never_closed = "no semaphore of ours is ever closed";
-        Ok(Share { of_account: of_account.expect(never_closed), of_all: of_all.expect(never_closed) })
+        let wider = is_public.then(|| Arc::clone(&memory.public)).into_iter().chain([Arc::clone(&memory.all)]);
+        let end = Instant::now() + WAIT;
+        let mut share =
+            vec![acquire(memory.of_seat(account, is_public), permits, end).await.ok_or_else(too_much_of_account)?];
+        for semaphore in wider {
+            share.push(acquire(semaphore, permits, end).await.ok_or_else(too_much)?);
+        }
+        Ok(Share(share))
     }
+}
+
+async fn acquire(semaphore: Arc<Semaphore>, permits: u32, end: Instant) -> Option<OwnedSemaphorePermit> {
+    let acquired = timeout_at(end, semaphore.acquire_many_owned(permits)).await.ok()?;
+    Some(acquired.expect("no semaphore of ours is ever closed"))
+}
+
+fn too_much_of_account() -> Fault {
+    Fault::new(
+        ErrorCode::TooManyRequests,
+        "The account has too many large requests at the same time. Send this one again when others are done",
+    )
+}
+
+fn too_much() -> Fault {
+    Fault::new(
+        ErrorCode::Unavailable,
+        "The server has too many large requests at the same time. Send this one again later",
+    )
 }
 
 impl Share {
     /// Gives back all but what so many bytes need.
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
-        for permit in [&mut self.of_account, &mut self.of_all] {
+        for permit in &mut self.0 {
             drop(permit.split(permit.num_permits().saturating_sub(pieces(bytes))));
         }
+    }
+
+    /// These bytes, which keep it until the last who has them lets go: whoever waits in line with a large event still takes memory.
+    pub(crate) fn held_by(self, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(Held { bytes, _share: self })
     }
 }
 
@@ -114,7 +147,7 @@ mod tests {
     use super::*;
 
     fn seat<'a>(memory: &'a Memory, account: &'a str) -> Seat<'a> {
-        Seat { memory, account }
+        Seat { memory, account, is_public: false }
     }
 
     #[tokio::test(start_paused = true)]
@@ -130,6 +163,30 @@ mod tests {
         let again = take("d", 1 << 20).await.expect("what was given back");
         drop(again);
         let _a = take("a", 1 << 20).await.expect("the account's too");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn strangers_keep_no_caller_out_and_those_of_one_account_no_others() {
+        let memory = Memory::of_bodies(8, 1 << 20);
+        let public = async |account| Seat { memory: &memory, account, is_public: true }.take(2 << 20).await;
+        let _one = public("a").await.expect("a quarter");
+        assert_eq!(public("a").await.expect_err("a quarter").code, ErrorCode::TooManyRequests);
+        let _other = public("b").await.expect("another quarter");
+        assert_eq!(public("c").await.expect_err("half").code, ErrorCode::Unavailable);
+        let _callers = seat(&memory, "a").take(4 << 20).await.expect("the other half, whatever strangers send");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_keep_their_share_as_long_as_anybody_has_them() {
+        let memory = Memory::of_bodies(2, 1 << 20);
+        let share = seat(&memory, "a").take(1 << 20).await.expect("all of its half");
+        let event = share.held_by(Bytes::from_static(b"event"));
+        let in_line = event.slice(1..);
+        drop(event);
+        assert_eq!(seat(&memory, "a").take(1).await.expect_err("it waits").code, ErrorCode::TooManyRequests);
+        assert_eq!(&in_line[..], b"vent");
+        drop(in_line);
+        let _next = seat(&memory, "a").take(1 << 20).await.expect("it went");
     }
 
     #[tokio::test(start_paused = true)]
@@ -149,7 +206,7 @@ mod tests {
         for number in 0..100 {
             drop(seat(&memory, &number.to_string()).take(1).await.expect("it is free"));
         }
-        assert!(memory.by_account.lock().expect("no test panicked").len() <= 2);
+        assert!(memory.by_seat.lock().expect("no test panicked").len() <= 2);
         drop(held);
     }
 }

@@ -42,8 +42,8 @@ use crate::{
 /// Management bodies of the largest size that may be in memory at the same time.
 const BODIES: usize = 8;
 
-/// The same of events, and of what else is no larger: they are counted until their calls begin, whose number the pool bounds.
-const EVENTS: usize = 64;
+/// The same of events, and of what else is no larger. They are counted until their calls end: thousands may wait in line.
+const EVENTS: usize = 128;
 
 /// How long a refused sender may go on sending, and pause, before it must listen.
 const HEARING: Pace = Pace { pause: Duration::from_secs(1), whole: Duration::from_secs(5) };
@@ -155,9 +155,13 @@ impl Service {
         let (caller, rights) = project::caller(&proof, route.project, &head.headers)?;
         rights::check(rights, route.operation)?;
         watch.lap(Phase::Authenticate);
-        let is_call = matches!(route.operation, Operation::InvokeFunction | Operation::AsyncInvokeFunction);
-        let _share = received.share.filter(|_| !is_call);
-        let call = Call { id, head, route, caller, body: received.bytes, arrived, watch, peer };
+        let (body, _share) = match route.operation {
+            // It goes on if its client leaves.
+            Operation::InvokeFunction => (received.held(), None),
+            // A package is decoded in the place of its text, which nobody else may hold.
+            _ => (received.bytes, received.share),
+        };
+        let call = Call { id, head, route, caller, body, arrived, watch, peer };
         let answer = self.dispatch(call).await;
         #[cfg(debug_assertions)]
         let answer = api::fit::check(&route, answer);
@@ -312,7 +316,12 @@ impl Service {
     /// Where a body of an account is put that may have so many bytes.
     pub(crate) fn seat<'a>(&'a self, limit: Limit, account: &'a str) -> Seat<'a> {
         let memory = if limit.bytes > limits::EVENT_BYTES { &self.bodies } else { &self.events };
-        Seat { memory, account }
+        Seat { memory, account, is_public: false }
+    }
+
+    /// The same of a body that anybody may send, for the account that pays for it.
+    pub(crate) fn public_seat<'a>(&'a self, limit: Limit, account: &'a str) -> Seat<'a> {
+        Seat { is_public: true, ..self.seat(limit, account) }
     }
 
     fn limit(&self, operation: Operation) -> Limit {

@@ -291,6 +291,8 @@ impl Shared {
         self.prepared.write(&work.sources)?;
         let mut launch = self.launch_message(interpreter, work.command.clone(), limits::TMP_MB[0], work.memory_mb);
         launch.binds.extend(work.tools.iter().cloned().map(same_place));
+        // Nothing is fetched, whatever functions may reach.
+        launch.network = Network::None;
         let (sandbox, _socket, output) = self.run(launch).await?;
         let mut bytes = Vec::new();
         output.take(work.most_bytes).read_to_end(&mut bytes).await?;

@@ -23,6 +23,12 @@ impl CallSeq {
         Self(milliseconds << COUNTER_BITS)
     }
 
+    /// The millisecond that it stands for.
+    #[must_use]
+    pub fn millisecond(self) -> i64 {
+        self.0 >> COUNTER_BITS
+    }
+
     /// The next one, at a moment: never one that was before.
     #[must_use]
     pub fn next_at(self, time: Timestamp) -> Self {

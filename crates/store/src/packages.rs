@@ -36,6 +36,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use fungraph_model::{CodePackage, CodeType, Dependency, Digest, FunctionVersion, limits};
@@ -48,7 +49,7 @@ pub use error::PackageError;
 pub use footprint::Tree;
 pub use pins::Pin;
 
-use crate::images::turns::Turns;
+use crate::images::turns::{Turn, Turns};
 use error::{during, fault};
 use pins::{Begun, Pins};
 use source::Source;
@@ -58,6 +59,11 @@ const MERGED: &str = "merged";
 const CONFLICTS: &str = "conflicts";
 /// Unpacking is disk and processor work; more at once than this only makes each slower.
 const AT_ONCE: usize = 4;
+/// Packages of one name that may be on their way at a time: each takes a few gigabytes of the disk at most, before anything can say that
+/// there is no room for it.
+const ON_THE_WAY: usize = 8;
+/// How long another one waits.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Limits of a package (contract: limits.md, "Code and storage").
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +128,8 @@ struct Shelf {
     bundles: Turns,
     /// Archives whose entries are in memory, by their project.
     opened: Turns,
+    /// Packages that come, or are laid out, and that nothing names yet, by their project.
+    on_the_way: Turns,
     pins: Arc<Pins>,
 }
 
@@ -142,8 +150,9 @@ impl Packages {
         disk::make_folder(&root).map_err(during("make the folder", &root))?;
         disk::sweep(&root).map_err(during("clean the folder", &root))?;
         let places = Arc::new(Semaphore::new(AT_ONCE));
-        let (bundles, opened, pins) = (Turns::default(), Turns::default(), Arc::default());
-        Ok(Self { shelf: Arc::new(Shelf { root, limits, places, bundles, opened, pins }) })
+        let (bundles, opened, on_the_way, pins) =
+            (Turns::default(), Turns::default(), Turns::default(), Arc::default());
+        Ok(Self { shelf: Arc::new(Shelf { root, limits, places, bundles, opened, on_the_way, pins }) })
     }
 
     /// Checks, stores and unpacks code; code that is there already costs one hash.
@@ -283,6 +292,15 @@ impl Packages {
     /// Begins to look for packages that nothing uses. Only afterwards may it be asked what is in use.
     pub async fn collection(&self) -> Collection {
         Collection { begun: self.shelf.pins.begin().await, packages: self.clone() }
+    }
+
+    /// The turn to bring a package, to be held from before it comes until something that is stored names it.
+    ///
+    /// # Errors
+    /// [`PackageError::Busy`] where others of this name had them all for longer than anybody waits.
+    pub async fn way(&self, name: &str) -> Result<Turn, PackageError> {
+        let turn = self.shelf.on_the_way.take(name.to_owned(), ON_THE_WAY);
+        tokio::time::timeout(PATIENCE, turn).await.map_err(|_| PackageError::Busy)
     }
 
     /// Waits until somebody lets go of a package that nothing names.

@@ -13,12 +13,14 @@ mod clock;
 mod error;
 mod functions;
 mod notices;
+mod oldest;
 mod order;
 mod plan;
 mod recorded;
 mod records;
 mod retention;
 mod rows;
+mod share;
 mod start;
 mod statements;
 #[cfg(test)]
@@ -26,7 +28,7 @@ mod tests;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,7 +41,8 @@ pub use call::{Accepted, End, FunctionNo, NewCall, Owed, QueueCounts, QueueFunct
 pub use clock::{Clock, QueueTime};
 pub use error::QueueError;
 pub use functions::Load;
-pub use notices::{DueNotices, Notice};
+pub use notices::{DueNotices, Notice, NoticeQuery};
+pub use oldest::OldCall;
 pub use recorded::RecordedEvent;
 pub use records::{RecordPage, RecordQuery};
 pub use retention::{Purged, Retention};
@@ -101,6 +104,8 @@ struct Shared {
     clock: Clock,
     /// The first place that this run may give away.
     first: CallSeq,
+    /// The last place that was given away.
+    newest: AtomicI64,
 }
 
 impl Shared {
@@ -150,6 +155,7 @@ impl Queue {
             writable: AtomicBool::new(true),
             clock: config.clock.clone(),
             first: CallSeq(last.0 + 1),
+            newest: AtomicI64::new(last.0),
         });
         let (orders, taken) = mpsc::unbounded_channel();
         let writer =
@@ -256,7 +262,7 @@ impl Queue {
         let sql = concat!(
             "SELECT ",
             waiting_columns!(),
-            ", body FROM waiting INDEXED BY waiting_function WHERE function = ? AND seq > ? AND due = 0 ORDER BY seq LIMIT ?"
+            ", body FROM waiting INDEXED BY waiting_fresh WHERE function = ? AND seq > ? AND due = 0 ORDER BY seq LIMIT ?"
         );
         let rows = query(sql).bind(function.0).bind(after.0).bind(i64::try_from(fit).unwrap_or(i64::MAX));
         let rows = rows.fetch_all(&self.loader).await.map_err(QueueError::during("read what waits"))?;
@@ -277,7 +283,7 @@ impl Queue {
         if self.counts(function).bytes <= most_bytes as u64 {
             return Ok(most);
         }
-        let sql = "SELECT length(body) FROM waiting INDEXED BY waiting_function WHERE function = ? AND seq > ? AND due = 0 \
+        let sql = "SELECT length(body) FROM waiting INDEXED BY waiting_fresh WHERE function = ? AND seq > ? AND due = 0 \
                    ORDER BY seq LIMIT ?";
         let sizes = query_scalar::<_, i64>(sql).bind(function.0).bind(after.0);
         let sizes = sizes.bind(i64::try_from(most).unwrap_or(i64::MAX)).fetch_all(&self.loader).await;

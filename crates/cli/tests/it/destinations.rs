@@ -231,8 +231,12 @@ fn no_project_writes_into_the_bucket_of_another() {
     // What was set while nobody else was there goes on.
     let call = host.accept("job", &json!({ "name": "Ada" }));
     wait_for("the object", || outside.taken("PUT", &call));
+    outside.refuse(usize::MAX);
+    let owed = host.accept("job", &json!({ "name": "Ada" }));
+    wait_for("an object that is not taken", || (outside.count("PUT", &owed) > 0).then_some(()));
     let project = host.project();
     assert_eq!(host.stop(), Some(0));
+    outside.refuse(0);
 
     let buckets = format!("obs_buckets = [\"shared\", \"{project}/mine\", \"{}/theirs\"]", made.out.trim());
     let host = server_with(&data, &outside, &buckets);
@@ -241,8 +245,11 @@ fn no_project_writes_into_the_bucket_of_another() {
     let call = host.accept("job", &json!({ "name": "Ada" }));
     wait_for("the word in the log", || {
         let run = crate::harness::fungraph(&["logs", "job", "--data-dir", &data.display().to_string()]);
-        run.out.contains(&format!("{call} WARN on_success (OBS) is not told: the bucket 'results'")).then_some(())
+        // Not even what was owed before.
+        let told = |call| run.out.contains(&format!("{call} WARN on_success (OBS) is not told: the bucket 'results'"));
+        (told(&call) && told(&owed)).then_some(())
     });
+    assert!(outside.taken("PUT", &owed).is_none());
     for bucket in ["shared", "mine"] {
         host.set("job", &obs(bucket));
         let call = host.accept("job", &json!({ "name": "Ada" }));

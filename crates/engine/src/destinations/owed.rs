@@ -59,14 +59,11 @@ impl Engine {
         }
         let payload = payload::payload(call, &self.config.region);
         let address = Address::of(destination, call);
-        if let Some(Address::Object { bucket, .. }) = &address
-            // How many projects there are was looked at when it was set: that others came since is nobody's fault.
-            && let Some(why) = self.destinations.closed(&call.key.project, bucket, true)
-        {
-            return Err(why);
-        }
         match address {
             Some(address) => {
+                if let Some(why) = self.destinations.closed_since(&call.key.project, &address) {
+                    return Err(why);
+                }
                 Ok(Owed::Notice { kind: address.kind().name().to_owned(), param: address.to_text(), payload })
             }
             None => {

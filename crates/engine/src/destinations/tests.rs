@@ -205,6 +205,10 @@ async fn a_bucket_is_open_to_the_only_project_or_to_whom_the_operator_says() {
         assert!(said.closed(&other, "results", is_only_project).is_some());
         assert!(said.closed(&mine, "others", is_only_project).is_some_and(|why| why.contains("obs_buckets")));
     }
+    let object = Address::Object { bucket: "results".to_owned(), name: "o".to_owned(), expires_days: 0 };
+    let closed = |to: &Destinations, project, address: &Address| to.closed_since(project, address).is_some();
+    assert_eq!((closed(&unsaid, &other, &object), closed(&said, &mine, &object)), (false, false));
+    assert_eq!((closed(&said, &other, &object), closed(&said, &other, &topic())), (true, false));
 }
 
 #[tokio::test]

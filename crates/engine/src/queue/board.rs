@@ -22,12 +22,18 @@ use super::{
 
 /// Bytes that all calls in memory may take before they run.
 const SHELVES: usize = 32 << 20;
+/// Up to here whoever comes has room; beyond it each function has its share.
+const FREE: usize = SHELVES / 4 * 3;
+/// The same for those that give nothing out; beyond it they have none.
+const FREE_FOR_STUCK: usize = SHELVES / 2;
 /// Calls whose end is on its way to the disk: more mean that the disk does not keep up, and nothing new begins.
 const ENDING: usize = 4096;
 /// Readings under way at most.
 const LOADS: usize = 8;
 /// Functions that are asked in one look whether they want something read: without room most of them cannot have it.
-const ASKED: usize = 64;
+const ASKED: usize = 256;
+/// Calls that become due in one look: a start may find a million.
+const WOKEN: usize = 4096;
 /// So long a function without calls is remembered: answers of the disk may be late.
 const KEPT: Duration = Duration::from_secs(60);
 
@@ -86,6 +92,8 @@ pub(super) struct Board {
     limits: Limits,
     /// Bytes of calls in memory.
     weight: usize,
+    /// Functions that have some.
+    holders: usize,
     /// Calls that run no more and whose end is not on disk yet.
     ending: usize,
     loading: usize,
@@ -102,6 +110,7 @@ impl Board {
             delayed: BinaryHeap::new(),
             limits,
             weight: 0,
+            holders: 0,
             ending: 0,
             loading: 0,
             stop,
@@ -110,7 +119,7 @@ impl Board {
 
     /// A function of which calls were found at the start.
     pub(super) fn restore(&mut self, no: FunctionNo, function: &Arc<QueueFunction>, paused: bool, now: Instant) {
-        self.lane(no, function, now).paused = paused;
+        self.lane(no, function, now).pause(paused);
         self.with(no, |lane, _| lane.has_more());
     }
 
@@ -131,7 +140,9 @@ impl Board {
         let lane = self.lanes.get_mut(&no)?;
         let before = lane.weight();
         let done = change(lane, &mut self.rota);
-        self.weight = self.weight + lane.weight() - before;
+        let after = lane.weight();
+        self.weight = self.weight + after - before;
+        self.holders = self.holders + usize::from(after > 0) - usize::from(before > 0);
         if lane.is_hungry() {
             self.hungry.join(no);
         }
@@ -147,16 +158,39 @@ impl Board {
         Some(done)
     }
 
-    fn has_room(&self) -> bool {
-        self.weight < SHELVES
+    /// Bytes that a function may take beside what it has.
+    fn room(&self, no: FunctionNo, now: Instant) -> usize {
+        let Some(lane) = self.lanes.get(&no).filter(|_| self.weight < SHELVES) else { return 0 };
+        if lane.is_stuck(now) {
+            return FREE_FOR_STUCK.saturating_sub(self.weight);
+        }
+        self.share().saturating_sub(lane.weight()).max(FREE.saturating_sub(self.weight))
+    }
+
+    /// What each function may have, and one that comes, where there is no room for more.
+    fn share(&self) -> usize {
+        SHELVES / (self.holders + 1)
+    }
+
+    /// Whoever has more than its share, or gives nothing out, leaves that to others.
+    fn make_room(&mut self, now: Instant) {
+        let share = self.share();
+        let most = |lane: &Lane| if lane.is_stuck(now) { 0 } else { share };
+        let over = self.lanes.iter().map(|(no, lane)| (*no, lane.weight(), most(lane)));
+        let over: Vec<_> = over.filter(|(_, weight, most)| weight > most).collect();
+        for (no, _, most) in over {
+            self.change(no, |lane, _| lane.shrink(most));
+        }
     }
 
     /// A call was accepted.
     pub(super) fn accepted(&mut self, function: &Arc<QueueFunction>, call: WaitingCall, now: Instant) {
-        let (no, has_room) = (call.function, self.has_room());
+        let no = call.function;
         self.lane(no, function, now);
+        let has_room = self.room(no, now) > 0;
         self.with(no, |lane, _| {
             lane.idle_since = now;
+            let has_room = has_room && !lane.rests();
             lane.accept(call, has_room);
         });
     }
@@ -173,15 +207,16 @@ impl Board {
         let mut plan = Plan::default();
         if is_writable {
             plan.starts = self.starts(now);
-            plan.loads = self.loads();
+            plan.loads = self.loads(now);
         }
         plan.wait = self.wait(clock, now);
         plan
     }
 
     fn wake(&mut self, clock: QueueTime) {
-        while let Some(Reverse(delayed)) = self.delayed.peek().copied().filter(|Reverse(delayed)| delayed.due <= clock)
-        {
+        for _ in 0..WOKEN {
+            let next = self.delayed.peek().copied().filter(|Reverse(delayed)| delayed.due <= clock);
+            let Some(Reverse(delayed)) = next else { return };
             self.delayed.pop();
             self.change(delayed.function, |lane, _| {
                 lane.delayed -= 1;
@@ -203,15 +238,19 @@ impl Board {
         starts
     }
 
-    fn loads(&mut self) -> Vec<Load> {
-        let mut loads = Vec::new();
+    fn loads(&mut self, now: Instant) -> Vec<Load> {
+        let (mut loads, mut made_room) = (Vec::new(), false);
         for _ in 0..ASKED.min(self.hungry.len()) {
             if self.loading >= LOADS {
                 break;
             }
-            let (has_room, Some(no)) = (self.has_room(), self.hungry.next()) else { break };
+            let Some(no) = self.hungry.next() else { break };
+            if self.weight >= SHELVES && !std::mem::replace(&mut made_room, true) {
+                self.make_room(now);
+            }
+            let room = self.room(no, now);
             // Who wants something and cannot have it stands in line again.
-            if let Some(load) = self.change(no, |lane, _| lane.wants(no, has_room)).flatten() {
+            if let Some(load) = self.change(no, |lane, rota| wants(no, lane, rota, room, now)).flatten() {
                 self.loading += 1;
                 loads.push(load);
             }
@@ -226,10 +265,18 @@ impl Board {
         due.into_iter().chain(rested).min()
     }
 
-    /// Calls were read from disk.
-    pub(super) fn loaded(&mut self, no: FunctionNo, calls: Vec<WaitingCall>, all: bool) {
+    /// Those of the calls that were read that the board has not had before.
+    pub(super) fn unknown(&self, no: FunctionNo, calls: Vec<WaitingCall>) -> Vec<WaitingCall> {
+        match self.lanes.get(&no) {
+            Some(lane) => lane.unknown(calls),
+            None => calls,
+        }
+    }
+
+    /// Calls were read from disk, up to `last`.
+    pub(super) fn loaded(&mut self, no: FunctionNo, calls: Vec<WaitingCall>, last: Option<CallSeq>, all: bool) {
         self.loading -= 1;
-        self.with(no, |lane, _| lane.loaded(calls, all));
+        self.with(no, |lane, _| lane.loaded(calls, last, all));
     }
 
     /// The same of calls that were due.
@@ -238,10 +285,16 @@ impl Board {
         self.with(no, |lane, _| lane.loaded_due(calls));
     }
 
+    /// What is too old of a function that is paused was ended.
+    pub(super) fn looked(&mut self, no: FunctionNo, next: QueueTime, again: bool) {
+        self.loading -= 1;
+        self.with(no, |lane, _| lane.looked(next, again));
+    }
+
     /// Nothing could be read.
     pub(super) fn load_failed(&mut self, load: Load) {
         self.loading -= 1;
-        let (Load::Fresh { function, .. } | Load::Due { function, .. }) = load;
+        let (Load::Fresh { function, .. } | Load::Due { function, .. } | Load::Old { function, .. }) = load;
         self.with(function, |lane, _| lane.load_failed(load));
     }
 
@@ -273,6 +326,9 @@ impl Board {
             lane.window.refuse(false, chance, now);
             rota.give_back(&lane.function.key.project);
             lane.push_front(ready);
+            if lane.is_paused() {
+                lane.shrink(0);
+            }
             None
         })
         .flatten()
@@ -363,23 +419,21 @@ impl Board {
         kinds
     }
 
-    /// Takes calls that wait, to end them; `which` sees each that is in memory.
-    pub(super) fn take(
-        &mut self,
-        mut which: impl FnMut(FunctionNo, &WaitingCall) -> bool,
-    ) -> Vec<(FunctionNo, Arc<QueueFunction>, Ready)> {
-        let functions: Vec<_> = self.lanes.iter().map(|(no, lane)| (*no, Arc::clone(&lane.function))).collect();
-        let mut taken = Vec::new();
-        for (no, function) in functions {
-            let of_lane = self.with(no, |lane, _| {
-                let calls = lane.take(|call| which(no, call));
-                calls.iter().for_each(|ready| drop(lane.out.insert(ready.call.seq, Arc::default())));
-                calls
-            });
-            taken.extend(of_lane.unwrap_or_default().into_iter().map(|ready| (no, Arc::clone(&function), ready)));
+    /// Functions of which `which` finds a call let go of what they have in memory: it is read again, and looked at then.
+    pub(super) fn let_go(&mut self, mut which: impl FnMut(FunctionNo, &WaitingCall) -> bool) {
+        let found = self.lanes.iter().filter(|(no, lane)| lane.ready().any(|ready| which(**no, &ready.call)));
+        let found: Vec<_> = found.map(|(no, _)| *no).collect();
+        for no in found {
+            self.change(no, |lane, _| lane.shrink(0));
         }
-        self.ending += taken.len();
-        taken
+    }
+
+    /// Functions of which nothing is in memory are to be looked at where something of them may be too old by now.
+    pub(super) fn look(&mut self, clock: QueueTime, now: Instant) {
+        let empty: Vec<_> = self.lanes.iter().filter(|(_, lane)| !lane.has_ready()).map(|(no, _)| *no).collect();
+        for no in empty {
+            self.change(no, |lane, _| lane.look(clock, now));
+        }
     }
 
     /// Nothing of a function begins while what waits of it is ended on disk; gives the calls that were given out already.
@@ -403,7 +457,7 @@ impl Board {
     /// A function is paused, or goes on.
     pub(super) fn pause(&mut self, no: FunctionNo, function: &Arc<QueueFunction>, paused: bool, now: Instant) {
         self.lane(no, function, now);
-        self.with(no, |lane, _| lane.paused = paused);
+        self.with(no, |lane, _| lane.pause(paused));
     }
 
     /// A function has changed: what made it rest may be over.
@@ -423,9 +477,7 @@ impl Board {
                 self.rota.join(*no);
             }
         }
-        self.lanes.retain(|_, lane| {
-            lane.paused || lane.held > 0 || !lane.is_empty() || now.duration_since(lane.idle_since) < KEPT
-        });
+        self.lanes.retain(|_, lane| lane.rests() || !lane.is_empty() || now.duration_since(lane.idle_since) < KEPT);
     }
 
     /// Whether no function has calls, nor lately had some.
@@ -447,7 +499,7 @@ impl Board {
 
 /// The next call of a function whose turn it is.
 fn start(no: FunctionNo, lane: &mut Lane, rota: &mut Rota, out: Arc<Out>, now: Instant) -> Option<Start> {
-    if lane.paused || lane.held > 0 || !lane.has_ready() {
+    if lane.rests() || !lane.has_ready() {
         return None;
     }
     if let Some(until) = lane.window.rests_until(now) {
@@ -459,13 +511,23 @@ fn start(no: FunctionNo, lane: &mut Lane, rota: &mut Rota, out: Arc<Out>, now: I
     }
     let ready = lane.pop()?;
     lane.window.take(now);
+    lane.gave = now;
     lane.out.insert(ready.call.seq, Arc::clone(&out));
     Some(Start { function: no, of: Arc::clone(&lane.function), ready, out })
 }
 
+/// What a function reads. Without room it is one call, and only where that can begin: else nothing is gained by it.
+fn wants(no: FunctionNo, lane: &mut Lane, rota: &Rota, room: usize, now: Instant) -> Option<Load> {
+    let goes_on = lane.may_begin(now) && rota.has_place(&lane.function.key.project);
+    if room > 0 || goes_on || lane.looks() { lane.wants(no, room) } else { None }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{super::sample, *};
+    use super::{
+        super::{lane::STUCK, sample},
+        *,
+    };
 
     const FLOOD: FunctionNo = FunctionNo(1);
     const ONE: FunctionNo = FunctionNo(2);
@@ -539,6 +601,8 @@ mod tests {
         table.board.pause(FLOOD, &function, true, table.now);
         assert_eq!(table.begin(), []);
         table.board.pause(FLOOD, &function, false, table.now);
+        assert_eq!(table.begin(), [], "they are read first");
+        table.board.loaded(FLOOD, (1..4).map(sample::call).collect(), Some(CallSeq(3)), true);
         assert_eq!(table.begin(), [(1, 1)]);
     }
 
@@ -600,13 +664,12 @@ mod tests {
         table.end(FLOOD, 1);
         assert_eq!(table.begin(), [], "it is held");
         table.board.release(FLOOD, CallSeq(3));
-        table.board.plan(true, CLOCK, table.now);
-        table.board.loaded(FLOOD, vec![sample::call(4)], true);
-        assert_eq!(table.begin(), [], "somebody else holds it still");
+        let plan = table.board.plan(true, CLOCK, table.now);
+        assert!(plan.loads.is_empty() && plan.starts.is_empty(), "somebody else holds it still");
         table.board.release(FLOOD, CallSeq(3));
         let plan = table.board.plan(true, CLOCK, table.now);
         assert!(matches!(plan.loads[..], [Load::Fresh { after: CallSeq(0), .. }]) && plan.starts.is_empty());
-        table.board.loaded(FLOOD, vec![sample::call(4)], true);
+        table.board.loaded(FLOOD, vec![sample::call(4)], Some(CallSeq(4)), true);
         assert_eq!(table.begin(), [(1, 4)]);
     }
 
@@ -639,5 +702,134 @@ mod tests {
         assert!(!table.board.is_empty());
         table.board.tend(IDLE, table.now + KEPT * 2);
         assert!(table.board.is_empty() && table.board.weight == 0);
+    }
+
+    /// Calls of a function with events of so many bytes.
+    fn large(no: FunctionNo, seqs: std::ops::Range<i64>, bytes: usize) -> Vec<WaitingCall> {
+        let body = bytes::Bytes::from(vec![b'x'; bytes]);
+        seqs.map(|seq| WaitingCall { function: no, body: body.clone(), ..sample::call(seq) }).collect()
+    }
+
+    impl Table {
+        fn accept_large(&mut self, no: FunctionNo, seqs: std::ops::Range<i64>, bytes: usize) {
+            let function = Arc::clone(&self.functions[no.0 as usize - 1]);
+            for call in large(no, seqs, bytes) {
+                self.board.accepted(&function, call, self.now);
+            }
+        }
+
+        fn weight(&self, no: FunctionNo) -> usize {
+            self.board.lanes[&no].weight()
+        }
+
+        /// Functions whose fresh calls are to be read now, how many of them, and bytes.
+        fn fresh(&mut self) -> Vec<(FunctionNo, usize, usize)> {
+            let loads = self.board.plan(true, CLOCK, self.now).loads;
+            let fresh = loads.into_iter().filter_map(|load| match load {
+                Load::Fresh { function, most, bytes, .. } => Some((function, most, bytes)),
+                _ => None,
+            });
+            fresh.collect()
+        }
+
+        /// The flood has taken all the room, and its window is full.
+        fn fill(&mut self) {
+            self.accept(FLOOD, 1..2);
+            assert_eq!(self.begin(), [(1, 1)]);
+            let function = Arc::clone(&self.functions[0]);
+            self.board.followed(FLOOD, &function, self.now);
+            assert_eq!(self.fresh().len(), 1);
+            self.board.loaded(FLOOD, large(FLOOD, 2..200, LARGE), Some(CallSeq(199)), false);
+            assert!(self.weight(FLOOD) > SHELVES);
+        }
+    }
+
+    const LARGE: usize = 256 << 10;
+
+    #[test]
+    fn a_paused_function_leaves_its_room_to_others() {
+        let mut table = table();
+        table.fill();
+        let function = Arc::clone(&table.functions[0]);
+        table.board.pause(FLOOD, &function, true, table.now);
+        assert_eq!((table.weight(FLOOD), table.board.weight, table.board.holders), (0, 0, 0));
+        table.accept_large(FLOOD, 200..210, LARGE);
+        table.accept(ONE, 300..302);
+        assert_eq!((table.weight(FLOOD), table.begin()), (0, vec![(2, 300)]));
+        table.board.pause(FLOOD, &function, false, table.now);
+        assert!(matches!(table.fresh()[..], [(FLOOD, ..)]), "it is read again");
+    }
+
+    #[test]
+    fn one_function_alone_does_not_take_all_the_room() {
+        let mut table = table();
+        table.accept_large(FLOOD, 1..200, LARGE);
+        assert!((FREE..SHELVES).contains(&table.weight(FLOOD)), "{}", table.weight(FLOOD));
+        table.accept(ONE, 300..301);
+        assert!(table.weight(ONE) > 0);
+    }
+
+    #[test]
+    fn who_has_more_than_its_share_gives_it_up_where_there_is_no_room() {
+        let mut table = table();
+        table.fill();
+        table.accept(ONE, 300..400);
+        assert_eq!(table.weight(ONE), 0, "there is no room for it yet");
+        let read = table.fresh();
+        let (_, most, bytes) = read.iter().find(|(no, ..)| *no == ONE).expect("it is read");
+        assert!(*most > 1 && *bytes > 1 << 20, "{most} {bytes}");
+        let left = table.weight(FLOOD);
+        assert!((SHELVES / 2 - 2 * LARGE..=SHELVES / 2).contains(&left), "its share is its own: {left}");
+    }
+
+    #[test]
+    fn who_gives_nothing_out_gives_up_all_of_it() {
+        let mut table = table();
+        table.fill();
+        table.now += STUCK;
+        table.accept(ONE, 300..301);
+        assert!(table.fresh().iter().any(|(no, ..)| *no == ONE));
+        assert_eq!(table.weight(FLOOD), 0);
+    }
+
+    #[test]
+    fn who_could_not_begin_anyhow_is_not_read_where_there_is_no_room() {
+        let mut table = table();
+        table.fill();
+        table.accept(ONE, 300..301);
+        table.now += STUCK;
+        let full = table.fresh();
+        assert!(full.iter().any(|(no, ..)| *no == ONE), "{full:?}");
+        table.board.loaded(ONE, large(ONE, 300..375, LARGE), Some(CallSeq(374)), true);
+        if full.iter().any(|(no, ..)| *no == FLOOD) {
+            table.board.loaded(FLOOD, Vec::new(), None, false);
+        }
+        assert_eq!(table.begin(), [(2, 300)]);
+        assert!(table.fresh().is_empty(), "the flood's only place is taken");
+        table.end(FLOOD, 1);
+        assert_eq!(table.fresh().iter().map(|(no, most, _)| (no.0, *most)).collect::<Vec<_>>(), [(1, 1)]);
+    }
+
+    #[test]
+    fn what_is_too_old_in_memory_goes_back_to_where_it_is_looked_at() {
+        let mut table = table();
+        table.accept(FLOOD, 1..4);
+        table.accept(ONE, 300..303);
+        table.board.let_go(|no, call| no == FLOOD && call.seq == CallSeq(2));
+        assert_eq!(table.weight(FLOOD), 0);
+        assert_eq!(table.begin(), [(2, 300)]);
+    }
+
+    #[test]
+    fn a_start_with_very_many_calls_that_are_due_does_not_hold_the_board() {
+        let mut table = table();
+        table.accept(FLOOD, 1..2);
+        for seq in 0..2 * WOKEN as i64 {
+            table.board.delay(CLOCK, CallSeq(seq + 10), FLOOD, 0);
+        }
+        let plan = table.board.plan(true, CLOCK, table.now);
+        assert_eq!((table.board.delayed.len(), plan.wait), (WOKEN, Some(Duration::ZERO)));
+        table.board.plan(true, CLOCK, table.now);
+        assert!(table.board.delayed.is_empty());
     }
 }

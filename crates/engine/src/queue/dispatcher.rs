@@ -6,15 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fungraph_model::Qualifier;
-use fungraph_store::queue::FunctionNo;
+use fungraph_store::queue::{QueueError, WaitingCall};
 use tokio::task::JoinHandle;
 
 use super::{
     board::Plan,
     lane::{Load, Ready},
     processors::Processors,
-    verdict,
     window::Host,
 };
 use crate::{Engine, error::chain};
@@ -27,10 +25,6 @@ const SWEEP: Duration = Duration::from_secs(1);
 const RECOVERY: Duration = Duration::from_millis(200);
 /// The longest sleep: whatever comes nudges.
 const LONG: Duration = Duration::from_secs(3600);
-/// Bytes of events that are read at once: several readings are under way before any of them is counted.
-const LOAD_BYTES: usize = 4 << 20;
-/// Calls that are thrown away in one sweep.
-const SWEPT: usize = 1024;
 
 /// Runs until the queue is stopped.
 pub(crate) async fn run(engine: Weak<Engine>) {
@@ -86,58 +80,38 @@ impl Engine {
     }
 
     async fn load(self: Arc<Self>, load: Load) {
-        let read = match &load {
-            Load::Fresh { function, after, most } => {
-                self.queue.store.load_some(*function, *after, *most, LOAD_BYTES).await
-            }
-            Load::Due { calls, .. } => {
-                let seqs: Vec<_> = calls.iter().map(|(seq, _)| *seq).collect();
-                self.queue.store.take(&seqs).await.map(|calls| (calls, true))
-            }
-        };
-        match (read, load) {
-            (Ok((calls, all)), Load::Fresh { function, .. }) => self.queue.board().loaded(function, calls, all),
-            (Ok((calls, _)), Load::Due { function, calls: stumbles }) => {
-                let stumbles: HashMap<_, _> = stumbles.into_iter().collect();
-                let ready = |call: fungraph_store::queue::WaitingCall| {
-                    let stumbled = stumbles.get(&call.seq).copied().unwrap_or(0);
-                    Ready { call, stumbled }
-                };
-                self.queue.board().loaded_due(function, calls.into_iter().map(ready).collect());
-            }
-            (Err(error), load) => {
-                tracing::error!(cause = chain(&error), "asynchronous calls that wait cannot be read; tried again");
-                // Nothing else slows it down.
-                tokio::time::sleep(RECOVERY).await;
-                self.queue.board().load_failed(load);
-            }
+        if let Err(error) = self.read_waiting(&load).await {
+            tracing::error!(cause = chain(&error), "asynchronous calls that wait cannot be read; tried again");
+            // Nothing else slows it down.
+            tokio::time::sleep(RECOVERY).await;
+            self.queue.board().load_failed(load);
         }
         self.queue.nudge();
     }
 
-    /// Throws away what waits and is too old. Of each function only what is in memory is looked at: the oldest of what waits.
-    async fn sweep(self: Arc<Self>) {
-        let now = self.queue.store.now();
-        let kinds = self.queue.board().kinds_waiting(now, SWEEP);
-        let mut ages: HashMap<(FunctionNo, Qualifier), Duration> = HashMap::new();
-        for (no, function, qualifier) in kinds {
-            // Whoever cannot be looked up is looked up again.
-            if let Ok(settings) = self.async_settings(&function.key, &qualifier).await {
-                ages.insert((no, qualifier), verdict::most_age(settings.as_deref()));
+    async fn read_waiting(self: &Arc<Self>, load: &Load) -> Result<(), QueueError> {
+        let store = &self.queue.store;
+        match load {
+            Load::Fresh { function, after, most, bytes } => {
+                let (calls, all) = store.load_some(*function, *after, *most, *bytes).await?;
+                let last = calls.last().map(|call| call.seq);
+                // Calls that run look as if they were never tried.
+                let calls = self.queue.board().unknown(*function, calls);
+                let calls = self.end_old(*function, calls).await;
+                self.queue.board().loaded(*function, calls, last, all);
             }
+            Load::Due { function, calls: stumbles } => {
+                let seqs: Vec<_> = stumbles.iter().map(|(seq, _)| *seq).collect();
+                let calls = self.end_old(*function, store.take(&seqs).await?).await;
+                let stumbles: HashMap<_, _> = stumbles.iter().copied().collect();
+                let ready = |call: WaitingCall| {
+                    let stumbled = stumbles.get(&call.seq).copied().unwrap_or(0);
+                    Ready { call, stumbled }
+                };
+                self.queue.board().loaded_due(*function, calls.into_iter().map(ready).collect());
+            }
+            Load::Old { function, out } => self.end_old_of(*function, out).await?,
         }
-        if ages.is_empty() {
-            return;
-        }
-        let mut left = SWEPT;
-        let old = self.queue.board().take(|no, call| {
-            let most = ages.get(&(no, call.qualifier.clone()));
-            let too_old = left > 0 && most.is_some_and(|most| now.since(call.since) >= *most);
-            left -= usize::from(too_old);
-            too_old
-        });
-        for (no, function, ready) in old {
-            self.queue.tasks.spawn(Arc::clone(&self).discard_old(no, function, ready.call));
-        }
+        Ok(())
     }
 }

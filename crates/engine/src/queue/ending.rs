@@ -155,10 +155,18 @@ fn before(call: &WaitingCall) -> String {
 impl Engine {
     /// Ends a call that was given out and runs no more; gives whether that is on disk.
     pub(super) async fn end_call(self: &Arc<Self>, given: Given, ending: Ending) -> bool {
+        let (no, seq) = (given.no, given.call.seq);
+        let is_stored = self.store_end(given, ending).await;
+        self.queue.board().ended(no, seq, Instant::now());
+        self.queue.nudge();
+        is_stored
+    }
+
+    async fn store_end(self: &Arc<Self>, given: Given, ending: Ending) -> bool {
         let owed = self.owed_for(&given, &ending).await;
         let has_notice = owed.iter().any(|owed| matches!(owed, Owed::Notice { .. }));
         let followers: Vec<Arc<QueueFunction>> = owed.iter().filter_map(follower).collect();
-        let Given { no, call, .. } = given;
+        let call = given.call;
         let Ending { status, code, message, .. } = ending;
         let end = End { seq: call.seq, status, code, message, start: None, end: Timestamp::now(), owed };
         let now = Instant::now();
@@ -180,8 +188,6 @@ impl Engine {
                 tracing::error!(request = %call.request, cause = chain(&error), "the end of an asynchronous call is not stored");
             }
         }
-        self.queue.board().ended(no, call.seq, now);
-        self.queue.nudge();
         is_stored
     }
 
@@ -201,9 +207,11 @@ impl Engine {
         self.owed(settings, &finished, Origin { domain: &given.function.domain, hops: call.hops }).await
     }
 
-    /// Throws a call away that waited for too long.
-    pub(super) async fn discard_old(self: Arc<Self>, no: FunctionNo, function: Arc<QueueFunction>, call: WaitingCall) {
-        self.discard(no, function, call, Reason::TooOld).await;
+    /// Throws a call away that waited for too long, and of which the board knows nothing.
+    pub(super) async fn discard_old(self: &Arc<Self>, no: FunctionNo, function: Arc<QueueFunction>, call: WaitingCall) {
+        let ending = Ending::of(Reason::TooOld, &call);
+        let given = self.waited(no, function, call).await;
+        self.store_end(given, ending).await;
     }
 
     /// Ends a call that waited and was taken from the board; gives whether that is on disk.
@@ -214,11 +222,15 @@ impl Engine {
         call: WaitingCall,
         reason: Reason,
     ) -> bool {
-        // Without settings nobody is told, and the call ends all the same.
-        let settings = self.async_settings(&function.key, &call.qualifier).await.unwrap_or_default();
         let ending = Ending::of(reason, &call);
-        let given = Given { no, function, call, stumbled: 0, out: Arc::default(), settings };
+        let given = self.waited(no, function, call).await;
         self.end_call(given, ending).await
+    }
+
+    /// A call that was never given out. Without settings nobody is told, and the call ends all the same.
+    async fn waited(&self, no: FunctionNo, function: Arc<QueueFunction>, call: WaitingCall) -> Given {
+        let settings = self.async_settings(&function.key, &call.qualifier).await.unwrap_or_default();
+        Given { no, function, call, stumbled: 0, out: Arc::default(), settings }
     }
 }
 

@@ -6,22 +6,26 @@
 //! here without reading is remembered until a reading went past it, so that no call is here twice.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use fungraph_model::CallSeq;
-use fungraph_store::queue::{FunctionNo, QueueFunction, WaitingCall};
+use fungraph_store::queue::{FunctionNo, QueueFunction, QueueTime, WaitingCall};
 
 use super::{out::Out, window::Window};
 
 /// Calls of one function that are in memory at most, before they run.
 const SHELF: usize = 256;
 /// Due calls that are read at once: how large they are is not known before.
-const DUE: usize = 64;
+const DUE: usize = 16;
+/// Bytes of events that are read at once: several readings are under way before any of them is counted.
+const LOAD_BYTES: usize = 4 << 20;
 /// What a call takes beside its event, roughly.
 const OVERHEAD: usize = 512;
+/// Who has given out nothing for so long leaves its room to others where there is none.
+pub(super) const STUCK: Duration = Duration::from_secs(1);
 /// Calls that were put here without reading, after which is read all the same.
 const UNREAD: usize = 1024;
 
@@ -42,10 +46,12 @@ impl Ready {
 /// What is to be read from disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Load {
-    /// Calls that were never tried, in order.
-    Fresh { function: FunctionNo, after: CallSeq, most: usize },
+    /// Calls that were never tried, in order, of so many bytes.
+    Fresh { function: FunctionNo, after: CallSeq, most: usize, bytes: usize },
     /// Calls whose next attempt is due.
     Due { function: FunctionNo, calls: Vec<(CallSeq, u32)> },
+    /// Which calls of a function that is not read otherwise are too old, but for those that were given out.
+    Old { function: FunctionNo, out: HashSet<CallSeq> },
 }
 
 /// One function with calls.
@@ -55,11 +61,18 @@ pub(super) struct Lane {
     pub(super) window: Window,
     /// Calls at once that its instances can take.
     pub(super) most: usize,
-    pub(super) paused: bool,
+    paused: bool,
+    /// When it gave a call out last.
+    pub(super) gave: Instant,
+    /// When it is looked at next what of it is too old, while it is not read otherwise.
+    look_at: QueueTime,
+    /// Whether that is now.
+    looks: bool,
     /// By how many it is ended on disk what waits; nothing begins meanwhile.
     pub(super) held: usize,
-    /// All that was accepted up to here, and has not been here, was ended on disk.
-    ended_to: CallSeq,
+    /// Calls up to here may have been here, or have been ended on disk, and nobody knows any more: whoever comes with one now is told to wait
+    /// for the next reading.
+    passed: CallSeq,
     /// Calls that were given out and whose end, or next attempt, is not on disk yet.
     pub(super) out: HashMap<CallSeq, Arc<Out>>,
     pub(super) idle_since: Instant,
@@ -72,7 +85,7 @@ pub(super) struct Lane {
     /// Every waiting call up to here has been here.
     read_to: CallSeq,
     /// Calls beyond that which have been here.
-    unread: HashSet<CallSeq>,
+    unread: BTreeSet<CallSeq>,
     /// Whether there may be calls beyond it on disk that have not been here.
     more: bool,
     /// The end of what a reading under way will have seen in any case.
@@ -92,8 +105,11 @@ impl Lane {
             window: Window::new(now),
             most,
             paused: false,
+            gave: now,
+            look_at: QueueTime(0),
+            looks: false,
             held: 0,
-            ended_to: CallSeq(0),
+            passed: CallSeq(0),
             out: HashMap::new(),
             idle_since: now,
             ready: VecDeque::new(),
@@ -101,7 +117,7 @@ impl Lane {
             delayed: 0,
             due: VecDeque::new(),
             read_to: CallSeq(0),
-            unread: HashSet::new(),
+            unread: BTreeSet::new(),
             more: false,
             loading: None,
             struck: HashSet::new(),
@@ -123,6 +139,65 @@ impl Lane {
         self.ready.iter()
     }
 
+    /// Whether nothing of it begins.
+    pub(super) fn rests(&self) -> bool {
+        self.paused || self.held > 0
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Whether a call of it could begin, as far as it alone is concerned.
+    pub(super) fn may_begin(&self, now: Instant) -> bool {
+        !self.rests() && self.window.rests_until(now).is_none() && self.window.has_room(self.most)
+    }
+
+    /// Its calls wait for somebody's word, or do so no longer. Meanwhile they are on disk: memory is for those that can run.
+    pub(super) fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+        self.looks = false;
+        self.look_at = QueueTime(0);
+        if paused {
+            self.shrink(0);
+            // What a reading under way brings is not wanted now.
+            self.stale |= self.loading.is_some();
+            self.more |= self.stale;
+        }
+    }
+
+    /// Whether it has given out nothing for a while.
+    pub(super) fn is_stuck(&self, now: Instant) -> bool {
+        now.duration_since(self.gave) >= STUCK
+    }
+
+    /// While it is paused, or there is no room for it, nobody reads its calls, and some may get too old.
+    pub(super) fn look(&mut self, clock: QueueTime, now: Instant) {
+        let waits = self.ready.is_empty() && (self.more || !self.due.is_empty());
+        self.looks = waits && (self.paused || self.is_stuck(now)) && self.look_at <= clock;
+    }
+
+    pub(super) fn looks(&self) -> bool {
+        self.looks
+    }
+
+    /// That was looked at; `again`: at once, since there may be more.
+    pub(super) fn looked(&mut self, next: QueueTime, again: bool) {
+        self.loading = None;
+        self.stale = false;
+        self.look_at = next;
+        self.looks = again;
+        self.forget_struck();
+    }
+
+    /// Those of the calls that were read that have not been here.
+    pub(super) fn unknown(&self, mut calls: Vec<WaitingCall>) -> Vec<WaitingCall> {
+        calls.retain(|WaitingCall { seq, .. }| {
+            !(self.unread.contains(seq) || self.struck.contains(seq) || self.out.contains_key(seq))
+        });
+        calls
+    }
+
     /// Whether nothing is known of any call.
     pub(super) fn is_empty(&self) -> bool {
         let here = !(self.ready.is_empty() && self.due.is_empty() && self.out.is_empty());
@@ -136,12 +211,12 @@ impl Lane {
 
     /// A call that has just been accepted. It stays on disk where others before it are, or there is no room.
     pub(super) fn accept(&mut self, call: WaitingCall, has_room: bool) {
-        if call.seq <= self.read_to.max(self.ended_to) || self.unread.contains(&call.seq) {
-            // A reading was quicker than the answer, or somebody who emptied the queue or cancelled the call.
+        if call.seq <= self.read_to || self.unread.contains(&call.seq) {
+            // A reading was quicker than the answer, or somebody who cancelled the call.
             return;
         }
-        if self.more || self.loading.is_some() || !has_room || self.ready.len() >= SHELF || self.unread.len() >= UNREAD
-        {
+        let is_first = !self.more && self.loading.is_none() && call.seq > self.passed;
+        if !is_first || !has_room || self.ready.len() >= SHELF || self.unread.len() >= UNREAD {
             self.more = true;
             return;
         }
@@ -171,8 +246,38 @@ impl Lane {
         Some(ready)
     }
 
+    /// Lets go of what lies behind the first so many bytes, but for the first call, unless nothing is to be kept: it is on disk, and is read
+    /// again when there is room.
+    pub(super) fn shrink(&mut self, most: usize) {
+        let mut kept = 0;
+        let beyond = self.ready.iter().position(|ready| {
+            let is_first = kept == 0;
+            kept += ready.weight();
+            kept > most && !(is_first && most > 0)
+        });
+        let Some(beyond) = beyond else { return };
+        let gone = self.ready.split_off(beyond);
+        self.weight -= gone.iter().map(Ready::weight).sum::<usize>();
+        for ready in gone.iter().rev().filter(|ready| ready.call.due.is_some()) {
+            self.due.push_front((ready.call.seq, ready.stumbled));
+        }
+        let first = gone.iter().filter(|ready| ready.call.due.is_none()).map(|ready| ready.call.seq).min();
+        if let Some(first) = first {
+            self.passed = self.passed.max(self.read_to);
+            self.read_to = self.read_to.min(CallSeq(first.0 - 1));
+        }
+        // A reading under way began elsewhere, and what it brings is read again.
+        self.stale |= self.loading.is_some();
+        self.more |= first.is_some() || self.stale;
+        for ready in &gone {
+            self.unread.remove(&ready.call.seq);
+        }
+        let here = self.ready.iter().map(|ready| ready.call.seq).chain(self.out.keys().copied());
+        self.unread.extend(here.filter(|seq| *seq > self.read_to));
+    }
+
     /// Takes the calls away that `which` chooses.
-    pub(super) fn take(&mut self, mut which: impl FnMut(&WaitingCall) -> bool) -> Vec<Ready> {
+    fn take(&mut self, mut which: impl FnMut(&WaitingCall) -> bool) -> Vec<Ready> {
         let (taken, kept): (VecDeque<_>, VecDeque<_>) =
             std::mem::take(&mut self.ready).into_iter().partition(|ready| which(&ready.call));
         self.ready = kept;
@@ -182,36 +287,49 @@ impl Lane {
 
     /// Whether something on disk is wanted, if there is room.
     pub(super) fn is_hungry(&self) -> bool {
-        self.loading.is_none() && self.ready.len() <= SHELF / 2 && (self.more || !self.due.is_empty())
+        if self.loading.is_some() || self.held > 0 {
+            return false;
+        }
+        if self.paused || self.looks {
+            return self.looks;
+        }
+        self.ready.len() <= SHELF / 2 && (self.more || !self.due.is_empty())
     }
 
-    /// What is to be read now: due calls and fresh ones take turns, so that many that fail do not stand before those that never ran.
-    pub(super) fn wants(&mut self, function: FunctionNo, has_room: bool) -> Option<Load> {
-        if !self.is_hungry() || !(has_room || self.ready.is_empty()) {
+    /// What is to be read now, of no more than `room` bytes: due calls and fresh ones take turns, so that many that fail do not stand before
+    /// those that never ran.
+    pub(super) fn wants(&mut self, function: FunctionNo, room: usize) -> Option<Load> {
+        // What is here is looked at here.
+        self.looks &= self.ready.is_empty();
+        if !self.is_hungry() || (room == 0 && !self.ready.is_empty()) {
             return None;
         }
-        let known = self.unread.iter().copied().max().unwrap_or(self.read_to);
+        let known = self.unread.last().copied().unwrap_or(self.read_to);
         self.loading = Some(known.max(self.read_to));
+        if std::mem::take(&mut self.looks) {
+            return Some(Load::Old { function, out: self.out.keys().copied().collect() });
+        }
         // Without room one is enough to go on.
-        let most = if has_room { SHELF - self.ready.len() } else { 1 };
+        let most = if room > 0 { SHELF - self.ready.len() } else { 1 };
         let most_due = most.min(DUE);
         self.due_last = !(self.due.is_empty() || self.due_last && self.more);
         if !self.due_last {
             self.more = false;
-            return Some(Load::Fresh { function, after: self.read_to, most });
+            let bytes = room.min(LOAD_BYTES);
+            return Some(Load::Fresh { function, after: self.read_to, most, bytes });
         }
         let calls = self.due.drain(..most_due.min(self.due.len())).collect();
         Some(Load::Due { function, calls })
     }
 
-    /// Calls that were never tried, as they were read; `all` where there are no more.
-    pub(super) fn loaded(&mut self, calls: Vec<WaitingCall>, all: bool) {
+    /// Calls that were never tried, as they were read up to `last`; `all` where there are no more.
+    pub(super) fn loaded(&mut self, calls: Vec<WaitingCall>, last: Option<CallSeq>, all: bool) {
         let seen = self.loading.take().unwrap_or(self.read_to);
         if std::mem::take(&mut self.stale) {
             return;
         }
         self.more |= !all;
-        let last = calls.last().map_or(self.read_to, |call| call.seq);
+        let last = last.unwrap_or(self.read_to);
         let read_to = if all { last.max(seen) } else { last };
         for call in calls {
             if !self.unread.contains(&call.seq) && !self.struck.contains(&call.seq) {
@@ -219,7 +337,7 @@ impl Lane {
             }
         }
         self.read_to = self.read_to.max(read_to);
-        self.unread.retain(|seq| *seq > read_to);
+        self.unread = self.unread.split_off(&CallSeq(self.read_to.0 + 1));
         self.forget_struck();
     }
 
@@ -239,13 +357,16 @@ impl Lane {
                 self.push(ready);
             }
         }
+        // A reading that passes by clears it: nothing else would, where nothing new comes.
+        self.more |= self.unread.len() >= UNREAD;
         self.forget_struck();
     }
 
     /// What waits is something else now: all of it is read again, but for what was given out. Up to `ended_to` there is nothing but that and
     /// what has been here.
     pub(super) fn begin_again(&mut self, ended_to: CallSeq) {
-        self.ended_to = self.ended_to.max(ended_to);
+        let known = self.unread.last().copied().unwrap_or(self.read_to);
+        self.passed = self.passed.max(ended_to).max(known).max(self.read_to);
         let due = self.take(|call| call.due.is_some());
         self.due.extend(due.iter().map(|ready| (ready.call.seq, ready.stumbled)));
         self.take(|_| true);
@@ -265,6 +386,7 @@ impl Lane {
                 self.due.extend(calls);
                 self.due_last = false;
             }
+            Load::Old { .. } => self.looks = true,
         }
     }
 
@@ -295,6 +417,9 @@ impl Lane {
 }
 
 #[cfg(test)]
+mod model;
+
+#[cfg(test)]
 mod tests {
     use super::{super::sample, *};
 
@@ -302,8 +427,14 @@ mod tests {
         Lane::new(sample::function("f"), 100, Instant::now())
     }
 
-    fn calls(seqs: std::ops::Range<i64>) -> Vec<WaitingCall> {
-        seqs.map(sample::call).collect()
+    /// More than a function ever takes.
+    const ROOM: usize = 1 << 30;
+
+    fn loaded(lane: &mut Lane, seqs: std::ops::Range<i64>, all: bool) {
+        let calls: Vec<_> = seqs.map(sample::call).collect();
+        let last = calls.last().map(|call| call.seq);
+        let calls = lane.unknown(calls);
+        lane.loaded(calls, last, all);
     }
 
     fn drain(lane: &mut Lane) -> Vec<i64> {
@@ -311,7 +442,7 @@ mod tests {
     }
 
     fn fresh(lane: &mut Lane) -> (i64, usize) {
-        match lane.wants(FunctionNo(1), true) {
+        match lane.wants(FunctionNo(1), ROOM) {
             Some(Load::Fresh { after, most, .. }) => (after.0, most),
             other => panic!("{other:?} instead of fresh ones"),
         }
@@ -322,7 +453,7 @@ mod tests {
         let mut lane = lane();
         lane.accept(sample::call(5), true);
         lane.accept(sample::call(4), true);
-        assert_eq!((lane.wants(FunctionNo(1), true), drain(&mut lane)), (None, vec![5, 4]));
+        assert_eq!((lane.wants(FunctionNo(1), ROOM), drain(&mut lane)), (None, vec![5, 4]));
         assert_eq!(lane.weight(), 0);
     }
 
@@ -333,7 +464,7 @@ mod tests {
         lane.has_more();
         assert_eq!(fresh(&mut lane).0, 0);
         // 1 was stored with 2 and its answer is late; 3 was stored before the reading, and its answer is late too.
-        lane.loaded(calls(1..4), true);
+        loaded(&mut lane, 1..4, true);
         lane.accept(sample::call(1), true);
         lane.accept(sample::call(3), true);
         lane.accept(sample::call(4), true);
@@ -346,11 +477,11 @@ mod tests {
         lane.has_more();
         fresh(&mut lane);
         lane.accept(sample::call(9), true);
-        lane.loaded(calls(1..3), true);
+        loaded(&mut lane, 1..3, true);
         assert_eq!(fresh(&mut lane).0, 2);
-        lane.loaded(calls(9..10), true);
+        loaded(&mut lane, 9..10, true);
         assert_eq!(drain(&mut lane), [1, 2, 9]);
-        assert_eq!(lane.wants(FunctionNo(1), true), None);
+        assert_eq!(lane.wants(FunctionNo(1), ROOM), None);
     }
 
     #[test]
@@ -358,21 +489,21 @@ mod tests {
         let mut lane = lane();
         lane.has_more();
         fresh(&mut lane);
-        lane.loaded(calls(1..257), false);
+        loaded(&mut lane, 1..257, false);
         lane.accept(sample::call(1_000_000), true);
-        assert_eq!(lane.wants(FunctionNo(1), true), None, "there are enough");
+        assert_eq!(lane.wants(FunctionNo(1), ROOM), None, "there are enough");
         (0..128).for_each(|_| drop(lane.pop()));
         assert_eq!(fresh(&mut lane), (256, 128));
-        assert_eq!(lane.wants(FunctionNo(1), true), None, "one reading at a time");
+        assert_eq!(lane.wants(FunctionNo(1), ROOM), None, "one reading at a time");
     }
 
     #[test]
     fn without_room_a_function_gets_one_call_so_that_it_goes_on() {
         let mut lane = lane();
         lane.has_more();
-        assert!(matches!(lane.wants(FunctionNo(1), false), Some(Load::Fresh { most: 1, .. })));
-        lane.loaded(calls(1..2), false);
-        assert_eq!(lane.wants(FunctionNo(1), false), None);
+        assert!(matches!(lane.wants(FunctionNo(1), 0), Some(Load::Fresh { most: 1, .. })));
+        loaded(&mut lane, 1..2, false);
+        assert_eq!(lane.wants(FunctionNo(1), 0), None);
     }
 
     #[test]
@@ -381,7 +512,7 @@ mod tests {
         lane.begin_again(CallSeq(5));
         lane.begin_again(CallSeq(3));
         fresh(&mut lane);
-        lane.loaded(calls(6..7), true);
+        loaded(&mut lane, 6..7, true);
         lane.accept(sample::call(5), true);
         lane.accept(sample::call(6), true);
         lane.accept(sample::call(7), true);
@@ -394,13 +525,13 @@ mod tests {
         lane.has_more();
         lane.is_due(CallSeq(7), 2);
         let load = Load::Due { function: FunctionNo(1), calls: vec![(CallSeq(7), 2)] };
-        assert_eq!(lane.wants(FunctionNo(1), true), Some(load.clone()));
+        assert_eq!(lane.wants(FunctionNo(1), ROOM), Some(load.clone()));
         lane.load_failed(load.clone());
-        assert_eq!(lane.wants(FunctionNo(1), true), Some(load));
+        assert_eq!(lane.wants(FunctionNo(1), ROOM), Some(load));
         lane.loaded_due(vec![Ready { call: sample::call(7), stumbled: 2 }]);
         lane.is_due(CallSeq(8), 0);
         assert_eq!(fresh(&mut lane).0, 0);
-        lane.loaded(calls(1..8), true);
+        loaded(&mut lane, 1..8, true);
         assert_eq!(drain(&mut lane), [7, 1, 2, 3, 4, 5, 6], "7 runs, which a reading shows as never tried");
     }
 
@@ -414,7 +545,7 @@ mod tests {
         assert_eq!(drain(&mut lane), [3], "its answer came after its end");
         lane.has_more();
         fresh(&mut lane);
-        lane.loaded(vec![], true);
+        lane.loaded(vec![], None, true);
         lane.accept(sample::call(2), true);
         assert_eq!(drain(&mut lane), Vec::<i64>::new(), "a reading has passed it");
         assert!(lane.unread.is_empty() && lane.struck.is_empty());
@@ -427,7 +558,7 @@ mod tests {
         lane.strike(CallSeq(2));
         // Its end is on its way to the disk.
         lane.is_due(CallSeq(2), 0);
-        assert!(matches!(lane.wants(FunctionNo(1), true), Some(Load::Due { .. })));
+        assert!(matches!(lane.wants(FunctionNo(1), ROOM), Some(Load::Due { .. })));
         lane.loaded_due(vec![Ready { call: sample::call(2), stumbled: 0 }]);
         lane.ended(CallSeq(2));
         assert_eq!((drain(&mut lane), lane.is_empty()), (vec![], true));
@@ -441,8 +572,145 @@ mod tests {
         lane.out.insert(CallSeq(2), Arc::default());
         lane.strike(CallSeq(2));
         lane.ended(CallSeq(2));
-        lane.loaded(calls(1..4), true);
+        loaded(&mut lane, 1..4, true);
         assert_eq!(drain(&mut lane), [1, 3]);
         assert!(lane.struck.is_empty());
+    }
+
+    #[test]
+    fn what_goes_back_to_disk_comes_again_in_its_order_and_once() {
+        let mut lane = lane();
+        lane.has_more();
+        fresh(&mut lane);
+        loaded(&mut lane, 1..9, false);
+        lane.is_due(CallSeq(40), 3);
+        assert_eq!(
+            lane.wants(FunctionNo(1), ROOM),
+            Some(Load::Due { function: FunctionNo(1), calls: vec![(CallSeq(40), 3)] })
+        );
+        let due = WaitingCall { due: Some(QueueTime(1)), ..sample::call(40) };
+        lane.loaded_due(vec![Ready { call: due, stumbled: 3 }]);
+        let runs = lane.pop().expect("1");
+        lane.out.insert(runs.call.seq, Arc::default());
+        let two = 2 * runs.weight();
+        lane.shrink(two);
+        assert_eq!((lane.weight(), lane.ready.len()), (two, 2));
+        // 40 is on disk as due, and its turn comes first; 2 and 3 are here, 1 runs.
+        assert!(matches!(lane.wants(FunctionNo(1), ROOM), Some(Load::Fresh { after: CallSeq(3), .. })));
+        loaded(&mut lane, 4..12, true);
+        assert_eq!(lane.wants(FunctionNo(1), ROOM).map(|load| matches!(load, Load::Due { .. })), Some(true));
+        let due = WaitingCall { due: Some(QueueTime(1)), ..sample::call(40) };
+        lane.loaded_due(vec![Ready { call: due, stumbled: 3 }]);
+        assert_eq!(drain(&mut lane), [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 40]);
+        assert_eq!((lane.weight(), lane.wants(FunctionNo(1), ROOM)), (0, None));
+    }
+
+    #[test]
+    fn what_runs_is_not_taken_for_what_waits_after_all_went_back() {
+        let mut lane = lane();
+        for seq in 1..5 {
+            lane.accept(sample::call(seq), true);
+        }
+        let runs = lane.pop().expect("1");
+        lane.out.insert(runs.call.seq, Arc::default());
+        lane.pause(true);
+        assert_eq!((lane.weight(), lane.wants(FunctionNo(1), ROOM)), (0, None), "its calls are on disk");
+        lane.accept(sample::call(5), true);
+        lane.pause(false);
+        assert_eq!(fresh(&mut lane).0, 0);
+        // On disk 1 looks as if it had never been tried, wherever a reading begins.
+        loaded(&mut lane, 1..6, true);
+        assert_eq!(drain(&mut lane), [2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn what_a_reading_brings_to_a_function_that_was_paused_meanwhile_stays_on_disk() {
+        let mut lane = lane();
+        lane.has_more();
+        fresh(&mut lane);
+        lane.pause(true);
+        loaded(&mut lane, 1..3, true);
+        assert_eq!((lane.weight(), lane.wants(FunctionNo(1), ROOM)), (0, None));
+        lane.pause(false);
+        assert_eq!(fresh(&mut lane).0, 0);
+        loaded(&mut lane, 1..3, true);
+        assert_eq!(drain(&mut lane), [1, 2]);
+    }
+
+    #[test]
+    fn the_first_call_is_kept_however_large_unless_nothing_is_to_be_kept() {
+        let mut lane = lane();
+        lane.accept(sample::call(1), true);
+        lane.accept(sample::call(2), true);
+        lane.shrink(1);
+        assert_eq!(lane.ready.len(), 1);
+        lane.shrink(0);
+        assert_eq!((lane.ready.len(), lane.weight()), (0, 0));
+        assert_eq!(fresh(&mut lane).0, 0);
+    }
+
+    #[test]
+    fn a_paused_function_is_looked_at_from_time_to_time_and_nobody_reads_it_meanwhile() {
+        let mut lane = lane();
+        let now = lane.gave;
+        lane.pause(true);
+        lane.look(QueueTime(1), now);
+        assert_eq!(lane.wants(FunctionNo(1), 0), None, "nothing of it waits");
+        lane.accept(sample::call(1), false);
+        lane.look(QueueTime(1), now);
+        let load = Load::Old { function: FunctionNo(1), out: HashSet::new() };
+        assert_eq!(lane.wants(FunctionNo(1), 0), Some(load.clone()));
+        lane.pause(false);
+        assert_eq!(lane.wants(FunctionNo(1), ROOM), None, "one reading at a time");
+        lane.pause(true);
+        lane.looked(QueueTime(9), false);
+        for (clock, looks) in [(8, false), (9, true)] {
+            lane.look(QueueTime(clock), now);
+            assert_eq!(lane.is_hungry(), looks, "{clock}");
+        }
+        lane.wants(FunctionNo(1), 0).expect("it looks");
+        lane.load_failed(load);
+        assert!(lane.is_hungry(), "tried again");
+        lane.pause(false);
+        assert_eq!(fresh(&mut lane).0, 0);
+    }
+
+    #[test]
+    fn a_function_that_nobody_reads_for_want_of_room_is_looked_at_too() {
+        let mut lane = lane();
+        lane.has_more();
+        for (now, looks) in [(lane.gave, false), (lane.gave + STUCK, true)] {
+            lane.look(QueueTime(1), now);
+            assert_eq!(lane.looks(), looks);
+        }
+        assert!(matches!(lane.wants(FunctionNo(1), 0), Some(Load::Old { .. })));
+        lane.looked(QueueTime(9), true);
+        assert!(matches!(lane.wants(FunctionNo(1), 0), Some(Load::Old { .. })), "there may be more");
+        lane.looked(QueueTime(9), false);
+        fresh(&mut lane);
+        loaded(&mut lane, 1..3, true);
+        lane.look(QueueTime(9), lane.gave + STUCK);
+        assert_eq!(lane.wants(FunctionNo(1), ROOM), None, "what is here is looked at here");
+    }
+
+    #[test]
+    fn only_further_attempts_leave_nothing_behind_that_grows() {
+        let mut lane = lane();
+        for seq in 1..=5000 {
+            lane.is_due(CallSeq(seq), 0);
+        }
+        let mut ran = 0;
+        while let Some(load) = lane.wants(FunctionNo(1), ROOM) {
+            match load {
+                Load::Due { calls, .. } => {
+                    let ready = |(seq, stumbled): (CallSeq, u32)| Ready { call: sample::call(seq.0), stumbled };
+                    lane.loaded_due(calls.into_iter().map(ready).collect());
+                }
+                _ => lane.loaded(Vec::new(), None, true),
+            }
+            ran += drain(&mut lane).len();
+            assert!(lane.unread.len() <= UNREAD + DUE, "{}", lane.unread.len());
+        }
+        assert_eq!(ran, 5000);
     }
 }

@@ -102,6 +102,11 @@ impl Rota {
         self.turns.next()
     }
 
+    /// Whether a call of a project could begin, were there a place for it.
+    pub(super) fn has_place(&self, project: &ProjectId) -> bool {
+        self.projects.get(project).is_none_or(|busy| busy.running < self.most_of_project)
+    }
+
     /// A call begins; `false` where too many of its project run, and the turn is put off until one of them has ended.
     pub(super) fn take(&mut self, project: &ProjectId, function: FunctionNo) -> bool {
         let busy = self.projects.entry(project.clone()).or_default();

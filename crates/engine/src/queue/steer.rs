@@ -6,7 +6,7 @@ use fungraph_model::{CallSeq, Caller, ErrorCode, Fault, FunctionRef, RequestId};
 use fungraph_store::queue::{FunctionNo, NewCall, QueueFunction};
 
 use super::accept::{self, queue_function};
-use crate::{Engine, Error, functions};
+use crate::{Engine, Error, functions, to_end::to_end};
 
 /// Numbers of a function's asynchronous calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,9 +43,13 @@ impl Engine {
     ///
     /// # Errors
     /// FSS.1051.
-    pub async fn purge_async(&self, caller: &Caller, function: &FunctionRef) -> Result<u64, Error> {
+    pub async fn purge_async(self: &Arc<Self>, caller: &Caller, function: &FunctionRef) -> Result<u64, Error> {
         let Some(no) = self.queue_number(caller, function).await? else { return Ok(0) };
-        self.throw_away(no, "The queue of the function was emptied while the call waited").await
+        let engine = Arc::clone(self);
+        let whole =
+            async move { engine.throw_away(no, "The queue of the function was emptied while the call waited").await };
+        // Whoever leaves meanwhile does not leave the function held for ever.
+        to_end(whole, self.orphans.clone()).await
     }
 
     /// How many calls of a function wait, run, and have ended in which way.

@@ -1,5 +1,7 @@
 //! Settings of asynchronous calls.
 
+use std::sync::Arc;
+
 use fungraph_engine::Engine;
 
 use crate::{
@@ -16,7 +18,7 @@ pub(crate) async fn show(engine: &Engine, call: Call<'_>) -> Result<Response, Re
 }
 
 /// UpdateFunctionAsyncInvokeConfig; some clients say POST (contract: clients.md, 3).
-pub(crate) async fn update(engine: &Engine, call: Call<'_>) -> Result<Response, Refusal> {
+pub(crate) async fn update(engine: &Arc<Engine>, call: Call<'_>) -> Result<Response, Refusal> {
     let function = call.route.function()?;
     let draft = shape::async_draft(Fields::read(call.body).await?)?;
     let (key, config) = engine.set_async_config(&call.caller, &function, draft).await?;
@@ -24,7 +26,7 @@ pub(crate) async fn update(engine: &Engine, call: Call<'_>) -> Result<Response, 
 }
 
 /// DeleteFunctionAsyncInvokeConfig.
-pub(crate) async fn delete(engine: &Engine, call: Call<'_>) -> Result<Response, Refusal> {
+pub(crate) async fn delete(engine: &Arc<Engine>, call: Call<'_>) -> Result<Response, Refusal> {
     engine.delete_async_config(&call.caller, &call.route.function()?).await?;
     Ok(answer::no_content())
 }

@@ -31,7 +31,7 @@ impl Service {
         let base = base(&head.headers, head.uri.authority().map(http::uri::Authority::as_str), peer.local);
         let query = head.uri.query();
         if asked.is_public() {
-            let received = body::read(body, LIMIT, self.pace(), self.seat(LIMIT, "")).await?;
+            let received = body::read(body, LIMIT, self.pace(), self.public_seat(LIMIT, "")).await?;
             return iam::public(&self.engine, asked, query, &received.bytes, (peer, &base)).await;
         }
         let (proof, received) = self.authenticate(head, body, LIMIT, watch).await?;

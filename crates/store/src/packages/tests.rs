@@ -540,6 +540,19 @@ async fn a_collection_spares_what_is_used_and_what_somebody_has_in_his_hands() {
     assert_eq!(read(place.packages.tree(&unused).join("a.py")), "unused");
 }
 
+#[tokio::test(start_paused = true)]
+async fn packages_on_their_way_are_few_for_each_project_and_others_do_not_wait() {
+    let place = Place::new();
+    let mut turns = Vec::new();
+    for _ in 0..super::ON_THE_WAY {
+        turns.push(place.packages.way("p").await.expect("it is free"));
+    }
+    assert!(matches!(place.packages.way("p").await, Err(PackageError::Busy)));
+    let _other = place.packages.way("q").await.expect("another project's");
+    turns.pop();
+    let _next = place.packages.way("p").await.expect("one was stored");
+}
+
 #[tokio::test]
 async fn what_nobody_stored_is_told_once_it_is_let_go() {
     let place = Place::new();

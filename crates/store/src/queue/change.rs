@@ -33,6 +33,8 @@ pub(super) enum Change {
     Record(Box<Sealed>),
     /// Events of before that moment go, so many at most.
     TrimRecorded(i64, i64),
+    /// These events go.
+    ForgetRecorded(Vec<Vec<u8>>),
     /// Events of a function go, so many at most.
     DropRecorded(String, i64),
     /// Pages that are not used any more go back to the file system, so many at most.
@@ -96,6 +98,10 @@ impl Change {
             )
             .bind(before)
             .bind(most),
+            Self::ForgetRecorded(requests) => {
+                let rows = statements::forget_recorded(connection, requests).await?;
+                return Ok(Changed { rows, ..Changed::default() });
+            }
             Self::DropRecorded(func_id, most) => query(
                 "DELETE FROM recorded WHERE rowid IN (SELECT rowid FROM recorded WHERE func_id = ? LIMIT ?)",
             )
@@ -131,6 +137,7 @@ impl Change {
             | Self::NoticeAgain(..)
             | Self::Record(_)
             | Self::TrimRecorded(..)
+            | Self::ForgetRecorded(_)
             | Self::DropRecorded(..)
             | Self::Shrink(_) => {}
             #[cfg(test)]

@@ -113,6 +113,11 @@ impl Functions {
         self.projects.get(project).copied().unwrap_or_default()
     }
 
+    /// Whose a function is.
+    pub(super) fn project(&self, function: FunctionNo) -> ProjectId {
+        self.get(function).map_or_else(|| ProjectId(String::new()), |known| known.function.key.project.clone())
+    }
+
     pub(super) fn records(&self) -> u64 {
         self.records
     }

@@ -4,8 +4,10 @@
 //! status and those without.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 
 use fungraph_model::{AsyncRecord, AsyncStatus, CallSeq, FunctionKey, RequestId};
+use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite, query};
 
@@ -39,6 +41,8 @@ pub struct RecordPage {
     pub next: Option<u32>,
 }
 
+/// Places so far ahead of the clock are those of a clock that was wrong.
+const AHEAD: SignedDuration = SignedDuration::from_mins(1);
 /// Calls of each table that one call may have led to, as far as anybody is told.
 const MOST_CHILDREN: i64 = 10_000;
 
@@ -74,15 +78,16 @@ impl Queue {
         running: &HashSet<CallSeq>,
     ) -> Result<RecordPage, QueueError> {
         let after = self.place(function, query.marker).await?;
-        let begin = query.begin.unwrap_or(CallSeq(0)).max(after.map_or(CallSeq(0), |seq| CallSeq(seq.0 + 1)));
-        let end = query.end.unwrap_or(CallSeq::MAX);
-        let range = Range { function, begin, end, most: i64::from(query.limit) + 1 };
         let wanted = |status| query.statuses.is_empty() || query.statuses.contains(&status);
-        let mut found = if query.requests.is_empty() {
-            self.by_range(range, &wanted, running).await?
+        let ranges = self.ranges(function, query, after);
+        let mut found = Vec::new();
+        if query.requests.is_empty() {
+            for range in ranges {
+                found.extend(self.by_range(range, &wanted, running).await?);
+            }
         } else {
-            self.by_requests(range, &query.requests, &wanted, running).await?
-        };
+            found = self.by_requests(&ranges, &query.requests, &wanted, running).await?;
+        }
         found.sort_by_key(|one| one.seq);
         found.dedup_by_key(|one| one.seq);
         let limit = query.limit as usize;
@@ -123,6 +128,26 @@ impl Queue {
         Ok(all)
     }
 
+    /// The places that a query is about. A place is the time of acceptance, unless a clock was ahead once: places go on from there, and of those
+    /// that are ahead of the clock the time is what the clock said.
+    fn ranges(&self, function: FunctionNo, query: &RecordQuery, after: Option<CallSeq>) -> Vec<Range> {
+        let after = after.map_or(CallSeq(0), |seq| CallSeq(seq.0 + 1));
+        let (begin, end) = (query.begin.unwrap_or(CallSeq(0)), query.end.unwrap_or(CallSeq::MAX));
+        let most = i64::from(query.limit) + 1;
+        let range = Range { function, begin: begin.max(after), end, most, times: None };
+        let Some(ahead) = self.ahead() else { return vec![range] };
+        let times = Some((microseconds(query.begin, i64::MIN), microseconds(query.end, i64::MAX)));
+        let beyond = Range { begin: ahead.max(after), end: CallSeq::MAX, times, ..range };
+        vec![Range { end: end.min(ahead), ..range }, beyond]
+    }
+
+    /// The first place that is ahead of the clock, where any was given away.
+    pub(super) fn ahead(&self) -> Option<CallSeq> {
+        let soon = self.shared.clock.wall().saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
+        let first = CallSeq::first_at(soon);
+        (self.shared.newest.load(Ordering::Relaxed) >= first.0).then_some(first)
+    }
+
     async fn by_range(
         &self,
         range: Range,
@@ -151,16 +176,19 @@ impl Queue {
 
     async fn by_requests(
         &self,
-        range: Range,
+        ranges: &[Range],
         requests: &[RequestId],
         wanted: &(dyn Fn(AsyncStatus) -> bool + Sync),
         running: &HashSet<CallSeq>,
     ) -> Result<Vec<Found>, QueueError> {
         let mut all = Vec::new();
         for request in requests {
-            let Some(seq) = request.seq().filter(|seq| range.holds(*seq)) else { continue };
-            let one = self.find(seq).await?.filter(|(of, one)| *of == range.function && one.record.request == *request);
-            all.extend(one.map(|(_, one)| one));
+            let Some(seq) = request.seq() else { continue };
+            let Some((function, one)) = self.find(seq).await? else { continue };
+            let holds = |range: &Range| range.function == function && range.holds(&one);
+            if one.record.request == *request && ranges.iter().any(holds) {
+                all.push(one);
+            }
         }
         mark(&mut all, running);
         all.retain(|one| wanted(one.record.status));
@@ -168,18 +196,25 @@ impl Queue {
     }
 
     async fn unended(&self, range: Range, running: &HashSet<CallSeq>) -> Result<Vec<Found>, QueueError> {
-        let sql = concat!(unended!(), "WHERE function = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT ?");
-        let rows = query(sql).bind(range.function.0).bind(range.begin.0).bind(range.end.0).bind(range.most);
-        let rows = rows.fetch_all(&self.readers).await.map_err(QueueError::during("list calls"))?;
+        // Two sources, since each has an index of its own.
+        let sql = concat!(
+            unended!(),
+            "WHERE function = ?1 AND seq >= ?2 AND seq < ?3 AND accepted >= ?4 AND accepted < ?5 AND due = 0 UNION ALL ",
+            unended!(),
+            "WHERE function = ?1 AND seq >= ?2 AND seq < ?3 AND accepted >= ?4 AND accepted < ?5 AND due > 0 \
+             ORDER BY seq LIMIT ?6"
+        );
+        let (from, to) = range.times.unwrap_or((i64::MIN, i64::MAX));
+        let rows = query(sql).bind(range.function.0).bind(range.begin.0).bind(range.end.0).bind(from).bind(to);
+        let rows = rows.bind(range.most).fetch_all(&self.readers).await.map_err(QueueError::during("list calls"))?;
         let mut all = rows.iter().map(found).collect::<Result<Vec<_>, _>>()?;
         mark(&mut all, running);
         Ok(all)
     }
 
     async fn running(&self, range: Range, running: &HashSet<CallSeq>) -> Result<Vec<Found>, QueueError> {
-        let mut seqs: Vec<_> = running.iter().copied().filter(|seq| range.holds(*seq)).collect();
+        let mut seqs: Vec<_> = running.iter().copied().filter(|seq| (range.begin..range.end).contains(seq)).collect();
         seqs.sort_unstable();
-        seqs.truncate(usize::try_from(range.most).unwrap_or(usize::MAX));
         let mut all = Vec::new();
         for part in seqs.chunks(128) {
             let mut query = QueryBuilder::<Sqlite>::new(concat!(unended!(), "WHERE seq IN ("));
@@ -193,17 +228,25 @@ impl Queue {
                 all.push(found(row)?);
             }
         }
+        all.retain(|one| range.holds(one));
         mark(&mut all, running);
         Ok(all)
     }
 
     async fn ended(&self, range: Range, status: AsyncStatus) -> Result<Vec<Found>, QueueError> {
-        let sql = concat!(ended!(), "WHERE function = ? AND status = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT ?");
+        let sql = concat!(
+            ended!(),
+            "WHERE function = ? AND status = ? AND seq >= ? AND seq < ? AND accepted >= ? AND accepted < ? \
+             ORDER BY seq LIMIT ?"
+        );
+        let (from, to) = range.times.unwrap_or((i64::MIN, i64::MAX));
         let rows = query(sql)
             .bind(range.function.0)
             .bind(statements::status_number(status))
             .bind(range.begin.0)
             .bind(range.end.0)
+            .bind(from)
+            .bind(to)
             .bind(range.most)
             .fetch_all(&self.readers)
             .await
@@ -249,12 +292,20 @@ struct Range {
     begin: CallSeq,
     end: CallSeq,
     most: i64,
+    /// Accepted at the first or later and before the second, where their places do not say that.
+    times: Option<(i64, i64)>,
 }
 
 impl Range {
-    fn holds(&self, seq: CallSeq) -> bool {
-        (self.begin..self.end).contains(&seq)
+    fn holds(&self, one: &Found) -> bool {
+        let at = one.record.accepted.as_microsecond();
+        (self.begin..self.end).contains(&one.seq) && self.times.is_none_or(|(from, to)| (from..to).contains(&at))
     }
+}
+
+/// The time that a place of a query stands for.
+fn microseconds(place: Option<CallSeq>, otherwise: i64) -> i64 {
+    place.map_or(otherwise, |place| place.millisecond().saturating_mul(1000))
 }
 
 fn mark(all: &mut [Found], running: &HashSet<CallSeq>) {

@@ -1,5 +1,5 @@
 //! What is not kept for ever: records of calls that ended, and events that were kept. In small steps through the writer, so that nobody
-//! waits for it, the oldest first.
+//! waits for it; of each function the oldest first.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use sqlx::{query_as, query_scalar};
 
 use super::change::Change;
-use super::{End, FunctionNo, Queue, QueueError};
+use super::{End, FunctionNo, Queue, QueueError, share};
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
@@ -18,9 +18,9 @@ pub struct Retention {
     pub age: Duration,
     /// Records of one function.
     pub per_function: u64,
-    /// Records of all functions.
+    /// Records of all functions; beyond that the project that has most gives up, and in it the function that has most.
     pub total: u64,
-    /// Bytes of events, sealed.
+    /// Bytes of events, sealed; given up in the same way.
     pub recorded_bytes: u64,
 }
 
@@ -42,6 +42,8 @@ pub struct Purged {
 
 /// Rows of one step.
 const STEP: i64 = 500;
+/// Records with a place in the future that are looked at at once.
+const AHEAD: i64 = 5000;
 
 /// Pages that are never given back: 64 MB.
 const LEAST_FREE: i64 = 16_384;
@@ -58,11 +60,13 @@ impl Queue {
         let oldest = self.shared.clock.wall().as_microsecond().saturating_sub(age);
         let first = CallSeq::first_at(Timestamp::from_microsecond(oldest).unwrap_or(Timestamp::MIN));
         let mut gone = self.trim_older(first).await?;
+        gone += self.trim_ahead(oldest).await?;
         for (function, excess) in self.excess(keep.per_function) {
             gone += self.trim_function(function, excess).await?;
         }
-        let total = self.shared.functions().records();
-        gone += self.trim_oldest(total.saturating_sub(keep.total)).await?;
+        for (function, excess) in self.excess_of_all(keep.total) {
+            gone += self.trim_function(function, excess).await?;
+        }
         self.trim_recorded(oldest, keep.recorded_bytes).await?;
         self.forget_gone().await?;
         self.shrink().await?;
@@ -74,20 +78,22 @@ impl Queue {
     /// # Errors
     /// As [`Queue::end`].
     pub async fn purge(&self, function: FunctionNo, keep: &HashSet<CallSeq>, why: &str) -> Result<Purged, QueueError> {
-        let sql = "SELECT seq FROM waiting INDEXED BY waiting_function WHERE function = ? AND seq > ? AND seq <= ? \
-                   ORDER BY seq LIMIT ?";
-        let last: Option<i64> = query_scalar("SELECT max(seq) FROM waiting WHERE function = ?")
-            .bind(function.0)
-            .fetch_one(&self.readers)
-            .await
-            .map_err(QueueError::during("find what waits"))?;
+        let sql = "SELECT no, seq FROM waiting INDEXED BY waiting_no WHERE function = ? AND no > ? AND no <= ? \
+                   ORDER BY no LIMIT ?";
+        let last: Option<(i64, i64)> =
+            query_as("SELECT no, seq FROM waiting INDEXED BY waiting_no WHERE function = ? ORDER BY no DESC LIMIT 1")
+                .bind(function.0)
+                .fetch_optional(&self.readers)
+                .await
+                .map_err(QueueError::during("find what waits"))?;
+        let (last_no, up_to) = last.unwrap_or_default();
         let (mut calls, mut after) = (0, 0);
         loop {
-            let step = query_scalar::<_, i64>(sql).bind(function.0).bind(after).bind(last).bind(STEP);
+            let step = query_as::<_, (i64, i64)>(sql).bind(function.0).bind(after).bind(last_no).bind(STEP);
             let step = step.fetch_all(&self.readers).await.map_err(QueueError::during("find what waits"))?;
-            let Some(newest) = step.last() else { return Ok(Purged { calls, up_to: CallSeq(last.unwrap_or(0)) }) };
+            let Some((newest, _)) = step.last() else { return Ok(Purged { calls, up_to: CallSeq(up_to) }) };
             after = *newest;
-            let seqs: Vec<_> = step.into_iter().map(CallSeq).filter(|seq| !keep.contains(seq)).collect();
+            let seqs: Vec<_> = step.iter().map(|(_, seq)| CallSeq(*seq)).filter(|seq| !keep.contains(seq)).collect();
             calls += self.discard(&seqs, why).await?;
         }
     }
@@ -115,10 +121,35 @@ impl Queue {
         }
     }
 
+    /// The same of records whose places are ahead of the clock, which it was once: their time is what the clock said. Some of those that have
+    /// such places only: whoever stands behind them has his turn once they are gone.
+    async fn trim_ahead(&self, oldest: i64) -> Result<u64, QueueError> {
+        let mut gone = 0;
+        let Some(first) = self.ahead() else { return Ok(0) };
+        loop {
+            let sql = "SELECT seq FROM (SELECT seq, accepted FROM ended WHERE seq >= ? ORDER BY seq LIMIT ?) \
+                       WHERE accepted < ? LIMIT ?";
+            let step = query_scalar(sql).bind(first.0).bind(AHEAD).bind(oldest).bind(STEP);
+            let step = step.fetch_all(&self.readers).await.map_err(QueueError::during("find old records"))?;
+            if step.is_empty() {
+                return Ok(gone);
+            }
+            gone += self.trim_these(step).await?;
+        }
+    }
+
     fn excess(&self, most: u64) -> Vec<(FunctionNo, u64)> {
         let functions = self.shared.functions();
         let excess = |records: u64| records.checked_sub(most).filter(|excess| *excess > 0);
         functions.all().filter_map(|(no, known)| Some((no, excess(known.records)?))).collect()
+    }
+
+    fn excess_of_all(&self, most: u64) -> Vec<(FunctionNo, u64)> {
+        let functions = self.shared.functions();
+        if functions.records() <= most {
+            return Vec::new();
+        }
+        share::excess(functions.all().map(|(no, known)| (&known.function.key.project, no, known.records)), most)
     }
 
     async fn trim_function(&self, function: FunctionNo, mut excess: u64) -> Result<u64, QueueError> {
@@ -137,39 +168,42 @@ impl Queue {
         Ok(gone)
     }
 
-    async fn trim_oldest(&self, mut excess: u64) -> Result<u64, QueueError> {
-        let mut gone = 0;
-        while excess > 0 {
-            let step = query_scalar("SELECT seq FROM ended ORDER BY seq LIMIT ?").bind(step(excess));
-            let step = step.fetch_all(&self.readers).await.map_err(QueueError::during("find old records"))?;
-            let Some(left) = excess.checked_sub(step.len() as u64).filter(|_| !step.is_empty()) else { break };
-            excess = left;
-            gone += self.trim_these(step).await?;
-        }
-        Ok(gone)
-    }
-
     async fn trim_these(&self, seqs: Vec<i64>) -> Result<u64, QueueError> {
         let seqs = seqs.into_iter().map(CallSeq).collect();
         self.change(Change::Trim(seqs)).await
     }
 
     async fn trim_recorded(&self, oldest: i64, most_bytes: u64) -> Result<(), QueueError> {
-        let before = self.newest_beyond(most_bytes).await?.map_or(oldest, |newest| oldest.max(newest + 1));
-        while self.change(Change::TrimRecorded(before, STEP)).await? > 0 {}
+        while self.change(Change::TrimRecorded(oldest, STEP)).await? > 0 {}
+        let held: Vec<(String, String, i64)> = query_as("SELECT project, func_id, bytes FROM recorded_sizes")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(QueueError::during("count the bytes of events"))?;
+        let held = held.into_iter().map(|(project, func_id, bytes)| (project, func_id, bytes.unsigned_abs()));
+        for (func_id, excess) in share::excess(held, most_bytes) {
+            self.trim_recorded_of(&func_id, excess).await?;
+        }
         Ok(())
     }
 
-    /// When the newest event came of those that do not fit into so many bytes together with what is newer.
-    async fn newest_beyond(&self, most_bytes: u64) -> Result<Option<i64>, QueueError> {
-        let sql = "SELECT created FROM (SELECT created, sum(size) OVER (ORDER BY created DESC ROWS UNBOUNDED PRECEDING) \
-                   AS held FROM recorded) WHERE held > ? ORDER BY created DESC LIMIT 1";
-        let newest: Option<(i64,)> = query_as(sql)
-            .bind(i64::try_from(most_bytes).unwrap_or(i64::MAX))
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(QueueError::during("count the bytes of events"))?;
-        Ok(newest.map(|(created,)| created))
+    async fn trim_recorded_of(&self, func_id: &str, mut excess: u64) -> Result<(), QueueError> {
+        let sql = "SELECT request, size FROM recorded WHERE func_id = ? ORDER BY created LIMIT ?";
+        while excess > 0 {
+            let step = query_as::<_, (Vec<u8>, i64)>(sql).bind(func_id).bind(STEP).fetch_all(&self.readers).await;
+            let step = step.map_err(QueueError::during("find old events"))?;
+            if step.is_empty() {
+                return Ok(());
+            }
+            let mut requests = Vec::new();
+            for (request, size) in step {
+                if excess > 0 {
+                    excess = excess.saturating_sub(size.unsigned_abs());
+                    requests.push(request);
+                }
+            }
+            self.change(Change::ForgetRecorded(requests)).await?;
+        }
+        Ok(())
     }
 
     /// Functions that are gone leave once nothing is left of them.

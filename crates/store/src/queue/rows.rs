@@ -20,9 +20,6 @@ pub(super) use waiting_columns;
 /// A call with its event.
 pub(super) fn waiting(row: &SqliteRow, shared: &Shared) -> Result<WaitingCall, QueueError> {
     let seq = CallSeq(get(row, "seq")?);
-    let (wall, clock): (i64, i64) = (get(row, "accepted")?, get(row, "clock")?);
-    // What an earlier run called its time means nothing now; the clock on the wall is the best there is.
-    let since = if seq < shared.first { wall } else { clock };
     let due: i64 = get(row, "due")?;
     Ok(WaitingCall {
         request: RequestId::of_seq(seq, get(row, "tail")?),
@@ -32,8 +29,8 @@ pub(super) fn waiting(row: &SqliteRow, shared: &Shared) -> Result<WaitingCall, Q
         version: get(row, "version")?,
         alias: get(row, "alias")?,
         memory_mb: get(row, "memory_mb")?,
-        accepted: time("accepted", wall)?,
-        since: QueueTime(since).min(shared.clock.now()),
+        accepted: time("accepted", get(row, "accepted")?)?,
+        since: since(row, seq, shared)?,
         due: (due > 0).then_some(QueueTime(due)),
         begun: get(row, "begun")?,
         failed: get(row, "failed")?,
@@ -45,6 +42,13 @@ pub(super) fn waiting(row: &SqliteRow, shared: &Shared) -> Result<WaitingCall, Q
         hops: get(row, "hops")?,
         body: Bytes::from(get::<Vec<u8>>(row, "body")?),
     })
+}
+
+/// When a call was accepted, for its age.
+pub(super) fn since(row: &SqliteRow, seq: CallSeq, shared: &Shared) -> Result<QueueTime, QueueError> {
+    // What an earlier run called its time means nothing now; the clock on the wall is the best there is.
+    let since = get(row, if seq < shared.first { "accepted" } else { "clock" })?;
+    Ok(QueueTime(since).min(shared.clock.now()))
 }
 
 /// The call that stands behind it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fungraph_model::{AsyncStatus, CallSeq, RequestId};
+use fungraph_model::{AsyncStatus, CallSeq, ProjectId, RequestId};
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, query};
 
@@ -166,10 +166,29 @@ pub(super) async fn trim(
     Ok(forgotten)
 }
 
+/// Forgets events that were kept.
+pub(super) async fn forget_recorded(
+    connection: &mut SqliteConnection,
+    requests: &[Vec<u8>],
+) -> Result<u64, sqlx::Error> {
+    let mut rows = 0;
+    for part in parts(requests) {
+        let mut query = QueryBuilder::<Sqlite>::new("DELETE FROM recorded WHERE request IN (");
+        let mut list = query.separated(", ");
+        for request in part {
+            list.push_bind(request.as_slice());
+        }
+        query.push(")");
+        rows += query.build().execute(&mut *connection).await?.rows_affected();
+    }
+    Ok(rows)
+}
+
 /// A message that is owed.
 pub(super) struct Notice<'a> {
     pub(super) call: RequestId,
     pub(super) function: FunctionNo,
+    pub(super) project: ProjectId,
     pub(super) kind: &'a str,
     pub(super) param: &'a str,
     pub(super) payload: &'a [u8],
@@ -179,12 +198,13 @@ pub(super) struct Notice<'a> {
 pub(super) async fn notice(connection: &mut SqliteConnection, notices: &[Notice<'_>]) -> Result<(), sqlx::Error> {
     for part in parts(notices) {
         let mut query = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO notices (call, call_tail, function, kind, param, payload, created, due) ",
+            "INSERT INTO notices (call, call_tail, function, project, kind, param, payload, created, due) ",
         );
         query.push_values(part, |mut row, notice| {
             row.push_bind(notice.call.seq().map(|seq| seq.0))
                 .push_bind(notice.call.tail())
                 .push_bind(notice.function.0)
+                .push_bind(notice.project.0.as_str())
                 .push_bind(notice.kind)
                 .push_bind(notice.param)
                 .push_bind(notice.payload)

@@ -1,5 +1,6 @@
 //! The queue on a real file.
 
+mod fair;
 mod keeping;
 mod state;
 mod stepped;

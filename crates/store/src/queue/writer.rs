@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fungraph_model::{CallSeq, RequestId};
@@ -209,7 +210,9 @@ impl Writer {
                     Owed::Notice { kind, param, payload } => {
                         let at = self.shared.clock.now().0;
                         done.counts.entry(left.function).or_default().owes(payload.len());
-                        notices.push(Notice { call: parent, function: left.function, kind, param, payload, at });
+                        let function = left.function;
+                        let project = self.shared.functions().project(function);
+                        notices.push(Notice { call: parent, function, project, kind, param, payload, at });
                     }
                 }
             }
@@ -249,6 +252,7 @@ impl Writer {
     fn number<'a>(&mut self, call: &'a NewCall, counts: &mut BTreeMap<FunctionNo, Change>) -> Numbered<'a> {
         let wall = self.shared.clock.wall();
         self.last = self.last.next_at(wall);
+        self.shared.newest.store(self.last.0, Ordering::Relaxed);
         let (function, no) = self.shared.functions().number_call(&call.function);
         counts.entry(function).or_default().accepted(call.body.len());
         let request = RequestId::of_seq(self.last, RequestId::random().tail());

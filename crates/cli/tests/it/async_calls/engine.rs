@@ -1,6 +1,8 @@
 //! What the queue promises beyond a single call: nothing is lost, nobody stands in another's way, and nothing runs that must not.
 
 use std::fs;
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::path::Path;
 
 use rustix::process::{Signal, kill_process};
@@ -42,6 +44,13 @@ impl Host {
             let answer = self.functions("POST", &format!("/{function}/invocations-async"), event);
             assert_eq!(answer.status, 202, "{}", answer.text());
         }
+    }
+
+    /// Puts a call into the queue without a command of its own, and gives its id.
+    fn queue_quickly(&self) -> String {
+        let answer = self.functions("POST", "/job/invocations-async", &json!({}));
+        let accepted: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        accepted["request_id"].as_str().expect("an id").to_owned()
     }
 
     fn counts(&self, function: &str) -> Value {
@@ -117,6 +126,36 @@ fn a_call_that_was_cancelled_while_it_ran_does_not_run_again_though_its_server_i
     host.stop();
 }
 
+/// Asks for something and does not wait for the answer.
+fn ask_and_leave(host: &Host, path: &str, body: &Value) {
+    let address = host.server.endpoint().strip_prefix("http://").expect("an endpoint");
+    let (path, body) = (path.replace("PROJECT", &host.server.project()), body.to_string());
+    let mut stream = TcpStream::connect(address).expect("connects");
+    let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all((head + &body).as_bytes()).expect("sent");
+}
+
+#[test]
+fn who_cancels_or_purges_and_leaves_before_the_answer_leaves_no_call_in_limbo() {
+    let host = Host::start();
+    host.server.create("job", "Python3.9", CODE);
+    host.done(&["async", "pause", "job"]);
+    for _ in 0..100 {
+        let call = host.queue_quickly();
+        ask_and_leave(&host, "/v2/PROJECT/fgs/functions/job/cancel", &json!({ "request_id": call, "type": "force" }));
+    }
+    for _ in 0..50 {
+        host.queue_quickly();
+        ask_and_leave(&host, "/fungraph/PROJECT/functions/job/async/purge", &json!({}));
+    }
+    host.done(&["async", "resume", "job"]);
+    let counts = host.drained("job");
+    // A cancel may come to its turn only when its call runs.
+    let ended: u64 = ["succeeded", "failed", "discarded"].iter().filter_map(|end| counts[end].as_u64()).sum();
+    assert_eq!(ended, 150, "{counts}");
+    host.stop();
+}
+
 #[test]
 fn a_call_that_got_too_old_while_it_ran_and_no_server_was_there_says_so() {
     let home = open_folder();
@@ -124,7 +163,8 @@ fn a_call_that_got_too_old_while_it_ran_and_no_server_was_there_says_so() {
     let host = Host::start_on(&data);
     host.server.create("job", "Python3.9", CODE);
     let call = host.queue("job", &json!({ "sleep": 28 }));
-    host.wait_for_status(&call, "RUNNING");
+    // That it runs is known before it is on disk.
+    wait_for("its begin on disk", || (host.show(&call)["begun"] == 1).then_some(()));
     drop(host);
     // Two hours go by.
     let later = format!(
@@ -216,6 +256,38 @@ fn more_calls_than_may_wait_are_refused_until_there_is_room() {
     assert_eq!(host.drained("job")["succeeded"], 3);
     host.flood("job", 1, &json!({}));
     assert_eq!(host.drained("job")["succeeded"], 4);
+    host.stop();
+}
+
+#[test]
+fn what_is_too_old_is_thrown_away_at_once_whether_its_function_is_busy_or_paused() {
+    let host = Host::start();
+    let alone = json!({ "strategy_config": { "concurrency": 1, "concurrent_num": 1 } });
+    host.create("job", &alone);
+    host.server.create("other", "Python3.9", CODE);
+    let runs = host.queue("job", &json!({ "sleep": 28 }));
+    host.wait_for_status(&runs, "RUNNING");
+    // More than are in memory at once.
+    host.flood("job", 400, &json!({}));
+    host.set(&json!({ "max_async_event_age_in_seconds": 1 }));
+    let discarded = |count: u64| {
+        wait_for("the end of what is too old", || {
+            Some(host.counts("job")).filter(|counts| counts["discarded"] == count)
+        })
+    };
+    let counts = discarded(400);
+    assert_eq!((&counts["waiting"], &counts["running"]), (&0.into(), &1.into()), "{counts}");
+    host.done(&["async", "pause", "job"]);
+    host.flood("job", 400, &json!({}));
+    discarded(800);
+    host.flood("other", 1, &json!({}));
+    assert_eq!(host.drained("other")["succeeded"], 1);
+    host.done(&["async", "cancel", "job", &runs]);
+    host.wait_for_status(&runs, "FAIL");
+    host.done(&["async", "resume", "job"]);
+    host.set(&json!({ "max_async_event_age_in_seconds": 600 }));
+    let call = host.queue("job", &json!({}));
+    host.wait_for_status(&call, "SUCCESS");
     host.stop();
 }
 

@@ -1,3 +1,5 @@
+//! Programs are compiled once for a data folder, and again where that failed; by compilers of the tests.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fungraph_instance::{Blueprint, BoxFuture, Launched, interpreters::Origin};

@@ -39,12 +39,13 @@ async fn the_oldest_records_go_first() {
     assert_eq!(queue.trim(&keep).await.expect("trims"), 0);
     assert_eq!(queue.trim(&Retention { per_function: 5, ..keep }).await.expect("trims"), 2);
     assert_eq!(kept(&queue, no_f).await, ids(&f[2..]));
-    assert_eq!(queue.trim(&Retention { total: 6, ..keep }).await.expect("trims"), 3);
-    assert_eq!((kept(&queue, no_f).await, kept(&queue, no_g).await), (ids(&f[5..]), ids(&g)));
+    assert_eq!(queue.trim(&Retention { total: 7, ..keep }).await.expect("trims"), 2);
+    assert_eq!((kept(&queue, no_f).await, kept(&queue, no_g).await), (ids(&f[4..]), ids(&g)), "who has least keeps it");
     assert_eq!(queue.counts(no_f).succeeded, 7, "what happened is still counted");
     queue.close().await;
     let (queue, _) = open(folder.path()).await;
-    assert_eq!(queue.trim(&Retention { total: 4, ..keep }).await.expect("trims"), 2, "it is known after a start");
+    assert_eq!(queue.trim(&Retention { total: 4, ..keep }).await.expect("trims"), 3, "it is known after a start");
+    assert_eq!((kept(&queue, no_f).await, kept(&queue, no_g).await), (ids(&f[5..]), ids(&g[2..])));
     assert_eq!(queue.trim(&Retention { age: Duration::ZERO, ..keep }).await.expect("trims"), 4);
     assert_eq!(queue.record(g[3].request).await.expect("reads"), None);
 }
@@ -123,7 +124,7 @@ async fn a_function_that_is_gone_leaves_with_its_last_record() {
     queue.trim(&all_of_it).await.expect("trims");
     assert_eq!(queue.function("id-f"), Some(no), "a message is owed");
     assert!(queue.functions().is_empty(), "nothing of it waits");
-    let notice = queue.next_notices("SMN", 9).await.expect("reads").notices.remove(0);
+    let notice = queue.next_notices("SMN", &some(9)).await.expect("reads").notices.remove(0);
     queue.delivered(notice.id).await;
     queue.trim(&all_of_it).await.expect("trims");
     assert_eq!((queue.function("id-f"), queue.named(no)), (None, None));
@@ -146,30 +147,34 @@ async fn a_message_is_owed_until_it_has_arrived() {
     queue.end(End { owed, ..ending(accepted.seq, AsyncStatus::Fail) }).await.expect("ends");
     let bytes = |queue: &Queue| queue.project_load(&function("f").key.project).bytes;
     assert_eq!(bytes(&queue), 12, "what is owed takes room, as what waits does");
-    let due = queue.next_notices("SMN", 1).await.expect("reads");
+    let due = queue.next_notices("SMN", &some(1)).await.expect("reads");
     let [first] = due.notices.as_slice() else { panic!("{due:?}") };
     assert_eq!(
         (first.call, &*first.param, &first.payload[..], first.tries),
         (accepted.request, "there", &b"news"[..], 0)
     );
     queue.notice_again(first.id, queue.now().after(Duration::from_secs(100))).await;
-    let second = queue.next_notices("SMN", 9).await.expect("reads").notices.remove(0);
+    let second = queue.next_notices("SMN", &some(9)).await.expect("reads").notices.remove(0);
     assert_ne!(second.id, first.id);
     queue.delivered(second.id).await;
     queue.delivered(second.id).await;
     assert_eq!(bytes(&queue), 8);
-    let none = queue.next_notices("SMN", 9).await.expect("reads");
+    let none = queue.next_notices("SMN", &some(9)).await.expect("reads");
     assert!(none.notices.is_empty() && none.next.is_some_and(|next| next <= Duration::from_secs(100)), "{none:?}");
     queue.close().await;
     let (queue, found) = open(folder.path()).await;
     assert_eq!((found.notices, bytes(&queue)), (2, 8));
     queue.notice_again(first.id, queue.now()).await;
-    let again = queue.next_notices("SMN", 9).await.expect("reads").notices.remove(0);
+    let again = queue.next_notices("SMN", &some(9)).await.expect("reads").notices.remove(0);
     assert_eq!((again.id, again.tries), (first.id, 2));
     queue.notice_given_up(again.id).await;
-    let none = queue.next_notices("SMN", 9).await.expect("reads");
+    let none = queue.next_notices("SMN", &some(9)).await.expect("reads");
     assert!(none.notices.is_empty() && none.next.is_none());
-    assert_eq!(queue.next_notices("OBS", 9).await.expect("reads").notices.len(), 1);
+    assert_eq!(queue.next_notices("OBS", &some(9)).await.expect("reads").notices.len(), 1);
+}
+
+fn some(most: usize) -> NoticeQuery {
+    NoticeQuery { most, most_of_project: most, ..NoticeQuery::default() }
 }
 
 fn event(body: &str, created: Timestamp) -> RecordedEvent {

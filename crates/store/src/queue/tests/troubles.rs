@@ -130,15 +130,22 @@ async fn the_file_is_private_and_one_of_a_newer_version_is_refused() {
 async fn lists_and_loads_find_their_rows_by_an_index() {
     let (_folder, queue) = fresh().await;
     for sql in [
-        "SELECT seq FROM waiting INDEXED BY waiting_function WHERE function = 1 AND seq > 2 AND due = 0 ORDER BY seq LIMIT 9",
-        "SELECT * FROM waiting WHERE function = 1 AND seq >= 1 AND seq < 9 ORDER BY seq LIMIT 9",
+        "SELECT seq FROM waiting INDEXED BY waiting_fresh WHERE function = 1 AND seq > 2 AND due = 0 ORDER BY seq LIMIT 9",
+        "SELECT * FROM waiting WHERE function = 1 AND seq >= 1 AND seq < 9 AND due = 0 \
+         UNION ALL SELECT * FROM waiting WHERE function = 1 AND seq >= 1 AND seq < 9 AND due > 0 ORDER BY seq LIMIT 9",
+        "SELECT no, seq FROM waiting INDEXED BY waiting_no WHERE function = 1 ORDER BY no DESC LIMIT 1",
+        "SELECT no, seq FROM waiting INDEXED BY waiting_no WHERE function = 1 AND no > 1 AND no <= 9 ORDER BY no LIMIT 9",
+        "SELECT request, size FROM recorded WHERE func_id = 'f' ORDER BY created LIMIT 9",
+        "SELECT min(project) FROM notices WHERE kind = 'SMN' AND project > 'p'",
+        "SELECT min(due) FROM notices WHERE kind = 'SMN' AND project = 'p'",
+        "SELECT min(due) FROM notices WHERE kind = 'SMN' AND due > 5",
+        "SELECT id FROM notices WHERE kind = 'SMN' AND project = 'p' AND due <= 1 AND id NOT IN (1, 2) ORDER BY due, id LIMIT 3",
         "SELECT * FROM ended WHERE function = 1 AND status = 1 AND seq >= 1 AND seq < 9 ORDER BY seq LIMIT 9",
         "SELECT seq FROM ended WHERE function = 1 AND no <= 3 ORDER BY no DESC LIMIT 1",
         "SELECT seq FROM ended WHERE function = 1 ORDER BY no LIMIT 9",
         "SELECT * FROM ended WHERE parent = 3",
         "SELECT due, seq, function FROM waiting INDEXED BY waiting_due WHERE due > 0 ORDER BY due",
         "UPDATE waiting SET deaths = deaths + 1, due = 1 WHERE begun > 0 AND due = 0",
-        "SELECT id FROM notices WHERE kind = 'SMN' AND due <= 1 ORDER BY due, id LIMIT 3",
     ] {
         let plan = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
         let plan: Vec<String> = query(plan)
