@@ -35,7 +35,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -50,11 +50,16 @@ pub use footprint::Tree;
 pub use pins::Pin;
 
 use crate::images::turns::{Turn, Turns};
+use archive::Content;
 use error::{during, fault};
 use pins::{Begun, Pins};
 use source::Source;
 
 const PACKAGE: &str = "package";
+/// The unpacked one before it has its place.
+const TREE: &str = "tree";
+/// Bytes from which it pays to hash a package while it is written.
+const LARGE: u64 = 1 << 20;
 const MERGED: &str = "merged";
 const CONFLICTS: &str = "conflicts";
 /// Unpacking is disk and processor work; more at once than this only makes each slower.
@@ -131,6 +136,8 @@ struct Shelf {
     /// Packages that come, or are laid out, and that nothing names yet, by their project.
     on_the_way: Turns,
     pins: Arc<Pins>,
+    /// Sizes of large packages that were stored since the start.
+    sizes: Mutex<HashSet<u64>>,
 }
 
 /// A look for packages that nothing uses, which has begun.
@@ -150,9 +157,9 @@ impl Packages {
         disk::make_folder(&root).map_err(during("make the folder", &root))?;
         disk::sweep(&root).map_err(during("clean the folder", &root))?;
         let places = Arc::new(Semaphore::new(AT_ONCE));
-        let (bundles, opened, on_the_way, pins) =
-            (Turns::default(), Turns::default(), Turns::default(), Arc::default());
-        Ok(Self { shelf: Arc::new(Shelf { root, limits, places, bundles, opened, on_the_way, pins }) })
+        let (bundles, opened, on_the_way) = (Turns::default(), Turns::default(), Turns::default());
+        let (pins, sizes) = (Arc::default(), Mutex::default());
+        Ok(Self { shelf: Arc::new(Shelf { root, limits, places, bundles, opened, on_the_way, pins, sizes }) })
     }
 
     /// Checks, stores and unpacks code; code that is there already costs one hash.
@@ -344,14 +351,37 @@ async fn run<T: Send + 'static>(
 
 impl Shelf {
     fn put(&self, code_type: CodeType, filename: String, bytes: &[u8]) -> Result<(CodePackage, Pin), PackageError> {
-        let package = CodePackage { code_type, filename, size: bytes.len() as u64, digest: digest(bytes) };
-        let pin = self.pins.pin(&package.digest.0);
-        if !self.has(&package) {
+        let size = bytes.len() as u64;
+        let lay_out = || {
             let staging = disk::Staging::new(&self.root).map_err(during("make a folder in", &self.root))?;
+            let content = Content { code_type, filename: &filename, size, source: Source::of(bytes) };
             let write = |path: &Path| write_package(path, bytes).map_err(during("write", path));
-            self.lay_out(&package, Source::of(bytes), &staging, write)?;
+            self.lay_out(content, &staging, write)?;
+            Ok(staging)
+        };
+        let (digest, laid_out) = if self.may_be_there(size) {
+            (digest(bytes), None)
+        } else {
+            // Its digest takes about as long as the disk does.
+            std::thread::scope(|scope| {
+                let digest = scope.spawn(|| digest(bytes));
+                let laid_out = lay_out();
+                (digest.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), Some(laid_out))
+            })
+        };
+        let pin = self.pins.pin(&digest.0);
+        let laid_out = laid_out.transpose()?;
+        let package = CodePackage { code_type, filename: filename.clone(), size, digest };
+        if !self.has(&package) {
+            self.move_in(&package, &laid_out.map_or_else(lay_out, Ok)?)?;
         }
         Ok((package, pin))
+    }
+
+    /// Whether code of this size may have been stored already: then it is worth to find that out before anything is written. After a
+    /// start nothing is known of what was stored before.
+    fn may_be_there(&self, size: u64) -> bool {
+        size < LARGE || self.sizes.lock().expect("no holder panics").contains(&size)
     }
 
     fn keep(
@@ -365,7 +395,9 @@ impl Shelf {
         let package = CodePackage { code_type, filename, size, digest };
         let pin = self.pins.pin(&package.digest.0);
         if !self.has(&package) {
-            self.lay_out(&package, source, &staging, |_| Ok(()))?;
+            let content = Content { code_type, filename: &package.filename, size, source };
+            self.lay_out(content, &staging, |_| Ok(()))?;
+            self.move_in(&package, &staging)?;
         }
         Ok((package, pin))
     }
@@ -375,27 +407,37 @@ impl Shelf {
         self.package(&package.digest).is_file() && self.tree(package).is_dir()
     }
 
-    /// Unpacks a package beside itself, and moves both into place. `write` writes the package where it is not there yet.
+    /// Unpacks a package beside itself. `write` writes the package where it is not there yet.
     fn lay_out(
         &self,
-        package: &CodePackage,
-        source: Source<'_>,
+        content: Content<'_>,
         staging: &disk::Staging,
         write: impl FnOnce(&Path) -> Result<(), PackageError> + Send,
     ) -> Result<(), PackageError> {
-        let home = self.home(&package.digest.0);
-        let (new_bytes, new_tree) = (staging.path().join(PACKAGE), staging.path().join("tree"));
-        disk::make_folder(&new_tree).map_err(during("make the folder", &new_tree))?;
+        let (bytes, tree) = (staging.path().join(PACKAGE), staging.path().join(TREE));
+        disk::make_folder(&tree).map_err(during("make the folder", &tree))?;
         // The bytes and the tree go to disk at the same time: waiting for it is most of the work.
         let (written, laid_out) = std::thread::scope(|scope| {
-            let written = scope.spawn(|| write(&new_bytes));
-            let laid_out = archive::lay_out(package, source, &new_tree, &self.limits)
-                .and_then(|()| disk::settle(&new_tree).map_err(during("bring to disk", &new_tree)));
+            let written = scope.spawn(|| write(&bytes));
+            let laid_out = archive::lay_out(content, &tree, &self.limits)
+                .and_then(|()| disk::settle(&tree).map_err(during("bring to disk", &tree)));
             (written.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), laid_out)
         });
-        laid_out.and(written)?;
-        self.place(&home, &[(new_bytes, self.package(&package.digest)), (new_tree, self.tree(package))])
-            .map_err(during("move code into", &home))
+        laid_out.and(written)
+    }
+
+    /// Moves what was laid out to where it belongs.
+    fn move_in(&self, package: &CodePackage, staging: &disk::Staging) -> Result<(), PackageError> {
+        let home = self.home(&package.digest.0);
+        let moves = [
+            (staging.path().join(PACKAGE), self.package(&package.digest)),
+            (staging.path().join(TREE), self.tree(package)),
+        ];
+        self.place(&home, &moves).map_err(during("move code into", &home))?;
+        if package.size >= LARGE {
+            self.sizes.lock().expect("no holder panics").insert(package.size);
+        }
+        Ok(())
     }
 
     fn merge(&self, code: &CodePackage, dependencies: &[Dependency]) -> Result<(Merged, Pin), PackageError> {
@@ -416,7 +458,7 @@ impl Shelf {
         let (tree_path, conflicts_path) = (home.join(MERGED), home.join(CONFLICTS));
         if !tree_path.is_dir() || !conflicts_path.is_file() {
             let staging = disk::Staging::new(&self.root).map_err(during("make a folder in", &self.root))?;
-            let (new_tree, new_conflicts) = (staging.path().join("tree"), staging.path().join(CONFLICTS));
+            let (new_tree, new_conflicts) = (staging.path().join(TREE), staging.path().join(CONFLICTS));
             let report = merge::merge(&layers, &new_tree, &self.limits)?;
             write_package(&new_conflicts, report.conflicts.join("\n").as_bytes())
                 .map_err(during("write", &new_conflicts))?;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use fungraph_model::{CodePackage, CodeType};
+use fungraph_model::CodeType;
 use memchr::memmem;
 use zip::ZipArchive;
 use zip::result::ZipError;
@@ -16,27 +16,32 @@ use super::{PackageError, PackageLimits, disk, layout, plan, unpack};
 /// An archive: in memory where it came in a request, a file where it was fetched.
 pub(super) type Archive<'a> = ZipArchive<Source<'a>>;
 
+/// What is laid out: all of a package but its digest, which may not be known yet.
+#[derive(Debug)]
+pub(super) struct Content<'a> {
+    pub(super) code_type: CodeType,
+    pub(super) filename: &'a str,
+    pub(super) size: u64,
+    pub(super) source: Source<'a>,
+}
+
 /// Fills the empty folder `tree`.
 ///
 /// # Errors
 /// [`PackageError::Refused`], or what the file system said; the tree then holds a part and must go.
-pub(super) fn lay_out(
-    package: &CodePackage,
-    source: Source<'_>,
-    tree: &Path,
-    limits: &PackageLimits,
-) -> Result<(), PackageError> {
-    match layout(package.code_type, &package.filename) {
-        CodeType::Inline => one_file(&package.filename, source, tree),
-        CodeType::Zip | CodeType::Object => unpack::unpack(&mut open(source, limits)?, package.size, tree, limits),
+pub(super) fn lay_out(content: Content<'_>, tree: &Path, limits: &PackageLimits) -> Result<(), PackageError> {
+    let Content { code_type, filename, size, source } = content;
+    match layout(code_type, filename) {
+        CodeType::Inline => one_file(filename, source, tree),
+        CodeType::Zip | CodeType::Object => unpack::unpack(&mut open(source, limits)?, size, tree, limits),
         // Images are kept elsewhere; nobody puts one here.
         CodeType::Image => Err(fault::archive("it is a container image")),
         CodeType::Jar => {
             let mut archive = open(source, limits)?;
             if is_jar(&archive) {
-                return one_file(&jar_name(&package.filename), archive.into_inner(), tree);
+                return one_file(&jar_name(filename), archive.into_inner(), tree);
             }
-            unpack::unpack(&mut archive, package.size, tree, limits)
+            unpack::unpack(&mut archive, size, tree, limits)
         }
     }
 }

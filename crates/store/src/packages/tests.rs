@@ -156,6 +156,34 @@ async fn equal_bytes_share_a_package_but_not_a_tree() {
     assert_eq!(inode(), before, "the same content is not written again");
 }
 
+/// Large ones are hashed while they are laid out, unless one of that size is there.
+#[tokio::test]
+async fn a_large_package_is_stored_once_however_often_it_comes() {
+    let place = Place::new();
+    let large = |first: u8| {
+        let mut content = vec![7; 2 << 20];
+        content[0] = first;
+        zip(|zip| {
+            zip.start_file("data", plain().compression_method(CompressionMethod::Stored)).expect("starts");
+            zip.write_all(&content).expect("writes");
+        })
+    };
+    let put = async |packages: &Packages, first| {
+        let (package, _pin) = packages.put(CodeType::Zip, "", large(first).into()).await.expect("is taken");
+        assert_eq!(package.digest, Packages::digest(&large(first)));
+        assert_eq!(fs::read(packages.tree(&package).join("data")).expect("is there")[0], first);
+        package
+    };
+    let one = put(&place.packages, 1).await;
+    assert_eq!(put(&place.packages, 1).await, one);
+    let other = put(&place.packages, 2).await;
+    assert_ne!(other.digest, one.digest, "of the same size");
+    assert_eq!(place.stored(), 2);
+    let after_a_start = Packages::open(place.folder.path(), PackageLimits::default()).expect("opens");
+    assert_eq!(put(&after_a_start, 1).await, one);
+    assert_eq!(place.stored(), 2, "nothing of the second time stays");
+}
+
 #[tokio::test]
 async fn sizes_over_the_limit_are_refused() {
     let place = Place::with(PackageLimits { inline_bytes: 3, package_bytes: 3, ..PackageLimits::default() });
