@@ -177,7 +177,7 @@ impl Packages {
     ) -> Result<(CodePackage, Pin), PackageError> {
         check_size(&self.shelf.limits, code_type, bytes.len())?;
         let filename = filename.to_owned();
-        self.blocking(move |shelf| shelf.put(code_type, filename, &bytes)).await
+        self.blocking(move |shelf| shelf.put(code_type, &filename, &bytes)).await
     }
 
     /// The same for a dependency, which has rules of its own (contract: runtimes.md section 2).
@@ -192,7 +192,7 @@ impl Packages {
         let filename = filename.to_owned();
         self.blocking(move |shelf| {
             archive::check_dependency(Source::of(&bytes), &shelf.limits)?;
-            shelf.put(CodeType::Zip, filename, &bytes)
+            shelf.put(CodeType::Zip, &filename, &bytes)
         })
         .await
     }
@@ -350,11 +350,11 @@ async fn run<T: Send + 'static>(
 }
 
 impl Shelf {
-    fn put(&self, code_type: CodeType, filename: String, bytes: &[u8]) -> Result<(CodePackage, Pin), PackageError> {
+    fn put(&self, code_type: CodeType, filename: &str, bytes: &[u8]) -> Result<(CodePackage, Pin), PackageError> {
         let size = bytes.len() as u64;
         let lay_out = || {
             let staging = disk::Staging::new(&self.root).map_err(during("make a folder in", &self.root))?;
-            let content = Content { code_type, filename: &filename, size, source: Source::of(bytes) };
+            let content = Content { code_type, filename, size, source: Source::of(bytes) };
             let write = |path: &Path| write_package(path, bytes).map_err(during("write", path));
             self.lay_out(content, &staging, write)?;
             Ok(staging)
@@ -371,7 +371,7 @@ impl Shelf {
         };
         let pin = self.pins.pin(&digest.0);
         let laid_out = laid_out.transpose()?;
-        let package = CodePackage { code_type, filename: filename.clone(), size, digest };
+        let package = CodePackage { code_type, filename: filename.to_owned(), size, digest };
         if !self.has(&package) {
             self.move_in(&package, &laid_out.map_or_else(lay_out, Ok)?)?;
         }
