@@ -23,8 +23,11 @@ pub use kinds::{Kind, TriggerHint};
 
 use crate::{Engine, validate::clip};
 
-/// How long a request waits for what is still to be compiled, less than clients wait for an answer. Go takes longer on a slow host.
+/// How long a request for one template waits for what is still to be compiled, less than clients wait for an answer. Go takes longer on a
+/// slow host.
 const WAITS: Duration = Duration::from_secs(50);
+/// How long a list waits, which has the template without its code then.
+const LIST_WAITS: Duration = Duration::from_secs(3);
 
 /// A function to begin with.
 #[derive(Clone, Debug)]
@@ -39,7 +42,7 @@ pub struct Template {
     pub handler: &'static str,
     /// How its code is sent.
     pub code_type: CodeType,
-    /// The code: a source text, or an archive.
+    /// The code: a source text, or an archive. Empty in a list where it is still being compiled.
     pub code: Bytes,
 }
 
@@ -179,7 +182,8 @@ static SOURCES: [Source; 20] = [
 ];
 
 impl Engine {
-    /// One page of the templates, in the order of the runtimes. Those that have to be compiled are there where this host can, and has by now.
+    /// One page of the templates, in the order of the runtimes. Those that have to be compiled are there where this host can; with their code
+    /// where it has by now.
     pub async fn templates(&self, filter: &TemplateFilter) -> TemplateList {
         let TemplateFilter { runtime, scene, service, marker, limit } = filter;
         let wanted = |given: &Option<String>, own: &str| given.as_deref().is_none_or(|given| given == own);
@@ -187,11 +191,15 @@ impl Engine {
             wanted(runtime, own.name()) && wanted(scene, source.kind.scene) && wanted(service, source.kind.service)
         });
         // All compilers begin before anybody waits for one.
-        let until = Instant::now() + WAITS;
+        let until = Instant::now() + LIST_WAITS;
         let asked = asked.filter(|_| *limit > 0).map(|(runtime, source)| (runtime, source, self.ask(runtime, source)));
         let mut all = Vec::new();
         for (runtime, source, asked) in asked.collect::<Vec<_>>() {
-            all.extend(asked.code(until).await.map(|code| source.template(runtime, code)));
+            match asked.code(until).await {
+                Ok(code) => all.push(source.template(runtime, code)),
+                Err(Missing::NotYet) => all.push(source.template(runtime, Bytes::new())),
+                Err(Missing::Impossible) => {}
+            }
         }
         let most = all.len();
         let templates: Vec<_> = all.into_iter().skip(*marker as usize).take(*limit as usize).collect();

@@ -46,16 +46,20 @@ fn ids(page: &Value) -> String {
     templates(page).iter().map(|one| one["id"].as_str().expect("a text")).collect::<Vec<_>>().join(" ")
 }
 
-/// What a query shows once it shows something: the server does not wait long for a compiler, which works on.
+/// What a query shows once the code of what it shows is compiled: the server does not wait long for a compiler, which works on.
 #[track_caller]
 fn compiled(server: &Server, query: &str) -> Value {
     let begun = Instant::now();
     loop {
-        let page = page(server, query);
-        if !templates(&page).is_empty() {
-            return page;
+        let shown = page(server, query);
+        let id = templates(&shown).first().and_then(|one| one["id"].as_str());
+        let code = id.map(|id| server.ask("GET", &format!("/templates/{id}"), &Value::Null));
+        match code.as_ref().map(|code| code.status) {
+            Some(200) => return page(server, query),
+            Some(503) => {}
+            _ => panic!("{query}: {code:?}\n{}", server.log()),
         }
-        assert!(begun.elapsed() < PATIENCE, "{query} shows nothing:\n{}", server.log());
+        assert!(begun.elapsed() < PATIENCE, "{query} is not compiled:\n{}", server.log());
     }
 }
 
@@ -92,6 +96,7 @@ fn call(server: &Server, template: &Value) {
 fn every_template_makes_a_function_that_answers_as_it_says() {
     let (_settings, config) = csharp::settings();
     let server = Server::start(&["--auth", "off", "--config", &config]);
+    assert_eq!(ids(&page(&server, "runtime=Go1.x")), "hello-go1.x gateway-go1.x timer-go1.x", "nobody waits for Go");
     let runtimes = server.ask("GET", "/runtimetypes", &Value::Null).text();
     let runtimes: Value = serde_json::from_str(&runtimes).expect("JSON");
     let here: Vec<&str> = runtimes.as_array().expect("a list").iter().filter_map(|one| one["type"].as_str()).collect();
