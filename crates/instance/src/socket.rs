@@ -14,7 +14,7 @@ use rustix::{
     io::Errno,
     net::{RecvFlags, Shutdown, recv, shutdown},
 };
-use tokio::net::unix::pipe;
+use tokio::{io::AsyncWriteExt, net::unix::pipe};
 
 /// Our end of the socket to a bootstrap, in both directions.
 #[derive(Debug)]
@@ -47,27 +47,17 @@ impl Socket {
 impl Outgoing {
     /// Writes all of it.
     pub(crate) async fn write_all(&mut self, mut rest: &mut [IoSlice<'_>]) -> io::Result<()> {
-        // What is empty would be taken for a socket that takes nothing.
-        IoSlice::advance_slices(&mut rest, 0);
-        // Watched for room from the first write that finds none to the last.
-        let mut watched = None;
-        while !rest.is_empty() {
-            let written = match &watched {
-                None => rustix::io::writev(&self.0, rest).map_err(io::Error::from),
-                Some(watched) => write_where_there_is_room(watched, rest).await,
-            };
-            match written {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => IoSlice::advance_slices(&mut rest, written),
-                Err(error) => match error.kind() {
-                    io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::WouldBlock if watched.is_some() => {}
-                    io::ErrorKind::WouldBlock => {
-                        watched = Some(pipe::Sender::from_owned_fd_unchecked(self.0.try_clone()?)?);
-                    }
-                    _ => return Err(error),
-                },
-            }
+        match rustix::io::writev(&self.0, rest) {
+            Ok(written) => IoSlice::advance_slices(&mut rest, written),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if rest.iter().all(|slice| slice.is_empty()) {
+            return Ok(());
+        }
+        let mut watched = pipe::Sender::from_owned_fd_unchecked(self.0.try_clone()?)?;
+        for slice in rest {
+            watched.write_all(slice).await?;
         }
         Ok(())
     }
@@ -89,11 +79,6 @@ impl Drop for Outgoing {
         // The receiving end keeps the socket open. One that is closed already needs no end.
         let _ = shutdown(&self.0, Shutdown::Write);
     }
-}
-
-async fn write_where_there_is_room(socket: &pipe::Sender, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-    socket.writable().await?;
-    socket.try_write_vectored(bytes)
 }
 
 #[cfg(test)]

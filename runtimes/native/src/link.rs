@@ -10,7 +10,12 @@ use std::{
 };
 
 use bytes::BytesMut;
-use tokio::{io::AsyncReadExt, net::unix::pipe, sync::Mutex};
+use rustix::io::Errno;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::unix::pipe,
+    sync::Mutex,
+};
 
 use crate::{
     failure::{self, Failure},
@@ -128,32 +133,19 @@ impl Link {
 async fn write_all(socket: &OwnedFd, header: &[u8], payload: &[u8]) -> io::Result<()> {
     let mut slices = [IoSlice::new(header), IoSlice::new(payload)];
     let mut rest = slices.as_mut_slice();
-    // Watched for room from the first write that finds none to the last.
-    let mut watched = None;
-    while !rest.is_empty() {
-        let written = match &watched {
-            None => rustix::io::writev(socket, rest).map_err(io::Error::from),
-            Some(watched) => write_where_there_is_room(watched, rest).await,
-        };
-        match written {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => IoSlice::advance_slices(&mut rest, written),
-            Err(error) => match error.kind() {
-                io::ErrorKind::Interrupted => {}
-                io::ErrorKind::WouldBlock if watched.is_some() => {}
-                io::ErrorKind::WouldBlock => {
-                    watched = Some(pipe::Sender::from_owned_fd_unchecked(socket.try_clone()?)?);
-                }
-                _ => return Err(error),
-            },
-        }
+    match rustix::io::writev(socket, rest) {
+        Ok(written) => IoSlice::advance_slices(&mut rest, written),
+        Err(Errno::AGAIN | Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    if rest.iter().all(|slice| slice.is_empty()) {
+        return Ok(());
+    }
+    let mut watched = pipe::Sender::from_owned_fd_unchecked(socket.try_clone()?)?;
+    for slice in rest {
+        watched.write_all(slice).await?;
     }
     Ok(())
-}
-
-async fn write_where_there_is_room(socket: &pipe::Sender, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-    socket.writable().await?;
-    socket.try_write_vectored(bytes)
 }
 
 impl Orders {
