@@ -8,6 +8,8 @@ mod bootstrap;
 mod byte_code;
 mod call_log;
 mod compile;
+#[cfg(test)]
+mod compiled_in;
 mod death;
 mod dotnet;
 mod go;

@@ -45,18 +45,18 @@ pub fn api_sources() -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
-    use std::{collections::BTreeSet, path::Path};
+    use crate::compiled_in;
 
     #[test]
     fn every_file_is_compiled_in() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes/dotnet");
-        let mut on_disk = BTreeSet::new();
-        for folder in ["src", "api"] {
-            for entry in std::fs::read_dir(root.join(folder)).expect("a folder").flatten() {
-                on_disk.insert(format!("{folder}/{}", entry.file_name().to_string_lossy()));
-            }
-        }
+        let of = |folder: &str| {
+            compiled_in::files(&format!("dotnet/{folder}")).into_iter().map(|file| format!("{folder}/{file}")).collect()
+        };
+        let on_disk: BTreeSet<String> =
+            ["src", "api"].into_iter().flat_map(|folder| -> Vec<_> { of(folder) }).collect();
         let known: BTreeSet<String> = SOURCES.iter().map(|(name, _)| (*name).to_owned()).collect();
         assert_eq!(on_disk, known);
         assert!(api_sources()[1].1.contains("namespace OpenTelekomCloud.Serverless.Function.Common\n"));

@@ -60,25 +60,15 @@ fn family(package: &str) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
-    use std::{collections::BTreeSet, path::Path};
+    use crate::compiled_in;
 
     #[test]
     fn every_file_is_compiled_in() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes/java/src");
-        let mut on_disk = BTreeSet::new();
-        let mut open = vec![root.clone()];
-        while let Some(folder) = open.pop() {
-            for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
-                let path = entry.path();
-                if path.is_dir() {
-                    open.push(path);
-                } else {
-                    on_disk.insert(path.strip_prefix(&root).expect("below").to_string_lossy().into_owned());
-                }
-            }
-        }
         let known: BTreeSet<String> = all().into_iter().map(|(name, _)| name).collect();
+        let on_disk = compiled_in::files("java/src");
         let forgotten: Vec<_> = on_disk.difference(&known).collect();
         assert!(forgotten.is_empty(), "not compiled in: {forgotten:?}");
         assert!(known.contains("com/opentelekomcloud/services/functiongraph/runtime/events/smn/SMNBody.java"));
