@@ -1,0 +1,310 @@
+//! Tables over the board: whose calls begin, who has room, what is read.
+
+use super::{
+    super::{lane::STUCK, sample},
+    *,
+};
+
+const FLOOD: FunctionNo = FunctionNo(1);
+const ONE: FunctionNo = FunctionNo(2);
+const CLOCK: QueueTime = QueueTime(1_000_000);
+const IDLE: Host = Host { processors: 2, is_idle: true };
+
+struct Table {
+    board: Board,
+    now: Instant,
+    functions: [Arc<QueueFunction>; 2],
+}
+
+fn table() -> Table {
+    let limits = Limits { running: 10, of_function: 4, of_project: 10 };
+    let board = Board::new(limits, CancellationToken::new());
+    Table { board, now: Instant::now(), functions: [sample::function("flood"), sample::function("one")] }
+}
+
+impl Table {
+    fn accept(&mut self, no: FunctionNo, seqs: std::ops::Range<i64>) {
+        let function = &self.functions[no.0 as usize - 1];
+        for seq in seqs {
+            self.board.accepted(function, WaitingCall { function: no, ..sample::call(seq) }, self.now);
+        }
+    }
+
+    fn starts(&mut self) -> Vec<Start> {
+        self.board.plan(true, CLOCK, self.now).starts
+    }
+
+    fn begin(&mut self) -> Vec<(i64, i64)> {
+        let starts = self.starts();
+        starts.iter().map(|start| (start.function.0, start.ready.call.seq.0)).collect()
+    }
+
+    fn end(&mut self, no: FunctionNo, seq: i64) {
+        self.board.ran(no, &Out::default(), None, self.now);
+        self.board.ended(no, CallSeq(seq), self.now);
+    }
+}
+
+#[test]
+fn a_flood_of_one_function_does_not_delay_the_call_of_another() {
+    let mut table = table();
+    table.accept(FLOOD, 1..200);
+    table.accept(ONE, 200..201);
+    assert_eq!(table.begin(), [(1, 1), (2, 200)], "a function begins with one call at once");
+    assert_eq!(table.begin(), []);
+    table.end(FLOOD, 1);
+    assert_eq!(table.begin(), [(1, 2)]);
+}
+
+#[test]
+fn a_call_that_found_no_instance_is_the_next_one_after_a_rest() {
+    let mut table = table();
+    table.accept(FLOOD, 1..4);
+    let start = table.starts().pop().expect("one begins");
+    assert!(table.board.put_back(FLOOD, start.ready, 0.5, table.now).is_none());
+    let plan = table.board.plan(true, CLOCK, table.now);
+    assert!(plan.starts.is_empty());
+    table.now += plan.wait.expect("it rests");
+    assert_eq!(table.begin(), [(1, 1)]);
+}
+
+#[test]
+fn nothing_begins_while_the_disk_takes_nothing_or_the_function_is_paused() {
+    let mut table = table();
+    table.accept(FLOOD, 1..4);
+    assert!(table.board.plan(false, CLOCK, table.now).starts.is_empty());
+    let function = Arc::clone(&table.functions[0]);
+    table.board.pause(FLOOD, &function, true, table.now);
+    assert_eq!(table.begin(), []);
+    table.board.pause(FLOOD, &function, false, table.now);
+    assert_eq!(table.begin(), [], "they are read first");
+    table.board.loaded(FLOOD, (1..4).map(sample::call).collect(), Some(CallSeq(3)), true);
+    assert_eq!(table.begin(), [(1, 1)]);
+}
+
+#[test]
+fn a_further_attempt_is_read_when_it_is_due() {
+    let mut table = table();
+    table.accept(FLOOD, 1..2);
+    assert_eq!(table.begin(), [(1, 1)]);
+    table.board.ran(FLOOD, &Out::default(), None, table.now);
+    let due = CLOCK.after(Duration::from_secs(1));
+    assert!(table.board.put_off(FLOOD, CallSeq(1), due, 3));
+    let plan = table.board.plan(true, CLOCK, table.now);
+    assert_eq!((plan.loads, plan.wait), (vec![], Some(Duration::from_secs(1))));
+    let plan = table.board.plan(true, due, table.now);
+    assert_eq!(plan.loads, [Load::Due { function: FLOOD, calls: vec![(CallSeq(1), 3)] }]);
+    table.board.loaded_due(FLOOD, vec![Ready { call: sample::call(1), stumbled: 3 }]);
+    assert_eq!(table.begin(), [(1, 1)]);
+}
+
+#[test]
+fn a_cancelled_call_is_ended_by_whoever_cancels_it_or_by_its_attempt() {
+    let mut table = table();
+    table.accept(FLOOD, 1..3);
+    let start = table.starts().pop().expect("one begins");
+    let function = Arc::clone(&table.functions[0]);
+    let mut cancel = |seq| table.board.cancel(&function, FLOOD, CallSeq(seq), table.now);
+    assert!(matches!(cancel(2), Place::Struck));
+    assert!(matches!(cancel(1), Place::Out(_)));
+    assert!(start.out.is_cancelled() && start.out.give_up.is_cancelled());
+    let kept = table.board.put_back(FLOOD, start.ready, 0.5, table.now);
+    assert!(kept.is_some(), "it is ended, not tried again");
+    table.board.ended(FLOOD, CallSeq(2), table.now);
+    table.end(FLOOD, 1);
+    assert_eq!(table.begin(), []);
+}
+
+#[test]
+fn a_cancelled_call_gets_no_further_attempt_though_one_was_stored() {
+    let mut table = table();
+    table.accept(FLOOD, 1..2);
+    let start = table.starts().pop().expect("one begins");
+    table.board.ran(FLOOD, &start.out, None, table.now);
+    let function = Arc::clone(&table.functions[0]);
+    assert!(matches!(table.board.cancel(&function, FLOOD, CallSeq(1), table.now), Place::Out(_)));
+    assert!(!table.board.put_off(FLOOD, CallSeq(1), CLOCK, 0));
+    table.board.ended(FLOOD, CallSeq(1), table.now);
+    assert!(table.board.plan(true, CLOCK, table.now).loads.is_empty());
+}
+
+#[test]
+fn what_was_ended_on_disk_does_not_begin_and_what_came_meanwhile_is_read() {
+    let mut table = table();
+    table.accept(FLOOD, 1..4);
+    assert_eq!(table.begin(), [(1, 1)]);
+    let function = Arc::clone(&table.functions[0]);
+    assert_eq!(table.board.hold(FLOOD, &function, table.now), HashSet::from([CallSeq(1)]));
+    table.board.hold(FLOOD, &function, table.now);
+    table.accept(FLOOD, 4..5);
+    table.end(FLOOD, 1);
+    assert_eq!(table.begin(), [], "it is held");
+    table.board.release(FLOOD, CallSeq(3));
+    let plan = table.board.plan(true, CLOCK, table.now);
+    assert!(plan.loads.is_empty() && plan.starts.is_empty(), "somebody else holds it still");
+    table.board.release(FLOOD, CallSeq(3));
+    let plan = table.board.plan(true, CLOCK, table.now);
+    assert!(matches!(plan.loads[..], [Load::Fresh { after: CallSeq(0), .. }]) && plan.starts.is_empty());
+    table.board.loaded(FLOOD, vec![sample::call(4)], Some(CallSeq(4)), true);
+    assert_eq!(table.begin(), [(1, 4)]);
+}
+
+#[test]
+fn who_has_rested_while_nothing_may_begin_keeps_nobody_awake() {
+    let mut table = table();
+    table.board = Board::new(Limits { running: 1, of_function: 4, of_project: 10 }, CancellationToken::new());
+    table.accept(ONE, 1..2);
+    let start = table.starts().pop().expect("one begins");
+    table.board.put_back(ONE, start.ready, 0.5, table.now);
+    assert!(table.board.plan(true, CLOCK, table.now).wait.is_some_and(|wait| !wait.is_zero()));
+    table.accept(FLOOD, 2..3);
+    assert_eq!(table.begin(), [(1, 2)]);
+    table.now += KEPT;
+    assert_eq!(table.board.plan(true, CLOCK, table.now).wait, None, "the end of the other call says when");
+    table.end(FLOOD, 2);
+    assert_eq!(table.board.plan(false, CLOCK, table.now).wait, None, "the disk says when");
+    assert_eq!(table.begin(), [(2, 1)]);
+}
+
+#[test]
+fn a_function_without_calls_is_forgotten_after_a_while() {
+    let mut table = table();
+    table.accept(FLOOD, 1..2);
+    table.begin();
+    table.board.tend(IDLE, table.now + KEPT * 2);
+    assert!(!table.board.is_empty(), "it runs");
+    table.end(FLOOD, 1);
+    table.board.tend(IDLE, table.now + KEPT / 2);
+    assert!(!table.board.is_empty());
+    table.board.tend(IDLE, table.now + KEPT * 2);
+    assert!(table.board.is_empty() && table.board.weight == 0);
+}
+
+/// Calls of a function with events of so many bytes.
+fn large(no: FunctionNo, seqs: std::ops::Range<i64>, bytes: usize) -> Vec<WaitingCall> {
+    let body = bytes::Bytes::from(vec![b'x'; bytes]);
+    seqs.map(|seq| WaitingCall { function: no, body: body.clone(), ..sample::call(seq) }).collect()
+}
+
+impl Table {
+    fn accept_large(&mut self, no: FunctionNo, seqs: std::ops::Range<i64>, bytes: usize) {
+        let function = Arc::clone(&self.functions[no.0 as usize - 1]);
+        for call in large(no, seqs, bytes) {
+            self.board.accepted(&function, call, self.now);
+        }
+    }
+
+    fn weight(&self, no: FunctionNo) -> usize {
+        self.board.lanes[&no].weight()
+    }
+
+    /// Functions whose fresh calls are to be read now, how many of them, and bytes.
+    fn fresh(&mut self) -> Vec<(FunctionNo, usize, usize)> {
+        let loads = self.board.plan(true, CLOCK, self.now).loads;
+        let fresh = loads.into_iter().filter_map(|load| match load {
+            Load::Fresh { function, most, bytes, .. } => Some((function, most, bytes)),
+            _ => None,
+        });
+        fresh.collect()
+    }
+
+    /// The flood has taken all the room, and its window is full.
+    fn fill(&mut self) {
+        self.accept(FLOOD, 1..2);
+        assert_eq!(self.begin(), [(1, 1)]);
+        let function = Arc::clone(&self.functions[0]);
+        self.board.followed(FLOOD, &function, self.now);
+        assert_eq!(self.fresh().len(), 1);
+        self.board.loaded(FLOOD, large(FLOOD, 2..200, LARGE), Some(CallSeq(199)), false);
+        assert!(self.weight(FLOOD) > SHELVES);
+    }
+}
+
+const LARGE: usize = 256 << 10;
+
+#[test]
+fn a_paused_function_leaves_its_room_to_others() {
+    let mut table = table();
+    table.fill();
+    let function = Arc::clone(&table.functions[0]);
+    table.board.pause(FLOOD, &function, true, table.now);
+    assert_eq!((table.weight(FLOOD), table.board.weight, table.board.holders), (0, 0, 0));
+    table.accept_large(FLOOD, 200..210, LARGE);
+    table.accept(ONE, 300..302);
+    assert_eq!((table.weight(FLOOD), table.begin()), (0, vec![(2, 300)]));
+    table.board.pause(FLOOD, &function, false, table.now);
+    assert!(matches!(table.fresh()[..], [(FLOOD, ..)]), "it is read again");
+}
+
+#[test]
+fn one_function_alone_does_not_take_all_the_room() {
+    let mut table = table();
+    table.accept_large(FLOOD, 1..200, LARGE);
+    assert!((FREE..SHELVES).contains(&table.weight(FLOOD)), "{}", table.weight(FLOOD));
+    table.accept(ONE, 300..301);
+    assert!(table.weight(ONE) > 0);
+}
+
+#[test]
+fn who_has_more_than_its_share_gives_it_up_where_there_is_no_room() {
+    let mut table = table();
+    table.fill();
+    table.accept(ONE, 300..400);
+    assert_eq!(table.weight(ONE), 0, "there is no room for it yet");
+    let read = table.fresh();
+    let (_, most, bytes) = read.iter().find(|(no, ..)| *no == ONE).expect("it is read");
+    assert!(*most > 1 && *bytes > 1 << 20, "{most} {bytes}");
+    let left = table.weight(FLOOD);
+    assert!((SHELVES / 2 - 2 * LARGE..=SHELVES / 2).contains(&left), "its share is its own: {left}");
+}
+
+#[test]
+fn who_gives_nothing_out_gives_up_all_of_it() {
+    let mut table = table();
+    table.fill();
+    table.now += STUCK;
+    table.accept(ONE, 300..301);
+    assert!(table.fresh().iter().any(|(no, ..)| *no == ONE));
+    assert_eq!(table.weight(FLOOD), 0);
+}
+
+#[test]
+fn who_could_not_begin_anyhow_is_not_read_where_there_is_no_room() {
+    let mut table = table();
+    table.fill();
+    table.accept(ONE, 300..301);
+    table.now += STUCK;
+    let full = table.fresh();
+    assert!(full.iter().any(|(no, ..)| *no == ONE), "{full:?}");
+    table.board.loaded(ONE, large(ONE, 300..375, LARGE), Some(CallSeq(374)), true);
+    if full.iter().any(|(no, ..)| *no == FLOOD) {
+        table.board.loaded(FLOOD, Vec::new(), None, false);
+    }
+    assert_eq!(table.begin(), [(2, 300)]);
+    assert!(table.fresh().is_empty(), "the flood's only place is taken");
+    table.end(FLOOD, 1);
+    assert_eq!(table.fresh().iter().map(|(no, most, _)| (no.0, *most)).collect::<Vec<_>>(), [(1, 1)]);
+}
+
+#[test]
+fn what_is_too_old_in_memory_goes_back_to_where_it_is_looked_at() {
+    let mut table = table();
+    table.accept(FLOOD, 1..4);
+    table.accept(ONE, 300..303);
+    table.board.let_go(|no, call| no == FLOOD && call.seq == CallSeq(2));
+    assert_eq!(table.weight(FLOOD), 0);
+    assert_eq!(table.begin(), [(2, 300)]);
+}
+
+#[test]
+fn a_start_with_very_many_calls_that_are_due_does_not_hold_the_board() {
+    let mut table = table();
+    table.accept(FLOOD, 1..2);
+    for seq in 0..2 * WOKEN as i64 {
+        table.board.delay(CLOCK, CallSeq(seq + 10), FLOOD, 0);
+    }
+    let plan = table.board.plan(true, CLOCK, table.now);
+    assert_eq!((table.board.delayed.len(), plan.wait), (WOKEN, Some(Duration::ZERO)));
+    table.board.plan(true, CLOCK, table.now);
+    assert!(table.board.delayed.is_empty());
+}
