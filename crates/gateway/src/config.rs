@@ -41,6 +41,8 @@ pub struct Config {
     pub body_read_timeout: Duration,
     /// Time a client may take nothing of an answer that waits for it; 60 s.
     pub answer_pause_timeout: Duration,
+    /// Whether a thread stays awake between calls that follow each other closely. It takes a processor of its own to be worth it; no.
+    pub busy_poll: bool,
     /// How long a download link of a code package works; 10 minutes.
     pub link_lifetime: Duration,
 }
@@ -56,6 +58,7 @@ impl Default for Config {
             body_pause_timeout: Duration::from_secs(30),
             body_read_timeout: Duration::from_secs(15 * 60),
             answer_pause_timeout: Duration::from_secs(60),
+            busy_poll: false,
             link_lifetime: Duration::from_secs(10 * 60),
         }
     }

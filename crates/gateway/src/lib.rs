@@ -8,6 +8,7 @@ mod answer;
 mod api;
 mod auth;
 mod body;
+mod busy_poll;
 mod catch;
 mod config;
 mod connection;

@@ -27,6 +27,7 @@ use crate::{
     api,
     auth::{self, Claim, Message, Payload},
     body::{self, Limit, Pace, Received},
+    busy_poll::BusyPoll,
     catch,
     config::{Auth, Config},
     front, local,
@@ -79,6 +80,7 @@ pub(crate) struct Service {
     document: OnceLock<Bytes>,
     bodies: Memory,
     events: Memory,
+    pub(crate) busy_poll: BusyPoll,
 }
 
 impl Service {
@@ -87,7 +89,8 @@ impl Service {
         let statuses = config.user_failure_status.into();
         let bodies = Memory::of_bodies(BODIES, config.management_body_bytes);
         let events = Memory::of_bodies(EVENTS, limits::EVENT_BYTES);
-        Self { config, engine, metrics, links, statuses, document: OnceLock::new(), bodies, events }
+        let busy_poll = BusyPoll::new();
+        Self { config, engine, metrics, links, statuses, document: OnceLock::new(), bodies, events, busy_poll }
     }
 
     /// Answers a request, whatever it is. `begun` is when its first byte was seen, where that is known.
@@ -98,6 +101,7 @@ impl Service {
         request: http::Request<Arriving<Incoming>>,
     ) -> Response {
         let arrived = Instant::now();
+        let under_way = self.busy_poll.arrived(arrived);
         let watch = Stopwatch::since(begun.unwrap_or(arrived));
         let id = RequestId::random();
         let (head, mut body) = request.into_parts();
@@ -110,7 +114,9 @@ impl Service {
         let path = head.uri.path();
         let response = if routes::iam::has(path) { routes::iam::finish(response, id) } else { response };
         let response = answer::finish(response, id, routes::is_invocation(path));
-        let (status, us) = (response.status().as_u16(), arrived.elapsed().as_micros());
+        let now = Instant::now();
+        under_way.answered(now);
+        let (status, us) = (response.status().as_u16(), (now - arrived).as_micros());
         tracing::debug!(request = %id, peer = %peer.remote, method = %head.method, path, status, us, "answered");
         response
     }

@@ -58,6 +58,7 @@ pub(crate) struct Server {
     pub(crate) body_pause: Duration,
     pub(crate) body: Duration,
     pub(crate) answer_pause: Duration,
+    pub(crate) busy_poll: bool,
     pub(crate) link: Duration,
 }
 
@@ -264,6 +265,7 @@ fn server(section: &Section<'_>) -> Result<Server, Error> {
         body_pause: section.seconds("body_pause_seconds", 1..=3600)?,
         answer_pause: section.seconds("answer_pause_seconds", 1..=3600)?,
         body: section.seconds("body_seconds", 1..=3600)?,
+        busy_poll: section.truth("busy_poll")?,
         link: section.seconds("link_seconds", 1..=86_400)?,
     })
 }
