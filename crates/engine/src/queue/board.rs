@@ -26,8 +26,9 @@ const SHELVES: usize = 32 << 20;
 const FREE: usize = SHELVES / 4 * 3;
 /// The same for those that give nothing out; beyond it they have none.
 const FREE_FOR_STUCK: usize = SHELVES / 2;
-/// Calls whose end is on its way to the disk: more mean that the disk does not keep up, and nothing new begins.
-const ENDING: usize = 4096;
+/// Calls whose end is on its way to the disk: as many as two commits take, one at the disk and one that gathers. More mean that the disk does
+/// not keep up, and nothing new begins: it would only take processors from whoever writes.
+const ENDING: usize = 1024;
 /// Readings under way at most.
 const LOADS: usize = 8;
 /// Functions that are asked in one look whether they want something read: without room most of them cannot have it.
@@ -340,7 +341,7 @@ impl Board {
         self.with(no, |lane, rota| {
             match stumbled {
                 Some(chance) => lane.window.refuse(out.has_begun(), chance, now),
-                None => lane.window.end(out.has_begun(), lane.most, now),
+                None => lane.window.end(out.has_begun(), now),
             }
             rota.give_back(&lane.function.key.project);
         });
@@ -350,17 +351,23 @@ impl Board {
     pub(super) fn ended(&mut self, no: FunctionNo, seq: CallSeq, now: Instant) {
         self.ending -= 1;
         self.with(no, |lane, _| {
-            lane.ended(seq);
+            lane.ended(seq, now);
             lane.idle_since = now;
         });
     }
 
     /// Its next attempt is on disk; `false` where it was cancelled meanwhile and is to be ended instead.
-    pub(super) fn put_off(&mut self, no: FunctionNo, seq: CallSeq, due: QueueTime, stumbled: u32) -> bool {
+    pub(super) fn put_off(
+        &mut self,
+        no: FunctionNo,
+        seq: CallSeq,
+        (due, stumbled): (QueueTime, u32),
+        now: Instant,
+    ) -> bool {
         let cancelled = self.with(no, |lane, _| {
             let cancelled = lane.out.get(&seq).is_some_and(|out| out.is_cancelled());
             if !cancelled {
-                lane.ended(seq);
+                lane.ended(seq, now);
             }
             cancelled
         });

@@ -89,7 +89,7 @@ fn a_further_attempt_is_read_when_it_is_due() {
     assert_eq!(table.begin(), [(1, 1)]);
     table.board.ran(FLOOD, &Out::default(), None, table.now);
     let due = CLOCK.after(Duration::from_secs(1));
-    assert!(table.board.put_off(FLOOD, CallSeq(1), due, 3));
+    assert!(table.board.put_off(FLOOD, CallSeq(1), (due, 3), table.now));
     let plan = table.board.plan(true, CLOCK, table.now);
     assert_eq!((plan.loads, plan.wait), (vec![], Some(Duration::from_secs(1))));
     let plan = table.board.plan(true, due, table.now);
@@ -123,7 +123,7 @@ fn a_cancelled_call_gets_no_further_attempt_though_one_was_stored() {
     table.board.ran(FLOOD, &start.out, None, table.now);
     let function = Arc::clone(&table.functions[0]);
     assert!(matches!(table.board.cancel(&function, FLOOD, CallSeq(1), table.now), Place::Out(_)));
-    assert!(!table.board.put_off(FLOOD, CallSeq(1), CLOCK, 0));
+    assert!(!table.board.put_off(FLOOD, CallSeq(1), (CLOCK, 0), table.now));
     table.board.ended(FLOOD, CallSeq(1), table.now);
     assert!(table.board.plan(true, CLOCK, table.now).loads.is_empty());
 }
