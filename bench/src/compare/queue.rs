@@ -80,13 +80,10 @@ fn rows(few: &mut Subject, full: &mut Subject, needed: f64, table: &mut Table) {
 
 impl Subject {
     async fn start(options: &Options, least: u64) -> Result<Self> {
-        let (many, records) = (options.waiting(), options.records());
-        let settings = format!(
-            "[async]\nwaiting_per_function = {0}\nrecords_per_function = {1}\nrecords = {1}\n",
-            // More is accepted meanwhile than runs.
-            many.max(records) * 2 + 10_000_000,
-            records * 2
-        );
+        // More is accepted and ended meanwhile than is asked for, and nothing is to be trimmed while something else is measured.
+        let most = options.waiting().max(options.records()) * 2 + 10_000_000;
+        let settings =
+            format!("[async]\nwaiting_per_function = {most}\nrecords_per_function = {most}\nrecords = {most}\n");
         let ours = Ours::start(&options.fungraph, &settings).await?;
         let function = ours.create("queued", &options.python, CODE, -1).await?;
         let event = format!("{:?}", "x".repeat(EVENT_BYTES - 2));
