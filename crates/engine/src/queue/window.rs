@@ -16,11 +16,11 @@ const PERIOD: Duration = Duration::from_millis(200);
 /// Calls take long where none of a full window ended for so long.
 const SILENCE: Duration = Duration::from_millis(250);
 /// What twice the window must add to the rate, what a quarter more must, and what a quarter less may cost.
-const WORTH_TWICE: f64 = 1.15;
-const WORTH: f64 = 1.05;
-const SPARED: f64 = 0.97;
+const WORTH_TWICE: f64 = 1.03;
+const WORTH: f64 = 1.02;
+const SPARED: f64 = 0.99;
 /// Periods until another size is tried: what held it up may be over. More of them where none was better.
-const PATIENCE: [u32; 2] = [8, 32];
+const PATIENCE: [u32; 2] = [4, 32];
 /// The shortest and the longest rest after a refusal.
 const REST: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 
@@ -184,7 +184,9 @@ impl Window {
                 self.rate = rate;
                 self.double(most);
             }
-            Course::Opens { from } => self.back_to(from),
+            // What is too large shrinks again; what was left too small by one slow period grows slowly.
+            Course::Opens { from } if rate < self.rate * SPARED => self.back_to(from),
+            Course::Opens { .. } => self.back_to(self.size),
             Course::Stays { periods } => {
                 // What a function can do drifts, and single periods are noise.
                 self.rate += (rate - self.rate) / 4.0;
