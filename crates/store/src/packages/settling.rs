@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 /// Bytes after which the disk is given what there is.
 const STEP: usize = 8 << 20;
@@ -30,7 +30,8 @@ impl<'scope, 'env> Settling<'scope, 'env> {
         if self.waiting >= STEP && self.going.as_ref().is_none_or(ScopedJoinHandle::is_finished) {
             self.end_of_turn()?;
             self.waiting = 0;
-            self.going = Some(self.scope.spawn(move || file.sync_data()));
+            // Where the system has no thread for it, all goes to disk at the end.
+            self.going = Builder::new().spawn_scoped(self.scope, move || file.sync_data()).ok();
         }
         Ok(())
     }
