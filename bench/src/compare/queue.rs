@@ -1,5 +1,5 @@
-//! The asynchronous queue: how fast it takes calls and runs them, empty and with very many that wait, what those need, and how fast a page
-//! of records is found among very many.
+//! The asynchronous queue: how fast it takes calls and runs them, empty and with very many that wait, in turns; what those need, and how fast
+//! a page of records is found among very many.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 
 use super::ours::{Calls, Function, Ours, open_folder};
-use super::rounds::median;
+use super::rounds::{median, three};
 use super::table::{Budget, Row, Table};
 use super::{Options, host};
 use crate::http1::Connection;
@@ -31,54 +31,83 @@ struct Subject {
     ours: Ours,
     function: Function,
     event: String,
+    /// Calls that wait at least while it is measured.
+    least: u64,
+    /// By turn: calls accepted a second, the slowest of a hundred in milliseconds, calls run a second.
+    accepted: Vec<f64>,
+    slowest: Vec<f64>,
+    ran: Vec<f64>,
 }
 
 /// Measures everything; the sizes are those of the options.
 pub(crate) async fn measure(options: &Options, table: &mut Table) -> Result<()> {
     let (many, records) = (options.waiting(), options.records());
-    let settings = format!(
-        "[async]\nwaiting_per_function = {0}\nrecords_per_function = {1}\nrecords = {1}\n",
-        // More is accepted meanwhile than runs.
-        many.max(records) * 2 + 10_000_000,
-        records * 2
-    );
-    let ours = Ours::start(&options.fungraph, &settings).await?;
-    let function = ours.create("queued", &options.python, CODE, -1).await?;
-    let event = format!("{:?}", "x".repeat(EVENT_BYTES - 2));
-    let subject = Subject { ours, function, event };
+    let mut few = Subject::start(options, FEW).await?;
     table.push(Row::alone("disk: 4 KB written and synced, one after the other", synced_writes()?, "/s", None));
+    let mut full = Subject::start(options, many).await?;
+    let idle = host::resident_mb(full.ours.pid());
+    full.fill(many).await?;
+    let needed = host::resident_mb(full.ours.pid()) - idle;
+    for turn in 0..options.rounds() {
+        let (first, second) = if turn % 2 == 0 { (&mut few, &mut full) } else { (&mut full, &mut few) };
+        first.turn(options.time()).await?;
+        second.turn(options.time()).await?;
+    }
+    rows(&mut few, &mut full, needed, table);
+    few.ours.stop().await?;
 
-    // Instances are there, and what is read once has been read.
-    subject.fill(FEW / 10).await?;
-    subject.drain(Duration::MAX).await?;
-    let idle = host::resident_mb(subject.ours.pid());
-    let accepted = subject.accept(options.time()).await?;
-    let rate = accepted.per_second();
-    table.push(Row::alone("queue: calls accepted, durable, c=64", rate, "/s", Some(Budget::AtLeast(10_000.0))));
-    let slowest = accepted.percentile(99.0);
-    table.push(Row::alone("queue: accepted, c=64, p99", slowest, "ms", Some(Budget::AtMost(20.0))));
-    subject.fill(FEW).await?;
-    let drained = subject.drain(options.time()).await?;
-
-    subject.fill(many).await?;
-    let needed = host::resident_mb(subject.ours.pid()) - idle;
-    let what = format!("queue: memory for {many} calls that wait");
-    table.push(Row::alone(what, needed, "MB", Some(Budget::AtMost(200.0))));
-    let full = subject.accept(options.time()).await?.per_second();
-    let what = format!("queue: accepted with {many} that wait, c=64");
-    table.push(Row::beside(what, [full, rate, full / rate], "/s", "empty", Some(Budget::AtLeast(0.8))));
-    let full = subject.drain(options.time()).await?;
-    let what = format!("queue: calls run with {many} that wait");
-    table.push(Row::beside(what, [full, drained, full / drained], "/s", "few", Some(Budget::AtLeast(0.8))));
-
-    let ended = subject.records(records, many).await?;
+    let ended = full.records(records, many).await?;
     let what = format!("queue: a page of 100 among {ended} records, p50");
-    table.push(Row::alone(what, subject.pages(ended).await?, "ms", Some(Budget::AtMost(20.0))));
-    subject.ours.stop().await?;
+    table.push(Row::alone(what, full.pages(ended).await?, "ms", Some(Budget::AtMost(20.0))));
+    full.ours.stop().await?;
     Ok(())
 }
 
+/// What an empty queue came to, and a full one beside it.
+fn rows(few: &mut Subject, full: &mut Subject, needed: f64, table: &mut Table) {
+    let mut alone = |what: &str, value, unit, budget| table.push(Row::alone(what, value, unit, Some(budget)));
+    alone("queue: calls accepted, durable, c=64", median(&mut few.accepted.clone()), "/s", Budget::AtLeast(10_000.0));
+    alone("queue: accepted, c=64, p99", median(&mut few.slowest), "ms", Budget::AtMost(20.0));
+    let many = full.least;
+    alone(&format!("queue: memory for {many} calls that wait"), needed, "MB", Budget::AtMost(200.0));
+    let mut beside = |what: String, figures, whose| {
+        table.push(Row::beside(what, figures, "/s", whose, Some(Budget::AtLeast(0.8))));
+    };
+    let what = format!("queue: accepted with {many} that wait, c=64");
+    beside(what, three(&full.accepted, &few.accepted), "empty");
+    beside(format!("queue: calls run with {many} that wait"), three(&full.ran, &few.ran), "few");
+}
+
 impl Subject {
+    async fn start(options: &Options, least: u64) -> Result<Self> {
+        // More is accepted and ended meanwhile than is asked for, and nothing is to be trimmed while something else is measured.
+        let most = options.waiting().max(options.records()) * 2 + 10_000_000;
+        let settings =
+            format!("[async]\nwaiting_per_function = {most}\nrecords_per_function = {most}\nrecords = {most}\n");
+        let ours = Ours::start(&options.fungraph, &settings).await?;
+        let function = ours.create("queued", &options.python, CODE, -1).await?;
+        let event = format!("{:?}", "x".repeat(EVENT_BYTES - 2));
+        let (accepted, slowest, ran) = (Vec::new(), Vec::new(), Vec::new());
+        let subject = Self { ours, function, event, least, accepted, slowest, ran };
+        // Instances are there, and what is read once has been read.
+        subject.fill(FEW / 10).await?;
+        subject.drain(Duration::MAX).await?;
+        Ok(subject)
+    }
+
+    /// Takes calls for so long, then runs calls for so long; where few wait, none is left afterwards.
+    async fn turn(&mut self, time: Duration) -> Result<()> {
+        let accepted = self.accept(time).await?;
+        self.accepted.push(accepted.per_second());
+        self.slowest.push(accepted.percentile(99.0));
+        self.fill(self.least).await?;
+        self.ran.push(self.drain(time).await?);
+        if self.least == FEW {
+            self.drain(Duration::MAX).await?;
+        }
+        Ok(())
+    }
+
     async fn counts(&self) -> Result<Calls> {
         self.ours.calls(&self.function).await
     }

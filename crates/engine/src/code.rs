@@ -2,6 +2,8 @@
 
 mod in_place;
 
+use std::{any::Any, sync::Arc};
+
 use bytes::{Bytes, BytesMut};
 use fungraph_model::{
     CODE_URL, CodePackage, CodeType, ErrorCode, Fault, FunctionSpec, FunctionVersion, Language, ProjectId, Runtime,
@@ -10,7 +12,7 @@ use fungraph_model::{
 use fungraph_store::{Arrival, ObjectError, PackageError, Pin, Turn};
 use serde_json::{Map, Value};
 
-use crate::{CodeDraft, Engine, Error, quotas::Room, validate};
+use crate::{CodeDraft, Encoded, Engine, Error, quotas::Room, validate};
 
 /// What inline functions without code begin as (contract: schemas.json, `FuncCode.file`).
 const PYTHON_SAMPLE: &str = "# -*- coding:utf-8 -*-\nimport json\n\ndef handler(event, context):\n    return {\n        \"statusCode\": 200,\n        \"isBase64Encoded\": False,\n        \"body\": json.dumps(event),\n        \"headers\": {\"Content-Type\": \"application/json\"}\n    }\n";
@@ -82,7 +84,7 @@ impl Engine {
             return self.packages.keep(code_type, &filename, fetched.arrival).await.map_err(package_error);
         }
         let filename = filename(draft.filename, code_type, runtime)?;
-        let bytes = match (draft.bytes, draft.file.filter(|file| !file.is_empty())) {
+        let bytes = match (draft.bytes, draft.file.filter(|file| !file.text.is_empty())) {
             (Some(bytes), _) => bytes,
             (None, Some(file)) => decode(file, &CODE).await?,
             (None, None) => return Err(missing(code_type).into()),
@@ -160,7 +162,7 @@ impl CodeDraft {
     /// Whether it has code, or says where some is.
     pub(crate) fn brings_code(&self) -> bool {
         let link = self.link.as_ref().filter(|_| self.code_type.as_deref() == Some(CodeType::Object.name()));
-        let file = self.file.as_ref().is_some_and(|file| !file.is_empty());
+        let file = self.file.as_ref().is_some_and(|file| !file.text.is_empty());
         self.bytes.is_some() || file || link.is_some_and(|link| !link.is_empty())
     }
 }
@@ -294,8 +296,21 @@ pub(crate) const DEPENDENCY: Upload = Upload {
     too_large: ErrorCode::PackageTooLarge,
 };
 
+/// Bytes with what is kept as long as anybody has them.
+struct Held {
+    bytes: Bytes,
+    _held: Arc<dyn Any + Send + Sync>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// A large package takes its time to decode, away from the threads that serve calls; its bytes take the place of the text.
-pub(crate) async fn decode(text: Bytes, upload: &'static Upload) -> Result<Bytes, Error> {
+pub(crate) async fn decode(encoded: Encoded, upload: &'static Upload) -> Result<Bytes, Error> {
+    let Encoded { text, held } = encoded;
     let Upload { field, what, most, unreadable, too_large } = upload;
     if text.len() / 4 * 3 > most + 3 {
         return Err(Fault::new(
@@ -309,13 +324,35 @@ pub(crate) async fn decode(text: Bytes, upload: &'static Upload) -> Result<Bytes
     }
     tokio::task::spawn_blocking(move || {
         let mut bytes = text.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
-        let length = in_place::decode_in_place(&mut bytes).map_err(|error| {
+        let decoded = in_place::decode_in_place(&mut bytes).map_err(|error| {
             Fault::new(*unreadable, format!("{field} is not base64 ({error}). Encode the file's bytes as base64"))
         })?;
-        bytes.truncate(length);
-        Ok(bytes.freeze())
+        let bytes = bytes.freeze().slice(decoded);
+        Ok(match held {
+            Some(held) => Bytes::from_owner(Held { bytes, _held: held }),
+            None => bytes,
+        })
     })
     .await
     .map_err(|source| Error::internal("decode a code package", source))?
     .map_err(Error::Refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_held_for_a_text_is_held_for_the_bytes_in_its_place() {
+        let (share, seen) = (Arc::new(()), |share: &Arc<()>| Arc::strong_count(share));
+        let encoded = |text| Encoded { text: Bytes::from_static(text), held: Some(share.clone()) };
+        let bytes = decode(encoded(b"Y29kZQ=="), &CODE).await.expect("base64");
+        let part = bytes.slice(1..3);
+        drop(bytes);
+        assert_eq!((&part[..], seen(&share)), (&b"od"[..], 2));
+        drop(part);
+        assert_eq!(seen(&share), 1);
+        assert!(decode(encoded(b"*"), &CODE).await.is_err());
+        assert_eq!(seen(&share), 1, "nobody has bytes of what is no base64");
+    }
 }

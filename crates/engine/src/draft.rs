@@ -1,5 +1,7 @@
 //! What a request asks for, typed but not yet checked. Gateway fills these; `validate` makes specifications of them.
 
+use std::{any::Any, sync::Arc};
+
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
@@ -94,8 +96,8 @@ pub struct DependencyDraft {
     pub runtime: Option<String>,
     /// `description`.
     pub description: Option<String>,
-    /// `depend_file`: base64 of a zip, best as the one handle of what holds it, for it is decoded in its place.
-    pub file: Option<Bytes>,
+    /// `depend_file`: base64 of a zip.
+    pub file: Option<Encoded>,
     /// `depend_link`: where to fetch it from.
     pub link: Option<String>,
 }
@@ -176,6 +178,22 @@ pub struct StrategyDraft {
     pub concurrent_num: Option<i64>,
 }
 
+/// The base64 of an archive.
+#[derive(Clone, Debug, Default)]
+pub struct Encoded {
+    /// Best the one handle of what holds it, for it is decoded in its place.
+    pub text: Bytes,
+    /// What is kept as long as anybody has the text, or the bytes that take its place: they are worked on to the end though the client
+    /// has left.
+    pub held: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl AsRef<[u8]> for Encoded {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
+}
+
 /// Code of a function.
 #[derive(Clone, Debug, Default)]
 pub struct CodeDraft {
@@ -183,8 +201,8 @@ pub struct CodeDraft {
     pub code_type: Option<String>,
     /// `code_filename`.
     pub filename: Option<String>,
-    /// `func_code.file`: base64, best as the one handle of what holds it, for it is decoded in its place.
-    pub file: Option<Bytes>,
+    /// `func_code.file`: base64.
+    pub file: Option<Encoded>,
     /// `code_url`, or `func_code.link`: where to fetch it from.
     pub link: Option<String>,
     /// The package itself, where it came in an archive that is imported.

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use crate::{
-    AttachedDraft, Engine, Error, FunctionDraft, TestEventDraft, TriggerDraft,
+    AttachedDraft, Encoded, Engine, Error, FunctionDraft, TestEventDraft, TriggerDraft,
     code::{self, Upload, package_error},
     exports::{CODE, DESCRIPTION, DESCRIPTION_BYTES},
     functions::BelongingsDraft,
@@ -78,7 +78,7 @@ impl Engine {
     /// # Errors
     /// FSS.1023 where it is too large, FSS.1011 where it is none or has other entries than an export has, FSS.1025 where it does not say what
     /// it is; FSS.0429 where the project imports two already.
-    pub async fn open_archive(&self, caller: &Caller, file: Bytes) -> Result<Archive, Error> {
+    pub async fn open_archive(&self, caller: &Caller, file: Encoded) -> Result<Archive, Error> {
         let bytes = code::decode(file, &ARCHIVE).await?;
         let read = self.packages.read_bundle(&caller.project.0, bytes, ENTRIES).await;
         let (mut entries, turn) = read.map_err(archive_error)?;

@@ -51,7 +51,7 @@ pub use config::Config;
 pub use dependencies::{DependencyFilter, DependencyList};
 pub use destinations::{DestinationSettings, Destinations, DestinationsError, DisSettings, ObsBucket, SmnSettings};
 pub use draft::{
-    AliasDraft, AttachedDraft, CodeDraft, DependencyDraft, FunctionDraft, ImageDraft, MetricDraft, MountDraft,
+    AliasDraft, AttachedDraft, CodeDraft, DependencyDraft, Encoded, FunctionDraft, ImageDraft, MetricDraft, MountDraft,
     MountsDraft, ReservationDraft, RuleDraft, RulesDraft, ScheduleDraft, SpecDraft, StrategyDraft, TriggerChange,
     TriggerDraft, VersionDraft,
 };

@@ -2,7 +2,7 @@
 //!
 //! What is owed to a caller is on disk ([`fungraph_store::queue`]); here is who decides about it. [`accept`] is the door, [`dispatcher`] the one
 //! task that gives calls out, [`attempt`] what happens to each of them. [`board`] holds all that is known in memory, with plain methods
-//! under one lock: whose turn it is ([`rota`]), how many calls a function bears ([`window`]), what of it is in memory ([`lane`]).
+//! under one lock: whose turn it is ([`rota`], [`turns`]), how many calls a function bears ([`window`]), what of it is in memory ([`lane`]).
 //! [`verdict`] says what becomes of a call after an attempt.
 
 mod accept;
@@ -25,6 +25,7 @@ mod rota;
 mod sample;
 mod settings;
 mod steer;
+mod turns;
 mod verdict;
 mod window;
 

@@ -7,9 +7,16 @@ use fungraph_model::{ErrorCode, Fault};
 use http_body_util::BodyExt;
 use hyper::body::Body;
 use sha2::{Digest, Sha256};
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::{Instant, timeout_at},
+};
 
 use crate::memory::{SMALL, Seat, Share};
+
+/// Bytes of a body after which its pieces are hashed and put together beside the reading, which takes as long as that. Small pieces are not
+/// worth it.
+const LARGE: usize = 1 << 20;
 
 /// How fast a sender must be.
 #[derive(Clone, Copy, Debug)]
@@ -61,28 +68,40 @@ where
     if announced > limit.bytes {
         return Err(too_large(limit));
     }
-    let mut hasher = Sha256::new();
-    let mut whole = Gathered::Nothing;
+    let share = if announced > SMALL { Some(seat.take(announced).await?) } else { None };
+    let mut gathered = Gathered::new(announced, share);
     let mut length = 0;
-    let mut share = if announced > SMALL { Some(seat.take(announced).await?) } else { None };
     if !body.is_end_stream() {
         let end = Instant::now() + pace.whole;
+        let mut beside = None;
         while let Some(data) = next(body, end.min(Instant::now() + pace.pause)).await? {
             length += data.len();
             if length > limit.bytes {
                 return Err(too_large(limit));
             }
-            if length > SMALL && share.is_none() {
-                share = Some(seat.take(limit.bytes).await?);
+            gathered = settled(gathered, beside.take()).await?;
+            if length > SMALL && gathered.share.is_none() {
+                gathered.share = Some(seat.take(limit.bytes).await?);
             }
-            hasher.update(&data);
-            whole.push(data, announced);
+            if length > LARGE && data.len() >= SMALL {
+                let mut gathering = std::mem::take(&mut gathered);
+                beside = Some(spawn_blocking(move || {
+                    gathering.push(data);
+                    gathering
+                }));
+            } else {
+                gathered.push(data);
+            }
         }
+        gathered = settled(gathered, beside).await?;
     }
-    if let Some(share) = &mut share {
-        share.shrink_to(length);
-    }
-    Ok(Received { bytes: whole.into_bytes(), hash: hasher.finalize().into(), share })
+    Ok(gathered.received(length))
+}
+
+/// What has come so far, once the piece is in it that was put there beside the reading of the next.
+async fn settled(gathered: Gathered, beside: Option<JoinHandle<Gathered>>) -> Result<Gathered, Fault> {
+    let Some(beside) = beside else { return Ok(gathered) };
+    beside.await.map_err(|_| Fault::new(ErrorCode::Unavailable, "The server is stopping: send the request again"))
 }
 
 /// Lets a refused sender finish, within bounds, so that it gets to read the answer: most clients send everything before they look.
@@ -136,37 +155,58 @@ fn too_large(limit: Limit) -> Fault {
     Fault::new(limit.code, format!("{what} is larger than {} bytes: send less", limit.bytes))
 }
 
-/// The pieces of a body. One piece, which is what a small body comes in, is never copied.
-enum Gathered {
+/// What has come of a body: its pieces, the hash of them, and the memory that they have.
+#[derive(Default)]
+struct Gathered {
+    pieces: Pieces,
+    hasher: Sha256,
+    announced: usize,
+    share: Option<Share>,
+}
+
+/// One piece, which is what a small body comes in, is never copied.
+#[derive(Default)]
+enum Pieces {
+    #[default]
     Nothing,
     One(Bytes),
     Many(BytesMut),
 }
 
 impl Gathered {
-    fn push(&mut self, data: Bytes, announced: usize) {
-        *self = match std::mem::replace(self, Self::Nothing) {
-            Self::Nothing => Self::One(data),
-            Self::One(first) => {
+    fn new(announced: usize, share: Option<Share>) -> Self {
+        Self { announced, share, ..Self::default() }
+    }
+
+    fn push(&mut self, data: Bytes) {
+        self.hasher.update(&data);
+        self.pieces = match std::mem::take(&mut self.pieces) {
+            Pieces::Nothing => Pieces::One(data),
+            Pieces::One(first) => {
                 // An announcement is not trusted with more than this before the bytes are there.
-                let mut all = BytesMut::with_capacity(announced.min(1 << 20).max(first.len() + data.len()));
+                let mut all = BytesMut::with_capacity(self.announced.min(LARGE).max(first.len() + data.len()));
                 all.extend_from_slice(&first);
                 all.extend_from_slice(&data);
-                Self::Many(all)
+                Pieces::Many(all)
             }
-            Self::Many(mut all) => {
+            Pieces::Many(mut all) => {
                 all.extend_from_slice(&data);
-                Self::Many(all)
+                Pieces::Many(all)
             }
         };
     }
 
-    fn into_bytes(self) -> Bytes {
-        match self {
-            Self::Nothing => Bytes::new(),
-            Self::One(data) => data,
-            Self::Many(all) => all.freeze(),
+    fn received(self, length: usize) -> Received {
+        let Self { pieces, hasher, mut share, .. } = self;
+        if let Some(share) = &mut share {
+            share.shrink_to(length);
         }
+        let bytes = match pieces {
+            Pieces::Nothing => Bytes::new(),
+            Pieces::One(data) => data,
+            Pieces::Many(all) => all.freeze(),
+        };
+        Received { bytes, hash: hasher.finalize().into(), share }
     }
 }
 
@@ -216,6 +256,24 @@ mod tests {
         assert_eq!(received.hash, <[u8; 32]>::from(Sha256::digest(b"abcdefgh")));
         let nothing = read(&mut Full::new(Bytes::new()), LIMIT, PACE, seat).await.expect("nothing");
         assert_eq!(nothing.hash, <[u8; 32]>::from(Sha256::digest(b"")));
+    }
+
+    #[tokio::test]
+    async fn large_bodies_are_joined_and_hashed_beside_their_reading() {
+        let bytes: &'static [u8] = (0..3 * LARGE + 7).map(|place| (place % 251) as u8).collect::<Vec<_>>().leak();
+        let limit = Limit { bytes: bytes.len(), code: ErrorCode::BodyTooLarge };
+        let memory = Memory::of_bodies(2, limit.bytes);
+        let seat = Seat { memory: &memory, account: "a", is_public: false };
+        for width in [bytes.len(), LARGE, LARGE + 1, 470 << 10] {
+            let mut body = Chunks { left: bytes.chunks(width).rev().collect(), stalls: false };
+            let received = read(&mut body, limit, PACE, seat).await.expect("no more than it may have");
+            assert!(received.bytes == bytes, "pieces of {width}");
+            assert_eq!(received.hash, <[u8; 32]>::from(Sha256::digest(bytes)));
+            assert!(received.share.is_some());
+        }
+        let less = Limit { bytes: 2 * LARGE, ..limit };
+        let mut body = Chunks { left: bytes.chunks(LARGE / 2).collect(), stalls: false };
+        assert_eq!(read(&mut body, less, PACE, seat).await.expect_err("too much").code, ErrorCode::BodyTooLarge);
     }
 
     #[tokio::test]

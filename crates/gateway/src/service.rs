@@ -31,13 +31,14 @@ use crate::{
     catch,
     config::{Auth, Config},
     front, local,
-    memory::{Memory, SMALL, Seat},
+    memory::{Memory, SMALL, Seat, Share},
     percent, project,
     routes::{
         self, Operation, Route, aliases, async_calls, async_configs, beside, code, dependencies, download, exports,
         functions, health, invocations, own, projects, reservations, rights, statistics, tags, templates, test_events,
         tracing_keys, triggers, versions,
     },
+    shape::Fields,
 };
 
 /// Management bodies of the largest size that may be in memory at the same time.
@@ -65,6 +66,8 @@ pub(crate) struct Call<'a> {
     pub(crate) route: Route<'a>,
     pub(crate) caller: Caller,
     pub(crate) body: Bytes,
+    /// What the body has of the memory, where it does not hold that itself.
+    pub(crate) share: Option<Share>,
     pub(crate) arrived: Instant,
     pub(crate) watch: Stopwatch,
     peer: Peer,
@@ -161,13 +164,13 @@ impl Service {
         let (caller, rights) = project::caller(&proof, route.project, &head.headers)?;
         rights::check(rights, route.operation)?;
         watch.lap(Phase::Authenticate);
-        let (body, _share) = match route.operation {
+        let (body, share) = match route.operation {
             // It goes on if its client leaves.
             Operation::InvokeFunction => (received.held(), None),
             // A package is decoded in the place of its text, which nobody else may hold.
             _ => (received.bytes, received.share),
         };
-        let call = Call { id, head, route, caller, body, arrived, watch, peer };
+        let call = Call { id, head, route, caller, body, share, arrived, watch, peer };
         let answer = self.dispatch(call).await;
         #[cfg(debug_assertions)]
         let answer = api::fit::check(&route, answer);
@@ -410,6 +413,11 @@ fn no_administrator() -> Fault {
 }
 
 impl Call<'_> {
+    /// The fields of a body that may have a package, and its share with them.
+    pub(crate) async fn package(&mut self) -> Result<Fields, Fault> {
+        Fields::read_package(std::mem::take(&mut self.body), self.share.take()).await
+    }
+
     /// The address of ours that the connection came to.
     pub(crate) fn local(&self) -> SocketAddr {
         self.peer.local

@@ -17,14 +17,17 @@
 mod archive;
 mod arrival;
 mod bundle;
+mod direct;
 pub(crate) mod disk;
 mod error;
 mod footprint;
+mod likeness;
 mod links;
 mod merge;
 mod name;
 mod pins;
 mod plan;
+mod settling;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -52,6 +55,7 @@ pub use pins::Pin;
 use crate::images::turns::{Turn, Turns};
 use archive::Content;
 use error::{during, fault};
+use likeness::Likeness;
 use pins::{Begun, Pins};
 use source::Source;
 
@@ -136,8 +140,8 @@ struct Shelf {
     /// Packages that come, or are laid out, and that nothing names yet, by their project.
     on_the_way: Turns,
     pins: Arc<Pins>,
-    /// Sizes of large packages that were stored since the start.
-    sizes: Mutex<HashSet<u64>>,
+    /// What tells those large packages from others that were stored since the start.
+    likes: Mutex<HashSet<Likeness>>,
 }
 
 /// A look for packages that nothing uses, which has begun.
@@ -158,8 +162,8 @@ impl Packages {
         disk::sweep(&root).map_err(during("clean the folder", &root))?;
         let places = Arc::new(Semaphore::new(AT_ONCE));
         let (bundles, opened, on_the_way) = (Turns::default(), Turns::default(), Turns::default());
-        let (pins, sizes) = (Arc::default(), Mutex::default());
-        Ok(Self { shelf: Arc::new(Shelf { root, limits, places, bundles, opened, on_the_way, pins, sizes }) })
+        let (pins, likes) = (Arc::default(), Mutex::default());
+        Ok(Self { shelf: Arc::new(Shelf { root, limits, places, bundles, opened, on_the_way, pins, likes }) })
     }
 
     /// Checks, stores and unpacks code; code that is there already costs one hash.
@@ -177,7 +181,7 @@ impl Packages {
     ) -> Result<(CodePackage, Pin), PackageError> {
         check_size(&self.shelf.limits, code_type, bytes.len())?;
         let filename = filename.to_owned();
-        self.blocking(move |shelf| shelf.put(code_type, &filename, &bytes)).await
+        self.blocking(move |shelf| shelf.put(code_type, &filename, bytes)).await
     }
 
     /// The same for a dependency, which has rules of its own (contract: runtimes.md section 2).
@@ -192,7 +196,7 @@ impl Packages {
         let filename = filename.to_owned();
         self.blocking(move |shelf| {
             archive::check_dependency(Source::of(&bytes), &shelf.limits)?;
-            shelf.put(CodeType::Zip, &filename, &bytes)
+            shelf.put(CodeType::Zip, &filename, bytes)
         })
         .await
     }
@@ -350,38 +354,53 @@ async fn run<T: Send + 'static>(
 }
 
 impl Shelf {
-    fn put(&self, code_type: CodeType, filename: &str, bytes: &[u8]) -> Result<(CodePackage, Pin), PackageError> {
+    fn put(&self, code_type: CodeType, filename: &str, bytes: Bytes) -> Result<(CodePackage, Pin), PackageError> {
         let size = bytes.len() as u64;
-        let lay_out = || {
-            let staging = disk::Staging::new(&self.root).map_err(during("make a folder in", &self.root))?;
-            let content = Content { code_type, filename, size, source: Source::of(bytes) };
-            let write = |path: &Path| write_package(path, bytes).map_err(during("write", path));
-            self.lay_out(content, &staging, write)?;
-            Ok(staging)
-        };
-        let (digest, laid_out) = if self.may_be_there(size) {
-            (digest(bytes), None)
-        } else {
-            // Its digest takes about as long as the disk does.
-            std::thread::scope(|scope| {
-                let digest = scope.spawn(|| digest(bytes));
-                let laid_out = lay_out();
-                (digest.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), Some(laid_out))
-            })
-        };
-        let pin = self.pins.pin(&digest.0);
-        let laid_out = laid_out.transpose()?;
-        let package = CodePackage { code_type, filename: filename.to_owned(), size, digest };
+        let likeness = Likeness::of(&mut Source::of(&bytes)).expect("memory can be read");
+        let known = |digest| CodePackage { code_type, filename: filename.to_owned(), size, digest };
+        if self.may_be_there(size, likeness) {
+            let package = known(digest(&bytes));
+            let pin = self.pins.pin(&package.digest.0);
+            if !self.has(&package) {
+                self.move_in(&package, likeness, &self.lay_out_bytes(code_type, filename, bytes)?)?;
+            }
+            return Ok((package, pin));
+        }
+        // Its digest takes about as long as the disk does.
+        let (digest, laid_out) = std::thread::scope(|scope| {
+            let hashed = bytes.clone();
+            let digest = scope.spawn(move || digest(&hashed));
+            let laid_out = self.lay_out_bytes(code_type, filename, bytes);
+            (digest.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), laid_out)
+        });
+        let package = known(digest);
+        let pin = self.pins.pin(&package.digest.0);
+        let staging = laid_out?;
         if !self.has(&package) {
-            self.move_in(&package, &laid_out.map_or_else(lay_out, Ok)?)?;
+            self.move_in(&package, likeness, &staging)?;
         }
         Ok((package, pin))
     }
 
-    /// Whether code of this size may have been stored already: then it is worth to find that out before anything is written. After a
-    /// start nothing is known of what was stored before.
-    fn may_be_there(&self, size: u64) -> bool {
-        size < LARGE || self.sizes.lock().expect("no holder panics").contains(&size)
+    /// Lays out bytes that are in memory. Whoever is done with them last frees them, and that is while others wait for the disk.
+    fn lay_out_bytes(&self, code_type: CodeType, filename: &str, bytes: Bytes) -> Result<disk::Staging, PackageError> {
+        let staging = disk::Staging::new(&self.root).map_err(during("make a folder in", &self.root))?;
+        let written = bytes.clone();
+        let write = move |path: &Path| write_package(path, written).map_err(during("write", path));
+        let unpack = |tree: &Path| {
+            let content = Content { code_type, filename, size: bytes.len() as u64, source: Source::of(&bytes) };
+            archive::lay_out(content, tree, &self.limits)?;
+            drop(bytes);
+            Ok(())
+        };
+        self.lay_out(&staging, write, unpack)?;
+        Ok(staging)
+    }
+
+    /// Whether this code may have been stored already: then it is worth to find that out before anything is written. After a start nothing
+    /// is known of what was stored before.
+    fn may_be_there(&self, size: u64, likeness: Likeness) -> bool {
+        size < LARGE || self.likes.lock().expect("no holder panics").contains(&likeness)
     }
 
     fn keep(
@@ -390,14 +409,15 @@ impl Shelf {
         filename: String,
         arrived: Arrival,
     ) -> Result<(CodePackage, Pin), PackageError> {
-        let source = arrived.source()?;
+        let mut source = arrived.source()?;
+        let likeness = Likeness::of(&mut source).map_err(during("read", &self.root))?;
         let (staging, size, digest) = arrived.into_parts();
         let package = CodePackage { code_type, filename, size, digest };
         let pin = self.pins.pin(&package.digest.0);
         if !self.has(&package) {
             let content = Content { code_type, filename: &package.filename, size, source };
-            self.lay_out(content, &staging, |_| Ok(()))?;
-            self.move_in(&package, &staging)?;
+            self.lay_out(&staging, |_| Ok(()), |tree| archive::lay_out(content, tree, &self.limits))?;
+            self.move_in(&package, likeness, &staging)?;
         }
         Ok((package, pin))
     }
@@ -407,27 +427,26 @@ impl Shelf {
         self.package(&package.digest).is_file() && self.tree(package).is_dir()
     }
 
-    /// Unpacks a package beside itself. `write` writes the package where it is not there yet.
+    /// Unpacks a package beside itself. `write` writes the package where it is not there yet, `unpack` what is in it.
     fn lay_out(
         &self,
-        content: Content<'_>,
         staging: &disk::Staging,
         write: impl FnOnce(&Path) -> Result<(), PackageError> + Send,
+        unpack: impl FnOnce(&Path) -> Result<(), PackageError>,
     ) -> Result<(), PackageError> {
         let (bytes, tree) = (staging.path().join(PACKAGE), staging.path().join(TREE));
         disk::make_folder(&tree).map_err(during("make the folder", &tree))?;
         // The bytes and the tree go to disk at the same time: waiting for it is most of the work.
         let (written, laid_out) = std::thread::scope(|scope| {
             let written = scope.spawn(|| write(&bytes));
-            let laid_out = archive::lay_out(content, &tree, &self.limits)
-                .and_then(|()| disk::settle(&tree).map_err(during("bring to disk", &tree)));
+            let laid_out = unpack(&tree).and_then(|()| disk::settle(&tree).map_err(during("bring to disk", &tree)));
             (written.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), laid_out)
         });
         laid_out.and(written)
     }
 
     /// Moves what was laid out to where it belongs.
-    fn move_in(&self, package: &CodePackage, staging: &disk::Staging) -> Result<(), PackageError> {
+    fn move_in(&self, package: &CodePackage, likeness: Likeness, staging: &disk::Staging) -> Result<(), PackageError> {
         let home = self.home(&package.digest.0);
         let moves = [
             (staging.path().join(PACKAGE), self.package(&package.digest)),
@@ -435,7 +454,7 @@ impl Shelf {
         ];
         self.place(&home, &moves).map_err(during("move code into", &home))?;
         if package.size >= LARGE {
-            self.sizes.lock().expect("no holder panics").insert(package.size);
+            self.likes.lock().expect("no holder panics").insert(likeness);
         }
         Ok(())
     }
@@ -460,7 +479,7 @@ impl Shelf {
             let staging = disk::Staging::new(&self.root).map_err(during("make a folder in", &self.root))?;
             let (new_tree, new_conflicts) = (staging.path().join(TREE), staging.path().join(CONFLICTS));
             let report = merge::merge(&layers, &new_tree, &self.limits)?;
-            write_package(&new_conflicts, report.conflicts.join("\n").as_bytes())
+            write_package(&new_conflicts, report.conflicts.join("\n").into())
                 .map_err(during("write", &new_conflicts))?;
             disk::settle(&new_tree).map_err(during("bring to disk", &new_tree))?;
             self.place(&home, &[(new_conflicts, conflicts_path.clone()), (new_tree, tree_path)])
@@ -536,9 +555,11 @@ fn check_size(limits: &PackageLimits, code_type: CodeType, size: usize) -> Resul
     }
 }
 
-fn write_package(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_package(path: &Path, bytes: Bytes) -> io::Result<()> {
     let mut file = disk::create_file(path, 0o600)?;
-    file.write_all(bytes)?;
+    let written = direct::write(&file, &bytes)?;
+    file.write_all(&bytes[written..])?;
+    drop(bytes);
     file.sync_all()
 }
 

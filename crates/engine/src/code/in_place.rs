@@ -1,34 +1,42 @@
 //! Base64 that is decoded where it stands: a package is most of what a request holds, and would else be there twice.
 
+use std::ops::Range;
+
 use base64::{
     DecodeError, DecodeSliceError, Engine as _,
-    alphabet::STANDARD as ALPHABET,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
+    engine::{DecodePaddingMode, GeneralPurposeConfig, Simd},
 };
 
 /// Characters that are decoded at once: whole groups of four, and few enough to stay in the fastest memory.
 const PIECE: usize = 16 << 10;
 
-/// For all pieces but the last: only the last group of a text may be filled up.
-const WITHIN: GeneralPurpose = GeneralPurpose::new(
-    &ALPHABET,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireNone),
-);
+/// Characters from which a text's bytes begin at a block's boundary in memory.
+const LARGE: usize = 1 << 20;
 
-/// Decodes a text and puts its bytes at its begin; gives how many they are. Line breaks are passed over: they are common where a
-/// shell made the text. After an error the text is spoilt.
+/// Bytes of a block, the most that a disk wants to be given at once. A piece is longer than a block and its own bytes together.
+const BLOCK: usize = 4 << 10;
+const _: () = assert!(PIECE >= PIECE / 4 * 3 + BLOCK);
+
+/// Decodes a text and puts its bytes where it stands; gives which of it they are now. Those of a large text begin at a block's boundary, so
+/// that a disk can take them from there, and else where the text began. Line breaks are passed over: they are common where a shell
+/// made the text. After an error the text is spoilt.
 ///
 /// # Errors
 /// It is not base64. Places in the text do not count line breaks.
-pub(super) fn decode_in_place(text: &mut [u8]) -> Result<usize, DecodeError> {
-    let (mut piece, mut bytes) = ([0; PIECE], [0; PIECE]);
-    let (mut read, mut written, mut before) = (0, 0, 0);
+pub(super) fn decode_in_place(text: &mut [u8]) -> Result<Range<usize>, DecodeError> {
+    let whole = Simd::standard(GeneralPurposeConfig::new());
+    // For all pieces but the last: only the last group of a text may be filled up.
+    let within = Simd::standard(GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireNone));
+    let start = if text.len() < LARGE { 0 } else { text.as_ptr().align_offset(BLOCK) };
+    let mut piece = [0; PIECE];
+    let (mut read, mut written, mut before) = (0, start, 0);
     loop {
         let (filled, next) = gather(text, read, &mut piece);
         read = next;
         let is_last = text[read..].iter().all(|byte| is_break(*byte));
-        let engine = if is_last { &STANDARD } else { &WITHIN };
-        let length = match engine.decode_slice(&piece[..filled], &mut bytes) {
+        let engine = if is_last { &whole } else { &within };
+        // Never beyond what was read: these are three for every four of that.
+        let length = match engine.decode_slice(&piece[..filled], &mut text[written..read]) {
             Ok(length) => length,
             Err(DecodeSliceError::DecodeError(DecodeError::InvalidPadding)) if !is_last => {
                 // Its last group is filled up, and that is no place for it.
@@ -38,12 +46,10 @@ pub(super) fn decode_in_place(text: &mut [u8]) -> Result<usize, DecodeError> {
             Err(DecodeSliceError::DecodeError(error)) => return Err(in_whole(&error, before)),
             Err(DecodeSliceError::OutputSliceTooSmall) => unreachable!("bytes are fewer than their characters"),
         };
-        // Never beyond what was read: these are three for every four of that.
-        text[written..written + length].copy_from_slice(&bytes[..length]);
         written += length;
         before += filled;
         if is_last {
-            return Ok(written);
+            return Ok(start..written);
         }
     }
 }
@@ -74,7 +80,9 @@ fn is_break(byte: u8) -> bool {
 fn in_whole(error: &DecodeError, before: usize) -> DecodeError {
     match *error {
         DecodeError::InvalidByte(place, byte) => DecodeError::InvalidByte(before + place, byte),
-        DecodeError::InvalidLastSymbol(place, byte) => DecodeError::InvalidLastSymbol(before + place, byte),
+        DecodeError::InvalidLastSymbol { offset, symbol, symbol_value } => {
+            DecodeError::InvalidLastSymbol { offset: before + offset, symbol, symbol_value }
+        }
         DecodeError::InvalidLength(length) => DecodeError::InvalidLength(before + length),
         DecodeError::InvalidPadding => DecodeError::InvalidPadding,
     }
@@ -82,13 +90,15 @@ fn in_whole(error: &DecodeError, before: usize) -> DecodeError {
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     /// What the library makes of the whole text at once.
     fn check(text: &[u8]) {
         let plain: Vec<u8> = text.iter().copied().filter(|byte| !is_break(*byte)).collect();
         let mut buffer = text.to_vec();
-        let decoded = decode_in_place(&mut buffer).map(|length| buffer[..length].to_vec());
+        let decoded = decode_in_place(&mut buffer).map(|bytes| buffer[bytes].to_vec());
         let shown = String::from_utf8_lossy(&text[..text.len().min(60)]);
         assert_eq!(decoded, STANDARD.decode(plain), "{} characters, {shown:?}", text.len());
     }
@@ -108,6 +118,22 @@ mod tests {
     }
 
     #[test]
+    fn bytes_of_a_large_text_begin_where_a_disk_can_take_them() {
+        for length in [LARGE / 4 * 3 - 3, LARGE / 4 * 3, LARGE] {
+            let bytes: Vec<u8> = (0..length).map(|place| (place * 31 % 251) as u8).collect();
+            let encoded = STANDARD.encode(&bytes);
+            for shift in [0, 1, 7, BLOCK - 1] {
+                let mut buffer = [&vec![b'A'; shift][..], encoded.as_bytes()].concat();
+                let text = &mut buffer[shift..];
+                let found = decode_in_place(text).expect("it is base64");
+                let decoded = &text[found];
+                assert_eq!(decoded, bytes, "{length} bytes, {shift} further");
+                assert!(encoded.len() < LARGE || decoded.as_ptr().addr() % BLOCK == 0);
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_base64_is_refused_as_the_library_does() {
         let long = STANDARD.encode(vec![7; 2 * PIECE]);
         for bad in ["=", "Q", "QQ", "QQ=", "QR==", "QQ==QQ==", "Q\n", "Q*==", " ", "QQ= =", "====", "\n\n"] {
@@ -118,5 +144,12 @@ mod tests {
         let mut padded = long.into_bytes();
         padded[PIECE - 1] = b'=';
         check(&padded);
+        // In the middle of a large one.
+        let large = STANDARD.encode(vec![7; LARGE]).into_bytes();
+        for (place, byte) in [(LARGE / 2, b'*'), (LARGE / 2 + 1, b'='), (LARGE / 2 + 2, 0x80)] {
+            let mut broken = large.clone();
+            broken[place] = byte;
+            check(&broken);
+        }
     }
 }

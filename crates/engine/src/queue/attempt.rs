@@ -226,7 +226,7 @@ impl Engine {
             return self.queue.board().ended(no, seq, Instant::now());
         }
         let stumbled = given.stumbled.saturating_add(u32::from(!consumed));
-        if !self.queue.board().put_off(no, seq, due, stumbled) {
+        if !self.queue.board().put_off(no, seq, (due, stumbled), Instant::now()) {
             let ending = Ending::of(Reason::Cancelled, &given.call);
             self.end_call(given, ending).await;
             return;

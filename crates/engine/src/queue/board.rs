@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     lane::{Lane, Load, Ready},
     out::Out,
-    rota::{Rota, Turns},
+    rota::Rota,
+    turns::Turns,
     window::Host,
 };
 
@@ -26,8 +27,9 @@ const SHELVES: usize = 32 << 20;
 const FREE: usize = SHELVES / 4 * 3;
 /// The same for those that give nothing out; beyond it they have none.
 const FREE_FOR_STUCK: usize = SHELVES / 2;
-/// Calls whose end is on its way to the disk: more mean that the disk does not keep up, and nothing new begins.
-const ENDING: usize = 4096;
+/// Calls whose end is on its way to the disk: as many as two commits take, one at the disk and one that gathers. More mean that the disk does
+/// not keep up, and nothing new begins: it would only take processors from whoever writes.
+const ENDING: usize = 1024;
 /// Readings under way at most.
 const LOADS: usize = 8;
 /// Functions that are asked in one look whether they want something read: without room most of them cannot have it.
@@ -144,7 +146,7 @@ impl Board {
         self.weight = self.weight + after - before;
         self.holders = self.holders + usize::from(after > 0) - usize::from(before > 0);
         if lane.is_hungry() {
-            self.hungry.join(no);
+            self.hungry.join(&lane.function.key.project, no);
         }
         Some(done)
     }
@@ -152,8 +154,8 @@ impl Board {
     /// The same, after which the function may have a turn.
     fn with<T>(&mut self, no: FunctionNo, change: impl FnOnce(&mut Lane, &mut Rota) -> T) -> Option<T> {
         let done = self.change(no, change)?;
-        if self.lanes.get(&no).is_some_and(Lane::has_ready) {
-            self.rota.join(no);
+        if let Some(lane) = self.lanes.get(&no).filter(|lane| lane.has_ready()) {
+            self.rota.join(&lane.function.key.project, no);
         }
         Some(done)
     }
@@ -229,7 +231,7 @@ impl Board {
         let mut starts = Vec::new();
         while self.ending < ENDING {
             let Some(no) = self.rota.next(now) else { break };
-            // Whoever could not begin gets his next turn by what stood in his way.
+            // Whoever could not begin gets his next turn by what stood in his way, and leaves this one to another one of his project.
             let out = Out::new(&self.stop);
             let Some(start) = self.change(no, |lane, rota| start(no, lane, rota, out, now)).flatten() else { continue };
             self.with(no, |_, _| ());
@@ -304,7 +306,7 @@ impl Board {
         self.with(no, |lane, rota| {
             lane.most = most;
             lane.window.is_at_least(idle.min(most));
-            rota.join(no);
+            rota.join(&lane.function.key.project, no);
         });
     }
 
@@ -340,7 +342,7 @@ impl Board {
         self.with(no, |lane, rota| {
             match stumbled {
                 Some(chance) => lane.window.refuse(out.has_begun(), chance, now),
-                None => lane.window.end(out.has_begun(), lane.most, now),
+                None => lane.window.end(out.has_begun(), now),
             }
             rota.give_back(&lane.function.key.project);
         });
@@ -350,17 +352,23 @@ impl Board {
     pub(super) fn ended(&mut self, no: FunctionNo, seq: CallSeq, now: Instant) {
         self.ending -= 1;
         self.with(no, |lane, _| {
-            lane.ended(seq);
+            lane.ended(seq, now);
             lane.idle_since = now;
         });
     }
 
     /// Its next attempt is on disk; `false` where it was cancelled meanwhile and is to be ended instead.
-    pub(super) fn put_off(&mut self, no: FunctionNo, seq: CallSeq, due: QueueTime, stumbled: u32) -> bool {
+    pub(super) fn put_off(
+        &mut self,
+        no: FunctionNo,
+        seq: CallSeq,
+        (due, stumbled): (QueueTime, u32),
+        now: Instant,
+    ) -> bool {
         let cancelled = self.with(no, |lane, _| {
             let cancelled = lane.out.get(&seq).is_some_and(|out| out.is_cancelled());
             if !cancelled {
-                lane.ended(seq);
+                lane.ended(seq, now);
             }
             cancelled
         });
@@ -465,7 +473,7 @@ impl Board {
         let (most, rota) = (self.limits.of_function, &mut self.rota);
         for (no, lane) in self.lanes.iter_mut().filter(|(_, lane)| lane.function.key == *key) {
             lane.most = most;
-            rota.join(*no);
+            rota.join(&lane.function.key.project, *no);
         }
     }
 
@@ -474,7 +482,7 @@ impl Board {
         for (no, lane) in &mut self.lanes {
             lane.window.look(host, lane.most, now);
             if lane.has_ready() && lane.window.has_room(lane.most) {
-                self.rota.join(*no);
+                self.rota.join(&lane.function.key.project, *no);
             }
         }
         self.lanes.retain(|_, lane| lane.rests() || !lane.is_empty() || now.duration_since(lane.idle_since) < KEPT);
@@ -499,21 +507,21 @@ impl Board {
 
 /// The next call of a function whose turn it is.
 fn start(no: FunctionNo, lane: &mut Lane, rota: &mut Rota, out: Arc<Out>, now: Instant) -> Option<Start> {
-    if lane.rests() || !lane.has_ready() {
+    let of = Arc::clone(&lane.function);
+    let project = &of.key.project;
+    if let Some(until) = lane.window.rests_until(now).filter(|_| lane.has_ready() && !lane.rests()) {
+        rota.rest(project, no, until);
+    }
+    if !lane.may_begin(now) || !lane.has_ready() {
+        rota.pass(project);
         return None;
     }
-    if let Some(until) = lane.window.rests_until(now) {
-        rota.rest(no, until);
-        return None;
-    }
-    if !lane.window.has_room(lane.most) || !rota.take(&lane.function.key.project, no) {
-        return None;
-    }
+    rota.take(project);
     let ready = lane.pop()?;
     lane.window.take(now);
     lane.gave = now;
     lane.out.insert(ready.call.seq, Arc::clone(&out));
-    Some(Start { function: no, of: Arc::clone(&lane.function), ready, out })
+    Some(Start { function: no, of, ready, out })
 }
 
 /// What a function reads. Without room it is one call, and only where that can begin: else nothing is gained by it.

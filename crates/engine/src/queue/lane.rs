@@ -401,9 +401,12 @@ impl Lane {
         }
     }
 
-    /// The end of a call is on disk.
-    pub(super) fn ended(&mut self, seq: CallSeq) {
-        self.out.remove(&seq);
+    /// The end of a call, or that it has a further attempt, is on disk.
+    pub(super) fn ended(&mut self, seq: CallSeq, now: Instant) {
+        if self.out.remove(&seq).is_some_and(|out| out.has_begun()) {
+            let others_wait = self.has_ready() || self.more || !self.due.is_empty();
+            self.window.stored(others_wait, self.most, now);
+        }
         if self.loading.is_none() {
             self.struck.remove(&seq);
         }

@@ -8,7 +8,11 @@ use fungraph_store::queue::{Accepted, FunctionNo, NewCall, QueueFunction, QueueT
 use jiff::Timestamp;
 
 pub(super) fn function(name: &str) -> Arc<QueueFunction> {
-    let key = FunctionKey { project: ProjectId("p".into()), package: "default".into(), name: name.into() };
+    function_of("p", name)
+}
+
+pub(super) fn function_of(project: &str, name: &str) -> Arc<QueueFunction> {
+    let key = FunctionKey { project: ProjectId(project.into()), package: "default".into(), name: name.into() };
     Arc::new(QueueFunction { key, func_id: format!("id of {name}"), domain: DomainId("d".into()) })
 }
 

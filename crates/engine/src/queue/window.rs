@@ -1,20 +1,26 @@
 //! How many calls of one function the queue runs at once. Pure: the time is an argument.
 //!
-//! Nobody says what a function can bear, so it is found out: a full window grows as long as more calls at once end more calls per second,
-//! and halves when the pool has nothing to give. Where calls take so long that none ends, it grows to as many as there are processors, and beyond
-//! that while some are idle: calls that wait for something else go on together, and calls that compute do not slow one another down until they
-//! run into their time limits.
+//! Nobody says what a function can bear, so it is found out: at first the window doubles as long as more calls at once end more calls per
+//! second, later a size nearby is tried now and then. A larger one has to be worth it and a smaller one only must not be slower: calls at
+//! once cost memory and processor time, also where they gain nothing. It halves when the pool has nothing to give. Where calls take so long that none ends, it grows to
+//! as many as there are processors, and beyond that while some are idle: calls that wait for something else go on together, and calls that
+//! compute do not slow one another down until they run into their time limits.
+//!
+//! What counts are ends on disk. Calls that run faster than their ends can be written take processors from who writes them: measured
+//! where they stop running, each growth seemed worth it, and each made the queue slower.
 
 use std::time::{Duration, Instant};
 
-/// A rate is measured over at least this long.
+/// A rate is measured over at least this long, and over twice that where sizes are near one another.
 const PERIOD: Duration = Duration::from_millis(200);
 /// Calls take long where none of a full window ended for so long.
 const SILENCE: Duration = Duration::from_millis(250);
-/// What a larger window must add to the rate to grow on.
-const WORTH: f64 = 1.05;
-/// Full periods without growth after which one more call is tried: what held it up may be over.
-const PATIENCE: u32 = 32;
+/// What twice the window must add to the rate, what a quarter more must, and what a quarter less may cost.
+const WORTH_TWICE: f64 = 1.03;
+const WORTH: f64 = 1.02;
+const SPARED: f64 = 0.99;
+/// Periods until another size is tried: what held it up may be over. More of them where none was better.
+const PATIENCE: [u32; 2] = [4, 32];
 /// The shortest and the longest rest after a refusal.
 const REST: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 
@@ -34,14 +40,29 @@ pub(super) struct Window {
     out: usize,
     /// Those of them that have their instance.
     begun: usize,
+    /// Calls that have ended, and whose end is not on disk.
+    ending: usize,
     period: Period,
-    /// Calls per second before it grew last.
-    before: f64,
-    /// Full periods since it grew last.
-    held: u32,
+    /// Calls per second of the size that others are compared with; 0 where none was measured.
+    rate: f64,
+    course: Course,
+    /// Whether the next size to be tried is a smaller one.
+    shrinks: bool,
+    patience: u32,
     /// Nothing is begun before then.
     rest_until: Option<Instant>,
     rest: Duration,
+}
+
+/// How its size is being found out.
+#[derive(Clone, Copy, Debug)]
+enum Course {
+    /// It doubles; `from` is the last size that was worth it.
+    Opens { from: usize },
+    /// It has been what it is for so many periods.
+    Stays { periods: u32 },
+    /// It is another one than `from` for one measurement.
+    Tries { from: usize },
 }
 
 /// What is being measured.
@@ -50,14 +71,16 @@ struct Period {
     since: Instant,
     /// When a call ended last, or the window grew.
     last: Instant,
+    /// Ends still to come of calls that another size has let begin.
+    others: usize,
     ended: usize,
-    /// Those of them that ended while the window was full.
-    ended_full: usize,
+    /// Those of them at which further calls waited.
+    pressed: usize,
 }
 
 impl Period {
-    fn new(now: Instant) -> Self {
-        Self { since: now, last: now, ended: 0, ended_full: 0 }
+    fn new(now: Instant, others: usize) -> Self {
+        Self { since: now, last: now, others, ended: 0, pressed: 0 }
     }
 }
 
@@ -67,9 +90,12 @@ impl Window {
             size: 1,
             out: 0,
             begun: 0,
-            period: Period::new(now),
-            before: 0.0,
-            held: 0,
+            ending: 0,
+            period: Period::new(now, 0),
+            rate: 0.0,
+            course: Course::Opens { from: 1 },
+            shrinks: true,
+            patience: PATIENCE[0],
             rest_until: None,
             rest: Duration::ZERO,
         }
@@ -85,14 +111,16 @@ impl Window {
         self.rest_until.filter(|until| *until > now)
     }
 
-    /// Instances that are idle need no trying out.
+    /// Instances that are idle need no trying out, unless it was found out already what is best.
     pub(super) fn is_at_least(&mut self, size: usize) {
-        self.size = self.size.max(size);
+        if matches!(self.course, Course::Opens { .. }) {
+            self.size = self.size.max(size);
+        }
     }
 
     /// A call is given out.
     pub(super) fn take(&mut self, now: Instant) {
-        if self.out == 0 {
+        if self.out + self.ending == 0 {
             // The time in which nothing ran says nothing.
             self.period.since += now.saturating_duration_since(self.period.last.max(self.period.since));
             self.period.last = now;
@@ -106,51 +134,111 @@ impl Window {
     }
 
     /// A call has ended, or will not begin for a reason of its own; `begun` says which.
-    pub(super) fn end(&mut self, begun: bool, most: usize, now: Instant) {
-        let full = self.out >= self.size;
+    pub(super) fn end(&mut self, begun: bool, now: Instant) {
         self.give_back(begun);
-        if !begun {
-            return;
-        }
-        self.rest = Duration::ZERO;
-        self.period.last = now;
-        self.period.ended += 1;
-        self.period.ended_full += usize::from(full);
-        let took = now.saturating_duration_since(self.period.since);
-        if took >= PERIOD && self.period.ended >= self.size {
-            self.judge(took, most);
-            self.period = Period::new(now);
+        if begun {
+            self.rest = Duration::ZERO;
+            self.period.last = now;
         }
     }
 
     fn give_back(&mut self, begun: bool) {
         self.out = self.out.saturating_sub(1);
         self.begun = self.begun.saturating_sub(usize::from(begun));
+        self.ending += usize::from(begun);
     }
 
-    /// A period is over: was the last growth worth it?
-    fn judge(&mut self, took: Duration, most: usize) {
-        let Period { ended, ended_full, .. } = self.period;
-        if ended_full * 2 < ended {
+    /// The end of a call that had begun is on disk; `pressed`: others wait to begin.
+    pub(super) fn stored(&mut self, pressed: bool, most: usize, now: Instant) {
+        self.ending = self.ending.saturating_sub(1);
+        let (least, period) = (self.least(), &mut self.period);
+        period.last = now;
+        if period.others > 0 {
+            period.others -= 1;
+            period.since = now;
             return;
         }
-        let rate = ended as f64 / took.as_secs_f64();
-        if rate > self.before * WORTH {
-            self.before = rate;
-            self.grow(ended_full.min(self.size), most);
+        period.ended += 1;
+        period.pressed += usize::from(pressed);
+        let took = now.saturating_duration_since(period.since);
+        if took < least || period.ended < self.size {
             return;
         }
-        // What a function can do drifts, and single periods are noise.
-        self.before += (rate - self.before) / 8.0;
-        self.held += 1;
-        if self.held >= PATIENCE {
-            self.grow(1, most);
+        let rate = period.ended as f64 / took.as_secs_f64();
+        let is_pressed = period.pressed * 2 >= period.ended;
+        self.period = Period::new(now, 0);
+        if is_pressed {
+            self.judge(rate, most);
         }
     }
 
-    fn grow(&mut self, by: usize, most: usize) {
-        self.size = (self.size + by).min(most.max(1));
-        self.held = 0;
+    /// How long a rate is measured.
+    fn least(&self) -> Duration {
+        if matches!(self.course, Course::Tries { .. }) { 2 * PERIOD } else { PERIOD }
+    }
+
+    /// A period is over in which there was enough to do.
+    fn judge(&mut self, rate: f64, most: usize) {
+        match self.course {
+            Course::Opens { .. } if rate > self.rate * WORTH_TWICE => {
+                self.rate = rate;
+                self.double(most);
+            }
+            // What is too large shrinks again; what was left too small by one slow period grows slowly.
+            Course::Opens { from } if rate < self.rate * SPARED => self.back_to(from),
+            Course::Opens { .. } => self.back_to(self.size),
+            Course::Stays { periods } => {
+                // What a function can do drifts, and single periods are noise.
+                self.rate += (rate - self.rate) / 4.0;
+                self.course = Course::Stays { periods: periods + 1 };
+                if periods + 1 >= self.patience {
+                    self.try_another(most);
+                }
+            }
+            Course::Tries { from } if self.is_better(from, rate) => {
+                self.rate = rate;
+                self.patience = PATIENCE[0];
+                self.try_another(most);
+            }
+            Course::Tries { from } => {
+                self.shrinks = !self.shrinks;
+                self.patience = (self.patience * 2).min(PATIENCE[1]);
+                self.back_to(from);
+            }
+        }
+    }
+
+    fn is_better(&self, from: usize, rate: f64) -> bool {
+        rate >= self.rate * if self.size > from { WORTH } else { SPARED }
+    }
+
+    fn double(&mut self, most: usize) {
+        let from = self.size;
+        self.resize(self.size * 2, most);
+        self.course = if self.size > from { Course::Opens { from } } else { Course::Stays { periods: 0 } };
+    }
+
+    fn back_to(&mut self, size: usize) {
+        self.resize(size, size);
+        self.course = Course::Stays { periods: 0 };
+    }
+
+    /// Tries a size a quarter away, the other way round where there is none.
+    fn try_another(&mut self, most: usize) {
+        let (from, step) = (self.size, (self.size / 4).max(1));
+        let size = if self.shrinks { from - step } else { from + step };
+        self.resize(size, most);
+        if self.size == from {
+            self.shrinks = !self.shrinks;
+            self.course = Course::Stays { periods: 0 };
+        } else {
+            self.course = Course::Tries { from };
+        }
+    }
+
+    fn resize(&mut self, size: usize, most: usize) {
+        self.size = size.clamp(1, most.max(1));
+        self.period.others = self.out + self.ending;
     }
 
     /// Called from time to time: grows where all calls take long and the host has processors to spare.
@@ -158,7 +246,7 @@ impl Window {
         let silent = now.saturating_duration_since(self.period.last) >= SILENCE;
         let spare = host.is_idle || self.size < host.processors;
         if silent && spare && self.out >= self.size && self.begun == self.out {
-            self.grow((self.size / 4).max(1), most);
+            self.resize(self.size + (self.size / 4).max(1), most);
             self.period.last = now;
         }
     }
@@ -172,7 +260,8 @@ impl Window {
             return;
         }
         self.size = (self.size / 2).max(1);
-        self.before = 0.0;
+        self.rate = 0.0;
+        self.course = Course::Opens { from: self.size };
         self.rest = (self.rest * 2).clamp(REST[0], REST[1]);
         self.rest_until = Some(now + self.rest.mul_f64(0.75 + chance.clamp(0.0, 1.0) / 2.0));
     }
@@ -184,101 +273,4 @@ impl Window {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MS: Duration = Duration::from_millis(1);
-
-    /// Keeps the window full for a while: `ends(n)` is how many calls per second end with `n` at once.
-    fn run(window: &mut Window, now: &mut Instant, most: usize, millis: u32, ends: impl Fn(usize) -> f64) {
-        let mut owed = 0.0;
-        for _ in 0..millis {
-            while window.has_room(most) {
-                window.take(*now);
-                window.begin();
-            }
-            *now += MS;
-            owed += ends(window.out) / 1000.0;
-            while owed >= 1.0 && window.out > 0 {
-                owed -= 1.0;
-                window.end(true, most, *now);
-                window.take(*now);
-                window.begin();
-            }
-        }
-    }
-
-    #[test]
-    fn it_grows_while_more_at_once_end_more() {
-        let mut now = Instant::now();
-        let mut window = Window::new(now);
-        run(&mut window, &mut now, 100, 5000, |at_once| at_once as f64 * 20.0);
-        assert_eq!(window.size(), 100, "calls that wait for something else: all that there may be");
-    }
-
-    #[test]
-    fn it_stops_where_the_host_has_no_more_to_give() {
-        let mut now = Instant::now();
-        let mut window = Window::new(now);
-        run(&mut window, &mut now, 100, 5000, |at_once| at_once.min(2) as f64 * 100.0);
-        assert!((2..=8).contains(&window.size()), "{} at once for two processors", window.size());
-    }
-
-    #[test]
-    fn calls_that_take_long_do_not_wait_for_one_another_while_processors_are_idle() {
-        let mut now = Instant::now();
-        let mut window = Window::new(now);
-        let host = |is_idle| Host { processors: 2, is_idle };
-        for idle in [true, false] {
-            for _ in 0..100 {
-                while window.has_room(50) {
-                    window.take(now);
-                    window.begin();
-                }
-                now += SILENCE;
-                window.look(host(idle), 50, now);
-            }
-            assert_eq!(window.size(), 50);
-        }
-        let mut busy = Window::new(now);
-        for _ in 0..100 {
-            while busy.has_room(50) {
-                busy.take(now);
-                busy.begin();
-            }
-            now += SILENCE;
-            busy.look(host(false), 50, now);
-        }
-        assert_eq!(busy.size(), 2, "one for each processor does no harm");
-        let mut starting = Window::new(now);
-        starting.take(now);
-        starting.look(host(true), 50, now + SILENCE);
-        assert_eq!(starting.size(), 1, "a call that waits for its instance says nothing");
-    }
-
-    #[test]
-    fn refusals_halve_it_once_and_make_it_rest_longer_each_time() {
-        let now = Instant::now();
-        let mut window = Window::new(now);
-        window.is_at_least(16);
-        (0..16).for_each(|_| window.take(now));
-        (0..16).for_each(|_| window.refuse(false, 0.5, now));
-        assert_eq!((window.size(), window.rests_until(now)), (8, Some(now + REST[0])));
-        let mut later = now;
-        for expected in [100, 200, 400, 800, 1000, 1000] {
-            later += REST[1];
-            assert_eq!(window.rests_until(later), None);
-            window.take(later);
-            window.refuse(false, 0.5, later);
-            assert_eq!(window.rests_until(later), Some(later + expected * MS));
-        }
-        assert_eq!(window.size(), 1);
-        later += REST[1];
-        window.take(later);
-        window.begin();
-        window.end(true, 100, later);
-        window.take(later);
-        window.refuse(false, 0.5, later);
-        assert_eq!(window.rests_until(later), Some(later + REST[0]), "what ended well shortens the rest");
-    }
-}
+mod tests;

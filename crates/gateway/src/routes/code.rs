@@ -9,7 +9,7 @@ use super::download::Links;
 use crate::{
     answer::{self, Refusal, Response},
     service::Call,
-    shape::{self, Fields},
+    shape,
 };
 
 /// ShowFunctionCode.
@@ -21,7 +21,7 @@ pub(crate) async fn show(engine: &Engine, links: &Links, call: Call<'_>) -> Resu
 /// UpdateFunctionCode.
 pub(crate) async fn update(engine: &Arc<Engine>, links: &Links, mut call: Call<'_>) -> Result<Response, Refusal> {
     let function = call.route.function()?;
-    let (draft, attached) = shape::code_update(Fields::read(std::mem::take(&mut call.body)).await?)?;
+    let (draft, attached) = shape::code_update(call.package().await?)?;
     let version = engine.update_code(&call.caller, &function, draft, attached).await?;
     // The client has the source, it just sent it.
     Ok(answer(engine, links, &call, &FunctionCode { version, inline: None }))

@@ -10,12 +10,12 @@ use super::download::Links;
 use crate::{
     answer::{self, Refusal, Response},
     service::Call,
-    shape::{self, Fields},
+    shape,
 };
 
 /// CreateDependencyVersion.
 pub(crate) async fn create(engine: &Arc<Engine>, links: &Links, mut call: Call<'_>) -> Result<Response, Refusal> {
-    let draft = shape::dependency_create(Fields::read(std::mem::take(&mut call.body)).await?)?;
+    let draft = shape::dependency_create(call.package().await?)?;
     let dependency = engine.create_dependency(&call.caller, draft).await?;
     Ok(answer(links, &call, &dependency))
 }

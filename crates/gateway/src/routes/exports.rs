@@ -32,8 +32,8 @@ pub(crate) async fn export(engine: &Engine, call: Call<'_>) -> Result<Response, 
 }
 
 /// ImportFunction.
-pub(crate) async fn import(engine: &Arc<Engine>, call: Call<'_>) -> Result<Response, Refusal> {
-    let request = shape::import_request(Fields::read(call.body).await?)?;
+pub(crate) async fn import(engine: &Arc<Engine>, mut call: Call<'_>) -> Result<Response, Refusal> {
+    let request = shape::import_request(call.package().await?)?;
     let (file, names) = request.into_parts();
     let Archive { description, code, turn: _turn } = engine.open_archive(&call.caller, file).await?;
     let draft = shape::import_draft(Fields::read(description).await, code, names)?;

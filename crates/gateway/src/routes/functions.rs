@@ -12,8 +12,8 @@ use crate::{
 };
 
 /// CreateFunction.
-pub(crate) async fn create(engine: &Arc<Engine>, call: Call<'_>) -> Result<Response, Refusal> {
-    let draft = shape::create(Fields::read(call.body).await?)?;
+pub(crate) async fn create(engine: &Arc<Engine>, mut call: Call<'_>) -> Result<Response, Refusal> {
+    let draft = shape::create(call.package().await?)?;
     let version = engine.create_function(&call.caller, draft).await?;
     Ok(answer::json(&shape::config(&version, None, engine.region())))
 }

@@ -90,7 +90,7 @@ mod tests {
         assert_eq!((draft.spec.timeout, draft.spec.memory_size), (Some(3), Some(128)));
         let strategy = draft.spec.strategy.expect("a strategy");
         assert_eq!((strategy.concurrency, strategy.concurrent_num), (Some(10), Some(2)));
-        assert_eq!(draft.code.file.as_deref(), Some(&b"eA=="[..]));
+        assert_eq!(draft.code.file.map(|file| file.text).as_deref(), Some(&b"eA=="[..]));
         assert_eq!(draft.spec.passive["xrole"], "agency");
         assert_eq!((draft.spec.dynamic_memory, draft.spec.initializer_handler), (Some(true), None));
     }

@@ -5,7 +5,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
-use fungraph_engine::{DependencyName, Exported, ExportedTrigger, ImportDraft};
+use fungraph_engine::{DependencyName, Encoded, Exported, ExportedTrigger, ImportDraft};
 use fungraph_model::{CODE_URL, Dependency, ErrorCode, Fault, FunctionVersion, TestEvent, limits};
 use serde_json::{Map, Value, json};
 
@@ -126,7 +126,7 @@ fn event(event: &TestEvent) -> Value {
 /// ImportFunction, but for what is in its archive.
 pub(crate) struct ImportRequest {
     /// `file_code`: base64 of the archive.
-    file: Bytes,
+    file: Encoded,
     names: ImportNames,
 }
 
@@ -137,7 +137,7 @@ pub(crate) struct ImportNames {
 }
 
 impl ImportRequest {
-    pub(crate) fn into_parts(self) -> (Bytes, ImportNames) {
+    pub(crate) fn into_parts(self) -> (Encoded, ImportNames) {
         (self.file, self.names)
     }
 }
@@ -150,7 +150,7 @@ pub(crate) fn import_request(mut fields: Fields) -> Result<ImportRequest, Fault>
     // What the archive was called says nothing.
     fields.text("file_name")?;
     let kind = fields.text("file_type")?.filter(|kind| !kind.is_empty());
-    let file = fields.package("file_code")?.filter(|file| !file.is_empty());
+    let file = fields.package("file_code")?.filter(|file| !file.text.is_empty());
     let names = ImportNames { name: fields.text("func_name")?, package: fields.text("package")? };
     if kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("zip")) {
         return Err(Fault::new(ErrorCode::BadFilename, "file_type must be zip: ExportFunction gives one"));
@@ -267,7 +267,7 @@ mod tests {
         assert_eq!((function.name.as_deref(), function.package.as_deref()), (Some("here"), Some("p")));
         assert_eq!((function.spec.timeout, function.code.code_type.as_deref()), (Some(7), Some("zip")));
         // Nothing but the archive brings code.
-        assert_eq!((&function.code.file, &function.code.link), (&None, &None));
+        assert!(function.code.file.is_none() && function.code.link.is_none());
         assert_eq!(function.code.bytes.as_deref(), Some(&b"x"[..]));
         assert_eq!((draft.digest.as_deref(), draft.dependencies[0].digest.as_deref()), (Some("d"), Some("e")));
         assert_eq!((draft.triggers.len(), draft.events.len(), draft.left_out.len()), (1, 1, 1));

@@ -4,9 +4,14 @@
 pub(crate) mod asked;
 mod bounded;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use fungraph_engine::Encoded;
 use fungraph_model::{ErrorCode, Fault};
 use serde_json::{Map, Value, error::Category};
+
+use crate::memory::Share;
 
 /// Bodies above this are parsed off the thread that serves requests: a package of 50 MB takes tens of milliseconds.
 const BIG: usize = 1 << 20;
@@ -17,6 +22,8 @@ pub(crate) struct Fields {
     values: Map<String, Value>,
     /// Texts that were left in the body, by the rest of their path; the fields are null.
     packages: Vec<(&'static str, Bytes)>,
+    /// The share that the body has of the memory, to be held as long as those are.
+    share: Option<Arc<Share>>,
 }
 
 impl Fields {
@@ -25,11 +32,17 @@ impl Fields {
     /// # Errors
     /// FSS.0400 naming line and column where it is not a JSON object.
     pub(crate) async fn read(body: Bytes) -> Result<Self, Fault> {
+        Self::read_package(body, None).await
+    }
+
+    /// The same of a body that may have a package, which has its share as long as anybody has the package.
+    pub(crate) async fn read_package(body: Bytes, share: Option<Share>) -> Result<Self, Fault> {
+        let share = share.map(Arc::new);
         if body.len() <= BIG {
-            return Self::of(&body);
+            return Ok(Self { share, ..Self::of(&body)? });
         }
         // The body goes there whole, so that no other part of it is held than its packages.
-        let parsed = tokio::task::spawn_blocking(move || Self::of(&body)).await;
+        let parsed = tokio::task::spawn_blocking(move || Ok(Self { share, ..Self::of(&body)? })).await;
         parsed.unwrap_or_else(|_| {
             Err(Fault::new(ErrorCode::Unavailable, "The server is stopping: send the request again"))
         })
@@ -47,7 +60,7 @@ impl Fields {
         match bounded::parse(body) {
             Ok((Value::Object(values), packages)) => {
                 let part = |(path, text): bounded::Package<'_>| (path, body.slice_ref(text.as_bytes()));
-                Ok(Self { values, packages: packages.into_iter().map(part).collect() })
+                Ok(Self { values, packages: packages.into_iter().map(part).collect(), share: None })
             }
             Ok((other, _)) => Err(bad(format!("The body must be a JSON object, not {}", kind(&other)))),
             Err(error) => Err(bad(not_json(&error))),
@@ -75,14 +88,16 @@ impl Fields {
     }
 
     /// A text that may be large: it is no copy, but a part of the body.
-    pub(super) fn package(&mut self, name: &str) -> Result<Option<Bytes>, Fault> {
-        match self.packages.iter().position(|(path, _)| *path == name) {
+    pub(super) fn package(&mut self, name: &str) -> Result<Option<Encoded>, Fault> {
+        let text = match self.packages.iter().position(|(path, _)| *path == name) {
             Some(place) => {
                 asked(name, "text");
-                Ok(Some(self.packages.swap_remove(place).1))
+                Some(self.packages.swap_remove(place).1)
             }
-            None => Ok(self.text(name)?.map(Bytes::from)),
-        }
+            None => self.text(name)?.map(Bytes::from),
+        };
+        let held = || self.share.clone().map(|share| share as _);
+        Ok(text.map(|text| Encoded { text, held: held() }))
     }
 
     fn packages_inside(&mut self, name: &str) -> Vec<(&'static str, Bytes)> {
@@ -118,7 +133,9 @@ impl Fields {
     pub(super) fn object(&mut self, name: &str) -> Result<Option<Self>, Fault> {
         match self.take(name, "object") {
             None => Ok(None),
-            Some(Value::Object(values)) => Ok(Some(Self { values, packages: self.packages_inside(name) })),
+            Some(Value::Object(values)) => {
+                Ok(Some(Self { values, packages: self.packages_inside(name), share: self.share.clone() }))
+            }
             Some(other) => Err(wrong(name, "an object", &other)),
         }
     }
@@ -161,7 +178,7 @@ impl Fields {
             Some(other) => return Err(wrong(name, "a list", &other)),
         };
         let read = |(index, item)| match item {
-            Value::Object(values) => read(&mut Self { values, packages: Vec::new() })
+            Value::Object(values) => read(&mut Self { values, ..Self::default() })
                 .map_err(|fault| inside(&fault, &format!("{name}[{index}]"))),
             other => Err(wrong(&format!("{name}[{index}]"), "an object", &other)),
         };
@@ -254,6 +271,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::memory::{Memory, Seat};
 
     fn fields(text: &str) -> Fields {
         Fields::parse(text.as_bytes()).expect(text)
@@ -263,6 +281,22 @@ mod tests {
         let fault = result.expect_err("a fault");
         assert_eq!(fault.code, ErrorCode::BadParameter);
         fault.message
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_package_keeps_the_share_of_its_body_though_the_client_has_left() {
+        let memory = Memory::of_bodies(2, 2 * BIG);
+        let seat = Seat { memory: &memory, account: "a", is_public: false };
+        for length in [8, 2 * BIG] {
+            let share = seat.take(2 * BIG).await.expect("all of its half");
+            let body = format!(r#"{{"func_code":{{"file":"{}"}}}}"#, "A".repeat(length));
+            let mut fields = Fields::read_package(body.into(), Some(share)).await.expect("an object");
+            let package = fields.inside("func_code", |code| code.package("file")).expect("a text");
+            drop(fields);
+            assert!(seat.take(1).await.is_err(), "somebody works on it");
+            drop(package);
+            drop(seat.take(2 * BIG).await.expect("nobody has it any more"));
+        }
     }
 
     #[test]

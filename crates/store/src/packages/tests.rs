@@ -156,7 +156,7 @@ async fn equal_bytes_share_a_package_but_not_a_tree() {
     assert_eq!(inode(), before, "the same content is not written again");
 }
 
-/// Large ones are hashed while they are laid out, unless one of that size is there.
+/// Large ones are hashed while they are laid out, unless one like it is there.
 #[tokio::test]
 async fn a_large_package_is_stored_once_however_often_it_comes() {
     let place = Place::new();
@@ -179,6 +179,13 @@ async fn a_large_package_is_stored_once_however_often_it_comes() {
     let other = put(&place.packages, 2).await;
     assert_ne!(other.digest, one.digest, "of the same size");
     assert_eq!(place.stored(), 2);
+    // It is like the first one, whose directory it has.
+    let mut damaged = large(1);
+    let place_of_content = damaged.windows(9).position(|bytes| bytes[1..] == [7; 8]).expect("its content");
+    damaged[place_of_content] = 9;
+    let refused = place.put(CodeType::Zip, "", damaged).await;
+    assert!(matches!(refused, Err(PackageError::Refused(_))), "its checksum is another one's");
+    assert_eq!(place.stored(), 2, "nothing of it stays");
     let after_a_start = Packages::open(place.folder.path(), PackageLimits::default()).expect("opens");
     assert_eq!(put(&after_a_start, 1).await, one);
     assert_eq!(place.stored(), 2, "nothing of the second time stays");

@@ -4,7 +4,7 @@
 //! counted as bytes are written; what the archive says about itself is only compared with them.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -13,9 +13,10 @@ use zip::result::ZipError;
 use super::archive::Archive;
 use super::error::{during, fault};
 use super::plan::{self, Kind, Step};
+use super::settling::Settling;
 use super::{PackageError, PackageLimits, disk};
 
-const CHUNK: usize = 64 << 10;
+const CHUNK: usize = 256 << 10;
 
 /// Unpacks all entries.
 ///
@@ -29,6 +30,7 @@ pub(super) fn unpack(
 ) -> Result<(), PackageError> {
     let steps = plan::plan(archive, limits)?;
     let mut meter = Meter { written: 0, packed, limits };
+    let mut chunk = vec![0; CHUNK];
     for step in &steps {
         let path = step.name.below(tree);
         let folder = if step.kind == Kind::Folder { Some(path.as_path()) } else { path.parent() };
@@ -37,8 +39,8 @@ pub(super) fn unpack(
         }
         if let Kind::File { executable } = step.kind {
             let mode = if executable { 0o755 } else { 0o644 };
-            let mut file = disk::create_file(&path, mode).map_err(during("make", &path))?;
-            copy(archive, step, &mut file, &path, &mut meter)?;
+            let file = disk::create_file(&path, mode).map_err(during("make", &path))?;
+            copy(archive, step, &file, &path, &mut meter, &mut chunk)?;
         }
     }
     for step in &steps {
@@ -53,22 +55,26 @@ pub(super) fn unpack(
 fn copy(
     archive: &mut Archive<'_>,
     step: &Step,
-    file: &mut File,
+    file: &File,
     path: &Path,
     meter: &mut Meter<'_>,
+    chunk: &mut [u8],
 ) -> Result<(), PackageError> {
     let name = step.name.to_string();
     let mut entry = archive.by_index(step.index).map_err(|e| plan::damaged(&name, &e))?;
-    let (mut chunk, mut length) = (vec![0; CHUNK], 0);
-    loop {
-        let read = entry.read(&mut chunk).map_err(|e| plan::damaged(&name, &ZipError::Io(e)))?;
-        if read == 0 {
-            break;
+    let mut length = 0;
+    std::thread::scope(|scope| {
+        let mut settling = Settling::new(scope, file);
+        loop {
+            let read = entry.read(chunk).map_err(|e| plan::damaged(&name, &ZipError::Io(e)))?;
+            if read == 0 {
+                return settling.end().map_err(during("bring to disk", path));
+            }
+            meter.count(read as u64, &name)?;
+            length += read as u64;
+            settling.write(&chunk[..read]).map_err(during("write", path))?;
         }
-        meter.count(read as u64, &name)?;
-        length += read as u64;
-        file.write_all(&chunk[..read]).map_err(during("write", path))?;
-    }
+    })?;
     if length != entry.size() {
         return Err(fault::entry(&name, "is not as long as the archive says; pack and upload it again"));
     }

@@ -57,6 +57,26 @@ fn a_flood_of_one_function_does_not_delay_the_call_of_another() {
 }
 
 #[test]
+fn a_project_with_thousands_of_busy_functions_does_not_delay_the_calls_of_another() {
+    let mut table = table();
+    table.board = Board::new(Limits { running: 2, of_function: 4, of_project: 10 }, CancellationToken::new());
+    let call = |no, seq| WaitingCall { function: FunctionNo(no), ..sample::call(seq) };
+    for no in 1..=3000 {
+        table.board.accepted(&sample::function_of("many", &no.to_string()), call(no, no), table.now);
+    }
+    let lone = FunctionNo(9000);
+    for seq in 9000..9010 {
+        table.board.accepted(&sample::function_of("one", "lone"), call(lone.0, seq), table.now);
+    }
+    for round in 0..10 {
+        let begun = table.begin();
+        assert_eq!(begun.len(), 2);
+        assert!(begun.contains(&(lone.0, 9000 + round)), "one of each, in each round: {begun:?}");
+        begun.into_iter().for_each(|(no, seq)| table.end(FunctionNo(no), seq));
+    }
+}
+
+#[test]
 fn a_call_that_found_no_instance_is_the_next_one_after_a_rest() {
     let mut table = table();
     table.accept(FLOOD, 1..4);
@@ -89,7 +109,7 @@ fn a_further_attempt_is_read_when_it_is_due() {
     assert_eq!(table.begin(), [(1, 1)]);
     table.board.ran(FLOOD, &Out::default(), None, table.now);
     let due = CLOCK.after(Duration::from_secs(1));
-    assert!(table.board.put_off(FLOOD, CallSeq(1), due, 3));
+    assert!(table.board.put_off(FLOOD, CallSeq(1), (due, 3), table.now));
     let plan = table.board.plan(true, CLOCK, table.now);
     assert_eq!((plan.loads, plan.wait), (vec![], Some(Duration::from_secs(1))));
     let plan = table.board.plan(true, due, table.now);
@@ -123,7 +143,7 @@ fn a_cancelled_call_gets_no_further_attempt_though_one_was_stored() {
     table.board.ran(FLOOD, &start.out, None, table.now);
     let function = Arc::clone(&table.functions[0]);
     assert!(matches!(table.board.cancel(&function, FLOOD, CallSeq(1), table.now), Place::Out(_)));
-    assert!(!table.board.put_off(FLOOD, CallSeq(1), CLOCK, 0));
+    assert!(!table.board.put_off(FLOOD, CallSeq(1), (CLOCK, 0), table.now));
     table.board.ended(FLOOD, CallSeq(1), table.now);
     assert!(table.board.plan(true, CLOCK, table.now).loads.is_empty());
 }

@@ -272,7 +272,7 @@ impl World {
     fn is_written(&mut self) {
         let Some((seq, fate)) = self.chance.take(&mut self.gone) else { return };
         self.tell(format!("is written {}", seq.0));
-        self.lane.ended(seq);
+        self.lane.ended(seq, Instant::now());
         if fate == Fate::WaitsAgain {
             self.lane.delayed += 1;
             self.delayed.push(seq);

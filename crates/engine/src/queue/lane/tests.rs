@@ -118,7 +118,7 @@ fn due_calls_and_fresh_ones_take_turns() {
 fn a_call_that_was_cancelled_before_it_came_here_does_not_come() {
     let mut lane = lane();
     lane.strike(CallSeq(2));
-    lane.ended(CallSeq(2));
+    lane.ended(CallSeq(2), Instant::now());
     lane.accept(sample::call(2), true);
     lane.accept(sample::call(3), true);
     assert_eq!(drain(&mut lane), [3], "its answer came after its end");
@@ -139,7 +139,7 @@ fn a_cancelled_call_that_waited_for_its_next_attempt_does_not_come_when_that_is_
     lane.is_due(CallSeq(2), 0);
     assert!(matches!(lane.wants(FunctionNo(1), ROOM), Some(Load::Due { .. })));
     lane.loaded_due(vec![Ready { call: sample::call(2), stumbled: 0 }]);
-    lane.ended(CallSeq(2));
+    lane.ended(CallSeq(2), Instant::now());
     assert_eq!((drain(&mut lane), lane.is_empty()), (vec![], true));
 }
 
@@ -150,7 +150,7 @@ fn a_cancelled_call_does_not_come_back_from_disk() {
     fresh(&mut lane);
     lane.out.insert(CallSeq(2), Arc::default());
     lane.strike(CallSeq(2));
-    lane.ended(CallSeq(2));
+    lane.ended(CallSeq(2), Instant::now());
     loaded(&mut lane, 1..4, true);
     assert_eq!(drain(&mut lane), [1, 3]);
     assert!(lane.struck.is_empty());
