@@ -16,6 +16,7 @@
 
 mod archive;
 mod arrival;
+mod beside;
 mod bundle;
 mod direct;
 pub(crate) mod disk;
@@ -54,6 +55,7 @@ pub use pins::Pin;
 
 use crate::images::turns::{Turn, Turns};
 use archive::Content;
+use beside::Beside;
 use error::{during, fault};
 use likeness::Likeness;
 use pins::{Begun, Pins};
@@ -369,9 +371,9 @@ impl Shelf {
         // Its digest takes about as long as the disk does.
         let (digest, laid_out) = std::thread::scope(|scope| {
             let hashed = bytes.clone();
-            let digest = scope.spawn(move || digest(&hashed));
+            let digest = Beside::begin(scope, move || digest(&hashed));
             let laid_out = self.lay_out_bytes(code_type, filename, bytes);
-            (digest.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), laid_out)
+            (digest.end(), laid_out)
         });
         let package = known(digest);
         let pin = self.pins.pin(&package.digest.0);
@@ -438,9 +440,9 @@ impl Shelf {
         disk::make_folder(&tree).map_err(during("make the folder", &tree))?;
         // The bytes and the tree go to disk at the same time: waiting for it is most of the work.
         let (written, laid_out) = std::thread::scope(|scope| {
-            let written = scope.spawn(|| write(&bytes));
+            let written = Beside::begin(scope, || write(&bytes));
             let laid_out = unpack(&tree).and_then(|()| disk::settle(&tree).map_err(during("bring to disk", &tree)));
-            (written.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), laid_out)
+            (written.end(), laid_out)
         });
         laid_out.and(written)
     }
