@@ -21,10 +21,11 @@ const WINDOW: Duration = Duration::from_micros(200);
 /// Events in a row within the window that make it worth to look: eight calls.
 const ENOUGH: u32 = 16;
 
-/// Most requests under way with which it is worth to look. With more of them the threads have work.
+/// Most calls under way with which it is worth to look. With more of them the threads have work.
 const FEW: u32 = 4;
 
-/// Who stays awake, and for how long. Arrivals and answers of requests are its events.
+/// Who stays awake, and for how long. Its events are arrivals and answers of calls whose caller is proven: what strangers send keeps
+/// nobody awake.
 ///
 /// Its numbers are hints: two threads that count at once may miss an event, and nothing but some microseconds hangs on it.
 pub(crate) struct BusyPoll {
@@ -33,13 +34,13 @@ pub(crate) struct BusyPoll {
     last: AtomicU64,
     /// Events in a row within the window.
     close: AtomicU32,
-    /// Requests under way.
-    requests: AtomicU32,
+    /// Calls under way.
+    calls: AtomicU32,
     is_awake: AtomicBool,
     wanted: Notify,
 }
 
-/// A request under way.
+/// A call under way.
 pub(crate) struct UnderWay<'a>(&'a BusyPoll);
 
 impl BusyPoll {
@@ -48,15 +49,15 @@ impl BusyPoll {
             begun: Instant::now(),
             last: AtomicU64::new(0),
             close: AtomicU32::new(0),
-            requests: AtomicU32::new(0),
+            calls: AtomicU32::new(0),
             is_awake: AtomicBool::new(false),
             wanted: Notify::new(),
         }
     }
 
-    /// A request has arrived.
+    /// A call has arrived.
     pub(crate) fn arrived(&self, now: Instant) -> UnderWay<'_> {
-        self.requests.fetch_add(1, Relaxed);
+        self.calls.fetch_add(1, Relaxed);
         self.event(now);
         UnderWay(self)
     }
@@ -85,7 +86,7 @@ impl BusyPoll {
     }
 
     fn is_worth_it(&self, now: Instant) -> bool {
-        self.close.load(Relaxed) >= ENOUGH && self.requests.load(Relaxed) <= FEW && self.since_last(now) <= WINDOW
+        self.close.load(Relaxed) >= ENOUGH && self.calls.load(Relaxed) <= FEW && self.since_last(now) <= WINDOW
     }
 
     fn since_last(&self, now: Instant) -> Duration {
@@ -106,7 +107,7 @@ impl UnderWay<'_> {
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.0.requests.fetch_sub(1, Relaxed);
+        self.0.calls.fetch_sub(1, Relaxed);
     }
 }
 
@@ -119,9 +120,9 @@ mod tests {
     /// Calls one after the other, each event so long after the last one. Gives the time of the last.
     fn calls(poll: &BusyPoll, mut now: Instant, many: u32, gap: Duration) -> Instant {
         for _ in 0..many {
-            let request = poll.arrived(now + gap);
+            let call = poll.arrived(now + gap);
             now += 2 * gap;
-            request.answered(now);
+            call.answered(now);
         }
         now
     }
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_beside_each_other_keep_the_threads_busy_themselves() {
+    fn calls_beside_each_other_keep_the_threads_busy_themselves() {
         let poll = BusyPoll::new();
         let now = calls(&poll, poll.begun, 100, CLOSE);
         let mut many: Vec<_> = (0..=FEW).map(|_| poll.arrived(now)).collect();

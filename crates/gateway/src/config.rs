@@ -41,7 +41,7 @@ pub struct Config {
     pub body_read_timeout: Duration,
     /// Time a client may take nothing of an answer that waits for it; 60 s.
     pub answer_pause_timeout: Duration,
-    /// Whether a thread stays awake between calls that follow each other closely. It takes a processor of its own to be worth it; no.
+    /// Whether a thread stays awake between calls that follow each other closely, for which there must be more than one processor; no.
     pub busy_poll: bool,
     /// How long a download link of a code package works; 10 minutes.
     pub link_lifetime: Duration,

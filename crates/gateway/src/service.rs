@@ -104,7 +104,6 @@ impl Service {
         request: http::Request<Arriving<Incoming>>,
     ) -> Response {
         let arrived = Instant::now();
-        let under_way = self.busy_poll.arrived(arrived);
         let watch = Stopwatch::since(begun.unwrap_or(arrived));
         let id = RequestId::random();
         let (head, mut body) = request.into_parts();
@@ -117,9 +116,7 @@ impl Service {
         let path = head.uri.path();
         let response = if routes::iam::has(path) { routes::iam::finish(response, id) } else { response };
         let response = answer::finish(response, id, routes::is_invocation(path));
-        let now = Instant::now();
-        under_way.answered(now);
-        let (status, us) = (response.status().as_u16(), (now - arrived).as_micros());
+        let (status, us) = (response.status().as_u16(), arrived.elapsed().as_micros());
         tracing::debug!(request = %id, peer = %peer.remote, method = %head.method, path, status, us, "answered");
         response
     }
@@ -181,7 +178,12 @@ impl Service {
         let engine = &self.engine;
         // All but the call itself in boxes: the future of a call is moved about, and need not have room for the others.
         match call.route.operation {
-            Operation::InvokeFunction => invocations::invoke(engine, self.statuses, call).await,
+            Operation::InvokeFunction => {
+                let under_way = self.busy_poll.arrived(call.arrived);
+                let answer = invocations::invoke(engine, self.statuses, call).await;
+                under_way.answered(Instant::now());
+                answer
+            }
             Operation::AsyncInvokeFunction => Box::pin(async_calls::invoke(engine, call)).await,
             Operation::ListAsyncInvocations => Box::pin(async_calls::list(engine, call)).await,
             Operation::ListActiveAsyncInvocations => Box::pin(async_calls::list_active(engine, call)).await,
