@@ -1,3 +1,5 @@
+//! Tables over the turns of projects and of their functions.
+
 use super::*;
 
 fn project(name: &str) -> ProjectId {

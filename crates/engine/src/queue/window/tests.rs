@@ -1,3 +1,5 @@
+//! How a window grows and shrinks by what came to its end, with the time told.
+
 use super::*;
 
 const MS: Duration = Duration::from_millis(1);
