@@ -53,7 +53,7 @@ pub(crate) async fn measure(options: &Options, table: &mut Table) -> Result<()> 
         first.turn(options.time()).await?;
         second.turn(options.time()).await?;
     }
-    rows(&mut few, &mut full, needed, table);
+    rows(&few, &full, needed, table);
     few.ours.stop().await?;
 
     let ended = full.records(records, many).await?;
@@ -64,10 +64,10 @@ pub(crate) async fn measure(options: &Options, table: &mut Table) -> Result<()> 
 }
 
 /// What an empty queue came to, and a full one beside it.
-fn rows(few: &mut Subject, full: &mut Subject, needed: f64, table: &mut Table) {
+fn rows(few: &Subject, full: &Subject, needed: f64, table: &mut Table) {
     let mut alone = |what: &str, value, unit, budget| table.push(Row::alone(what, value, unit, Some(budget)));
     alone("queue: calls accepted, durable, c=64", median(&mut few.accepted.clone()), "/s", Budget::AtLeast(10_000.0));
-    alone("queue: accepted, c=64, p99", median(&mut few.slowest), "ms", Budget::AtMost(20.0));
+    alone("queue: accepted, c=64, p99", median(&mut few.slowest.clone()), "ms", Budget::AtMost(20.0));
     let many = full.least;
     alone(&format!("queue: memory for {many} calls that wait"), needed, "MB", Budget::AtMost(200.0));
     let mut beside = |what: String, figures, whose| {

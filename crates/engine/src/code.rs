@@ -2,8 +2,6 @@
 
 mod in_place;
 
-use std::{any::Any, sync::Arc};
-
 use bytes::{Bytes, BytesMut};
 use fungraph_model::{
     CODE_URL, CodePackage, CodeType, ErrorCode, Fault, FunctionSpec, FunctionVersion, Language, ProjectId, Runtime,
@@ -296,18 +294,6 @@ pub(crate) const DEPENDENCY: Upload = Upload {
     too_large: ErrorCode::PackageTooLarge,
 };
 
-/// Bytes with what is kept as long as anybody has them.
-struct Held {
-    bytes: Bytes,
-    _held: Arc<dyn Any + Send + Sync>,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
 /// A large package takes its time to decode, away from the threads that serve calls; its bytes take the place of the text.
 pub(crate) async fn decode(encoded: Encoded, upload: &'static Upload) -> Result<Bytes, Error> {
     let Encoded { text, held } = encoded;
@@ -329,7 +315,7 @@ pub(crate) async fn decode(encoded: Encoded, upload: &'static Upload) -> Result<
         })?;
         let bytes = bytes.freeze().slice(decoded);
         Ok(match held {
-            Some(held) => Bytes::from_owner(Held { bytes, _held: held }),
+            Some(held) => crate::held(bytes, held),
             None => bytes,
         })
     })
@@ -340,6 +326,8 @@ pub(crate) async fn decode(encoded: Encoded, upload: &'static Upload) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[tokio::test]

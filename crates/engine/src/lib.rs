@@ -17,6 +17,7 @@ mod error;
 mod exports;
 mod footprint;
 mod functions;
+mod held;
 mod identity;
 mod images;
 mod imports;
@@ -61,6 +62,7 @@ pub use exports::{ExportFile, Exported, ExportedTrigger};
 pub use functions::{FunctionCode, FunctionList, ListQuery};
 pub use fungraph_instance::{AnswerHead, AnswerSink, AnswerStream, Piece, answer_stream};
 pub use fungraph_store::Turn;
+pub use held::held;
 pub use identity::{
     Credentials, KeyView, Login, NameOrId, NamedIn, NewKey, ScopeWanted, SecurityToken, Token, UserView,
 };

@@ -52,18 +52,6 @@ pub(crate) struct Seat<'a> {
     pub(crate) is_public: bool,
 }
 
-/// Bytes that have their share as long as anybody has them.
-struct Held {
-    bytes: Bytes,
-    _share: Share,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
 impl Memory {
     /// Room for so many bodies of the largest size; an account may have half as many at once.
     pub(crate) fn of_bodies(number: usize, bytes: usize) -> Self {
@@ -134,7 +122,7 @@ impl Share {
 
     /// These bytes, which keep it until the last who has them lets go: whoever waits in line with a large event still takes memory.
     pub(crate) fn held_by(self, bytes: Bytes) -> Bytes {
-        Bytes::from_owner(Held { bytes, _share: self })
+        fungraph_engine::held(bytes, self)
     }
 }
 

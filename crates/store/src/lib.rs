@@ -34,6 +34,6 @@ pub use listing::{
 };
 pub use logs::{LogEntry, LogError, LogFilter, LogLimits, LogReader, LogRecord, LogText, Logs};
 pub use objects::{ObjectError, ObjectSettings, Objects};
-pub use packages::{Arrival, Bundled, Merged, PackageError, PackageLimits, Packages, Pin, Tree};
+pub use packages::{Arrival, BLOCK, Bundled, Merged, PackageError, PackageLimits, Packages, Pin, Tree};
 pub use secrets::SecretBox;
 pub use store::{Config, Store};

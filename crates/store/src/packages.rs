@@ -49,6 +49,7 @@ use tokio::sync::Semaphore;
 
 pub use arrival::Arrival;
 pub use bundle::Bundled;
+pub use direct::BLOCK;
 pub use error::PackageError;
 pub use footprint::Tree;
 pub use pins::Pin;
@@ -362,11 +363,7 @@ impl Shelf {
         let known = |digest| CodePackage { code_type, filename: filename.to_owned(), size, digest };
         if self.may_be_there(size, likeness) {
             let package = known(digest(&bytes));
-            let pin = self.pins.pin(&package.digest.0);
-            if !self.has(&package) {
-                self.move_in(&package, likeness, &self.lay_out_bytes(code_type, filename, bytes)?)?;
-            }
-            return Ok((package, pin));
+            return self.take_in(package, likeness, |_| self.lay_out_bytes(code_type, filename, bytes));
         }
         // Its digest takes about as long as the disk does.
         let (digest, laid_out) = std::thread::scope(|scope| {
@@ -375,11 +372,20 @@ impl Shelf {
             let laid_out = self.lay_out_bytes(code_type, filename, bytes);
             (digest.end(), laid_out)
         });
-        let package = known(digest);
-        let pin = self.pins.pin(&package.digest.0);
         let staging = laid_out?;
+        self.take_in(known(digest), likeness, |_| Ok(staging))
+    }
+
+    /// Has a package where it belongs; `lay_out` brings it where it is not there yet.
+    fn take_in(
+        &self,
+        package: CodePackage,
+        likeness: Likeness,
+        lay_out: impl FnOnce(&CodePackage) -> Result<disk::Staging, PackageError>,
+    ) -> Result<(CodePackage, Pin), PackageError> {
+        let pin = self.pins.pin(&package.digest.0);
         if !self.has(&package) {
-            self.move_in(&package, likeness, &staging)?;
+            self.move_in(&package, likeness, &lay_out(&package)?)?;
         }
         Ok((package, pin))
     }
@@ -415,13 +421,11 @@ impl Shelf {
         let likeness = Likeness::of(&mut source).map_err(during("read", &self.root))?;
         let (staging, size, digest) = arrived.into_parts();
         let package = CodePackage { code_type, filename, size, digest };
-        let pin = self.pins.pin(&package.digest.0);
-        if !self.has(&package) {
+        self.take_in(package, likeness, |package| {
             let content = Content { code_type, filename: &package.filename, size, source };
             self.lay_out(&staging, |_| Ok(()), |tree| archive::lay_out(content, tree, &self.limits))?;
-            self.move_in(&package, likeness, &staging)?;
-        }
-        Ok((package, pin))
+            Ok(staging)
+        })
     }
 
     /// Whether a package is there already. The caller has pinned it.

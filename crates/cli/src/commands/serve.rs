@@ -222,7 +222,7 @@ fn gateway(settings: &Settings) -> fungraph_gateway::Config {
         body_read_timeout: server.body,
         answer_pause_timeout: server.answer_pause,
         // With one processor it would take from the function what it gives to the server.
-        busy_poll: server.busy_poll && std::thread::available_parallelism().is_ok_and(|many| many.get() > 1),
+        busy_poll: server.busy_poll && crate::host::processors() > 1,
         link_lifetime: server.link,
     }
 }

@@ -349,7 +349,7 @@ fn archives_of_strangers_are_refused_and_nothing_stays() {
     assert_eq!((from.0.stop(), to.0.stop()), (Some(0), Some(0)));
 }
 
-fn sha512(bytes: &[u8]) -> String {
+pub(crate) fn sha512(bytes: &[u8]) -> String {
     use sha2::Digest as _;
     sha2::Sha512::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha512};
 
 use crate::dependencies::zip;
+use crate::exports::sha512;
 use crate::harness::{Answer, Server, open_folder, wait_for};
 use crate::raw::{base64, python};
 use crate::signed::Client;
@@ -46,7 +46,7 @@ fn packages_arrive_whole_however_their_text_is_written() {
     let text = base64(&package);
     assert!(text.len() > 2 << 20 && text.contains('/'), "{} characters", text.len());
     let lines: Vec<&str> = text.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).expect("ASCII")).collect();
-    let digest = digest(&package);
+    let digest = sha512(&package);
     for (name, file) in [
         ("plain", json!(text).to_string()),
         ("lines", json!(lines.join("\r\n")).to_string()),
@@ -76,10 +76,6 @@ fn packages_arrive_whole_however_their_text_is_written() {
     assert_eq!(server.stop(), Some(0));
 }
 
-fn digest(bytes: &[u8]) -> String {
-    Sha512::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Names of all that is below the folder of packages.
 fn kept(data: &Path) -> Vec<String> {
     let entries = fs::read_dir(data.join("code")).expect("it is there");
@@ -106,10 +102,10 @@ fn a_server_that_is_killed_while_it_keeps_a_package_leaves_none_that_is_not_whol
     for name in kept(&data) {
         // Nothing names it if the function was not stored, and then it may be gone by now.
         let stored = fs::read(data.join("code").join(&name).join("package"));
-        assert!(stored.is_err() || stored.is_ok_and(|stored| digest(&stored) == name), "{name} is not whole");
+        assert!(stored.is_err() || stored.is_ok_and(|stored| sha512(&stored) == name), "{name} is not whole");
     }
     let answer = create(&Client::of(&server), "again", &file);
     assert_eq!(answer.status, 200, "{}", answer.text());
-    wait_for("the end of what the first server began", || (kept(&data) == [digest(&package)]).then_some(()));
+    wait_for("the end of what the first server began", || (kept(&data) == [sha512(&package)]).then_some(()));
     assert_eq!(server.stop(), Some(0));
 }

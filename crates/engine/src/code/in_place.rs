@@ -6,6 +6,7 @@ use base64::{
     DecodeError, DecodeSliceError, Engine as _,
     engine::{DecodePaddingMode, GeneralPurposeConfig, Simd},
 };
+use fungraph_store::BLOCK;
 
 /// Characters that are decoded at once: whole groups of four, and few enough to stay in the fastest memory.
 const PIECE: usize = 16 << 10;
@@ -13,8 +14,7 @@ const PIECE: usize = 16 << 10;
 /// Characters from which a text's bytes begin at a block's boundary in memory.
 const LARGE: usize = 1 << 20;
 
-/// Bytes of a block, the most that a disk wants to be given at once. A piece is longer than a block and its own bytes together.
-const BLOCK: usize = 4 << 10;
+/// A piece is longer than a block and its own bytes together, or these would run into what is not read yet.
 const _: () = assert!(PIECE >= PIECE / 4 * 3 + BLOCK);
 
 /// Decodes a text and puts its bytes where it stands; gives which of it they are now. Those of a large text begin at a block's boundary, so

@@ -38,12 +38,13 @@ impl Fields {
     /// The same of a body that may have a package, which has its share as long as anybody has the package.
     pub(crate) async fn read_package(body: Bytes, share: Option<Share>) -> Result<Self, Fault> {
         let share = share.map(Arc::new);
-        if body.len() <= BIG {
-            return Ok(Self { share, ..Self::of(&body)? });
+        let is_big = body.len() > BIG;
+        // The body goes in whole, so that no other part of it is held than its packages.
+        let parse = move || Ok(Self { share, ..Self::of(&body)? });
+        if !is_big {
+            return parse();
         }
-        // The body goes there whole, so that no other part of it is held than its packages.
-        let parsed = tokio::task::spawn_blocking(move || Ok(Self { share, ..Self::of(&body)? })).await;
-        parsed.unwrap_or_else(|_| {
+        tokio::task::spawn_blocking(parse).await.unwrap_or_else(|_| {
             Err(Fault::new(ErrorCode::Unavailable, "The server is stopping: send the request again"))
         })
     }

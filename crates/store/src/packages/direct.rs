@@ -11,8 +11,9 @@ use rustix::io::Errno;
 
 use super::LARGE;
 
-/// Where bytes must begin in memory, and how many at least are written: a block of any disk there is.
-const BLOCK: usize = 4 << 10;
+/// Bytes of a block of nearly any disk there is. Bytes that begin at a multiple of it in memory can go to the disk from there; what is
+/// written so is a number of whole blocks.
+pub const BLOCK: usize = 4 << 10;
 /// Bytes of one write: enough to keep a disk busy, and few enough that others get their turn.
 const STEP: usize = 4 << 20;
 

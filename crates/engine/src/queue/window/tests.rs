@@ -4,24 +4,26 @@ use super::*;
 
 const MS: Duration = Duration::from_millis(1);
 
+/// Gives out what there is room for.
+fn fill(window: &mut Window, most: usize, now: Instant) {
+    while window.has_room(most) {
+        window.take(now);
+        window.begin();
+    }
+}
+
 /// Keeps the window full for a while: `ends(n)` is how many calls per second end with `n` at once.
 fn run(window: &mut Window, now: &mut Instant, most: usize, millis: u32, ends: impl Fn(usize) -> f64) {
     let mut owed = 0.0;
     for _ in 0..millis {
-        while window.has_room(most) {
-            window.take(*now);
-            window.begin();
-        }
+        fill(window, most, *now);
         *now += MS;
         owed += ends(window.out) / 1000.0;
         while owed >= 1.0 && window.out > 0 {
             owed -= 1.0;
             window.end(true, *now);
             window.stored(true, most, *now);
-            while window.has_room(most) {
-                window.take(*now);
-                window.begin();
-            }
+            fill(window, most, *now);
         }
     }
 }
@@ -87,7 +89,9 @@ fn run_ahead_of_the_disk(window: &mut Window, most_ending: usize, millis: u32) {
             ran -= 1.0;
             ending += 1;
             window.end(true, now);
-            give_out(window, now, ending < most_ending);
+            if ending < most_ending {
+                fill(window, 100, now);
+            }
         }
         // A commit.
         while milli % 10 == 0 && written >= 1.0 && ending > 0 {
@@ -95,14 +99,9 @@ fn run_ahead_of_the_disk(window: &mut Window, most_ending: usize, millis: u32) {
             ending -= 1;
             window.stored(true, 100, now);
         }
-        give_out(window, now, ending < most_ending);
-    }
-}
-
-fn give_out(window: &mut Window, now: Instant, may: bool) {
-    while may && window.has_room(100) {
-        window.take(now);
-        window.begin();
+        if ending < most_ending {
+            fill(window, 100, now);
+        }
     }
 }
 
@@ -136,10 +135,7 @@ fn calls_that_take_long_do_not_wait_for_one_another_while_processors_are_idle() 
     let host = |is_idle| Host { processors: 2, is_idle };
     for idle in [true, false] {
         for _ in 0..100 {
-            while window.has_room(50) {
-                window.take(now);
-                window.begin();
-            }
+            fill(&mut window, 50, now);
             now += SILENCE;
             window.look(host(idle), 50, now);
         }
@@ -147,10 +143,7 @@ fn calls_that_take_long_do_not_wait_for_one_another_while_processors_are_idle() 
     }
     let mut busy = Window::new(now);
     for _ in 0..100 {
-        while busy.has_room(50) {
-            busy.take(now);
-            busy.begin();
-        }
+        fill(&mut busy, 50, now);
         now += SILENCE;
         busy.look(host(false), 50, now);
     }
