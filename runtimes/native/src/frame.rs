@@ -61,8 +61,6 @@ pub(crate) enum Form {
     /// Text as it is.
     #[allow(dead_code, reason = "a form of the protocol; which forms occur is for the kinds of programs to say")]
     Text = 1,
-    /// JSON text.
-    Json = 2,
     /// Bytes that may be anything.
     Bytes = 3,
 }

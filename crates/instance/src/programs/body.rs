@@ -62,10 +62,7 @@ mod tests {
         type Data = Bytes;
         type Error = io::Error;
 
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
             let next = self.0.pop_front();
             Poll::Ready(next.map(|piece| {
                 let piece = piece.ok_or(io::ErrorKind::UnexpectedEof)?;

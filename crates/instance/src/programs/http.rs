@@ -10,7 +10,7 @@ mod wire;
 use std::{future::pending, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use fungraph_model::{Failure, FailureCode, FunctionVersion, Value, limits};
+use fungraph_model::{Failure, FailureCode, Value, limits};
 use http::StatusCode;
 use tokio::time::timeout;
 
@@ -20,7 +20,7 @@ use super::{
     busy::{Busy, Task},
     failure,
 };
-use crate::{AnswerSink, instance::RESULT_TOLERANCE};
+use crate::{AnswerSink, Plan, instance::RESULT_TOLERANCE};
 
 /// What a server is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +58,12 @@ struct Server {
 
 impl Http {
     /// The server of a function, whose port takes connections.
-    pub(crate) fn new(version: &FunctionVersion, region: &str, answers: Answers) -> Self {
+    pub(crate) fn new(plan: &Plan, answers: Answers) -> Self {
+        let version = &plan.version;
         let spec = &version.spec;
         let server = Server {
             port: Port::new(answers.clone(), wire::PORT, spec.strategy.concurrent_num),
-            head: Head::of(version, region),
+            head: Head::of(version, &plan.region),
             answers,
             open: Busy::default(),
             asks: if version.image.is_some() && spec.handler != "http" { Asks::Events } else { Asks::Requests },

@@ -272,6 +272,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::programs::fake::Fake;
 
     /// What a server does with its first connection once it has answered there; every other one is served well.
     #[derive(Clone, Copy)]
@@ -302,7 +303,7 @@ mod tests {
                     tokio::spawn(serve(stream, answer, then, Arc::clone(&read)));
                 }
             });
-            Self { port: Port::new(number, calls_at_once), connections, requests }
+            Self { port: Port::new(Fake::start().answers, number, calls_at_once), connections, requests }
         }
 
         async fn ask(&self) -> Result<Bytes, Error> {
