@@ -47,7 +47,7 @@ async fn lease(group: &Arc<Group>) -> Lease {
     group.acquire(Instant::now()).await.expect("a lease")
 }
 
-async fn say(lease: &Lease, event: &str) -> Outcome<bytes::Bytes> {
+async fn say(lease: &Lease, event: &str) -> Outcome<Bytes> {
     lease
         .instance()
         .call(RequestId::random(), "", &Bytes::copy_from_slice(event.as_bytes()), LIMIT, Listener::Whole)
@@ -55,8 +55,8 @@ async fn say(lease: &Lease, event: &str) -> Outcome<bytes::Bytes> {
         .outcome
 }
 
-fn text(text: &'static str) -> Outcome<bytes::Bytes> {
-    Outcome::Returned(Value::Text(bytes::Bytes::from_static(text.as_bytes())))
+fn text(text: &'static str) -> Outcome<Bytes> {
+    Outcome::Returned(Value::Text(Bytes::from_static(text.as_bytes())))
 }
 
 async fn refusal(group: &Arc<Group>) -> Refusal {
