@@ -5,15 +5,20 @@
 //! wake-ups. A program may send what it likes and when it likes, so everything taken from it is bounded, and no thread ever waits for it.
 
 mod answers;
+mod body;
+mod busy;
+mod failure;
+mod http;
+
+#[cfg(test)]
+mod fake;
 
 use bytes::Bytes;
-use fungraph_model::{Failure, FunctionVersion};
+use fungraph_model::Failure;
 
 pub(crate) use self::answers::Answers;
-use crate::{
-    instance::Asked,
-    protocol::{ASYNCHRONOUS, STREAMED},
-};
+use self::http::Http;
+use crate::{AnswerSink, Listener, Plan, instance::Asked};
 
 /// One call; of an initializer, the event is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,54 +31,70 @@ pub(crate) struct Call {
     pub(crate) alias: Option<String>,
     /// The event, as the caller sent it.
     pub(crate) event: Bytes,
-    /// Whether the answer is wanted in pieces.
-    pub(crate) streamed: bool,
     /// Whether it came by the queue, so that nobody waits for the answer.
     pub(crate) is_async: bool,
 }
 
 /// A running program that is ready for calls. Cheap to share.
 #[derive(Clone)]
-pub(crate) enum Program {}
+pub(crate) enum Program {
+    /// It is a web server.
+    Http(Http),
+}
 
 impl Program {
     /// Reaches the program that the bootstrap has started for a function, with what LOADED said of it; none where the bootstrap
     /// runs the calls itself.
-    pub(crate) async fn reach(
-        _version: &FunctionVersion,
-        _loaded: &Bytes,
-        _answers: Answers,
-    ) -> Result<Option<Self>, Failure<Bytes>> {
-        Ok(None)
+    pub(crate) async fn reach(plan: &Plan, _loaded: &Bytes, answers: Answers) -> Result<Option<Self>, Failure<Bytes>> {
+        Ok(match plan.version.spec.runtime.name() {
+            "http" | "Custom Image" => Some(Self::Http(Http::new(plan, answers))),
+            _ => None,
+        })
     }
 
     /// Takes a call. It is answered when this is done, or later; whoever drops this is not interested any more.
-    pub(crate) async fn take(&self, number: u32, id: &str, asked: Asked<'_>, form: u8) {
-        let (streamed, is_async) = (form == STREAMED, form == ASYNCHRONOUS);
-        let call = |alias: &str, event: &[u8]| Call {
+    pub(crate) async fn take(&self, number: u32, id: &str, asked: Asked<'_>, listener: Listener<'_>) {
+        let (is_async, sink) = match listener {
+            Listener::Whole => (false, None),
+            Listener::Pieces(sink) => (false, Some(sink)),
+            Listener::Nobody => (true, None),
+        };
+        let call = |alias: &str, event: &Bytes| Call {
             number,
             id: id.to_owned(),
             alias: Some(alias).filter(|alias| !alias.is_empty()).map(str::to_owned),
-            event: Bytes::copy_from_slice(event),
-            streamed,
+            event: event.clone(),
             is_async,
         };
         match asked {
-            Asked::Initialize => self.initialize(call("", &[])).await,
-            Asked::Call { alias, event } => self.call(call(alias, event)).await,
+            Asked::Initialize => self.initialize(call("", &Bytes::new())).await,
+            Asked::Call { alias, event } => self.call(call(alias, event), sink).await,
         }
     }
 
-    async fn initialize(&self, _call: Call) {
-        match *self {}
+    async fn initialize(&self, call: Call) {
+        match self {
+            Self::Http(http) => http.initialize(call).await,
+        }
     }
 
-    async fn call(&self, _call: Call) {
-        match *self {}
+    async fn call(&self, call: Call, sink: Option<&AnswerSink>) {
+        match self {
+            Self::Http(http) => http.call(call, sink).await,
+        }
     }
 
     /// The process has ended: takes what the program said before, which may still lie in a socket.
     pub(crate) async fn ended(&self) {
-        match *self {}
+        match self {
+            Self::Http(http) => http.ended().await,
+        }
+    }
+
+    /// Closes what is open between two calls: a socket keeps the network of a process that is gone.
+    pub(crate) fn close(&self) {
+        match self {
+            Self::Http(http) => http.close(),
+        }
     }
 }
