@@ -99,10 +99,14 @@ pub enum Overdue {
     Wait,
 }
 
-/// Chooses for a line in which somebody has waited longer than was expected: the averages were wrong for him.
+/// Chooses for a line in which somebody has waited longer than was expected: the averages were wrong for him. `moved` says whether others
+/// were served meanwhile. Then it is the processors that were busy with something else (a JVM compiles for seconds what it runs often), and
+/// another process on them would make everybody slower.
 #[must_use]
-pub fn decide_overdue(view: &View) -> Overdue {
-    if view.free {
+pub fn decide_overdue(view: &View, moved: bool) -> Overdue {
+    if view.free && moved {
+        Overdue::Wait
+    } else if view.free {
         Overdue::Use
     } else if may_grow(view) && !covered(view, view.waiting) {
         Overdue::Start(cheapest_start(view))
@@ -374,7 +378,9 @@ mod tests {
             (View { starting: 1, ..busy }, Overdue::Wait),
             (View { most_instances: Some(2), ..busy }, Overdue::Wait),
         ] {
-            assert_eq!(decide_overdue(&view), expected, "{view:?}");
+            assert_eq!(decide_overdue(&view, false), expected, "{view:?}");
         }
+        assert_eq!(decide_overdue(&busy, true), Overdue::Start(Start::New), "one more would let it move faster");
+        assert_eq!(decide_overdue(&View { free: true, ..busy }, true), Overdue::Wait, "one more would not");
     }
 }

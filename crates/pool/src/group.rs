@@ -65,6 +65,8 @@ pub enum AcquireError {
 /// What somebody in line holds.
 struct InLine {
     reply: oneshot::Receiver<Result<Lease, StartError>>,
+    /// The number of who was first in it when that was last looked at.
+    first: Option<u64>,
     /// Held for its `Drop`: he counts until he is served or leaves, however he does.
     _place: Place,
     group: Arc<Group>,
@@ -149,7 +151,7 @@ impl Group {
                 Ok(Ok(lease)) => return Ok(lease?),
                 Ok(Err(_)) => return Err(AcquireError::Refused(Refusal::Stopping)),
                 Err(_) if self.waited_enough(deadline) => return Err(AcquireError::Refused(Refusal::WaitedTooLong)),
-                Err(_) => self.help_overdue(),
+                Err(_) => self.help_overdue(&mut line),
             }
         }
     }
@@ -200,7 +202,7 @@ impl Group {
         if let Some(start) = start {
             self.launch(state, start);
         }
-        InLine { reply, _place: self.lines.join(), group: Arc::clone(self) }
+        InLine { reply, first: state.first_in_line(), _place: self.lines.join(), group: Arc::clone(self) }
     }
 
     fn view(&self, state: &State) -> View {
@@ -264,11 +266,12 @@ impl Group {
         state.start.get().map_or(FIRST_START, Duration::from_micros).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE)
     }
 
-    fn help_overdue(self: &Arc<Self>) {
+    fn help_overdue(self: &Arc<Self>, line: &mut InLine) {
         let mut state = self.lock();
         state.drop_left();
         self.recall(&mut state);
-        match decide_overdue(&self.view(&state)) {
+        let before = std::mem::replace(&mut line.first, state.first_in_line());
+        match decide_overdue(&self.view(&state), before != line.first) {
             Overdue::Start(start) => self.launch(&mut state, start),
             Overdue::Wait => {}
             Overdue::Use => {
@@ -471,7 +474,7 @@ impl Group {
         if state.waiting.is_empty() || !state.seats.is_empty() || state.starting > 0 {
             return;
         }
-        if let Overdue::Start(start) = decide_overdue(&self.view(state)) {
+        if let Overdue::Start(start) = decide_overdue(&self.view(state), false) {
             self.launch(state, start);
         }
     }

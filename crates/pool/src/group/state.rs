@@ -122,6 +122,11 @@ impl State {
         self.waiting.push_back(Waiter { reply, number: self.stood_in_line, start_begun: false });
     }
 
+    /// The number of who is first in line.
+    pub(super) fn first_in_line(&self) -> Option<u64> {
+        self.waiting.front().map(|waiter| waiter.number)
+    }
+
     /// One more instance is being started. The number of the call it is for: the first in line for which none was begun, and the
     /// first of all where nothing else is under way. `None` for a reserved instance.
     pub(super) fn begin_start(&mut self) -> Option<u64> {
