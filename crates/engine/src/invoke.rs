@@ -178,9 +178,8 @@ impl Engine {
     }
 
     async fn admit(&self, caller: &Caller, request: InvokeRequest<'_>) -> Result<Admitted, Error> {
-        let key = functions::key(caller, &request.function)?;
-        let qualifier = request.function.qualifier.as_ref();
-        let called = self.called(&key, qualifier, request.request, request.headers).await?;
+        let (key, qualifier) = functions::into_key(caller, request.function)?;
+        let called = self.called(&key, qualifier.as_ref(), request.request, request.headers).await?;
         let Called { resolved, alias } = called.ok_or_else(not_found)?;
         let counters = self.statistics.of_call(&resolved, alias.as_ref().map(|alias| alias.name.as_str()));
         let version = &resolved.version;

@@ -22,6 +22,7 @@ mod project;
 mod routes;
 mod service;
 mod shape;
+mod split;
 
 use std::{io, sync::Arc};
 
