@@ -72,14 +72,17 @@ where
     let mut gathered = Gathered::new(announced, share);
     let mut length = 0;
     if !body.is_end_stream() {
-        let end = Instant::now() + pace.whole;
+        let mut now = Instant::now();
+        let end = now + pace.whole;
         let mut beside = None;
-        while let Some(data) = next(body, end.min(Instant::now() + pace.pause)).await? {
+        while let Some(data) = next(body, end.min(now + pace.pause)).await? {
             length += data.len();
             if length > limit.bytes {
                 return Err(too_large(limit));
             }
-            gathered = settled(gathered, beside.take()).await?;
+            if let Some(beside) = beside.take() {
+                gathered = settled(beside).await?;
+            }
             if length > SMALL && gathered.share.is_none() {
                 gathered.share = Some(seat.take(limit.bytes).await?);
             }
@@ -92,15 +95,21 @@ where
             } else {
                 gathered.push(data);
             }
+            // A body of known length is not asked for more than that.
+            if body.is_end_stream() {
+                break;
+            }
+            now = Instant::now();
         }
-        gathered = settled(gathered, beside).await?;
+        if let Some(beside) = beside {
+            gathered = settled(beside).await?;
+        }
     }
     Ok(gathered.received(length))
 }
 
 /// What has come so far, once the piece is in it that was put there beside the reading of the next.
-async fn settled(gathered: Gathered, beside: Option<JoinHandle<Gathered>>) -> Result<Gathered, Fault> {
-    let Some(beside) = beside else { return Ok(gathered) };
+async fn settled(beside: JoinHandle<Gathered>) -> Result<Gathered, Fault> {
     beside.await.map_err(|_| Fault::new(ErrorCode::Unavailable, "The server is stopping: send the request again"))
 }
 

@@ -95,9 +95,10 @@ async fn serve(
     let requests = service_fn(|request: Request<Incoming>| {
         let version = request.version();
         let (service, (serving, begun)) = (service.clone(), activity.serve(version));
-        let request = request.map(|body| activity.receive(body));
+        let (head, body) = request.into_parts();
+        let mut body = activity.receive(body);
         async move {
-            let response = service.serve(peer, begun, request).await;
+            let response = service.serve(peer, begun, &head, &mut body).await;
             Ok::<_, Infallible>(response.map(|body| Leaving::new(body, serving, version == Version::HTTP_2)))
         }
     });
