@@ -1,30 +1,34 @@
 //! Our end of one function process.
 
 use std::{
+    future::poll_fn,
     io::{self, IoSlice},
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, StartKind, Value, limits};
+use fungraph_model::{Failure, FailureCode, Outcome, RequestId, StartKind, Value, limits};
 use tokio::{
-    sync::{Mutex, mpsc, oneshot, watch},
+    sync::{Mutex, mpsc, watch},
     time::timeout,
 };
 
 use crate::{
     Death, FrameHeader, Kind, LaunchError, Launched, Plan,
     death::failure,
-    load, protocol,
+    load,
+    programs::{Answers, Program},
+    protocol,
     reader::{Answer, CONTROL_FRAMES, Reader, Reply, Shared},
     refusal::Looks,
     socket::Outgoing,
-    stream::{self, AnswerSink, Taken},
+    stream::AnswerSink,
 };
 
 /// The serialised result may be this much over its limit (contract: limits.md, "plus or minus 100 bytes").
-const RESULT_TOLERANCE: usize = 100;
+pub(crate) const RESULT_TOLERANCE: usize = 100;
 /// How long the log of a call that ran into its limit is waited for once its process was killed.
 const LAST_WORDS: Duration = Duration::from_secs(6);
 /// How long a function may still send an answer that its caller did not take in time.
@@ -36,8 +40,19 @@ pub struct Instance {
     writer: Mutex<Outgoing>,
     control: Mutex<mpsc::Receiver<(FrameHeader, Bytes)>>,
     death: watch::Receiver<Option<Death>>,
+    /// Who runs the calls, where the bootstrap only started it.
+    program: Option<Program>,
     pub(crate) start: StartTimes,
     looks: Looks,
+}
+
+/// What an instance is asked.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked<'a> {
+    /// To run its initializer.
+    Initialize,
+    /// To call the handler, for a caller who used this alias; empty for none.
+    Call { alias: &'a str, event: &'a Bytes },
 }
 
 /// How an instance came to be, and what that took.
@@ -77,12 +92,12 @@ pub enum StartError {
 }
 
 /// Who waits for the answer of a call.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Listener<'a> {
     /// A caller who wants the whole of it.
     Whole,
-    /// A caller who gets it piece by piece.
-    Pieces(&'a mut AnswerSink),
+    /// A caller who gets it piece by piece, where a web server gives it.
+    Pieces(&'a AnswerSink),
     /// Nobody: the call came by the queue. Programs of the user's own are told.
     Nobody,
 }
@@ -108,12 +123,11 @@ pub struct CallEnd {
 
 impl Instance {
     pub(crate) fn attach(launched: Launched, log_bytes: usize) -> Self {
-        let shared = Arc::new(Shared::new(launched.process, log_bytes));
+        let shared = Arc::new(Shared::new(launched.process, launched.output, log_bytes));
         let (control_in, control) = mpsc::channel(CONTROL_FRAMES);
         let (death_in, death) = watch::channel(None);
         let reader = Reader {
             socket: launched.socket.incoming,
-            output: launched.output,
             shared: Arc::clone(&shared),
             control: control_in,
             death: death_in,
@@ -126,6 +140,7 @@ impl Instance {
             writer: Mutex::new(launched.socket.outgoing),
             control: Mutex::new(control),
             death,
+            program: None,
             start,
             looks: Looks::new(),
         }
@@ -138,14 +153,21 @@ impl Instance {
     }
 
     /// Lets it load its function, which may take up to `limit`.
-    pub(crate) async fn load(&self, version: &FunctionVersion, limit: Duration) -> Result<(), Failure<Bytes>> {
-        let object = load::object(version, limit);
+    pub(crate) async fn load(&mut self, plan: &Plan, limit: Duration) -> Result<(), Failure<Bytes>> {
+        let object = load::object(&plan.version, limit);
         if self.write(Kind::Load, 0, 0, [&[], &[], object.as_bytes()]).await.is_err() {
             return Err(self.dead().await.start_failure());
         }
         let (header, payload) = self.control_frame().await?;
         match header.kind {
-            Kind::Loaded => Ok(()),
+            Kind::Loaded => {
+                let answers = Answers::new(Arc::clone(&self.shared));
+                self.program = Program::reach(plan, &payload, answers).await?;
+                if let Some(program) = &self.program {
+                    self.shared.answered_by(program.clone());
+                }
+                Ok(())
+            }
             Kind::Failed => {
                 let code = FailureCode::from_start(header.code).unwrap_or(FailureCode::LoadFailed);
                 Err(Failure { code, object: payload })
@@ -176,9 +198,7 @@ impl Instance {
 
     /// Runs the initializer; `limit` is its time limit, past which the instance is ended.
     pub async fn initialize(&self, request: RequestId, limit: Duration) -> CallEnd {
-        let end = self
-            .exchange(Kind::Initialize, [request.text().as_str().as_bytes(), &[], &[]], limit, Listener::Whole)
-            .await;
+        let end = self.exchange(request, Asked::Initialize, limit, Listener::Whole).await;
         end.into_call_end(|| {
             failure(
                 FailureCode::InitializerTimedOut,
@@ -198,17 +218,11 @@ impl Instance {
         &self,
         request: RequestId,
         alias: &str,
-        event: &[u8],
+        event: &Bytes,
         limit: Duration,
         listener: Listener<'_>,
     ) -> CallEnd {
-        let id = request.text();
-        let id = id.as_str().as_bytes();
-        let end = if alias.is_empty() {
-            self.exchange(Kind::Invoke, [id, &[], event], limit, listener).await
-        } else {
-            self.exchange(Kind::InvokeAs, [id, &protocol::short_text(alias), event], limit, listener).await
-        };
+        let end = self.exchange(request, Asked::Call { alias, event }, limit, listener).await;
         end.into_call_end(|| {
             failure(
                 FailureCode::TimedOut,
@@ -218,82 +232,58 @@ impl Instance {
         })
     }
 
-    async fn exchange(&self, kind: Kind, payload: [&[u8]; 3], limit: Duration, listener: Listener<'_>) -> Exchange {
+    async fn exchange(
+        &self,
+        request: RequestId,
+        asked: Asked<'_>,
+        limit: Duration,
+        listener: Listener<'_>,
+    ) -> Exchange {
         let started = Instant::now();
-        let (form, sink) = match listener {
-            Listener::Whole => (0, None),
-            Listener::Pieces(sink) => (protocol::STREAMED, Some(sink)),
-            Listener::Nobody => (protocol::ASYNCHRONOUS, None),
-        };
-        let (pieces, taken) = sink.map(AnswerSink::open).unzip();
-        let streams = taken.is_some();
-        let (call, mut reply) = match self.shared.begin(pieces) {
+        let (call, reply) = match self.shared.begin() {
             Ok(begun) => begun,
             Err(death) => return Exchange::dead(death, started),
         };
-        let answered = timeout(limit, async {
-            // A write that fails means that the process is gone; its end answers the call.
-            let _ = self.write(kind, form, call, payload).await;
-            match taken {
-                None => (&mut reply).await,
-                // In a box: hardly a call streams, and all would carry the room for it.
-                Some(taken) => Box::pin(self.give_credit(call, taken, &mut reply)).await,
-            }
-        });
-        match answered.await {
-            Ok(reply) => {
-                let memory_peak = self.shared.process.take_peak();
-                let reply = reply.unwrap_or_else(|_| died(Death::Retired));
-                let refused_connection = self.looks.look(&*self.shared.process, reply.is_failure(), reply.at);
-                Exchange { reply, timed_out: false, started, memory_peak, refused_connection }
-            }
-            Err(_) => {
-                let memory_peak = self.shared.process.take_peak();
-                let refused_connection = self.looks.look(&*self.shared.process, true, Instant::now());
-                // In a box, as above.
-                if streams && let Some(reply) = Box::pin(self.hang_up(call, &mut reply)).await {
-                    return Exchange { reply, timed_out: true, started, memory_peak, refused_connection };
-                }
-                self.shared.kill(Death::SiblingTimedOut);
-                let last = timeout(LAST_WORDS, reply).await;
-                let reply = last.ok().and_then(Result::ok).unwrap_or_else(|| died(Death::SiblingTimedOut));
-                Exchange { reply, timed_out: true, started, memory_peak, refused_connection }
-            }
+        let mut answered = pin!(beside(reply, self.hand_over(call, request, asked, listener)));
+        let in_time = timeout(limit, &mut answered).await;
+        let memory_peak = self.shared.process.take_peak();
+        if let Ok(reply) = in_time {
+            let reply = reply.unwrap_or_else(|_| died(Death::Retired));
+            let refused_connection = self.looks.look(&*self.shared.process, reply.is_failure(), reply.at);
+            return Exchange { reply, timed_out: false, started, memory_peak, refused_connection };
         }
+        let refused_connection = self.looks.look(&*self.shared.process, true, Instant::now());
+        // One that had to wait for its caller until its time was over may go on unheard: neither the function nor the other calls
+        // of the instance pay for that.
+        if let Listener::Pieces(sink) = listener
+            && sink.hang_up()
+            && let Ok(Ok(reply)) = timeout(UNHEARD, &mut answered).await
+        {
+            return Exchange { reply, timed_out: true, started, memory_peak, refused_connection };
+        }
+        self.shared.kill(Death::SiblingTimedOut);
+        let last = timeout(LAST_WORDS, answered).await;
+        let reply = last.ok().and_then(Result::ok).unwrap_or_else(|| died(Death::SiblingTimedOut));
+        Exchange { reply, timed_out: true, started, memory_peak, refused_connection }
     }
 
-    /// Waits for the end of a call that streams, and lets it send as much as is taken of it.
-    async fn give_credit(
-        &self,
-        call: u32,
-        mut taken: Taken<'_>,
-        reply: &mut oneshot::Receiver<Reply>,
-    ) -> Result<Reply, oneshot::error::RecvError> {
-        loop {
-            tokio::select! {
-                biased;
-                reply = &mut *reply => return reply,
-                credit = taken.credit() => {
-                    self.shared.grant(call, credit);
-                    let bytes = u32::try_from(credit).unwrap_or(stream::BOUNDLESS).to_le_bytes();
-                    let _ = self.write(Kind::Credit, 0, call, [&[], &[], &bytes]).await;
-                }
+    /// Hands a call to whoever runs it. With a program it goes on until that has answered.
+    async fn hand_over(&self, call: u32, request: RequestId, asked: Asked<'_>, listener: Listener<'_>) {
+        let id = request.text();
+        if let Some(program) = &self.program {
+            // In a box: hardly a call is a program's, and all would carry the room for it.
+            return Box::pin(program.take(call, id.as_str(), asked, listener)).await;
+        }
+        let form = if matches!(listener, Listener::Nobody) { protocol::ASYNCHRONOUS } else { 0 };
+        let id = id.as_str().as_bytes();
+        // A write that fails means that the process is gone; its end answers the call.
+        let _ = match asked {
+            Asked::Initialize => self.write(Kind::Initialize, form, call, [id, &[], &[]]).await,
+            Asked::Call { alias: "", event } => self.write(Kind::Invoke, form, call, [id, &[], event]).await,
+            Asked::Call { alias, event } => {
+                self.write(Kind::InvokeAs, form, call, [id, &protocol::short_text(alias), event]).await
             }
-        }
-    }
-
-    /// The end of a call that had to wait for its caller until its time was over: neither the function nor the other calls of the
-    /// instance pay for that. `None` where it was the function that took so long.
-    async fn hang_up(&self, call: u32, reply: &mut oneshot::Receiver<Reply>) -> Option<Reply> {
-        if !self.shared.hang_up(call) {
-            return None;
-        }
-        let ended = timeout(UNHEARD, async {
-            let bytes = stream::BOUNDLESS.to_le_bytes();
-            let _ = self.write(Kind::Credit, 0, call, [&[], &[], &bytes]).await;
-            reply.await
-        });
-        ended.await.ok()?.ok()
+        };
     }
 
     /// Sends a frame; its payload may be in parts.
@@ -368,6 +358,17 @@ impl Drop for Instance {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Waits for an answer, and lets work go on meanwhile.
+async fn beside<T>(answer: impl Future<Output = T>, work: impl Future<Output = ()>) -> T {
+    let (mut answer, mut work) = (pin!(answer), pin!(work));
+    let mut works = true;
+    poll_fn(|context| {
+        works = works && work.as_mut().poll(context).is_pending();
+        answer.as_mut().poll(context)
+    })
+    .await
 }
 
 struct Exchange {

@@ -1,9 +1,9 @@
 //! The one seam below the pool: how a process comes to be. Sandboxed in the product, a plain task in tests.
 
-use std::{fmt, future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, future::Future, io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use fungraph_model::{FunctionVersion, Language};
-use tokio::net::unix::pipe;
+use tokio::net::{TcpSocket, unix::pipe};
 
 use crate::{BLANK_MEMORY_MB, Interpreter, Socket};
 
@@ -62,6 +62,8 @@ pub struct Plan {
     pub code: PathBuf,
     /// Its root file system, where it is an image.
     pub root: Option<Arc<Root>>,
+    /// Where web servers are told that they run.
+    pub region: Arc<str>,
 }
 
 impl Plan {
@@ -135,6 +137,12 @@ pub trait Process: Send + Sync {
     fn kill(&self);
     /// Resolves when it has ended.
     fn exited(&self) -> BoxFuture<'_, Ended>;
+    /// A TCP socket (IPv4) of its network, neither bound nor connected: what listens on loopback there is reached with it, and what runs there
+    /// can reach it. The process never holds it. It is to be closed when the process has ended, since it keeps the network alive.
+    /// This one is of a process that shares our network.
+    fn tcp_socket(&self) -> BoxFuture<'_, io::Result<TcpSocket>> {
+        Box::pin(async { TcpSocket::new_v4() })
+    }
     /// Most memory used since it was last asked, in bytes.
     fn take_peak(&self) -> u64;
     /// What to tell the function's author if the walls refused a connection since this was last asked. It costs more than a call may

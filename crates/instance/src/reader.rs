@@ -24,8 +24,8 @@ use tokio::{
 use crate::{
     Death, Ended, FrameHeader, Kind, Process,
     call_log::CallLog,
+    programs::Program,
     protocol::{BadFrame, HEADER_BYTES, LEAVING, NOT_BEGUN},
-    stream::Pieces,
 };
 
 /// Room for frames; most fit many times over.
@@ -50,6 +50,12 @@ pub(crate) struct Shared {
     reason: OnceLock<Death>,
     pub(crate) process: Box<dyn Process>,
     log_limit: usize,
+    /// What the process prints outside the protocol.
+    output: pipe::Receiver,
+    /// Held while output is taken: what was printed first is logged first, whoever takes it.
+    taking: Mutex<()>,
+    /// Whom the reader asks for answers at the end; none of a bootstrap that answers itself.
+    program: Mutex<Option<Program>>,
 }
 
 struct Calls {
@@ -66,8 +72,6 @@ struct Running {
     call: u32,
     log: CallLog,
     done: oneshot::Sender<Reply>,
-    /// Where the pieces of a streamed answer go.
-    pieces: Option<Pieces>,
 }
 
 /// The end of one exchange.
@@ -89,9 +93,31 @@ pub(crate) enum Answer {
 }
 
 impl Shared {
-    pub(crate) fn new(process: Box<dyn Process>, log_limit: usize) -> Self {
+    pub(crate) fn new(process: Box<dyn Process>, output: pipe::Receiver, log_limit: usize) -> Self {
         let calls = Calls { last: 0, running: Vec::new(), stray: CallLog::new(log_limit), death: None };
-        Self { calls: Mutex::new(calls), dead: AtomicBool::new(false), reason: OnceLock::new(), process, log_limit }
+        Self {
+            calls: Mutex::new(calls),
+            dead: AtomicBool::new(false),
+            reason: OnceLock::new(),
+            process,
+            log_limit,
+            output,
+            taking: Mutex::new(()),
+            program: Mutex::new(None),
+        }
+    }
+
+    /// From now on calls are answered by this program too.
+    pub(crate) fn answered_by(&self, program: Program) {
+        let mut lock = self.lock_program();
+        // The reader takes it when it ends, and may have done so already.
+        if !self.is_dead() {
+            *lock = Some(program);
+        }
+    }
+
+    fn lock_program(&self) -> MutexGuard<'_, Option<Program>> {
+        self.program.lock().expect("nothing panics while it holds a program")
     }
 
     fn lock(&self) -> MutexGuard<'_, Calls> {
@@ -99,7 +125,7 @@ impl Shared {
     }
 
     /// Registers a call; its number is never used again.
-    pub(crate) fn begin(&self, pieces: Option<Pieces>) -> Result<(u32, oneshot::Receiver<Reply>), Death> {
+    pub(crate) fn begin(&self) -> Result<(u32, oneshot::Receiver<Reply>), Death> {
         let (done, reply) = oneshot::channel();
         let mut calls = self.lock();
         if let Some(death) = &calls.death {
@@ -112,7 +138,7 @@ impl Shared {
         } else {
             std::mem::replace(&mut calls.stray, CallLog::new(self.log_limit))
         };
-        calls.running.push(Running { call, log, done, pieces });
+        calls.running.push(Running { call, log, done });
         Ok((call, reply))
     }
 
@@ -124,6 +150,11 @@ impl Shared {
         self.process.kill();
     }
 
+    /// Whether we ended the process, for a reason that its calls are told.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.reason.get().is_some()
+    }
+
     pub(crate) fn is_dead(&self) -> bool {
         self.dead.load(Ordering::Acquire)
     }
@@ -131,6 +162,17 @@ impl Shared {
     /// Output printed so far that no call has taken.
     pub(crate) fn take_stray(&self) -> Bytes {
         std::mem::replace(&mut self.lock().stray, CallLog::new(self.log_limit)).finish()
+    }
+
+    /// The answer to a call, after all that was printed before it.
+    pub(crate) fn end(&self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
+        // What was printed before the answer belongs to it.
+        self.drain_output();
+        if header.kind == Kind::Failed && matches!(header.form, LEAVING | NOT_BEGUN) {
+            // Before its caller gives it back: the next call must not meet a process on its way out.
+            self.dead.store(true, Ordering::Release);
+        }
+        self.finish(header, payload)
     }
 
     fn finish(&self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
@@ -148,33 +190,8 @@ impl Shared {
         Ok(())
     }
 
-    /// A piece of a streamed answer.
-    fn piece(&self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
-        let mut calls = self.lock();
-        let running = calls.running.iter_mut().find(|running| running.call == header.call);
-        let pieces = running.and_then(|running| running.pieces.as_mut());
-        let pieces = pieces.ok_or_else(|| format!("a piece of call {}, which streams nothing", header.call))?;
-        pieces.take(header.kind, payload)
-    }
-
-    /// Room for more pieces of a call; one that has ended needs none.
-    pub(crate) fn grant(&self, call: u32, credit: usize) {
-        let mut calls = self.lock();
-        let running = calls.running.iter_mut().find(|running| running.call == call);
-        if let Some(pieces) = running.and_then(|running| running.pieces.as_mut()) {
-            pieces.grant(credit);
-        }
-    }
-
-    /// Stops to hand on the pieces of a call whose function waits for its caller; `true` if so.
-    pub(crate) fn hang_up(&self, call: u32) -> bool {
-        let mut calls = self.lock();
-        let running = calls.running.iter_mut().find(|running| running.call == call);
-        running.and_then(|running| running.pieces.as_mut()).is_some_and(Pieces::hang_up)
-    }
-
     /// Lines that a bootstrap tagged. Those of a call that has ended belong to none.
-    fn log(&self, call: u32, lines: &[u8]) {
+    pub(crate) fn log(&self, call: u32, lines: &[u8]) {
         let mut calls = self.lock();
         match calls.running.iter_mut().find(|running| running.call == call) {
             Some(running) => running.log.push(lines),
@@ -189,6 +206,47 @@ impl Shared {
             Some(running) => running.log.push(bytes),
             None => calls.stray.push(bytes),
         }
+    }
+
+    /// Takes what has been printed; `false` once the pipe is closed.
+    pub(crate) fn drain_output(&self) -> bool {
+        let _turn = self.take_turn();
+        self.read_output()
+    }
+
+    /// The same where the runtime has said that there is some; where that was another's already, it learns so.
+    fn take_ready_output(&self) -> bool {
+        let _turn = self.take_turn();
+        let mut chunk = [0; PRINTED_BYTES];
+        match self.output.try_read(&mut chunk) {
+            Ok(0) => false,
+            Ok(read) => {
+                self.print(&chunk[..read]);
+                self.read_output()
+            }
+            Err(error) => matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
+        }
+    }
+
+    fn take_turn(&self) -> MutexGuard<'_, ()> {
+        self.taking.lock().expect("nothing panics while it takes output")
+    }
+
+    fn read_output(&self) -> bool {
+        // Not cleared before it is read into, since mostly nothing was printed.
+        let mut chunk = [MaybeUninit::uninit(); 8192];
+        for _ in 0..OUTPUT_READS {
+            // Read directly: the readiness tokio remembers may be older than the answer just received.
+            match rustix::io::read(&self.output, &mut chunk) {
+                Ok(([], _)) => return false,
+                Ok((bytes, _)) => self.print(bytes),
+                // Tokio is not told: it would forget output that arrived since, and finds out by itself.
+                Err(rustix::io::Errno::AGAIN) => return true,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return false,
+            }
+        }
+        true
     }
 
     fn die(&self, death: &Death, unread: bool) {
@@ -219,7 +277,6 @@ enum StreamEnd {
 /// The reader's own ends.
 pub(crate) struct Reader {
     pub(crate) socket: pipe::Receiver,
-    pub(crate) output: pipe::Receiver,
     pub(crate) shared: Arc<Shared>,
     /// HELLO, LOADED, STOPPED and failures outside any call.
     pub(crate) control: mpsc::Sender<(FrameHeader, Bytes)>,
@@ -236,7 +293,14 @@ impl Reader {
         };
         self.shared.dead.store(true, Ordering::Release);
         let (ended, killed) = self.end(broken.is_some()).await;
-        self.drain_output();
+        let program = self.shared.lock_program().take();
+        if let Some(program) = program {
+            if !self.shared.is_killed() {
+                program.ended().await;
+            }
+            program.close();
+        }
+        self.shared.drain_output();
         let death = self.cause(broken, ended, killed);
         // What we ended ourselves is never tried again, but for one that had closed its end before it read.
         self.shared.die(&death, unread && matches!(death, Death::Ended(_) | Death::Lingered));
@@ -272,7 +336,6 @@ impl Reader {
     /// `Ok` at the end of the stream, the text of what was wrong otherwise.
     async fn read_frames(&mut self) -> Result<StreamEnd, String> {
         let mut buffer = BytesMut::with_capacity(BUFFER_BYTES);
-        let mut printed = Vec::with_capacity(PRINTED_BYTES);
         let mut output_open = true;
         loop {
             tokio::select! {
@@ -292,10 +355,8 @@ impl Reader {
                         self.take(header, payload)?;
                     }
                 }
-                read = self.output.read_buf(&mut printed), if output_open => {
-                    self.shared.print(&printed);
-                    printed.clear();
-                    output_open = matches!(read, Ok(1..)) && self.drain_output();
+                ready = self.shared.output.readable(), if output_open => {
+                    output_open = ready.is_ok() && self.shared.take_ready_output();
                 }
             }
         }
@@ -304,15 +365,8 @@ impl Reader {
     fn take(&mut self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
         match header.kind {
             Kind::Log => self.shared.log(header.call, &payload),
-            Kind::Head | Kind::Data if header.call != 0 => self.shared.piece(header, payload)?,
             Kind::Result | Kind::Failed | Kind::Initialized if header.call != 0 => {
-                // What was printed before the answer belongs to it.
-                self.drain_output();
-                if header.kind == Kind::Failed && matches!(header.form, LEAVING | NOT_BEGUN) {
-                    // Before its caller gives it back: the next call must not meet a process on its way out.
-                    self.shared.dead.store(true, Ordering::Release);
-                }
-                self.shared.finish(header, payload)?;
+                self.shared.end(header, payload)?;
             }
             Kind::Hello | Kind::Loaded | Kind::Stopped | Kind::Failed if header.call == 0 => {
                 // The function can write to the socket too: what nobody asked for must not fill our memory. Nobody listens any
@@ -326,24 +380,6 @@ impl Reader {
             kind => return Err(format!("a frame {kind:?} for call {}, out of order", header.call)),
         }
         Ok(())
-    }
-
-    /// Takes what has been printed; `false` once the pipe is closed.
-    fn drain_output(&self) -> bool {
-        // Not cleared before it is read into, since mostly nothing was printed.
-        let mut chunk = [MaybeUninit::uninit(); 8192];
-        for _ in 0..OUTPUT_READS {
-            // Read directly: the readiness tokio remembers may be older than the answer just received.
-            match rustix::io::read(&self.output, &mut chunk) {
-                Ok(([], _)) => return false,
-                Ok((bytes, _)) => self.shared.print(bytes),
-                // Tokio is not told: it would forget output that arrived since, and finds out by itself.
-                Err(rustix::io::Errno::AGAIN) => return true,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return false,
-            }
-        }
-        true
     }
 }
 
@@ -371,11 +407,7 @@ fn take_frame(buffer: &mut BytesMut) -> Result<Option<(FrameHeader, Bytes)>, Bad
 #[cfg(test)]
 mod tests {
     use fungraph_model::{Outcome, RequestId};
-    use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::UnixStream,
-        sync::watch,
-    };
+    use tokio::{io::AsyncReadExt as _, net::UnixStream, sync::watch};
 
     use super::*;
     use crate::{BoxFuture, CallEnd, Instance, LaunchError, Launched, Listener, Plan, Socket};
@@ -416,7 +448,7 @@ mod tests {
             .map(|_| {
                 let instance = Arc::clone(&instance);
                 tokio::spawn(async move {
-                    instance.call(RequestId::random(), "", b"{}", Duration::from_secs(60), Listener::Whole).await
+                    instance.call(RequestId::random(), "", &EVENT, Duration::from_secs(60), Listener::Whole).await
                 })
             })
             .collect();
@@ -432,6 +464,7 @@ mod tests {
         ends
     }
 
+    static EVENT: Bytes = Bytes::from_static(b"{}");
     const FRAME: usize = HEADER_BYTES + 36 + 2;
 
     fn instance() -> (Instance, UnixStream, watch::Sender<Option<Ended>>, rustix::fd::OwnedFd) {
@@ -445,48 +478,11 @@ mod tests {
         (Instance::attach(Launched { socket, output, process }, 1024), theirs, ended, printed)
     }
 
-    /// A stranger who reads slowly must not end an instance that serves others too.
-    #[tokio::test]
-    async fn a_caller_that_does_not_take_its_answer_in_time_does_not_end_the_instance() {
-        let (instance, mut theirs, ended, _printed) = instance();
-        let (mut sink, _stream) = crate::answer_stream();
-        let sends = async {
-            let mut invoke = [0; FRAME];
-            theirs.read_exact(&mut invoke).await.expect("the call comes");
-            let mut send = async |kind: Kind, payload: &[u8]| {
-                let header = FrameHeader::new(kind, 1, payload.len()).encode();
-                theirs.write_all(&[&header[..], payload].concat()).await.expect("it is read");
-            };
-            send(Kind::Head, &[200, 0]).await;
-            for _ in 0..3 {
-                send(Kind::Data, &[b'x'; 64 << 10]).await;
-            }
-            let mut credit = [0; HEADER_BYTES + 4];
-            theirs.read_exact(&mut credit).await.expect("credit without bounds comes");
-            assert_eq!((credit[10], &credit[HEADER_BYTES..]), (Kind::Credit as u8, &[0xff; 4][..]));
-            let mut rest = Vec::new();
-            for (kind, payload) in
-                [(Kind::Data, &[b'x'; 64 << 10][..]), (Kind::Data, &[b'x'; 64 << 10]), (Kind::Result, &[])]
-            {
-                rest.extend_from_slice(&FrameHeader::new(kind, 1, payload.len()).encode());
-                rest.extend_from_slice(payload);
-            }
-            theirs.write_all(&rest).await.expect("it is read");
-        };
-        let call =
-            instance.call(RequestId::random(), "", b"{}", Duration::from_millis(50), Listener::Pieces(&mut sink));
-        let (end, ()) = tokio::join!(call, sends);
-        assert!(
-            matches!(&end.outcome, Outcome::Failed(failure) if failure.code == fungraph_model::FailureCode::TimedOut)
-        );
-        assert!(!instance.is_dead() && ended.borrow().is_none(), "it serves others");
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_process_that_closes_its_connection_and_goes_on_is_told_as_killed_by_us() {
         let told = async |how: Option<Ended>| {
             let (instance, mut theirs, ended, _printed) = instance();
-            let call = instance.call(RequestId::random(), "", b"{}", Duration::from_secs(60), Listener::Whole);
+            let call = instance.call(RequestId::random(), "", &EVENT, Duration::from_secs(60), Listener::Whole);
             let closes = async {
                 theirs.read_exact(&mut [0; FRAME]).await.expect("the call comes");
                 drop(theirs);

@@ -12,7 +12,7 @@ use crate::{
     failure::{self, Failure},
     frame::Call,
     go::Go,
-    http::Http,
+    http,
     link::Link,
     load::Load,
 };
@@ -21,8 +21,8 @@ use crate::{
 pub(crate) enum Native {
     /// It asks for its events over HTTP.
     Custom(Custom),
-    /// It is a web server.
-    Http(Http),
+    /// It is a web server, which the platform calls itself.
+    Http,
     /// It serves Go's `net/rpc`.
     Go(Go),
 }
@@ -32,8 +32,8 @@ impl Native {
     pub(crate) async fn start(load: Arc<Load>, link: &Link) -> Result<(Self, Program), Failure> {
         match load.runtime.as_str() {
             "Custom" => Custom::start(load, link).await.map(|(custom, program)| (Self::Custom(custom), program)),
-            "http" => Http::start(load, link).await.map(|(http, program)| (Self::Http(http), program)),
-            "Custom Image" => Http::start_image(load, link).await.map(|(http, program)| (Self::Http(http), program)),
+            "http" => http::start(&load).await.map(|program| (Self::Http, program)),
+            "Custom Image" => http::start_image(&load).await.map(|program| (Self::Http, program)),
             "Go1.x" => Go::start(load, link).await.map(|(go, program)| (Self::Go(go), program)),
             other => {
                 let message = format!("the runtime {other} is no program of its own");
@@ -46,7 +46,7 @@ impl Native {
     pub(crate) fn initialize(&self, call: Call) {
         match self {
             Self::Custom(custom) => custom.initialize(call.number),
-            Self::Http(http) => http.initialize(call),
+            Self::Http => {}
             Self::Go(go) => go.initialize(call.number),
         }
     }
@@ -55,15 +55,8 @@ impl Native {
     pub(crate) fn call(&self, call: Call) {
         match self {
             Self::Custom(custom) => custom.call(call),
-            Self::Http(http) => http.call(call),
+            Self::Http => {}
             Self::Go(go) => go.call(call),
-        }
-    }
-
-    /// More of a call's answer may be sent.
-    pub(crate) fn credit(&self, call: u32, bytes: u32) {
-        if let Self::Http(http) = self {
-            http.credit(call, bytes);
         }
     }
 
@@ -71,7 +64,7 @@ impl Native {
     pub(crate) async fn program_ended(&self) {
         match self {
             Self::Custom(custom) => custom.program_ended().await,
-            Self::Http(http) => http.program_ended().await,
+            Self::Http => {}
             Self::Go(go) => go.program_ended().await,
         }
     }

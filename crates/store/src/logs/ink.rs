@@ -64,7 +64,7 @@ mod tests {
         for (thousandths, expected) in [(0, "0.000"), (7, "0.007"), (65_828, "65.828"), (100_000, "100.000")] {
             assert_eq!(written(|out| super::thousandths(out, thousandths)), expected);
         }
-        assert_eq!(written(|out| super::thousandths(out, u64::MAX)), "18446744073709551.615");
+        assert_eq!(written(|out| thousandths(out, u64::MAX)), "18446744073709551.615");
     }
 
     #[test]

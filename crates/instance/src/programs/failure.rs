@@ -1,0 +1,82 @@
+//! What calls of programs that failed are told, in the words that every bootstrap has for it.
+
+use bytes::Bytes;
+use fungraph_model::{Failure, FailureCode};
+use serde_json::Value;
+
+use crate::death::failure;
+
+/// A failure with our own words; the prefix of its number comes before them.
+pub(crate) fn told(code: FailureCode, error_type: &str, message: &str) -> Failure<Bytes> {
+    let prefix = match code {
+        FailureCode::LoadFailed | FailureCode::StartFailed | FailureCode::InitializerTimedOut => {
+            "function entry exception, error: "
+        }
+        FailureCode::HandlerFailed => "function invocation exception, error: ",
+        FailureCode::InitializerFailed => "function initialization exception, error: ",
+        _ => "",
+    };
+    failure(code, error_type, &format!("{prefix}{message}"))
+}
+
+/// The result is over its limit.
+pub(crate) fn too_large() -> Failure<Bytes> {
+    let message = "the return value of the function exceeds the maximum allowed limit";
+    told(FailureCode::ResultTooLarge, "FunctionResultTooLarge", message)
+}
+
+/// What a program said of itself: an error object stays as it is, anything else is put into one.
+pub(crate) fn reported(body: &[u8]) -> Failure<Bytes> {
+    let text = String::from_utf8_lossy(body);
+    if is_error_object(&text) {
+        return Failure { code: FailureCode::HandlerFailed, object: text.into_owned().into() };
+    }
+    failure(FailureCode::HandlerFailed, "Error", &text)
+}
+
+fn is_error_object(text: &str) -> bool {
+    serde_json::from_str::<Value>(text)
+        .is_ok_and(|value| value["errorMessage"].is_string() && value["errorType"].is_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(failure: &Failure<Bytes>) -> Value {
+        serde_json::from_slice(&failure.object).expect("an object")
+    }
+
+    #[test]
+    fn an_error_object_passes_and_all_else_is_wrapped() {
+        let check = |body: &str, message: &str, error_type: &str| {
+            let failure = reported(body.as_bytes());
+            let object = object(&failure);
+            assert_eq!(
+                (failure.code, &object["errorMessage"], &object["errorType"]),
+                (FailureCode::HandlerFailed, &message.into(), &error_type.into())
+            );
+        };
+        check(r#"{"errorType": "Odd", "errorMessage": "7 is odd", "more": 1}"#, "7 is odd", "Odd");
+        for body in
+            ["plain \"text\"", r#"{"errorMessage": "no type"}"#, r#"{"errorMessage": 1, "errorType": "x"}"#, "[]", ""]
+        {
+            check(body, body, "Error");
+        }
+        let odd = r#"{"errorType":"Odd","errorMessage":"x","more":1}"#;
+        assert_eq!(reported(odd.as_bytes()).object, odd);
+    }
+
+    #[test]
+    fn the_prefix_follows_the_number() {
+        for (code, begins) in [
+            (FailureCode::LoadFailed, "function entry"),
+            (FailureCode::HandlerFailed, "function invocation"),
+            (FailureCode::InitializerFailed, "function initialization"),
+        ] {
+            let object = object(&told(code, "T", "why"));
+            let message = object["errorMessage"].as_str().expect("a text");
+            assert!(message.starts_with(begins) && message.ends_with(" exception, error: why"), "{message}");
+        }
+    }
+}
