@@ -6,6 +6,7 @@
 mod activity;
 mod answer;
 mod api;
+mod aside;
 mod auth;
 mod body;
 mod busy_poll;

@@ -72,6 +72,8 @@ struct Running {
     call: u32,
     log: CallLog,
     done: oneshot::Sender<Reply>,
+    /// The process was gone before all of its frame was written.
+    not_sent: bool,
 }
 
 /// The end of one exchange.
@@ -88,7 +90,7 @@ pub(crate) enum Answer {
         payload: Bytes,
     },
     Died(Death),
-    /// The process died before it had read all that was sent to it, and this call was the only one.
+    /// The process died before it had read all that was sent to it, and this call was the only one; or before this one was sent.
     Unread(Death),
 }
 
@@ -138,7 +140,7 @@ impl Shared {
         } else {
             std::mem::replace(&mut calls.stray, CallLog::new(self.log_limit))
         };
-        calls.running.push(Running { call, log, done });
+        calls.running.push(Running { call, log, done, not_sent: false });
         Ok((call, reply))
     }
 
@@ -188,6 +190,14 @@ impl Shared {
         // The caller may be gone; then nobody wants the reply.
         let _ = running.done.send(reply);
         Ok(())
+    }
+
+    /// Nothing of the function will see this call.
+    pub(crate) fn not_sent(&self, call: u32) {
+        let mut calls = self.lock();
+        if let Some(running) = calls.running.iter_mut().find(|running| running.call == call) {
+            running.not_sent = true;
+        }
     }
 
     /// Lines that a bootstrap tagged. Those of a call that has ended belong to none.
@@ -249,7 +259,8 @@ impl Shared {
         true
     }
 
-    fn die(&self, death: &Death, unread: bool) {
+    /// `unread`: something was written to it that it had not read; `by_itself`: its calls may be tried again.
+    fn die(&self, death: &Death, unread: bool, by_itself: bool) {
         let at = Instant::now();
         let running = {
             let mut calls = self.lock();
@@ -260,7 +271,8 @@ impl Shared {
         let unread = unread && running.len() == 1;
         for call in running {
             let death = death.clone();
-            let answer = if unread { Answer::Unread(death) } else { Answer::Died(death) };
+            let unseen = by_itself && (unread || call.not_sent);
+            let answer = if unseen { Answer::Unread(death) } else { Answer::Died(death) };
             let _ = call.done.send(Reply { answer, log: call.log.finish(), at });
         }
     }
@@ -303,7 +315,7 @@ impl Reader {
         self.shared.drain_output();
         let death = self.cause(broken, ended, killed);
         // What we ended ourselves is never tried again, but for one that had closed its end before it read.
-        self.shared.die(&death, unread && matches!(death, Death::Ended(_) | Death::Lingered));
+        self.shared.die(&death, unread, matches!(death, Death::Ended(_) | Death::Lingered));
         self.death.send_replace(Some(death));
     }
 
@@ -512,5 +524,21 @@ mod tests {
         }
         // Of two it is not known which one was read.
         assert!(calls(2, FRAME).await.iter().all(|end| !end.not_begun));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_came_too_late_to_be_sent_has_not_begun() {
+        let (instance, mut theirs, ended, _printed) = instance();
+        let call = || instance.call(RequestId::random(), "", &EVENT, Duration::from_secs(60), Listener::Whole);
+        let leaves = async {
+            theirs.read_exact(&mut [0; FRAME]).await.expect("the first call comes");
+            drop(theirs);
+            let late = call();
+            let exits = async { ended.send_replace(Some(LEFT)) };
+            tokio::join!(late, exits).0
+        };
+        let (first, late) = tokio::join!(call(), leaves);
+        assert!(!first.not_begun, "its frame was read");
+        assert!(late.not_begun);
     }
 }

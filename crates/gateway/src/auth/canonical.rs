@@ -113,8 +113,7 @@ fn write_header(message: &Message<'_>, name: &str, out: &mut Vec<u8>) -> Result<
         out.extend_from_slice(value.trim_ascii());
         out.push(b'\n');
     };
-    // The few headers of a request are gone through in less time than a name that is no `HeaderName` yet is looked up.
-    let mut values = message.headers.iter().filter(|(found, _)| found.as_str() == name).map(|(_, value)| value);
+    let mut values = message.headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (Some(value), None) => line(value.as_bytes()),
         (Some(first), Some(second)) => {
