@@ -19,7 +19,7 @@ use crate::{
     Death, FrameHeader, Kind, LaunchError, Launched, Plan,
     death::failure,
     load,
-    programs::{Answers, Program},
+    programs::{Answers, Custom, Patience, Program},
     protocol,
     reader::{Answer, CONTROL_FRAMES, Reader, Reply, Shared},
     refusal::Looks,
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// The serialised result may be this much over its limit (contract: limits.md, "plus or minus 100 bytes").
-const RESULT_TOLERANCE: usize = 100;
+pub(crate) const RESULT_TOLERANCE: usize = 100;
 /// How long the log of a call that ran into its limit is waited for once its process was killed.
 const LAST_WORDS: Duration = Duration::from_secs(6);
 /// How long a function may still send an answer that its caller did not take in time.
@@ -154,15 +154,23 @@ impl Instance {
 
     /// Lets it load its function, which may take up to `limit`.
     pub(crate) async fn load(&mut self, version: &FunctionVersion, limit: Duration) -> Result<(), Failure<Bytes>> {
-        let object = load::object(version, limit);
+        let patience = Patience::of(limit);
+        let answers = Answers::new(Arc::clone(&self.shared));
+        let custom = self.open_api(version, &answers).await?;
+        let object = load::object(version, limit, custom.as_ref().map(Custom::address));
         if self.write(Kind::Load, 0, 0, [&[], &[], object.as_bytes()]).await.is_err() {
             return Err(self.dead().await.start_failure());
         }
         let (header, payload) = self.control_frame().await?;
         match header.kind {
             Kind::Loaded => {
-                let answers = Answers::new(Arc::clone(&self.shared));
-                self.program = Program::reach(version, &payload, answers).await?;
+                self.program = match custom {
+                    Some(custom) => {
+                        custom.is_ready(patience, self.dead()).await?;
+                        Some(Program::Custom(Arc::new(custom)))
+                    }
+                    None => Program::reach(version, &payload, answers).await?,
+                };
                 if let Some(program) = &self.program {
                     self.shared.answered_by(program.clone());
                 }
@@ -173,6 +181,18 @@ impl Instance {
                 Err(Failure { code, object: payload })
             }
             kind => Err(Death::Garbage(format!("a frame {kind:?} instead of LOADED")).start_failure()),
+        }
+    }
+
+    /// What a Custom function's program asks for its events; others have none.
+    async fn open_api(&self, version: &FunctionVersion, answers: &Answers) -> Result<Option<Custom>, Failure<Bytes>> {
+        if version.spec.runtime.name() != "Custom" {
+            return Ok(None);
+        }
+        match Custom::open(version, answers.clone()).await {
+            Ok(custom) => Ok(Some(custom)),
+            Err(_) if !self.is_alive() => Err(self.dead().await.start_failure()),
+            Err(failure) => Err(failure),
         }
     }
 
@@ -431,7 +451,7 @@ impl Reply {
         matches!(&self.answer, Answer::Frame { header, .. } if header.kind == Kind::Failed)
     }
 
-    fn is_not_begun(&self) -> bool {
+    pub(crate) fn is_not_begun(&self) -> bool {
         match &self.answer {
             Answer::Frame { header, .. } => header.kind == Kind::Failed && header.form == protocol::NOT_BEGUN,
             Answer::Unread(_) => true,
@@ -472,6 +492,14 @@ impl Exchange {
 
 fn died(death: Death) -> Reply {
     Reply { answer: Answer::Died(death), log: Bytes::new(), at: Instant::now() }
+}
+
+/// What a reply comes to.
+#[cfg(test)]
+pub(crate) fn outcome_of(reply: Reply) -> Outcome<Bytes> {
+    Exchange { reply, timed_out: false, started: Instant::now(), memory_peak: 0, refused_connection: None }
+        .into_call_end(|| unreachable!("it was in time"))
+        .outcome
 }
 
 fn outcome(header: FrameHeader, payload: Bytes) -> Outcome<Bytes> {

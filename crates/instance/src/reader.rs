@@ -113,6 +113,14 @@ impl Shared {
     /// From now on calls are answered by this program too.
     pub(crate) fn answered_by(&self, program: Program) {
         *self.lock_program() = Some(program);
+        if self.lock().death.is_some() {
+            self.let_go();
+        }
+    }
+
+    /// Programs hold what answers their calls, which is this: neither would ever go by itself.
+    fn let_go(&self) {
+        *self.lock_program() = None;
     }
 
     fn lock_program(&self) -> MutexGuard<'_, Option<Program>> {
@@ -268,7 +276,7 @@ impl Shared {
         true
     }
 
-    fn die(&self, death: &Death, unread: bool) {
+    pub(crate) fn die(&self, death: &Death, unread: bool) {
         let at = Instant::now();
         let running = {
             let mut calls = self.lock();
@@ -313,15 +321,18 @@ impl Reader {
         self.shared.dead.store(true, Ordering::Release);
         let (ended, killed) = self.end(broken.is_some()).await;
         let program = self.shared.lock_program().take();
-        if let Some(program) = program
-            && self.shared.reason.get().is_none()
-        {
-            program.ended().await;
+        if let Some(program) = program {
+            if self.shared.reason.get().is_none() {
+                program.ended().await;
+            }
+            program.close();
         }
         self.shared.drain_output();
         let death = self.cause(broken, ended, killed);
         // What we ended ourselves is never tried again, but for one that had closed its end before it read.
         self.shared.die(&death, unread && matches!(death, Death::Ended(_) | Death::Lingered));
+        // One that was there only now is as dead.
+        self.shared.let_go();
         self.death.send_replace(Some(death));
     }
 

@@ -26,6 +26,9 @@ pub(crate) struct Load {
     /// The `RUNTIME_*` variables.
     env: BTreeMap<String, String>,
     code_root: PathBuf,
+    /// Of a Custom function only: where it asks for its events.
+    #[serde(default)]
+    pub(crate) runtime_api_addr: Option<String>,
     /// Of a container image only.
     #[serde(default)]
     pub(crate) image: Option<Image>,

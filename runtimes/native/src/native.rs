@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::{
     child::Program,
-    custom::Custom,
+    custom,
     failure::{self, Failure},
     frame::Call,
     go::Go,
@@ -19,8 +19,8 @@ use crate::{
 
 /// A program of one kind, ready for calls.
 pub(crate) enum Native {
-    /// It asks for its events over HTTP.
-    Custom(Custom),
+    /// It asks the platform for its events.
+    Custom,
     /// It is a web server.
     Http(Http),
     /// It serves Go's `net/rpc`.
@@ -31,7 +31,7 @@ impl Native {
     /// Starts the program and waits until it is ready, within the limit that `load` sets.
     pub(crate) async fn start(load: Arc<Load>, link: &Link) -> Result<(Self, Program), Failure> {
         match load.runtime.as_str() {
-            "Custom" => Custom::start(load, link).await.map(|(custom, program)| (Self::Custom(custom), program)),
+            "Custom" => custom::start(&load).map(|program| (Self::Custom, program)),
             "http" => Http::start(load, link).await.map(|(http, program)| (Self::Http(http), program)),
             "Custom Image" => Http::start_image(load, link).await.map(|(http, program)| (Self::Http(http), program)),
             "Go1.x" => Go::start(load, link).await.map(|(go, program)| (Self::Go(go), program)),
@@ -45,7 +45,8 @@ impl Native {
     /// Runs the initializer for a call.
     pub(crate) fn initialize(&self, call: Call) {
         match self {
-            Self::Custom(custom) => custom.initialize(call.number),
+            // The platform hands its calls over by itself.
+            Self::Custom => {}
             Self::Http(http) => http.initialize(call),
             Self::Go(go) => go.initialize(call.number),
         }
@@ -54,7 +55,7 @@ impl Native {
     /// Calls the function.
     pub(crate) fn call(&self, call: Call) {
         match self {
-            Self::Custom(custom) => custom.call(call),
+            Self::Custom => {}
             Self::Http(http) => http.call(call),
             Self::Go(go) => go.call(call),
         }
@@ -70,7 +71,7 @@ impl Native {
     /// The program has ended: what it said before may still lie in a socket.
     pub(crate) async fn program_ended(&self) {
         match self {
-            Self::Custom(custom) => custom.program_ended().await,
+            Self::Custom => {}
             Self::Http(http) => http.program_ended().await,
             Self::Go(go) => go.program_ended().await,
         }
