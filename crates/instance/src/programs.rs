@@ -9,6 +9,10 @@ mod body;
 mod busy;
 mod custom;
 mod failure;
+mod http;
+
+#[cfg(test)]
+mod fake;
 
 use std::{
     sync::Arc,
@@ -16,16 +20,34 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_model::{Failure, FunctionVersion};
+use fungraph_model::Failure;
 
+use self::http::Http;
 pub(crate) use self::{answers::Answers, custom::Custom};
-use crate::{instance::Asked, protocol::ASYNCHRONOUS};
+use crate::{AnswerSink, Listener, Plan, instance::Asked};
+
+/// One call; of an initializer, the event is empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// Its number in this instance.
+    pub(crate) number: u32,
+    /// Its request id.
+    pub(crate) id: String,
+    /// The alias that its caller used, if any.
+    pub(crate) alias: Option<String>,
+    /// The event, as the caller sent it.
+    pub(crate) event: Bytes,
+    /// Whether it came by the queue, so that nobody waits for the answer.
+    pub(crate) is_async: bool,
+}
 
 /// A running program that is ready for calls. Cheap to share.
 #[derive(Clone)]
 pub(crate) enum Program {
     /// It asks for its events over HTTP.
     Custom(Arc<Custom>),
+    /// It is a web server.
+    Http(Http),
 }
 
 /// What a start may still take.
@@ -52,18 +74,44 @@ impl Patience {
 impl Program {
     /// Reaches the program that the bootstrap has started for a function, with what LOADED said of it; none where the bootstrap
     /// runs the calls itself.
-    pub(crate) async fn reach(
-        _version: &FunctionVersion,
-        _loaded: &Bytes,
-        _answers: Answers,
-    ) -> Result<Option<Self>, Failure<Bytes>> {
-        Ok(None)
+    pub(crate) async fn reach(plan: &Plan, _loaded: &Bytes, answers: Answers) -> Result<Option<Self>, Failure<Bytes>> {
+        Ok(match plan.version.spec.runtime.name() {
+            "http" | "Custom Image" => Some(Self::Http(Http::new(plan, answers))),
+            _ => None,
+        })
     }
 
     /// Takes a call. It is answered when this is done, or later; whoever drops this is not interested any more.
-    pub(crate) async fn take(&self, number: u32, id: &str, asked: Asked<'_>, form: u8) {
+    pub(crate) async fn take(&self, number: u32, id: &str, asked: Asked<'_>, listener: Listener<'_>) {
+        let (is_async, sink) = match listener {
+            Listener::Whole => (false, None),
+            Listener::Pieces(sink) => (false, Some(sink)),
+            Listener::Nobody => (true, None),
+        };
+        let call = |alias: &str, event: &Bytes| Call {
+            number,
+            id: id.to_owned(),
+            alias: Some(alias).filter(|alias| !alias.is_empty()).map(str::to_owned),
+            event: event.clone(),
+            is_async,
+        };
+        match asked {
+            Asked::Initialize => self.initialize(call("", &Bytes::new())).await,
+            Asked::Call { alias, event } => self.call(call(alias, event), sink).await,
+        }
+    }
+
+    async fn initialize(&self, call: Call) {
         match self {
-            Self::Custom(custom) => custom.take(number, id, asked, form == ASYNCHRONOUS),
+            Self::Custom(custom) => custom.initialize(call.number),
+            Self::Http(http) => http.initialize(call).await,
+        }
+    }
+
+    async fn call(&self, call: Call, sink: Option<&AnswerSink>) {
+        match self {
+            Self::Custom(custom) => custom.call(call),
+            Self::Http(http) => http.call(call, sink).await,
         }
     }
 
@@ -71,13 +119,15 @@ impl Program {
     pub(crate) async fn ended(&self) {
         match self {
             Self::Custom(custom) => custom.ended().await,
+            Self::Http(http) => http.ended().await,
         }
     }
 
-    /// Closes what is open: a socket keeps the network of a process that is gone.
+    /// Closes what is open between two calls: a socket keeps the network of a process that is gone.
     pub(crate) fn close(&self) {
         match self {
             Self::Custom(custom) => custom.close(),
+            Self::Http(http) => http.close(),
         }
     }
 }

@@ -52,11 +52,6 @@ impl Failure {
         Self::new(START_TIMEOUT, "FunctionTimeout", message)
     }
 
-    /// The program ended while the call was on its way.
-    pub(crate) fn not_begun() -> Self {
-        Self::new(CALL, "FunctionCrashed", "the function's process ended before it took the call")
-    }
-
     /// The result is over its limit.
     pub(crate) fn too_large() -> Self {
         let message = "the return value of the function exceeds the maximum allowed limit";

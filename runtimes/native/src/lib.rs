@@ -8,7 +8,6 @@
 //! One thread does it all: a call costs one wake-up on the way in and one on the way out. Nothing of the server is used here, and
 //! what this program keeps is small, since every instance has one.
 
-mod busy;
 mod child;
 mod custom;
 mod failure;
@@ -27,9 +26,6 @@ use tokio::runtime::Builder;
 
 /// The hidden first argument that makes the executable a native bootstrap.
 pub const COMMAND: &str = "__native";
-
-/// The variable that tells it the server's region; it is not passed on.
-pub const REGION: &str = "FUNGRAPH_REGION";
 
 /// What the bootstrap itself is started with, and does not pass on: memory of large answers goes back to the system once they are
 /// sent. By itself glibc would keep a threshold of the largest block that was ever freed, and with it such blocks.

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    failure::{self, Failure},
+    failure::Failure,
     frame::{self, Form, Kind, Order},
     leave,
 };
@@ -30,8 +30,6 @@ const LINE: usize = 90 * 1024;
 
 /// Form of a FAILED after which the process ends.
 const LEAVING: u8 = 1;
-/// The same, of a call that the program has not seen.
-const NOT_BEGUN: u8 = 2;
 
 /// Sends frames. Cheap to share; frames of several calls never mix.
 #[derive(Clone, Debug)]
@@ -72,21 +70,6 @@ impl Link {
     /// A call returned this.
     pub(crate) async fn returned(&self, call: u32, form: Form, value: &[u8]) {
         self.send(Kind::Result, call, 0, form as u8, value).await;
-    }
-
-    /// Status and headers of a streamed answer, or bytes of its body.
-    pub(crate) async fn piece(&self, kind: Kind, call: u32, payload: &[u8]) {
-        self.send(kind, call, 0, 0, payload).await;
-    }
-
-    /// The user's server answered a call with this status.
-    pub(crate) async fn answered(&self, call: u32, status: u16, form: Form, value: &[u8]) {
-        self.send(Kind::Result, call, status, form as u8, value).await;
-    }
-
-    /// The program has ended and never saw this call; so does this process.
-    pub(crate) async fn not_begun(&self, call: u32) {
-        self.send(Kind::Failed, call, failure::CALL, NOT_BEGUN, Failure::not_begun().object.as_bytes()).await;
     }
 
     /// A call, or the start where the number is 0, failed: the object goes to the log first.

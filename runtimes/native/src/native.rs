@@ -12,7 +12,7 @@ use crate::{
     failure::{self, Failure},
     frame::Call,
     go::Go,
-    http::Http,
+    http,
     link::Link,
     load::Load,
 };
@@ -21,8 +21,8 @@ use crate::{
 pub(crate) enum Native {
     /// It asks the platform for its events.
     Custom,
-    /// It is a web server.
-    Http(Http),
+    /// It is a web server, which the platform calls itself.
+    Http,
     /// It serves Go's `net/rpc`.
     Go(Go),
 }
@@ -32,8 +32,8 @@ impl Native {
     pub(crate) async fn start(load: Arc<Load>, link: &Link) -> Result<(Self, Program), Failure> {
         match load.runtime.as_str() {
             "Custom" => custom::start(&load).map(|program| (Self::Custom, program)),
-            "http" => Http::start(load, link).await.map(|(http, program)| (Self::Http(http), program)),
-            "Custom Image" => Http::start_image(load, link).await.map(|(http, program)| (Self::Http(http), program)),
+            "http" => http::start(&load).await.map(|program| (Self::Http, program)),
+            "Custom Image" => http::start_image(&load).await.map(|program| (Self::Http, program)),
             "Go1.x" => Go::start(load, link).await.map(|(go, program)| (Self::Go(go), program)),
             other => {
                 let message = format!("the runtime {other} is no program of its own");
@@ -45,9 +45,7 @@ impl Native {
     /// Runs the initializer for a call.
     pub(crate) fn initialize(&self, call: Call) {
         match self {
-            // The platform hands its calls over by itself.
-            Self::Custom => {}
-            Self::Http(http) => http.initialize(call),
+            Self::Custom | Self::Http => {}
             Self::Go(go) => go.initialize(call.number),
         }
     }
@@ -55,24 +53,15 @@ impl Native {
     /// Calls the function.
     pub(crate) fn call(&self, call: Call) {
         match self {
-            Self::Custom => {}
-            Self::Http(http) => http.call(call),
+            Self::Custom | Self::Http => {}
             Self::Go(go) => go.call(call),
-        }
-    }
-
-    /// More of a call's answer may be sent.
-    pub(crate) fn credit(&self, call: u32, bytes: u32) {
-        if let Self::Http(http) = self {
-            http.credit(call, bytes);
         }
     }
 
     /// The program has ended: what it said before may still lie in a socket.
     pub(crate) async fn program_ended(&self) {
         match self {
-            Self::Custom => {}
-            Self::Http(http) => http.program_ended().await,
+            Self::Custom | Self::Http => {}
             Self::Go(go) => go.program_ended().await,
         }
     }

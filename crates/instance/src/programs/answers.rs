@@ -80,6 +80,11 @@ impl Answers {
         self.shared.process.exited().await
     }
 
+    /// Whether the process was ended by us, so that its calls will be told why.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.shared.is_killed()
+    }
+
     /// Ends the process; its calls are told why.
     pub(crate) fn kill(&self, why: Death) {
         self.shared.kill(why);

@@ -19,7 +19,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_model::{Failure, FunctionVersion, limits};
+use fungraph_model::{Failure, FailureCode, FunctionVersion, limits};
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -29,15 +29,11 @@ use tokio::{
 
 use self::{
     api::Api,
-    calls::Call,
     desk::Desk,
     door::{Door, Fault},
 };
-use super::{Answers, Patience, failure};
-use crate::{
-    Death,
-    instance::{Asked, RESULT_TOLERANCE},
-};
+use super::{Answers, Call, Patience, failure};
+use crate::{Death, instance::RESULT_TOLERANCE};
 
 /// Connections that may wait until they are let in.
 const BACKLOG: u32 = 128;
@@ -100,29 +96,25 @@ impl Custom {
             death = death => match ended_by_itself(&death) {
                 // Perhaps for want of memory, or by us: that is told as of every language.
                 None => return Err(death.start_failure()),
-                Some(how) => failure::not_started(&format!("bootstrap {how} before it {ASKS}")),
+                Some(how) => not_started(&format!("bootstrap {how} before it {ASKS}")),
             },
-            () = sleep_until(Instant::from_std(patience.until)) => failure::not_ready(&format!(
-                "bootstrap has not {ASKS} within {} seconds; raise initializer_timeout, or do less before that",
-                patience.seconds()
-            )),
+            () = sleep_until(Instant::from_std(patience.until)) => not_ready(patience),
         };
         // Into the log, as every bootstrap does with what it tells.
         self.answers.failed(0, &why);
         Err(why)
     }
 
+    /// What a program does before it asks for an event is its initializer: there is nothing to call.
+    pub(crate) fn initialize(&self, number: u32) {
+        self.answers.initialized(number);
+    }
+
     /// Takes a call; whoever asks next gets its event.
-    pub(crate) fn take(&self, number: u32, id: &str, asked: Asked<'_>, is_async: bool) {
-        match asked {
-            // What a program does before it asks for an event is its initializer: there is nothing to call.
-            Asked::Initialize => self.answers.initialized(number),
-            Asked::Call { event, .. } => {
-                let event = Bytes::copy_from_slice(event);
-                if !self.desk.arrive(Call { number, id: id.to_owned(), event, is_async }) {
-                    self.answers.not_begun(number);
-                }
-            }
+    pub(crate) fn call(&self, call: Call) {
+        let number = call.number;
+        if !self.desk.arrive(call) {
+            self.answers.not_begun(number);
         }
     }
 
@@ -148,10 +140,19 @@ impl Drop for Custom {
     }
 }
 
+fn not_started(why: &str) -> Failure<Bytes> {
+    failure::told(FailureCode::StartFailed, "FunctionStartError", why)
+}
+
+fn not_ready(patience: Patience) -> Failure<Bytes> {
+    let seconds = patience.seconds();
+    let why =
+        format!("bootstrap has not {ASKS} within {seconds} seconds; raise initializer_timeout, or do less before that");
+    failure::told(FailureCode::InitializerTimedOut, "FunctionTimeout", &why)
+}
+
 fn no_address() -> Failure<Bytes> {
-    failure::not_started(
-        "there is no address for the runtime API; the operator of this server finds the cause in its log",
-    )
+    not_started("there is no address for the runtime API; the operator of this server finds the cause in its log")
 }
 
 async fn listen(answers: &Answers) -> io::Result<TcpListener> {

@@ -16,11 +16,10 @@ use tokio::{net::TcpStream, time::timeout};
 
 use super::{
     super::{
-        Answers,
+        Answers, Call,
         body::{self, BadBody},
         failure,
     },
-    calls::Call,
     desk::{Arriving, Desk, Unwanted},
     door::{Fault, Seat},
     line::{Client, Line},

@@ -2,24 +2,12 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
+
+use super::super::Call;
 
 /// Answered calls that are remembered, to tell a second answer from one that nobody asked for.
 const REMEMBERED: usize = 128;
-
-/// One call.
-#[derive(Clone, Debug)]
-pub(super) struct Call {
-    /// Its number in this instance.
-    pub(super) number: u32,
-    /// Its request id.
-    pub(super) id: String,
-    /// The event, as the caller sent it.
-    pub(super) event: Bytes,
-    /// Whether it came by the queue.
-    pub(super) is_async: bool,
-}
 
 /// Calls that run and polls that wait.
 #[derive(Debug, Default)]
@@ -148,10 +136,10 @@ impl Calls {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::super::fake, *};
 
     fn call(number: u32) -> Call {
-        Call { number, id: format!("id-{number}"), event: Bytes::from_static(b"{}"), is_async: false }
+        Call { id: format!("id-{number}"), ..fake::call(number, b"{}") }
     }
 
     fn got(poll: &mut oneshot::Receiver<Call>) -> Option<u32> {

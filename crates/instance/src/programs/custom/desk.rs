@@ -8,8 +8,11 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    super::busy::{Busy, Task},
-    calls::{Call, Calls, Match},
+    super::{
+        Call,
+        busy::{Busy, Task},
+    },
+    calls::{Calls, Match},
 };
 
 /// Cheap to share.

@@ -3,18 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use fungraph_model::{Outcome, limits};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpStream, unix::pipe},
-    sync::{oneshot, watch},
+    net::TcpStream,
+    sync::oneshot,
     time::timeout,
 };
 
-use super::*;
+use super::{super::fake::Fake, *};
 use crate::{
-    BoxFuture, Ended, LaunchError, Plan, Process,
-    reader::{Reply, Shared},
+    Ended,
+    protocol::NOT_BEGUN,
+    reader::{Answer, Reply},
 };
 
 const POLL: &[u8] = b"GET /v1/runtime/invocation/request HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -22,37 +22,10 @@ const POLL: &[u8] = b"GET /v1/runtime/invocation/request HTTP/1.1\r\nHost: x\r\n
 const LONG: Duration = Duration::from_secs(60);
 const LEFT: Ended = Ended { code: Some(3), signal: None, out_of_memory: false };
 
-/// A process in our own network, which lives until it is said to have ended.
-struct Fake(watch::Sender<Option<Ended>>);
-
-impl Process for Fake {
-    fn fit<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Result<(), LaunchError>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn kill(&self) {
-        self.0.send_replace(Some(Ended { code: None, signal: Some(9), out_of_memory: false }));
-    }
-
-    fn exited(&self) -> BoxFuture<'_, Ended> {
-        let mut ended = self.0.subscribe();
-        Box::pin(async move {
-            let how = ended.wait_for(Option::is_some).await.ok().and_then(|how| *how);
-            how.expect("it has ended")
-        })
-    }
-
-    fn take_peak(&self) -> u64 {
-        0
-    }
-}
-
 /// An API that is served, and the calls that it answers.
 struct Stage {
     custom: Custom,
-    shared: Arc<Shared>,
-    ended: watch::Sender<Option<Ended>>,
-    _prints: pipe::Sender,
+    fake: Fake,
 }
 
 impl Stage {
@@ -61,13 +34,10 @@ impl Stage {
     }
 
     async fn with(calls: u32, limit: usize) -> Self {
-        let (prints, output) = pipe::pipe().expect("a pipe");
-        let ended = watch::Sender::new(None);
-        let shared = Arc::new(Shared::new(Box::new(Fake(ended.clone())), output, 1024));
-        let answers = Answers::new(Arc::clone(&shared));
-        let listener = listen(&answers).await.expect("a free port");
-        let custom = Custom::serve(listener, calls, limit, answers).expect("it listens");
-        Self { custom, shared, ended, _prints: prints }
+        let fake = Fake::start();
+        let listener = listen(&fake.answers).await.expect("a free port");
+        let custom = Custom::serve(listener, calls, limit, fake.answers.clone()).expect("it listens");
+        Self { custom, fake }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -84,9 +54,8 @@ impl Stage {
 
     /// A call comes; its request id has its number in it.
     fn arrive(&self) -> oneshot::Receiver<Reply> {
-        let (number, reply) = self.shared.begin(None).expect("it lives");
-        let event = [b'e'; 100];
-        self.custom.take(number, &format!("id-{number}"), Asked::Call { alias: "", event: &event }, false);
+        let (call, reply) = self.fake.begin(&[b'e'; 100]);
+        self.custom.call(Call { id: format!("id-{}", call.number), ..call });
         reply
     }
 
@@ -119,13 +88,22 @@ async fn rest(client: &mut TcpStream) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
+async fn answer(reply: oneshot::Receiver<Reply>) -> Answer {
+    timeout(LONG, reply).await.expect("in time").expect("an answer").answer
+}
+
 /// What a call returned, or its failure.
 async fn outcome(reply: oneshot::Receiver<Reply>) -> String {
-    let reply = timeout(LONG, reply).await.expect("in time").expect("an answer");
-    match crate::instance::outcome_of(reply) {
-        Outcome::Returned(value) => format!("{value:?}"),
-        Outcome::Failed(failure) => String::from_utf8_lossy(&failure.object).into_owned(),
-    }
+    let text = match answer(reply).await {
+        Answer::Frame { payload, .. } => payload,
+        Answer::Died(death) | Answer::Unread(death) => death.failure().object,
+    };
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Whether another instance may run it.
+async fn has_not_begun(reply: oneshot::Receiver<Reply>) -> bool {
+    matches!(answer(reply).await, Answer::Frame { header, .. } if header.form == NOT_BEGUN)
 }
 
 /// The request id that a client is given.
@@ -191,7 +169,7 @@ async fn one_connection_may_ask_again_and_again() {
         let reply = stage.arrive();
         assert_eq!(id(&mut client).await, format!("id-{number}"));
         assert_eq!(stage.answer(&format!("id-{number}"), 1).await, "200");
-        assert_eq!(outcome(reply).await, "Bytes(b\"a\")");
+        assert_eq!(outcome(reply).await, "a");
         client.write_all(POLL).await.expect("it is open");
     }
 }
@@ -240,7 +218,7 @@ async fn of_two_answers_that_arrive_the_first_counts_unless_it_breaks_off() {
             first.write_all(b"first").await.expect("it is open");
         }
         assert_eq!(status(&mut second).await, if breaks_off { "200" } else { "409" });
-        assert_eq!(outcome(reply).await, if breaks_off { "Bytes(b\"second\")" } else { "Bytes(b\"first\")" });
+        assert_eq!(outcome(reply).await, if breaks_off { "second" } else { "first" });
     }
 }
 
@@ -286,7 +264,7 @@ async fn an_answer_on_its_way_keeps_its_place_in_a_full_house() {
         clients.push(stage.poll().await);
     }
     slow.write_all(b"slow").await.expect("it was left alone");
-    assert_eq!(outcome(reply).await, "Bytes(b\"slow\")");
+    assert_eq!(outcome(reply).await, "slow");
 }
 
 #[tokio::test]
@@ -315,14 +293,12 @@ async fn what_was_sent_before_the_end_counts_and_what_nobody_took_has_not_begun(
     let body = vec![b'a'; 100_000];
     let last = stage.send("id-1", "Content-Length: 100000\r\n", &body).await;
     drop((first, second, last));
-    stage.ended.send_replace(Some(LEFT));
+    stage.fake.ended.send_replace(Some(LEFT));
     timeout(LONG, stage.custom.ended()).await.expect("nobody is left who could hold it up");
-    assert!(outcome(answered).await.len() > body.len());
-    let untaken = untaken.await.expect("it is answered");
-    assert!(untaken.is_not_begun());
-    let late = stage.arrive().await.expect("it is answered");
-    assert!(late.is_not_begun(), "nobody asks any more");
-    stage.shared.die(&Death::Ended(LEFT), false);
+    assert_eq!(outcome(answered).await.len(), body.len());
+    assert!(has_not_begun(untaken).await, "nobody had it");
+    assert!(has_not_begun(stage.arrive()).await, "nobody asks any more");
+    stage.fake.shared.die(&Death::Ended(LEFT), false);
     assert!(outcome(taken).await.contains("exited with code 3 during the call"));
 }
 
@@ -334,7 +310,7 @@ async fn nothing_outlives_what_was_closed() {
     assert_eq!(rest(&mut client).await, "");
     let refused = TcpStream::connect(stage.custom.address()).await.expect_err("nobody listens");
     assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-    assert_eq!(Arc::strong_count(&stage.shared), 2, "the stage's own, and that of its answers");
+    assert_eq!(Arc::strong_count(&stage.fake.shared), 2, "the stage's own, and that of its answers");
 }
 
 #[tokio::test(start_paused = true)]
@@ -358,6 +334,6 @@ async fn a_program_is_ready_when_it_asks_and_else_it_is_told_what_it_has_not_don
         let (found, text) = told(stage.custom.is_ready(patience(), death).await);
         assert!(found == number && text.contains(expected), "{found} {text}");
     }
-    let log = String::from_utf8_lossy(&stage.shared.take_stray()).into_owned();
+    let log = String::from_utf8_lossy(&stage.fake.shared.take_stray()).into_owned();
     assert_eq!(log.matches("errorMessage").count(), 3, "what we say is in the log too: {log}");
 }
