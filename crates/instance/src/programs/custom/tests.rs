@@ -310,7 +310,7 @@ async fn nothing_outlives_what_was_closed() {
     assert_eq!(rest(&mut client).await, "");
     let refused = TcpStream::connect(stage.custom.address()).await.expect_err("nobody listens");
     assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-    assert_eq!(Arc::strong_count(&stage.fake.shared), 2, "the stage's own, and that of its answers");
+    assert_eq!(Arc::strong_count(&stage.fake.shared), 3, "the stage's two, and that of what was closed");
 }
 
 #[tokio::test(start_paused = true)]
