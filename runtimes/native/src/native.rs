@@ -11,7 +11,7 @@ use crate::{
     custom::Custom,
     failure::{self, Failure},
     frame::Call,
-    go::Go,
+    go::{self, Port},
     http::Http,
     link::Link,
     load::Load,
@@ -23,8 +23,8 @@ pub(crate) enum Native {
     Custom(Custom),
     /// It is a web server.
     Http(Http),
-    /// It serves Go's `net/rpc`.
-    Go(Go),
+    /// It serves Go's `net/rpc` at this port, and the server talks with it.
+    Go(Port),
 }
 
 impl Native {
@@ -34,11 +34,19 @@ impl Native {
             "Custom" => Custom::start(load, link).await.map(|(custom, program)| (Self::Custom(custom), program)),
             "http" => Http::start(load, link).await.map(|(http, program)| (Self::Http(http), program)),
             "Custom Image" => Http::start_image(load, link).await.map(|(http, program)| (Self::Http(http), program)),
-            "Go1.x" => Go::start(load, link).await.map(|(go, program)| (Self::Go(go), program)),
+            "Go1.x" => go::start(&load).await.map(|(port, program)| (Self::Go(port), program)),
             other => {
                 let message = format!("the runtime {other} is no program of its own");
                 Err(Failure::new(failure::LOAD, "FunctionConfigError", &message))
             }
+        }
+    }
+
+    /// What LOADED says of it.
+    pub(crate) fn loaded(&self) -> String {
+        match self {
+            Self::Custom(_) | Self::Http(_) => String::new(),
+            Self::Go(port) => format!(r#"{{"port":{}}}"#, port.number()),
         }
     }
 
@@ -47,7 +55,7 @@ impl Native {
         match self {
             Self::Custom(custom) => custom.initialize(call.number),
             Self::Http(http) => http.initialize(call),
-            Self::Go(go) => go.initialize(call.number),
+            Self::Go(_) => {}
         }
     }
 
@@ -56,7 +64,7 @@ impl Native {
         match self {
             Self::Custom(custom) => custom.call(call),
             Self::Http(http) => http.call(call),
-            Self::Go(go) => go.call(call),
+            Self::Go(_) => {}
         }
     }
 
@@ -72,7 +80,7 @@ impl Native {
         match self {
             Self::Custom(custom) => custom.program_ended().await,
             Self::Http(http) => http.program_ended().await,
-            Self::Go(go) => go.program_ended().await,
+            Self::Go(_) => {}
         }
     }
 }

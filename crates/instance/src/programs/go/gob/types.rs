@@ -12,7 +12,7 @@ const DEEPEST: u8 = 50;
 
 /// What a value is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::go) enum Kind {
+pub(in crate::programs::go) enum Kind {
     /// One number on the wire: a bool, a number without sign, or a float.
     Uint,
     /// A number with sign.
@@ -33,7 +33,7 @@ pub(in crate::go) enum Kind {
 
 /// What a message turned out to be.
 #[derive(Debug)]
-pub(in crate::go) enum Message<'a> {
+pub(in crate::programs::go) enum Message<'a> {
     /// A description, taken.
     Description,
     /// A value of this type; the reader stands at its beginning.
@@ -42,7 +42,7 @@ pub(in crate::go) enum Message<'a> {
 
 /// The types that a stream has described so far.
 #[derive(Debug, Default)]
-pub(in crate::go) struct Types {
+pub(in crate::programs::go) struct Types {
     described: HashMap<i64, Kind>,
 }
 
@@ -55,7 +55,7 @@ static INTERFACE: Kind = Kind::Interface;
 
 impl Types {
     /// Looks at a message, and keeps the description where it is one.
-    pub(in crate::go) fn message<'a>(&mut self, bytes: &'a [u8]) -> Result<Message<'a>, BadGob> {
+    pub(in crate::programs::go) fn message<'a>(&mut self, bytes: &'a [u8]) -> Result<Message<'a>, BadGob> {
         let mut reader = Reader::new(bytes);
         let id = reader.int()?;
         if id >= 0 {
@@ -80,7 +80,7 @@ impl Types {
     }
 
     /// What a type is made of.
-    pub(in crate::go) fn kind(&self, id: i64) -> Result<&Kind, BadGob> {
+    pub(in crate::programs::go) fn kind(&self, id: i64) -> Result<&Kind, BadGob> {
         match id {
             1 | 3 | 4 => Ok(&UINT),
             2 => Ok(&INT),
@@ -92,7 +92,7 @@ impl Types {
     }
 
     /// Walks over a struct: `take` gets name and kind of each field that is there, and reads its value or lets it pass.
-    pub(in crate::go) fn walk<'a>(
+    pub(in crate::programs::go) fn walk<'a>(
         &self,
         id: i64,
         reader: &mut Reader<'a>,
