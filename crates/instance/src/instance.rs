@@ -1,7 +1,9 @@
 //! Our end of one function process.
 
 use std::{
+    future::poll_fn,
     io::{self, IoSlice},
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,7 +18,9 @@ use tokio::{
 use crate::{
     Death, FrameHeader, Kind, LaunchError, Launched, Plan,
     death::failure,
-    load, protocol,
+    load,
+    programs::{Answers, Program},
+    protocol,
     reader::{Answer, CONTROL_FRAMES, Reader, Reply, Shared},
     refusal::Looks,
     socket::Outgoing,
@@ -36,8 +40,19 @@ pub struct Instance {
     writer: Mutex<Outgoing>,
     control: Mutex<mpsc::Receiver<(FrameHeader, Bytes)>>,
     death: watch::Receiver<Option<Death>>,
+    /// Who runs the calls, where the bootstrap only started it.
+    program: Option<Program>,
     pub(crate) start: StartTimes,
     looks: Looks,
+}
+
+/// What an instance is asked.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked<'a> {
+    /// To run its initializer.
+    Initialize,
+    /// To call the handler, for a caller who used this alias; empty for none.
+    Call { alias: &'a str, event: &'a [u8] },
 }
 
 /// How an instance came to be, and what that took.
@@ -108,12 +123,11 @@ pub struct CallEnd {
 
 impl Instance {
     pub(crate) fn attach(launched: Launched, log_bytes: usize) -> Self {
-        let shared = Arc::new(Shared::new(launched.process, log_bytes));
+        let shared = Arc::new(Shared::new(launched.process, launched.output, log_bytes));
         let (control_in, control) = mpsc::channel(CONTROL_FRAMES);
         let (death_in, death) = watch::channel(None);
         let reader = Reader {
             socket: launched.socket.incoming,
-            output: launched.output,
             shared: Arc::clone(&shared),
             control: control_in,
             death: death_in,
@@ -126,6 +140,7 @@ impl Instance {
             writer: Mutex::new(launched.socket.outgoing),
             control: Mutex::new(control),
             death,
+            program: None,
             start,
             looks: Looks::new(),
         }
@@ -138,14 +153,21 @@ impl Instance {
     }
 
     /// Lets it load its function, which may take up to `limit`.
-    pub(crate) async fn load(&self, version: &FunctionVersion, limit: Duration) -> Result<(), Failure<Bytes>> {
+    pub(crate) async fn load(&mut self, version: &FunctionVersion, limit: Duration) -> Result<(), Failure<Bytes>> {
         let object = load::object(version, limit);
         if self.write(Kind::Load, 0, 0, [&[], &[], object.as_bytes()]).await.is_err() {
             return Err(self.dead().await.start_failure());
         }
         let (header, payload) = self.control_frame().await?;
         match header.kind {
-            Kind::Loaded => Ok(()),
+            Kind::Loaded => {
+                let answers = Answers::new(Arc::clone(&self.shared));
+                self.program = Program::reach(version, &payload, answers).await?;
+                if let Some(program) = &self.program {
+                    self.shared.answered_by(program.clone());
+                }
+                Ok(())
+            }
             Kind::Failed => {
                 let code = FailureCode::from_start(header.code).unwrap_or(FailureCode::LoadFailed);
                 Err(Failure { code, object: payload })
@@ -176,9 +198,7 @@ impl Instance {
 
     /// Runs the initializer; `limit` is its time limit, past which the instance is ended.
     pub async fn initialize(&self, request: RequestId, limit: Duration) -> CallEnd {
-        let end = self
-            .exchange(Kind::Initialize, [request.text().as_str().as_bytes(), &[], &[]], limit, Listener::Whole)
-            .await;
+        let end = self.exchange(request, Asked::Initialize, limit, Listener::Whole).await;
         end.into_call_end(|| {
             failure(
                 FailureCode::InitializerTimedOut,
@@ -202,13 +222,7 @@ impl Instance {
         limit: Duration,
         listener: Listener<'_>,
     ) -> CallEnd {
-        let id = request.text();
-        let id = id.as_str().as_bytes();
-        let end = if alias.is_empty() {
-            self.exchange(Kind::Invoke, [id, &[], event], limit, listener).await
-        } else {
-            self.exchange(Kind::InvokeAs, [id, &protocol::short_text(alias), event], limit, listener).await
-        };
+        let end = self.exchange(request, Asked::Call { alias, event }, limit, listener).await;
         end.into_call_end(|| {
             failure(
                 FailureCode::TimedOut,
@@ -218,7 +232,13 @@ impl Instance {
         })
     }
 
-    async fn exchange(&self, kind: Kind, payload: [&[u8]; 3], limit: Duration, listener: Listener<'_>) -> Exchange {
+    async fn exchange(
+        &self,
+        request: RequestId,
+        asked: Asked<'_>,
+        limit: Duration,
+        listener: Listener<'_>,
+    ) -> Exchange {
         let started = Instant::now();
         let (form, sink) = match listener {
             Listener::Whole => (0, None),
@@ -231,13 +251,12 @@ impl Instance {
             Ok(begun) => begun,
             Err(death) => return Exchange::dead(death, started),
         };
+        let hand_over = self.hand_over(call, request, asked, form);
         let answered = timeout(limit, async {
-            // A write that fails means that the process is gone; its end answers the call.
-            let _ = self.write(kind, form, call, payload).await;
             match taken {
-                None => (&mut reply).await,
+                None => beside(&mut reply, hand_over).await,
                 // In a box: hardly a call streams, and all would carry the room for it.
-                Some(taken) => Box::pin(self.give_credit(call, taken, &mut reply)).await,
+                Some(taken) => Box::pin(beside(self.give_credit(call, taken, &mut reply), hand_over)).await,
             }
         });
         match answered.await {
@@ -260,6 +279,24 @@ impl Instance {
                 Exchange { reply, timed_out: true, started, memory_peak, refused_connection }
             }
         }
+    }
+
+    /// Hands a call to whoever runs it. With a program it goes on until that has answered.
+    async fn hand_over(&self, call: u32, request: RequestId, asked: Asked<'_>, form: u8) {
+        let id = request.text();
+        if let Some(program) = &self.program {
+            // In a box: hardly a call is a program's, and all would carry the room for it.
+            return Box::pin(program.take(call, id.as_str(), asked, form)).await;
+        }
+        let id = id.as_str().as_bytes();
+        // A write that fails means that the process is gone; its end answers the call.
+        let _ = match asked {
+            Asked::Initialize => self.write(Kind::Initialize, form, call, [id, &[], &[]]).await,
+            Asked::Call { alias: "", event } => self.write(Kind::Invoke, form, call, [id, &[], event]).await,
+            Asked::Call { alias, event } => {
+                self.write(Kind::InvokeAs, form, call, [id, &protocol::short_text(alias), event]).await
+            }
+        };
     }
 
     /// Waits for the end of a call that streams, and lets it send as much as is taken of it.
@@ -368,6 +405,17 @@ impl Drop for Instance {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Waits for an answer, and lets work go on meanwhile.
+async fn beside<T>(answer: impl Future<Output = T>, work: impl Future<Output = ()>) -> T {
+    let (mut answer, mut work) = (pin!(answer), pin!(work));
+    let mut works = true;
+    poll_fn(|context| {
+        works = works && work.as_mut().poll(context).is_pending();
+        answer.as_mut().poll(context)
+    })
+    .await
 }
 
 struct Exchange {

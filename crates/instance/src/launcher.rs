@@ -1,9 +1,9 @@
 //! The one seam below the pool: how a process comes to be. Sandboxed in the product, a plain task in tests.
 
-use std::{fmt, future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, future::Future, io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use fungraph_model::{FunctionVersion, Language};
-use tokio::net::unix::pipe;
+use tokio::net::{TcpSocket, unix::pipe};
 
 use crate::{BLANK_MEMORY_MB, Interpreter, Socket};
 
@@ -135,6 +135,10 @@ pub trait Process: Send + Sync {
     fn kill(&self);
     /// Resolves when it has ended.
     fn exited(&self) -> BoxFuture<'_, Ended>;
+    /// A TCP socket of its network, to listen or to connect with. It is neither bound nor connected, and the process never holds it.
+    fn tcp_socket(&self) -> BoxFuture<'_, io::Result<TcpSocket>> {
+        Box::pin(async { TcpSocket::new_v4() })
+    }
     /// Most memory used since it was last asked, in bytes.
     fn take_peak(&self) -> u64;
     /// What to tell the function's author if the walls refused a connection since this was last asked. It costs more than a call may

@@ -24,6 +24,7 @@ use tokio::{
 use crate::{
     Death, Ended, FrameHeader, Kind, Process,
     call_log::CallLog,
+    programs::Program,
     protocol::{BadFrame, HEADER_BYTES, LEAVING, NOT_BEGUN},
     stream::Pieces,
 };
@@ -50,6 +51,12 @@ pub(crate) struct Shared {
     reason: OnceLock<Death>,
     pub(crate) process: Box<dyn Process>,
     log_limit: usize,
+    /// What the process prints outside the protocol.
+    output: pipe::Receiver,
+    /// Held while output is taken: what was printed first is logged first, whoever takes it.
+    taking: Mutex<()>,
+    /// Whom the reader asks for answers at the end; none of a bootstrap that answers itself.
+    program: Mutex<Option<Program>>,
 }
 
 struct Calls {
@@ -89,9 +96,27 @@ pub(crate) enum Answer {
 }
 
 impl Shared {
-    pub(crate) fn new(process: Box<dyn Process>, log_limit: usize) -> Self {
+    pub(crate) fn new(process: Box<dyn Process>, output: pipe::Receiver, log_limit: usize) -> Self {
         let calls = Calls { last: 0, running: Vec::new(), stray: CallLog::new(log_limit), death: None };
-        Self { calls: Mutex::new(calls), dead: AtomicBool::new(false), reason: OnceLock::new(), process, log_limit }
+        Self {
+            calls: Mutex::new(calls),
+            dead: AtomicBool::new(false),
+            reason: OnceLock::new(),
+            process,
+            log_limit,
+            output,
+            taking: Mutex::new(()),
+            program: Mutex::new(None),
+        }
+    }
+
+    /// From now on calls are answered by this program too.
+    pub(crate) fn answered_by(&self, program: Program) {
+        *self.lock_program() = Some(program);
+    }
+
+    fn lock_program(&self) -> MutexGuard<'_, Option<Program>> {
+        self.program.lock().expect("nothing panics while it holds a program")
     }
 
     fn lock(&self) -> MutexGuard<'_, Calls> {
@@ -131,6 +156,17 @@ impl Shared {
     /// Output printed so far that no call has taken.
     pub(crate) fn take_stray(&self) -> Bytes {
         std::mem::replace(&mut self.lock().stray, CallLog::new(self.log_limit)).finish()
+    }
+
+    /// The answer to a call, after all that was printed before it.
+    pub(crate) fn end(&self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
+        // What was printed before the answer belongs to it.
+        self.drain_output();
+        if header.kind == Kind::Failed && matches!(header.form, LEAVING | NOT_BEGUN) {
+            // Before its caller gives it back: the next call must not meet a process on its way out.
+            self.dead.store(true, Ordering::Release);
+        }
+        self.finish(header, payload)
     }
 
     fn finish(&self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
@@ -174,7 +210,7 @@ impl Shared {
     }
 
     /// Lines that a bootstrap tagged. Those of a call that has ended belong to none.
-    fn log(&self, call: u32, lines: &[u8]) {
+    pub(crate) fn log(&self, call: u32, lines: &[u8]) {
         let mut calls = self.lock();
         match calls.running.iter_mut().find(|running| running.call == call) {
             Some(running) => running.log.push(lines),
@@ -189,6 +225,47 @@ impl Shared {
             Some(running) => running.log.push(bytes),
             None => calls.stray.push(bytes),
         }
+    }
+
+    /// Takes what has been printed; `false` once the pipe is closed.
+    pub(crate) fn drain_output(&self) -> bool {
+        let _turn = self.take_turn();
+        self.read_output()
+    }
+
+    /// The same where the runtime has said that there is some; where that was another's already, it learns so.
+    fn take_ready_output(&self) -> bool {
+        let _turn = self.take_turn();
+        let mut chunk = [0; PRINTED_BYTES];
+        match self.output.try_read(&mut chunk) {
+            Ok(0) => false,
+            Ok(read) => {
+                self.print(&chunk[..read]);
+                self.read_output()
+            }
+            Err(error) => matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
+        }
+    }
+
+    fn take_turn(&self) -> MutexGuard<'_, ()> {
+        self.taking.lock().expect("nothing panics while it takes output")
+    }
+
+    fn read_output(&self) -> bool {
+        // Not cleared before it is read into, since mostly nothing was printed.
+        let mut chunk = [MaybeUninit::uninit(); 8192];
+        for _ in 0..OUTPUT_READS {
+            // Read directly: the readiness tokio remembers may be older than the answer just received.
+            match rustix::io::read(&self.output, &mut chunk) {
+                Ok(([], _)) => return false,
+                Ok((bytes, _)) => self.print(bytes),
+                // Tokio is not told: it would forget output that arrived since, and finds out by itself.
+                Err(rustix::io::Errno::AGAIN) => return true,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return false,
+            }
+        }
+        true
     }
 
     fn die(&self, death: &Death, unread: bool) {
@@ -219,7 +296,6 @@ enum StreamEnd {
 /// The reader's own ends.
 pub(crate) struct Reader {
     pub(crate) socket: pipe::Receiver,
-    pub(crate) output: pipe::Receiver,
     pub(crate) shared: Arc<Shared>,
     /// HELLO, LOADED, STOPPED and failures outside any call.
     pub(crate) control: mpsc::Sender<(FrameHeader, Bytes)>,
@@ -236,7 +312,13 @@ impl Reader {
         };
         self.shared.dead.store(true, Ordering::Release);
         let (ended, killed) = self.end(broken.is_some()).await;
-        self.drain_output();
+        let program = self.shared.lock_program().take();
+        if let Some(program) = program
+            && self.shared.reason.get().is_none()
+        {
+            program.ended().await;
+        }
+        self.shared.drain_output();
         let death = self.cause(broken, ended, killed);
         // What we ended ourselves is never tried again, but for one that had closed its end before it read.
         self.shared.die(&death, unread && matches!(death, Death::Ended(_) | Death::Lingered));
@@ -272,7 +354,6 @@ impl Reader {
     /// `Ok` at the end of the stream, the text of what was wrong otherwise.
     async fn read_frames(&mut self) -> Result<StreamEnd, String> {
         let mut buffer = BytesMut::with_capacity(BUFFER_BYTES);
-        let mut printed = Vec::with_capacity(PRINTED_BYTES);
         let mut output_open = true;
         loop {
             tokio::select! {
@@ -292,10 +373,8 @@ impl Reader {
                         self.take(header, payload)?;
                     }
                 }
-                read = self.output.read_buf(&mut printed), if output_open => {
-                    self.shared.print(&printed);
-                    printed.clear();
-                    output_open = matches!(read, Ok(1..)) && self.drain_output();
+                ready = self.shared.output.readable(), if output_open => {
+                    output_open = ready.is_ok() && self.shared.take_ready_output();
                 }
             }
         }
@@ -306,13 +385,7 @@ impl Reader {
             Kind::Log => self.shared.log(header.call, &payload),
             Kind::Head | Kind::Data if header.call != 0 => self.shared.piece(header, payload)?,
             Kind::Result | Kind::Failed | Kind::Initialized if header.call != 0 => {
-                // What was printed before the answer belongs to it.
-                self.drain_output();
-                if header.kind == Kind::Failed && matches!(header.form, LEAVING | NOT_BEGUN) {
-                    // Before its caller gives it back: the next call must not meet a process on its way out.
-                    self.shared.dead.store(true, Ordering::Release);
-                }
-                self.shared.finish(header, payload)?;
+                self.shared.end(header, payload)?;
             }
             Kind::Hello | Kind::Loaded | Kind::Stopped | Kind::Failed if header.call == 0 => {
                 // The function can write to the socket too: what nobody asked for must not fill our memory. Nobody listens any
@@ -326,24 +399,6 @@ impl Reader {
             kind => return Err(format!("a frame {kind:?} for call {}, out of order", header.call)),
         }
         Ok(())
-    }
-
-    /// Takes what has been printed; `false` once the pipe is closed.
-    fn drain_output(&self) -> bool {
-        // Not cleared before it is read into, since mostly nothing was printed.
-        let mut chunk = [MaybeUninit::uninit(); 8192];
-        for _ in 0..OUTPUT_READS {
-            // Read directly: the readiness tokio remembers may be older than the answer just received.
-            match rustix::io::read(&self.output, &mut chunk) {
-                Ok(([], _)) => return false,
-                Ok((bytes, _)) => self.shared.print(bytes),
-                // Tokio is not told: it would forget output that arrived since, and finds out by itself.
-                Err(rustix::io::Errno::AGAIN) => return true,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return false,
-            }
-        }
-        true
     }
 }
 
