@@ -135,7 +135,9 @@ pub trait Process: Send + Sync {
     fn kill(&self);
     /// Resolves when it has ended.
     fn exited(&self) -> BoxFuture<'_, Ended>;
-    /// A TCP socket of its network, to listen or to connect with. It is neither bound nor connected, and the process never holds it.
+    /// A TCP socket (IPv4) of its network, neither bound nor connected: what listens on loopback there is reached with it, and what runs there
+    /// can reach it. The process never holds it. It is to be closed when the process has ended, since it keeps the network alive.
+    /// This one is of a process that shares our network.
     fn tcp_socket(&self) -> BoxFuture<'_, io::Result<TcpSocket>> {
         Box::pin(async { TcpSocket::new_v4() })
     }

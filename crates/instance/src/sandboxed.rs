@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    net::TcpStream,
     os::fd::OwnedFd,
     os::unix::fs::PermissionsExt,
     path::PathBuf,
@@ -16,7 +17,10 @@ use fungraph_model::{Language, Mounts, limits};
 use fungraph_sandbox::{
     Bind, Error as SandboxError, ExitStatus, Fit, Launch, Limits, Mount, Network, Sandbox, Spawner, User,
 };
-use tokio::{io::AsyncReadExt, net::unix::pipe};
+use tokio::{
+    io::AsyncReadExt,
+    net::{TcpSocket, unix::pipe},
+};
 
 use crate::{
     Blueprint, BoxFuture, Ended, Interpreter, LaunchError, Launched, Launcher, Plan, Process, Socket, Sources,
@@ -426,6 +430,13 @@ impl Process for Sandboxed {
             // Where the kernel killed a child, now or long ago, the function went on and ended by itself.
             let out_of_memory = exit.out_of_memory && signal == Some(KILL);
             Ended { code, signal, out_of_memory }
+        })
+    }
+
+    fn tcp_socket(&self) -> BoxFuture<'_, io::Result<TcpSocket>> {
+        Box::pin(async {
+            let socket = self.sandbox.tcp_socket().await.map_err(io::Error::other)?;
+            Ok(TcpSocket::from_std_stream(TcpStream::from(socket)))
         })
     }
 

@@ -75,7 +75,7 @@ pub(crate) fn send(
     send_encoded(socket, &encode(message)?, descriptors)
 }
 
-/// Receives one message; none when the peer is gone. Descriptors arrive close-on-exec.
+/// Receives one message; none when the peer is gone. Descriptors arrive close-on-exec: all, or none where there is no room for them.
 pub(crate) fn receive<M: DeserializeOwned>(
     socket: impl AsFd,
     buffer: &mut Vec<u8>,
@@ -116,8 +116,12 @@ fn receive_with<M: DeserializeOwned>(
     if received.bytes == 0 {
         return Ok(None);
     }
-    if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+    if received.flags.contains(ReturnFlags::TRUNC) {
         return Err(ChannelError::Truncated);
+    }
+    if received.flags.contains(ReturnFlags::CTRUNC) {
+        // This process has no room for one more. The message can still be answered or done without; which are left nobody could say.
+        descriptors.clear();
     }
     let message = serde_json::from_slice(&buffer[..received.bytes]).map_err(ChannelError::Garbled)?;
     Ok(Some((message, descriptors)))

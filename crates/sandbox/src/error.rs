@@ -47,6 +47,14 @@ pub enum Error {
         /// What of it others than the operator may know: it names nothing of the host.
         told: Option<String>,
     },
+    /// A running sandbox has no socket to give.
+    #[error("no socket in the network of sandbox {id:?}: {reason}")]
+    Socket {
+        /// The id of its launch.
+        id: String,
+        /// What failed, as the spawner told it.
+        reason: String,
+    },
     /// The spawner is gone, and with it every sandbox.
     #[error("the spawner is gone")]
     Lost,

@@ -12,6 +12,7 @@
 //! server                     Spawner::connect(process)
 //!                            spawner.launch(launch, socket, output) -> Sandbox; drop it, or kill(), to end it
 //!                            sandbox.fit(fit): what it gets after its start, once
+//!                            sandbox.tcp_socket(): a socket in its network, for the server alone
 //! ```
 //!
 //! What holds around each process:

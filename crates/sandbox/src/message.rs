@@ -2,7 +2,8 @@
 //!
 //! Order: `Setup` first, answered by `Ready` or `Failed`. Then any number of `Launch`, each answered by `Launched` or
 //! `LaunchFailed` with the same number, a `Launched` in the end by `Exited`. Between the two at most one `Fit`, answered by `Fitted`
-//! unless the sandbox ends before; it does not wait behind launches. `Kill` of an unknown or ended number is nothing.
+//! unless the sandbox ends before, and any number of `Socket`, each answered by a `Socket` unless the sandbox ends before; neither waits
+//! behind launches. `Kill` of an unknown or ended number is nothing.
 //! `Untrack` is never answered. `Shutdown`, or the end of the socket, ends everything.
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,10 @@ pub(crate) enum Request {
     Fit {
         number: u64,
         fit: Fit,
+    },
+    /// A TCP socket of a sandbox's network is wanted.
+    Socket {
+        number: u64,
     },
     /// No answer: the TCP port whose connections over loopback the kernel need not track.
     Untrack {
@@ -68,6 +73,11 @@ pub(crate) enum Reply {
         number: u64,
         /// Why it could not be done; the sandbox is as it was, or partly fitted, and of no use.
         failure: Option<Unfit>,
+    },
+    /// Carries the socket, if `failure` is none.
+    Socket {
+        number: u64,
+        failure: Option<String>,
     },
     Exited {
         number: u64,

@@ -22,6 +22,7 @@ mod setup;
 mod shares;
 mod skeleton;
 mod slots;
+mod socket;
 mod staging;
 
 mod turn;
@@ -185,6 +186,7 @@ impl Host {
             Request::Launch { number, launch } => self.queue.push_back(Order { number, launch, descriptors }),
             Request::Untrack { port } => self.launcher.untrack(port),
             Request::Fit { number, fit } => self.fit(number, &fit)?,
+            Request::Socket { number } => self.socket(number)?,
             Request::Kill { number } => {
                 if let Some(instance) = self.instances.get_mut(&number) {
                     instance.kill(&self.launcher.cgroups);
@@ -203,6 +205,15 @@ impl Host {
         let failure = self.launcher.fit(&instance.id, instance.user, late, fit).err();
         let failure = failure.map(|error| Unfit { reason: chain(&error), told: error.told() });
         self.tell(&Reply::Fitted { number, failure })
+    }
+
+    fn socket(&self, number: u64) -> io::Result<()> {
+        // As above.
+        let Some(instance) = self.instances.get(&number) else { return Ok(()) };
+        let made = self.launcher.home_network.tcp_socket_of(instance.pid);
+        let failure = made.as_ref().err().map(ToString::to_string);
+        let sockets: Vec<_> = made.iter().map(AsFd::as_fd).collect();
+        channel::send(&self.control, &Reply::Socket { number, failure }, &sockets).map_err(io::Error::other)
     }
 
     fn launch(&mut self, number: u64, launch: &Launch, descriptors: Vec<OwnedFd>) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! Who waits for which answer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{oneshot, watch};
@@ -18,7 +19,10 @@ pub(super) type Answer = oneshot::Sender<Result<Sandbox, Error>>;
 /// What a fit was answered: why it could not be done, if so.
 pub(super) type FitAnswer = oneshot::Sender<Option<Unfit>>;
 
-/// Launches and fits without an answer, and sandboxes without an end.
+/// A socket, or why there is none.
+pub(super) type SocketAnswer = oneshot::Sender<Result<OwnedFd, String>>;
+
+/// Launches, fits and sockets without an answer, and sandboxes without an end.
 #[derive(Debug, Default)]
 pub(super) struct Board {
     state: Mutex<State>,
@@ -29,6 +33,8 @@ struct State {
     last_number: u64,
     launching: HashMap<u64, (String, Answer)>,
     fitting: HashMap<u64, FitAnswer>,
+    /// In the order they were asked for; those of one sandbox are all alike, so it does not matter who gets which.
+    sockets: HashMap<u64, VecDeque<SocketAnswer>>,
     running: HashMap<u64, watch::Sender<Option<Exit>>>,
     lost: bool,
 }
@@ -73,9 +79,22 @@ impl Board {
         self.lock().fitting.remove(&number)
     }
 
+    /// Notes that a socket of a running sandbox is wanted; its sender as for a fit.
+    pub(super) fn expect_socket(&self, number: u64, answer: SocketAnswer) {
+        let mut state = self.lock();
+        if state.running.contains_key(&number) {
+            state.sockets.entry(number).or_default().push_back(answer);
+        }
+    }
+
+    pub(super) fn take_socket(&self, number: u64) -> Option<SocketAnswer> {
+        self.lock().sockets.get_mut(&number)?.pop_front()
+    }
+
     pub(super) fn ended(&self, number: u64, exit: Exit) {
         let mut state = self.lock();
         state.fitting.remove(&number);
+        state.sockets.remove(&number);
         if let Some(sender) = state.running.remove(&number) {
             sender.send_replace(Some(exit));
         }
@@ -87,6 +106,7 @@ impl Board {
             let mut state = self.lock();
             state.lost = true;
             state.fitting.clear();
+            state.sockets.clear();
             (std::mem::take(&mut state.launching), std::mem::take(&mut state.running))
         };
         for (_, answer) in launching.into_values() {

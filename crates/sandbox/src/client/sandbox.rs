@@ -1,5 +1,6 @@
 //! One running instance, as the server holds it.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -58,6 +59,22 @@ impl Sandbox {
             Ok(Some(Unfit { reason, told })) => Err(Error::Fit { id: self.id.clone(), reason, told }),
             Err(_) => Err(failed("it has ended".to_owned())),
         }
+    }
+
+    /// A TCP socket (IPv4) of its network, neither bound nor connected, in non-blocking mode: whoever connects or listens with it does
+    /// so as a process of the sandbox would. Nothing inside ever holds it, so nothing inside can change how it behaves. It keeps the
+    /// network of the sandbox alive, so it is to be closed once that has ended.
+    ///
+    /// # Errors
+    /// [`Error::Socket`] if the host refuses or the sandbox has ended, [`Error::Lost`] if there is no spawner any more.
+    pub async fn tcp_socket(&self) -> Result<OwnedFd, Error> {
+        let failed = |reason| Error::Socket { id: self.id.clone(), reason };
+        let bytes = channel::encode(&Request::Socket { number: self.number });
+        let bytes = bytes.map_err(|error| failed(error.to_string()))?;
+        let (answer, answered) = oneshot::channel();
+        self.board.expect_socket(self.number, answer);
+        self.outgoing.send(Parcel { bytes, descriptors: Vec::new() }).map_err(|_| Error::Lost)?;
+        answered.await.unwrap_or_else(|_| Err("it has ended".to_owned())).map_err(failed)
     }
 
     /// Kills everything in it, at once and without waiting; more than once is no harm.

@@ -123,6 +123,14 @@ fn handle(
                 let _unheard = answer.send(failure);
             }
         }
+        Reply::Socket { number, failure } => {
+            if let Some(answer) = board.take_socket(number) {
+                // None came along where this process has no room for one more.
+                let socket =
+                    descriptors.pop().ok_or_else(|| failure.unwrap_or_else(|| "too many open files".to_owned()));
+                let _unheard = answer.send(socket);
+            }
+        }
         Reply::Exited { number, exit } => board.ended(number, exit),
         Reply::Ready { .. } | Reply::Failed { .. } => tracing::warn!(?reply, "the spawner spoke out of turn"),
     }

@@ -21,6 +21,7 @@ mod limits;
 mod mounts;
 mod network;
 mod server;
+mod sockets;
 
 use std::process::ExitCode;
 
@@ -85,6 +86,7 @@ fn chosen(engine: Engine, filter: &str) -> Vec<Test> {
         late::TESTS,
         mounts::TESTS,
         network::TESTS,
+        sockets::TESTS,
         egress::TESTS,
         life::TESTS,
         init::TESTS,
