@@ -5,75 +5,79 @@
 //! wake-ups. A program may send what it likes and when it likes, so everything taken from it is bounded, and no thread ever waits for it.
 
 mod answers;
+mod failure;
+mod go;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use fungraph_model::{Failure, FunctionVersion};
 
 pub(crate) use self::answers::Answers;
+pub(crate) use self::go::{Lines, Run};
+use self::go::Go;
 use crate::{
     instance::Asked,
-    protocol::{ASYNCHRONOUS, STREAMED},
+    protocol::ASYNCHRONOUS,
 };
-
-/// One call; of an initializer, the event is empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Call {
-    /// Its number in this instance.
-    pub(crate) number: u32,
-    /// Its request id.
-    pub(crate) id: String,
-    /// The alias that its caller used, if any.
-    pub(crate) alias: Option<String>,
-    /// The event, as the caller sent it.
-    pub(crate) event: Bytes,
-    /// Whether the answer is wanted in pieces.
-    pub(crate) streamed: bool,
-    /// Whether it came by the queue, so that nobody waits for the answer.
-    pub(crate) is_async: bool,
-}
 
 /// A running program that is ready for calls. Cheap to share.
 #[derive(Clone)]
-pub(crate) enum Program {}
+pub(crate) enum Program {
+    /// It serves Go's `net/rpc`.
+    Go(Arc<Go>),
+}
+
+/// What a start may still take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// All of it.
+    pub(crate) limit: Duration,
+    /// When it is over.
+    pub(crate) until: Instant,
+}
+
+impl Patience {
+    /// It begins now.
+    pub(crate) fn of(limit: Duration) -> Self {
+        Self { limit, until: Instant::now() + limit }
+    }
+
+    /// The limit in words: whoever waited for most of the last second waited for it.
+    pub(crate) fn seconds(self) -> u128 {
+        self.limit.as_millis().div_ceil(1000)
+    }
+}
 
 impl Program {
     /// Reaches the program that the bootstrap has started for a function, with what LOADED said of it; none where the bootstrap
     /// runs the calls itself.
     pub(crate) async fn reach(
-        _version: &FunctionVersion,
-        _loaded: &Bytes,
-        _answers: Answers,
+        version: &FunctionVersion,
+        loaded: &Bytes,
+        patience: Patience,
+        answers: Answers,
     ) -> Result<Option<Self>, Failure<Bytes>> {
-        Ok(None)
+        match version.spec.runtime.name() {
+            "Go1.x" => Ok(Some(Self::Go(Arc::new(Go::reach(&version.spec, loaded, patience, answers).await?)))),
+            _ => Ok(None),
+        }
     }
 
     /// Takes a call. It is answered when this is done, or later; whoever drops this is not interested any more.
     pub(crate) async fn take(&self, number: u32, id: &str, asked: Asked<'_>, form: u8) {
-        let (streamed, is_async) = (form == STREAMED, form == ASYNCHRONOUS);
-        let call = |alias: &str, event: &[u8]| Call {
-            number,
-            id: id.to_owned(),
-            alias: Some(alias).filter(|alias| !alias.is_empty()).map(str::to_owned),
-            event: Bytes::copy_from_slice(event),
-            streamed,
-            is_async,
-        };
-        match asked {
-            Asked::Initialize => self.initialize(call("", &[])).await,
-            Asked::Call { alias, event } => self.call(call(alias, event)).await,
+        match self {
+            Self::Go(go) => go.take(number, id, asked, form == ASYNCHRONOUS).await,
         }
-    }
-
-    async fn initialize(&self, _call: Call) {
-        match *self {}
-    }
-
-    async fn call(&self, _call: Call) {
-        match *self {}
     }
 
     /// The process has ended: takes what the program said before, which may still lie in a socket.
     pub(crate) async fn ended(&self) {
-        match *self {}
+        match self {
+            Self::Go(go) => go.ended().await,
+        }
     }
 }

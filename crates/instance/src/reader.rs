@@ -24,7 +24,7 @@ use tokio::{
 use crate::{
     Death, Ended, FrameHeader, Kind, Process,
     call_log::CallLog,
-    programs::Program,
+    programs::{Lines, Program, Run},
     protocol::{BadFrame, HEADER_BYTES, LEAVING, NOT_BEGUN},
     stream::Pieces,
 };
@@ -65,6 +65,8 @@ struct Calls {
     running: Vec<Running>,
     /// Output that belongs to no call; it goes in front of the next call's log.
     stray: CallLog,
+    /// Whose each line of the output is, where it says so.
+    lines: Option<Lines>,
     /// Set once; no call begins afterwards.
     death: Option<Death>,
 }
@@ -97,7 +99,7 @@ pub(crate) enum Answer {
 
 impl Shared {
     pub(crate) fn new(process: Box<dyn Process>, output: pipe::Receiver, log_limit: usize) -> Self {
-        let calls = Calls { last: 0, running: Vec::new(), stray: CallLog::new(log_limit), death: None };
+        let calls = Calls { last: 0, running: Vec::new(), stray: CallLog::new(log_limit), lines: None, death: None };
         Self {
             calls: Mutex::new(calls),
             dead: AtomicBool::new(false),
@@ -149,6 +151,11 @@ impl Shared {
         self.process.kill();
     }
 
+    /// Whether it was us who ended it.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.reason.get().is_some()
+    }
+
     pub(crate) fn is_dead(&self) -> bool {
         self.dead.load(Ordering::Acquire)
     }
@@ -175,6 +182,9 @@ impl Shared {
         let Some(index) = calls.running.iter().position(|running| running.call == header.call) else {
             return Err(format!("an answer to call {}, which is not running", header.call));
         };
+        if calls.running.len() == 1 {
+            calls.end_line();
+        }
         // In order, because raw output goes to the one that began last.
         let running = calls.running.remove(index);
         drop(calls);
@@ -209,22 +219,14 @@ impl Shared {
         running.and_then(|running| running.pieces.as_mut()).is_some_and(Pieces::hang_up)
     }
 
-    /// Lines that a bootstrap tagged. Those of a call that has ended belong to none.
+    /// Lines that a bootstrap tagged.
     pub(crate) fn log(&self, call: u32, lines: &[u8]) {
-        let mut calls = self.lock();
-        match calls.running.iter_mut().find(|running| running.call == call) {
-            Some(running) => running.log.push(lines),
-            None => calls.stray.push(lines),
-        }
+        self.lock().log(call, lines);
     }
 
-    /// Raw output, which knows no call: it goes to the one that began last.
-    fn print(&self, bytes: &[u8]) {
-        let mut calls = self.lock();
-        match calls.running.last_mut() {
-            Some(running) => running.log.push(bytes),
-            None => calls.stray.push(bytes),
-        }
+    /// From now on raw output is told apart by its lines.
+    pub(crate) fn tell_lines_apart(&self, lines: Lines) {
+        self.lock().lines = Some(lines);
     }
 
     /// Takes what has been printed; `false` once the pipe is closed.
@@ -240,7 +242,7 @@ impl Shared {
         match self.output.try_read(&mut chunk) {
             Ok(0) => false,
             Ok(read) => {
-                self.print(&chunk[..read]);
+                self.lock().print(&chunk[..read]);
                 self.read_output()
             }
             Err(error) => matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
@@ -258,7 +260,7 @@ impl Shared {
             // Read directly: the readiness tokio remembers may be older than the answer just received.
             match rustix::io::read(&self.output, &mut chunk) {
                 Ok(([], _)) => return false,
-                Ok((bytes, _)) => self.print(bytes),
+                Ok((bytes, _)) => self.lock().print(bytes),
                 // Tokio is not told: it would forget output that arrived since, and finds out by itself.
                 Err(rustix::io::Errno::AGAIN) => return true,
                 Err(rustix::io::Errno::INTR) => {}
@@ -272,6 +274,7 @@ impl Shared {
         let at = Instant::now();
         let running = {
             let mut calls = self.lock();
+            calls.end_line();
             calls.death = Some(death.clone());
             std::mem::take(&mut calls.running)
         };
@@ -281,6 +284,42 @@ impl Shared {
             let death = death.clone();
             let answer = if unread { Answer::Unread(death) } else { Answer::Died(death) };
             let _ = call.done.send(Reply { answer, log: call.log.finish(), at });
+        }
+    }
+}
+
+impl Calls {
+    /// Lines of a call. Those of one that has ended belong to none.
+    fn log(&mut self, call: u32, lines: &[u8]) {
+        match self.running.iter_mut().find(|running| running.call == call) {
+            Some(running) => running.log.push(lines),
+            None => self.stray.push(lines),
+        }
+    }
+
+    /// Raw output. Where it does not say whose it is, it goes to the call that began last.
+    fn print(&mut self, bytes: &[u8]) {
+        if let Some(lines) = &mut self.lines {
+            let runs = lines.add(bytes);
+            return self.log_runs(runs);
+        }
+        match self.running.last_mut() {
+            Some(running) => running.log.push(bytes),
+            None => self.stray.push(bytes),
+        }
+    }
+
+    /// A line without an end is one, since nothing follows it.
+    fn end_line(&mut self) {
+        if let Some(lines) = &mut self.lines {
+            let runs = lines.end();
+            self.log_runs(runs);
+        }
+    }
+
+    fn log_runs(&mut self, runs: Vec<Run>) {
+        for run in runs {
+            self.log(run.call, run.text.as_bytes());
         }
     }
 }

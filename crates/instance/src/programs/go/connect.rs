@@ -1,44 +1,30 @@
-//! From a started program to one that speaks RPC: its port, and how long it is waited for.
+//! From a program that takes connections to one that has agreed to speak RPC.
 
 use std::{
-    collections::hash_map::RandomState,
-    hash::BuildHasher as _,
     io,
-    net::{Ipv4Addr, SocketAddrV4, TcpListener},
-    os::unix::process::ExitStatusExt as _,
-    process::ExitStatus,
-    time::Duration,
+    net::{Ipv4Addr, SocketAddrV4},
 };
 
-use rustix::process::Signal;
+use bytes::Bytes;
+use fungraph_model::Failure;
+use serde::Deserialize;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::{Instant, sleep, timeout_at},
+    time::{timeout, timeout_at},
 };
 
 use super::{
-    cannot_load,
+    replies::GRACE,
     rpc::{Broken, GREETING, Replies},
 };
 use crate::{
-    child::{self, Program},
-    failure::Failure,
-    leave,
+    Death, Ended,
+    programs::{Answers, Patience, failure},
 };
 
-/// Ports to choose from: below those that the kernel gives to connections, since one that is tried again and again from among
-/// those would sooner or later connect to itself.
-const PORTS: std::ops::Range<u16> = 20_000..30_000;
-/// Ports that are tried.
-const TRIES: u16 = 100;
-/// How soon a closed port is tried again: at first, and later.
-const SOON: Duration = Duration::from_micros(500);
-const LATER: Duration = Duration::from_millis(25);
-
-/// A free port on the loopback interface.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Port(u16);
+/// The signal that the kernel kills with for want of memory.
+const KILL: i32 = 9;
 
 /// A connection on which the program has agreed to speak RPC.
 #[derive(Debug)]
@@ -51,74 +37,46 @@ pub(super) struct Connected {
 #[derive(Debug)]
 pub(super) enum NotReady {
     /// The program has ended.
-    Ended(ExitStatus),
-    /// The port stayed closed.
-    Closed(Duration),
-    /// It was opened, and nothing was said in time.
-    Silent(Duration),
+    Ended(Ended),
+    /// Its port was open, and nothing was said in time.
+    Silent(Patience),
     /// It is not the port of an RPC server.
     Broken(Broken),
     /// The connection was lost.
     Lost(io::ErrorKind),
+    /// The platform has no way to it: a fault of ours.
+    NoWay(io::Error),
 }
 
-impl Port {
-    /// Where instances share the host's network, each needs a port of its own; so it is a random one.
-    pub(super) fn choose() -> io::Result<Self> {
-        let count = PORTS.end - PORTS.start;
-        let random = u16::try_from(RandomState::new().hash_one(0) % u64::from(count)).unwrap_or_default();
-        let mut last = io::ErrorKind::AddrInUse.into();
-        for step in 0..TRIES {
-            let port = Self(PORTS.start + (random + step) % count);
-            match TcpListener::bind(port.address()) {
-                Ok(_) => return Ok(port),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-
-    pub(super) fn address(self) -> SocketAddrV4 {
-        SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.0)
-    }
+/// What LOADED says of a Go function.
+#[derive(Debug, Deserialize)]
+struct Loaded {
+    /// It serves there, on the loopback interface of its network.
+    port: u16,
 }
 
-/// Connects as soon as the program listens; not later than `until`, which is `limit` after its start.
-pub(super) async fn connect(
-    port: Port,
-    program: &Program,
-    until: Instant,
-    limit: Duration,
-) -> Result<Connected, NotReady> {
-    let connecting = async {
-        let stream = timeout_at(until, dial(port)).await.map_err(|_| NotReady::Closed(limit))?;
-        timeout_at(until, greet(stream)).await.map_err(|_| NotReady::Silent(limit))?
-    };
-    tokio::select! {
+/// Connects, and agrees to speak RPC.
+pub(super) async fn connect(loaded: &Bytes, patience: Patience, answers: &Answers) -> Result<Connected, NotReady> {
+    let until = patience.until.into();
+    let connecting = async { timeout_at(until, speak(loaded, answers)).await.map_err(|_| NotReady::Silent(patience))? };
+    let lost = tokio::select! {
         biased;
-        connected = connecting => connected,
-        status = program.ended() => {
-            if status.signal() == Some(Signal::KILL.as_raw()) {
-                // Perhaps for want of memory, and the platform knows whether.
-                leave::like(status);
-            }
-            Err(NotReady::Ended(status))
-        }
-    }
+        connected = connecting => match connected {
+            Err(lost @ (NotReady::Lost(_) | NotReady::NoWay(_))) => lost,
+            other => return other,
+        },
+        ended = answers.process_ended() => return Err(NotReady::Ended(ended)),
+    };
+    // A program that ends closes its connection first, and how it ended tells more.
+    let ended = timeout(GRACE, answers.process_ended()).await;
+    Err(ended.map_or(lost, NotReady::Ended))
 }
 
-/// Tries until the port is open.
-async fn dial(port: Port) -> TcpStream {
-    let mut pause = SOON;
-    loop {
-        if let Ok(stream) = TcpStream::connect(port.address()).await
-            && stream.local_addr().ok() != stream.peer_addr().ok()
-        {
-            return stream;
-        }
-        sleep(pause).await;
-        pause = (pause * 5 / 4).min(LATER);
-    }
+async fn speak(loaded: &Bytes, answers: &Answers) -> Result<Connected, NotReady> {
+    let Loaded { port } = serde_json::from_slice(loaded).map_err(|error| NotReady::NoWay(error.into()))?;
+    let socket = answers.tcp_socket().await.map_err(NotReady::NoWay)?;
+    let stream = socket.connect(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port).into()).await;
+    greet(stream.map_err(|error| NotReady::Lost(error.kind()))?).await
 }
 
 async fn greet(mut stream: TcpStream) -> Result<Connected, NotReady> {
@@ -137,26 +95,45 @@ async fn greet(mut stream: TcpStream) -> Result<Connected, NotReady> {
 }
 
 impl NotReady {
-    /// What the caller is told; each says what to do.
-    pub(super) fn failure(&self, handler: &str) -> Failure {
+    /// What the caller is told, and the log; each says what to do.
+    pub(super) fn failure(&self, handler: &str, answers: &Answers) -> Failure<Bytes> {
+        if let Self::Ended(ended @ Ended { signal: Some(KILL), .. }) = self {
+            // Perhaps for want of memory.
+            return Death::Ended(*ended).start_failure();
+        }
+        if let Self::NoWay(cause) = self {
+            tracing::warn!(%cause, handler, "a program of Go could not be reached");
+        }
+        let failure = self.told(handler);
+        answers.failed(0, &failure);
+        failure
+    }
+
+    fn told(&self, handler: &str) -> Failure<Bytes> {
         const SERVE: &str = "`main` must call `runtime.Register(handler)` of the Go runtime library";
         match self {
-            Self::Ended(status) => cannot_load(&format!(
+            Self::Ended(ended) => failure::cannot_load(&format!(
                 "{handler:?} {} before it served its function; what it printed is in the log, and {SERVE}",
-                child::how(*status)
+                how(*ended)
             )),
-            Self::Closed(limit) => Failure::not_ready(&format!(
-                "{handler:?} did not listen at RUNTIME_API_ADDR within {} seconds; {SERVE}",
-                limit.as_millis().div_ceil(1000)
-            )),
-            Self::Silent(limit) => Failure::not_ready(&format!(
+            Self::Silent(patience) => failure::not_ready(&format!(
                 "{handler:?} listens at RUNTIME_API_ADDR, but did not agree to speak Go's RPC within {} seconds; {SERVE}",
-                limit.as_millis().div_ceil(1000)
+                patience.seconds()
             )),
-            Self::Broken(broken) => cannot_load(&format!("{handler:?}: {broken}")),
-            Self::Lost(kind) => cannot_load(&format!(
+            Self::Broken(broken) => failure::cannot_load(&format!("{handler:?}: {broken}")),
+            Self::Lost(kind) => failure::cannot_load(&format!(
                 "{handler:?} closed the connection instead of speaking Go's RPC ({kind}); {SERVE}"
             )),
+            Self::NoWay(_) => failure::not_reached(),
         }
+    }
+}
+
+/// What an end looks like in a sentence: "it ...".
+fn how(ended: Ended) -> String {
+    match (ended.code, ended.signal) {
+        (Some(code), _) => format!("exited with code {code}"),
+        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (None, None) => "ended".to_owned(),
     }
 }

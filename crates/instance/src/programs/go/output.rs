@@ -1,125 +1,59 @@
 //! What a program prints while several of its calls run at once.
 //!
-//! With one call at a time the platform itself knows whose output it is, and the program's output is the instance's own. With
-//! several, lines of the library's logger carry the request id and go to their call; what is printed otherwise goes to the call
-//! that began last, as everywhere.
+//! Lines of the library's logger carry the request id and go to their call; what is printed otherwise goes to the call that began last, as
+//! everywhere. With one call at a time nobody has to look.
 
-use std::{
-    io::{self, PipeWriter},
-    process::Stdio,
-    sync::Arc,
-};
-
-use tokio::{net::unix::pipe::Receiver, process::Command, sync::Mutex};
+use std::sync::Arc;
 
 use super::running::Running;
-use crate::link::Link;
 
-/// Taken in one read.
-const CHUNK: usize = 8 << 10;
-/// Most reads before an answer, so that endless output cannot hold it back.
-const READS: usize = 64;
 /// Longest line; what goes on is another one.
 const LINE: usize = 90 << 10;
 
-/// The pipe that a program prints into.
-pub(super) struct Output {
-    pipe: Receiver,
-    lines: Mutex<Lines>,
+/// Tells whose each line of the output is.
+pub(crate) struct Lines {
     running: Arc<Running>,
-    link: Link,
-}
-
-#[derive(Default)]
-struct Lines {
     /// The line that has no end yet.
     open: Vec<u8>,
 }
 
 /// Lines of one call, one after the other.
 #[derive(Debug, PartialEq, Eq)]
-struct Run {
-    call: u32,
-    text: String,
-}
-
-impl Output {
-    /// Makes a command print here.
-    pub(super) fn of(command: &mut Command, running: &Arc<Running>, link: &Link) -> io::Result<Arc<Self>> {
-        let (reader, writer): (_, PipeWriter) = io::pipe()?;
-        command.stdout(Stdio::from(writer.try_clone()?)).stderr(Stdio::from(writer));
-        let pipe = Receiver::from_owned_fd(reader.into())?;
-        Ok(Arc::new(Self { pipe, lines: Mutex::default(), running: Arc::clone(running), link: link.clone() }))
-    }
-
-    /// Passes on what is printed, until nobody can print any more.
-    pub(super) async fn pass_on(&self) {
-        while self.pipe.readable().await.is_ok() {
-            if !self.take_by(|chunk| self.pipe.try_read(chunk)).await {
-                break;
-            }
-        }
-        self.lines.lock().await.end(&self.running, &self.link).await;
-    }
-
-    /// Takes what is there, before an answer; `false` at the end of the pipe.
-    pub(super) async fn take(&self) -> bool {
-        // Read directly: the readiness that tokio remembers may be older than the answer just received.
-        self.take_by(|chunk| Ok(rustix::io::read(&self.pipe, chunk)?)).await
-    }
-
-    async fn take_by(&self, read: impl Fn(&mut [u8]) -> io::Result<usize>) -> bool {
-        let mut lines = self.lines.lock().await;
-        let mut chunk = [0; CHUNK];
-        for _ in 0..READS {
-            match read(&mut chunk) {
-                Ok(0) => return false,
-                Ok(read) => lines.add(&chunk[..read], &self.running, &self.link).await,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
-            }
-        }
-        true
-    }
-
-    /// Takes what a program left that has ended; there may be no output to take.
-    pub(super) async fn take_rest(output: Option<&Self>) {
-        if let Some(output) = output {
-            output.take().await;
-            output.lines.lock().await.end(&output.running, &output.link).await;
-        }
-    }
-
-    /// Takes what is there before the answer to a call; where no other runs, also a line without an end.
-    pub(super) async fn take_before_answer(&self) {
-        self.take().await;
-        if self.running.count() == 1 {
-            self.lines.lock().await.end(&self.running, &self.link).await;
-        }
-    }
+pub(crate) struct Run {
+    /// Its number; 0 where no call runs.
+    pub(crate) call: u32,
+    pub(crate) text: String,
 }
 
 impl Lines {
-    async fn add(&mut self, bytes: &[u8], running: &Running, link: &Link) {
+    pub(super) fn of(running: Arc<Running>) -> Self {
+        Self { running, open: Vec::new() }
+    }
+
+    /// Takes what was printed; gives whole lines.
+    pub(crate) fn add(&mut self, bytes: &[u8]) -> Vec<Run> {
         self.open.extend_from_slice(bytes);
         let whole = match self.open.iter().rposition(|byte| *byte == b'\n') {
             Some(end) => end + 1,
-            None if self.open.len() > LINE => self.open.len(),
-            None => return,
+            None if self.open.len() > LINE => return self.end(),
+            None => return Vec::new(),
         };
         let rest = self.open.split_off(whole);
         let whole = std::mem::replace(&mut self.open, rest);
-        send(&whole, running, link).await;
+        self.runs(&whole)
     }
 
-    async fn end(&mut self, running: &Running, link: &Link) {
-        send(&std::mem::take(&mut self.open), running, link).await;
+    /// Gives a line without an end.
+    pub(crate) fn end(&mut self) -> Vec<Run> {
+        let mut open = std::mem::take(&mut self.open);
+        if !open.is_empty() {
+            open.push(b'\n');
+        }
+        self.runs(&open)
     }
-}
 
-async fn send(lines: &[u8], running: &Running, link: &Link) {
-    for run in runs(lines, |id| running.whose(id)) {
-        link.log(run.call, &run.text).await;
+    fn runs(&self, lines: &[u8]) -> Vec<Run> {
+        runs(lines, |id| self.running.whose(id))
     }
 }
 

@@ -73,10 +73,10 @@ impl<'a> Reader<'a> {
         self.take(length)
     }
 
-    /// The same as a text; what is no UTF-8 in it is replaced.
-    pub(in crate::programs::go) fn text(&mut self) -> Result<String, BadGob> {
-        let range = self.bytes()?;
-        Ok(String::from_utf8_lossy(&self.bytes[range]).into_owned())
+    /// The same as a text, as much of it as the first `most` bytes are; what is no UTF-8 in it is replaced.
+    pub(in crate::programs::go) fn text(&mut self, most: usize) -> Result<String, BadGob> {
+        let bytes = &self.bytes[self.bytes()?];
+        Ok(String::from_utf8_lossy(&bytes[..bytes.len().min(most)]).into_owned())
     }
 
     /// How many elements follow; each takes a byte at least, so there are no more than bytes.

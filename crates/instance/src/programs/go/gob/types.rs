@@ -7,6 +7,10 @@ use super::{BadGob, Field, Reader, fields};
 /// Descriptions taken from one program, and fields of one struct: far beyond what two methods of `net/rpc` need.
 const MOST_TYPES: usize = 1000;
 const MOST_FIELDS: usize = 1000;
+/// Bytes of all descriptions of one program: what is kept of them takes a few times as much.
+const MOST_DESCRIBED: usize = 32 << 10;
+/// Values that are passed over in one message.
+const MOST_PASSED: u32 = 10_000;
 /// Values within values.
 const DEEPEST: u8 = 50;
 
@@ -44,6 +48,8 @@ pub(in crate::programs::go) enum Message<'a> {
 #[derive(Debug, Default)]
 pub(in crate::programs::go) struct Types {
     described: HashMap<i64, Kind>,
+    /// Bytes of the descriptions.
+    bytes: usize,
 }
 
 /// Ids that need no description.
@@ -60,6 +66,10 @@ impl Types {
         let id = reader.int()?;
         if id >= 0 {
             return Ok(Message::Value(id, reader));
+        }
+        self.bytes = self.bytes.saturating_add(bytes.len());
+        if self.bytes > MOST_DESCRIBED {
+            return Err(BadGob::TooManyTypes);
         }
         self.describe(id, &mut reader)?;
         Ok(Message::Description)
@@ -101,21 +111,25 @@ impl Types {
         let Kind::Struct(names) = self.kind(id)? else {
             return Err(BadGob::Unexpected("a value that is no struct"));
         };
+        let mut passed = Passed::default();
         fields(reader, |number, reader| {
             let (name, id) = names.get(number).ok_or(BadGob::UnknownField)?;
             match take(name, self.kind(*id)?, reader)? {
                 Field::Read => Ok(()),
-                Field::Pass => self.pass(*id, reader, 0),
+                Field::Pass => self.pass(*id, reader, &mut passed),
             }
         })
     }
 
     /// Passes over a value.
-    fn pass(&self, id: i64, reader: &mut Reader<'_>, depth: u8) -> Result<(), BadGob> {
-        let depth = depth + 1;
-        if depth > DEEPEST {
-            return Err(BadGob::TooDeep(DEEPEST));
-        }
+    fn pass(&self, id: i64, reader: &mut Reader<'_>, passed: &mut Passed) -> Result<(), BadGob> {
+        passed.begin()?;
+        let done = self.pass_content(id, reader, passed);
+        passed.depth -= 1;
+        done
+    }
+
+    fn pass_content(&self, id: i64, reader: &mut Reader<'_>, passed: &mut Passed) -> Result<(), BadGob> {
         match self.kind(id)? {
             Kind::Uint | Kind::Int => reader.uint().map(drop),
             Kind::Bytes => reader.bytes().map(drop),
@@ -123,20 +137,42 @@ impl Types {
             Kind::Interface => pass_interface(reader),
             Kind::List(element) => {
                 let count = reader.count()?;
-                (0..count).try_for_each(|_| self.pass(*element, reader, depth))
+                (0..count).try_for_each(|_| self.pass(*element, reader, passed))
             }
             Kind::Map(key, value) => {
                 let count = reader.count()?;
                 (0..count).try_for_each(|_| {
-                    self.pass(*key, reader, depth)?;
-                    self.pass(*value, reader, depth)
+                    self.pass(*key, reader, passed)?;
+                    self.pass(*value, reader, passed)
                 })
             }
             Kind::Struct(names) => fields(reader, |number, reader| {
                 let (_, id) = names.get(number).ok_or(BadGob::UnknownField)?;
-                self.pass(*id, reader, depth)
+                self.pass(*id, reader, passed)
             }),
         }
+    }
+}
+
+/// What has been passed over of a message.
+#[derive(Debug, Default)]
+struct Passed {
+    values: u32,
+    /// Values that the one under way is within, and itself.
+    depth: u8,
+}
+
+impl Passed {
+    fn begin(&mut self) -> Result<(), BadGob> {
+        self.values += 1;
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(BadGob::TooDeep(DEEPEST));
+        }
+        if self.values > MOST_PASSED {
+            return Err(BadGob::TooMuch(MOST_PASSED));
+        }
+        Ok(())
     }
 }
 
@@ -224,7 +260,7 @@ fn field(reader: &mut Reader<'_>) -> Result<(String, i64), BadGob> {
     let (mut name, mut id) = (String::new(), 0);
     fields(reader, |number, reader| {
         match number {
-            0 => name = reader.text()?,
+            0 => name = reader.text(usize::MAX)?,
             1 => id = reader.int()?,
             _ => return Err(BadGob::UnknownField),
         }

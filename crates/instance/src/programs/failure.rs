@@ -1,0 +1,90 @@
+//! What calls and starts of programs are told, in the words that every bootstrap has for the same.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use fungraph_model::{Failure, FailureCode};
+use serde::Deserialize;
+
+use crate::death::failure;
+
+/// Nothing can be called: the program's file is not what it should be.
+pub(crate) fn cannot_load(why: &str) -> Failure<Bytes> {
+    failure(FailureCode::LoadFailed, "FunctionLoadError", &format!("function entry exception, error: {why}"))
+}
+
+/// The program was not ready in time.
+pub(crate) fn not_ready(why: &str) -> Failure<Bytes> {
+    failure(FailureCode::InitializerTimedOut, "FunctionTimeout", &format!("function entry exception, error: {why}"))
+}
+
+/// The platform has no way to a program that is ready: a fault of ours.
+pub(crate) fn not_reached() -> Failure<Bytes> {
+    let message = "function entry exception, error: the platform could not connect to the program; its operator finds the cause in the \
+                   server's log";
+    failure(FailureCode::ExecutorFailed, "FunctionStartError", message)
+}
+
+/// The program broke off in a call.
+pub(crate) fn crashed(why: &str) -> Failure<Bytes> {
+    failure(FailureCode::HandlerFailed, "FunctionCrashed", &format!("function invocation exception, error: {why}"))
+}
+
+/// The result is over its limit.
+pub(crate) fn too_large() -> Failure<Bytes> {
+    let message = "the return value of the function exceeds the maximum allowed limit";
+    failure(FailureCode::ResultTooLarge, "FunctionResultTooLarge", message)
+}
+
+/// What a program said of itself: an error object stays as it is, anything else is put into one.
+pub(crate) fn reported(body: &[u8]) -> Failure<Bytes> {
+    let text = String::from_utf8_lossy(body);
+    if ErrorObject::read(&text).is_some() {
+        return Failure { code: FailureCode::HandlerFailed, object: text.into_owned().into() };
+    }
+    failure(FailureCode::HandlerFailed, "Error", &text)
+}
+
+/// The two texts that make an object an error object. Whatever else is in it is passed over without being kept: a list of numbers
+/// takes many times its text where it is read into values.
+#[derive(Deserialize)]
+pub(crate) struct ErrorObject<'a> {
+    #[serde(borrow, rename = "errorMessage")]
+    _message: Cow<'a, str>,
+    #[serde(borrow, rename = "errorType")]
+    pub(crate) kind: Cow<'a, str>,
+}
+
+impl<'a> ErrorObject<'a> {
+    pub(crate) fn read(text: &'a str) -> Option<Self> {
+        // A list would be taken for its fields in order.
+        text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok())?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn an_error_object_passes_and_all_else_is_wrapped() {
+        let check = |body: &str, message: &str, error_type: &str| {
+            let failure = reported(body.as_bytes());
+            let object: Value = serde_json::from_slice(&failure.object).expect("an object");
+            assert_eq!(
+                (failure.code, &object["errorMessage"], &object["errorType"]),
+                (FailureCode::HandlerFailed, &message.into(), &error_type.into())
+            );
+        };
+        check(r#"{"errorType": "Odd", "errorMessage": "7 is \"odd\"", "more": [1, {}]}"#, "7 is \"odd\"", "Odd");
+        for body in
+            ["plain \"text\"", r#"{"errorMessage": "no type"}"#, r#"{"errorMessage": 1, "errorType": "x"}"#, r#"["no object", "x"]"#, ""]
+        {
+            check(body, body, "Error");
+        }
+        let odd = r#"{"errorType":"Odd","errorMessage":"x","more":1}"#;
+        assert_eq!(reported(odd.as_bytes()).object, odd);
+    }
+}
