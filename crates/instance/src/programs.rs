@@ -17,12 +17,9 @@ use bytes::Bytes;
 use fungraph_model::{Failure, FunctionVersion};
 
 pub(crate) use self::answers::Answers;
-pub(crate) use self::go::{Lines, Run};
 use self::go::Go;
-use crate::{
-    instance::Asked,
-    protocol::ASYNCHRONOUS,
-};
+pub(crate) use self::go::{Lines, Run};
+use crate::{instance::Asked, protocol::ASYNCHRONOUS};
 
 /// A running program that is ready for calls. Cheap to share.
 #[derive(Clone)]
@@ -61,8 +58,12 @@ impl Program {
         patience: Patience,
         answers: Answers,
     ) -> Result<Option<Self>, Failure<Bytes>> {
-        match version.spec.runtime.name() {
-            "Go1.x" => Ok(Some(Self::Go(Arc::new(Go::reach(&version.spec, loaded, patience, answers).await?)))),
+        let spec = &version.spec;
+        match spec.runtime.name() {
+            "Go1.x" => {
+                let go = Go::reach(&spec.handler, spec.strategy.concurrent_num, loaded, patience, answers).await?;
+                Ok(Some(Self::Go(Arc::new(go))))
+            }
             _ => Ok(None),
         }
     }
@@ -78,6 +79,12 @@ impl Program {
     pub(crate) async fn ended(&self) {
         match self {
             Self::Go(go) => go.ended().await,
+        }
+    }
+    /// Lets go of all that belongs to the program. Nothing more is taken from it.
+    pub(crate) fn close(&self) {
+        match self {
+            Self::Go(go) => go.close(),
         }
     }
 }

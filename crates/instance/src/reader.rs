@@ -114,7 +114,11 @@ impl Shared {
 
     /// From now on calls are answered by this program too.
     pub(crate) fn answered_by(&self, program: Program) {
-        *self.lock_program() = Some(program);
+        let mut lock = self.lock_program();
+        // The reader takes it when it ends, and may have done so already.
+        if !self.is_dead() {
+            *lock = Some(program);
+        }
     }
 
     fn lock_program(&self) -> MutexGuard<'_, Option<Program>> {
@@ -352,10 +356,11 @@ impl Reader {
         self.shared.dead.store(true, Ordering::Release);
         let (ended, killed) = self.end(broken.is_some()).await;
         let program = self.shared.lock_program().take();
-        if let Some(program) = program
-            && self.shared.reason.get().is_none()
-        {
-            program.ended().await;
+        if let Some(program) = program {
+            if !self.shared.is_killed() {
+                program.ended().await;
+            }
+            program.close();
         }
         self.shared.drain_output();
         let death = self.cause(broken, ended, killed);

@@ -20,7 +20,7 @@ pub(crate) use port::Port;
 /// What every program has to do, for those who are told that theirs did not.
 const SERVE: &str = "`main` must call `runtime.Register(handler)` of the Go runtime library";
 
-/// Starts the program and waits until its port takes a connection.
+/// Starts the program and waits until it listens at its port.
 pub(crate) async fn start(load: &Load) -> Result<(Port, Program), Failure> {
     let begun = Instant::now();
     let port = Port::choose();

@@ -79,9 +79,13 @@ mod tests {
             );
         };
         check(r#"{"errorType": "Odd", "errorMessage": "7 is \"odd\"", "more": [1, {}]}"#, "7 is \"odd\"", "Odd");
-        for body in
-            ["plain \"text\"", r#"{"errorMessage": "no type"}"#, r#"{"errorMessage": 1, "errorType": "x"}"#, r#"["no object", "x"]"#, ""]
-        {
+        for body in [
+            "plain \"text\"",
+            r#"{"errorMessage": "no type"}"#,
+            r#"{"errorMessage": 1, "errorType": "x"}"#,
+            r#"["no object", "x"]"#,
+            "",
+        ] {
             check(body, body, "Error");
         }
         let odd = r#"{"errorType":"Odd","errorMessage":"x","more":1}"#;

@@ -15,12 +15,12 @@ mod tests;
 use std::{io, io::IoSlice, sync::Arc};
 
 use bytes::Bytes;
-use fungraph_model::{Failure, FunctionSpec, limits};
+use fungraph_model::{Failure, limits};
 use tokio::{
     io::AsyncWriteExt as _,
     net::tcp::OwnedWriteHalf,
     sync::{Mutex, watch},
-    task::JoinSet,
+    task::AbortHandle,
     time::timeout,
 };
 
@@ -48,11 +48,12 @@ const RESULT_LIMIT: usize = limits::RESULT_BYTES + RESULT_TOLERANCE;
 pub(crate) struct Go {
     answers: Answers,
     running: Arc<Running>,
-    writer: Mutex<Writer>,
+    /// None once the instance has ended.
+    writer: Mutex<Option<Writer>>,
     /// Whether everything that the program said was read.
     read: watch::Receiver<bool>,
-    /// Who reads it: ends with this, and with it our last hold on the program's network.
-    _reader: JoinSet<()>,
+    /// Who reads it; ends with this.
+    reader: AbortHandle,
 }
 
 struct Writer {
@@ -70,29 +71,29 @@ struct Call<'a> {
 }
 
 impl Go {
-    /// Connects to the program, which takes connections already, and waits until it agrees to speak RPC.
+    /// Connects to the program, which listens already, and waits until it agrees to speak RPC.
     pub(crate) async fn reach(
-        spec: &FunctionSpec,
+        handler: &str,
+        concurrent_num: u32,
         loaded: &Bytes,
         patience: Patience,
         answers: Answers,
     ) -> Result<Self, Failure<Bytes>> {
         let connected = match connect::connect(loaded, patience, &answers).await {
             Ok(connected) => connected,
-            Err(why) => return Err(why.failure(&spec.handler, &answers)),
+            Err(why) => return Err(why.failure(handler, &answers)),
         };
         let running = Arc::new(Running::default());
-        if spec.strategy.concurrent_num > 1 {
+        if concurrent_num > 1 {
             answers.tell_lines_apart(Lines::of(Arc::clone(&running)));
         }
         let (stream, writer) = connected.stream.into_split();
         let (told, read) = watch::channel(false);
         let reader =
             Reader { stream, replies: connected.replies, answers: answers.clone(), running: Arc::clone(&running) };
-        let mut tasks = JoinSet::new();
-        tasks.spawn(reader.run(told));
-        let writer = Mutex::new(Writer { stream: writer, requests: Requests::default() });
-        Ok(Self { answers, running, writer, read, _reader: tasks })
+        let reader = tokio::spawn(reader.run(told)).abort_handle();
+        let writer = Mutex::new(Some(Writer { stream: writer, requests: Requests::default() }));
+        Ok(Self { answers, running, writer, read, reader })
     }
 
     /// Hands a call over; whoever reads gives the answer.
@@ -106,8 +107,10 @@ impl Go {
             Asked::Call { alias, event } => {
                 self.running.begin(number, id, event.len());
                 let call = Call { number, id, alias, event, is_async };
+                let mut writer = self.writer.lock().await;
+                let Some(writer) = writer.as_mut() else { return };
                 // The connection is gone; the reader sees that too, and what there is to tell of it.
-                if self.writer.lock().await.hand_over(&call).await.is_err() {
+                if writer.hand_over(&call).await.is_err() {
                     self.running.unsent(number);
                 }
             }
@@ -118,6 +121,21 @@ impl Go {
     pub(crate) async fn ended(&self) {
         let mut read = self.read.clone();
         let _slow = timeout(replies::GRACE, read.wait_for(|read| *read)).await;
+    }
+
+    /// Lets go of the connection: nothing more comes, and it would keep the program's network alive.
+    pub(crate) fn close(&self) {
+        self.reader.abort();
+        // Whoever writes finds out by itself that there is nobody to write to.
+        if let Ok(mut writer) = self.writer.try_lock() {
+            *writer = None;
+        }
+    }
+}
+
+impl Drop for Go {
+    fn drop(&mut self) {
+        self.reader.abort();
     }
 }
 

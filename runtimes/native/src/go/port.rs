@@ -1,4 +1,4 @@
-//! The port that a program serves at: which one, and how it is waited for.
+//! The port that a program serves at: which one, and when it does.
 
 use std::{
     collections::hash_map::RandomState,
@@ -8,14 +8,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpStream, time::sleep};
+use tokio::{net::TcpSocket, time::sleep};
 
 /// Ports to choose from: below those that the kernel gives to connections, since one that is tried again and again from among
 /// those would sooner or later connect to itself.
 const PORTS: std::ops::Range<u16> = 20_000..30_000;
 /// Ports that are tried.
 const TRIES: u16 = 100;
-/// How soon a closed port is tried again: at first, and later.
+/// How soon a closed port is looked at again: at first, and later.
 const SOON: Duration = Duration::from_micros(500);
 const LATER: Duration = Duration::from_millis(25);
 
@@ -47,18 +47,24 @@ impl Port {
         SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.0)
     }
 
-    /// Waits until it takes a connection, on which nothing is said.
+    /// Waits until somebody listens there.
     pub(super) async fn opens(self) {
         let mut pause = SOON;
-        loop {
-            if let Ok(stream) = TcpStream::connect(self.address()).await
-                && stream.local_addr().ok() != stream.peer_addr().ok()
-            {
-                return;
-            }
+        while !self.is_open() {
             sleep(pause).await;
             pause = (pause * 5 / 4).min(LATER);
         }
+    }
+
+    /// Whether somebody listens there. It is not connected to for that: the first connection that a program gets is the platform's, and
+    /// may be the only one that it takes. An address that may be used again is in use for nobody but for those who want one that is
+    /// listened at; Go's listeners are of the kind that we do not stand in the way of.
+    fn is_open(self) -> bool {
+        let bound = TcpSocket::new_v4().and_then(|socket| {
+            socket.set_reuseaddr(true)?;
+            socket.bind(self.address().into())
+        });
+        bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
     }
 }
 
@@ -67,11 +73,16 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_chosen_port_is_free_and_opens_once_somebody_listens() {
+    async fn a_port_is_open_once_somebody_listens_and_gets_no_connection_of_ours() {
         let port = Port::choose().expect("one of a hundred is free");
-        let waits = tokio::spawn(port.opens());
-        let listener = tokio::net::TcpListener::bind(port.address()).await.expect("it is free");
-        listener.accept().await.expect("a connection");
-        waits.await.expect("it is open");
+        assert!(!port.is_open());
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_reuseaddr(true).expect("it is new");
+        socket.bind(port.address().into()).expect("looking at it left it free");
+        assert!(!port.is_open(), "nobody listens yet");
+        let listener = socket.listen(1).expect("nobody else does");
+        port.opens().await;
+        let listener = listener.into_std().expect("it is idle");
+        assert_eq!(listener.accept().expect_err("nobody came").kind(), io::ErrorKind::WouldBlock);
     }
 }

@@ -1,8 +1,9 @@
-//! From a program that takes connections to one that has agreed to speak RPC.
+//! From a program that listens to one that has agreed to speak RPC.
 
 use std::{
     io,
     net::{Ipv4Addr, SocketAddrV4},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::{timeout, timeout_at},
+    time::{sleep, timeout, timeout_at},
 };
 
 use super::{
@@ -23,6 +24,9 @@ use crate::{
     programs::{Answers, Patience, failure},
 };
 
+/// How soon a port that takes no connection is tried again: at first, and later.
+const SOON: Duration = Duration::from_millis(5);
+const LATER: Duration = Duration::from_millis(500);
 /// The signal that the kernel kills with for want of memory.
 const KILL: i32 = 9;
 
@@ -74,9 +78,18 @@ pub(super) async fn connect(loaded: &Bytes, patience: Patience, answers: &Answer
 
 async fn speak(loaded: &Bytes, answers: &Answers) -> Result<Connected, NotReady> {
     let Loaded { port } = serde_json::from_slice(loaded).map_err(|error| NotReady::NoWay(error.into()))?;
-    let socket = answers.tcp_socket().await.map_err(NotReady::NoWay)?;
-    let stream = socket.connect(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port).into()).await;
-    greet(stream.map_err(|error| NotReady::Lost(error.kind()))?).await
+    let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port).into();
+    let mut pause = SOON;
+    loop {
+        let socket = answers.tcp_socket().await.map_err(NotReady::NoWay)?;
+        match socket.connect(address).await {
+            Ok(stream) => return greet(stream).await,
+            // It has the port, and is about to listen.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => sleep(pause).await,
+            Err(error) => return Err(NotReady::Lost(error.kind())),
+        }
+        pause = (pause * 2).min(LATER);
+    }
 }
 
 async fn greet(mut stream: TcpStream) -> Result<Connected, NotReady> {
