@@ -160,6 +160,11 @@ impl Shared {
         self.reason.get().is_some()
     }
 
+    /// Calls that run go on; none begins.
+    pub(crate) fn takes_no_more(&self) {
+        self.dead.store(true, Ordering::Release);
+    }
+
     pub(crate) fn is_dead(&self) -> bool {
         self.dead.load(Ordering::Acquire)
     }
@@ -175,7 +180,7 @@ impl Shared {
         self.drain_output();
         if header.kind == Kind::Failed && matches!(header.form, LEAVING | NOT_BEGUN) {
             // Before its caller gives it back: the next call must not meet a process on its way out.
-            self.dead.store(true, Ordering::Release);
+            self.takes_no_more();
         }
         self.finish(header, payload)
     }
@@ -353,7 +358,7 @@ impl Reader {
             Ok(end) => (None, end == StreamEnd::Unread),
             Err(what) => (Some(what), false),
         };
-        self.shared.dead.store(true, Ordering::Release);
+        self.shared.takes_no_more();
         let (ended, killed) = self.end(broken.is_some()).await;
         let program = self.shared.lock_program().take();
         if let Some(program) = program {
@@ -438,8 +443,7 @@ impl Reader {
                     return Err(format!("a frame {:?} that nobody waits for", header.kind));
                 }
             }
-            // Calls that run go on; none begins.
-            Kind::Leaving => self.shared.dead.store(true, Ordering::Release),
+            Kind::Leaving => self.shared.takes_no_more(),
             kind => return Err(format!("a frame {kind:?} for call {}, out of order", header.call)),
         }
         Ok(())

@@ -86,6 +86,11 @@ impl Answers {
         self.shared.process.exited().await
     }
 
+    /// The instance takes no more calls; those that run go on.
+    pub(crate) fn takes_no_more(&self) {
+        self.shared.takes_no_more();
+    }
+
     /// Whether it was the platform that ended it: its calls are told why, and nothing else.
     pub(crate) fn is_killed(&self) -> bool {
         self.shared.is_killed()

@@ -38,6 +38,7 @@ impl Reader {
     pub(super) async fn run(mut self, told: watch::Sender<bool>) {
         let _fault = Fault(self.answers.clone());
         let end = self.answer_all().await;
+        self.answers.takes_no_more();
         // A program that ends closes its connection too, and how it ended tells more; the instance sees that.
         if timeout(GRACE, self.answers.process_ended()).await.is_ok() {
             self.give_back(&end);
@@ -150,8 +151,10 @@ fn reported(text: &str) -> Failure<Bytes> {
 mod tests {
     use super::*;
 
+    const LIMIT: usize = 100;
+
     fn check(given: &Answer<'_>, expected: Result<&str, (u32, &str)>) {
-        match (answer(given, 10), expected) {
+        match (answer(given, LIMIT), expected) {
             (Ok(value), Ok(wanted)) => assert_eq!(value, wanted.as_bytes()),
             (Err(failure), Err((code, part))) => {
                 assert_eq!(failure.code.number(), code, "{given:?}");
@@ -167,7 +170,9 @@ mod tests {
         let returned = |status, text: &'static str| Answer::Returned { status, payload: text.as_bytes() };
         check(&returned(200, "\"ten\""), Ok("\"ten\""));
         check(&returned(0, ""), Ok(""));
-        check(&returned(200, "ten is fine."), Err((4004, "exceeds the maximum")));
+        let long = "x".repeat(LIMIT + 1);
+        check(&Answer::Returned { status: 200, payload: long.as_bytes() }, Err((4004, "exceeds the maximum")));
+        check(&Answer::Failed(long), Err((4004, "exceeds the maximum")));
         check(&returned(500, "no"), Err((4002, "\"errorMessage\": \"no\"")));
         let failed = |text: &str| Answer::Failed(text.to_owned());
         check(&failed("bad request parameters"), Err((4002, "\"errorMessage\": \"bad request parameters\"")));
