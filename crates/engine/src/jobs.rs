@@ -14,6 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Engine,
     destinations::courier,
+    panics,
     queue::{self, dispatcher, gone},
     reserve::{keeper, news::News},
     statistics,
@@ -22,6 +23,8 @@ use crate::{
 
 /// How often unused packages are looked for without a nudge.
 const CLEANING_PERIOD: Duration = Duration::from_secs(600);
+/// The pause before a job that broke off begins again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// After each look, so many times what it took is none: it goes through all code there is, and whoever is refused again and again would
 /// keep the database at it.
 const CLEANING_RESTS: u32 = 9;
@@ -40,19 +43,43 @@ pub(crate) struct Jobs {
 
 impl Jobs {
     pub(crate) fn start(&self, engine: &Arc<Engine>) {
-        self.tasks.spawn(clean(Arc::downgrade(engine), Arc::clone(&self.nudge), self.stop.clone()));
-        self.tasks.spawn(prepare(Arc::downgrade(engine)));
-        self.tasks.spawn(clear_lost_logs(Arc::downgrade(engine), self.stop.clone()));
-        self.tasks.spawn(keeper::keep(Arc::downgrade(engine), Arc::clone(&self.keeper_news), self.stop.clone()));
-        self.tasks.spawn(statistics::keep(Arc::downgrade(engine), self.stop.clone()));
-        self.tasks.spawn(dispatcher::run(Arc::downgrade(engine)));
-        self.tasks.spawn(queue::keep(Arc::downgrade(engine)));
-        self.tasks.spawn(gone::look(Arc::downgrade(engine)));
+        let weak = Arc::downgrade;
+        self.keep("unused packages", engine, move |engine| {
+            clean(weak(engine), Arc::clone(&engine.jobs.nudge), engine.jobs.stop.clone())
+        });
+        self.keep("reserved instances", engine, move |engine| {
+            keeper::keep(weak(engine), Arc::clone(&engine.jobs.keeper_news), engine.jobs.stop.clone())
+        });
+        self.keep("statistics", engine, move |engine| statistics::keep(weak(engine), engine.jobs.stop.clone()));
+        self.keep("asynchronous calls", engine, move |engine| dispatcher::run(weak(engine)));
+        self.keep("records of asynchronous calls", engine, move |engine| queue::keep(weak(engine)));
         for kind in courier::KINDS {
-            self.tasks.spawn(courier::run(Arc::downgrade(engine), kind, self.stop.clone()));
+            self.keep(kind.name(), engine, move |engine| courier::run(weak(engine), kind, engine.jobs.stop.clone()));
         }
-        self.tasks.spawn(timers::run(Arc::downgrade(engine), self.stop_triggers.clone()));
+        self.keep("timers", engine, move |engine| timers::run(weak(engine), engine.jobs.stop_triggers.clone()));
+        // These look once at what an earlier server left; the next one looks again.
+        self.tasks.spawn(prepare(weak(engine)));
+        self.tasks.spawn(clear_lost_logs(weak(engine), self.stop.clone()));
+        self.tasks.spawn(gone::look(weak(engine)));
         self.tasks.close();
+    }
+
+    /// Runs a job, and begins it again where it breaks off: nobody else would until the server is started again.
+    fn keep<F>(&self, name: &'static str, engine: &Arc<Engine>, begin: impl Fn(&Arc<Engine>) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (engine, stop) = (Arc::downgrade(engine), self.stop.clone());
+        self.tasks.spawn(async move {
+            while let Some(mut job) = engine.upgrade().map(|engine| Box::pin(begin(&engine))) {
+                let Err(why) = panics(job.as_mut()).await else { return };
+                tracing::error!(job = name, why, "a background job broke off by a panic; it begins again");
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = sleep(AGAIN_AFTER) => {}
+                }
+            }
+        });
     }
 
     pub(crate) fn nudge(&self) {

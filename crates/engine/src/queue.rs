@@ -9,6 +9,7 @@ mod accept;
 mod aged;
 mod attempt;
 mod board;
+mod broken;
 mod cancel;
 mod depth;
 pub(crate) mod dispatcher;
@@ -17,6 +18,7 @@ pub(crate) mod gone;
 mod lane;
 mod numbers;
 mod out;
+mod plan;
 mod processors;
 mod records;
 mod retention;
@@ -25,13 +27,15 @@ mod rota;
 mod sample;
 mod settings;
 mod steer;
+#[cfg(test)]
+mod tests;
 mod turns;
 mod verdict;
 mod window;
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Instant,
@@ -49,7 +53,7 @@ pub use self::{
     steer::AsyncCounts,
 };
 pub(crate) use self::{accept::queue_function, numbers::describe_metrics, retention::keep};
-use self::{board::Board, depth::Most, numbers::Numbers, settings::Settings};
+use self::{board::Board, depth::Most, numbers::Numbers, plan::Plan, settings::Settings};
 
 /// What an operator may change about asynchronous calls.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +103,7 @@ pub(crate) struct AsyncQueue {
     /// Instances are being ended, since the server leaves: a call that fails now is no failure.
     leaving: AtomicBool,
     numbers: Numbers,
+    plan: Plan,
 }
 
 impl AsyncQueue {
@@ -138,11 +143,13 @@ impl AsyncQueue {
             stop,
             leaving: AtomicBool::new(false),
             numbers: Numbers::new(found.rerun),
+            plan: Plan::default(),
         }
     }
 
+    /// A panic of whoever held it has cost the call that it was about: without the board no other one would run either.
     fn board(&self) -> MutexGuard<'_, Board> {
-        self.board.lock().expect("nothing panics while it holds the board")
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Something may be to be done.

@@ -9,7 +9,6 @@ mod api;
 mod auth;
 mod body;
 mod busy_poll;
-mod catch;
 mod config;
 mod connection;
 mod front;

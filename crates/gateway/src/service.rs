@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_engine::{Engine, Stopwatch};
+use fungraph_engine::{Engine, Stopwatch, panics};
 use fungraph_model::{Caller, ErrorCode, Fault, LogKind, Phase, Proof, RequestId, limits};
 use http::{
     HeaderMap, HeaderName, Method, Version,
@@ -28,7 +28,6 @@ use crate::{
     auth::{self, Claim, Message, Payload},
     body::{self, Limit, Pace, Received},
     busy_poll::BusyPoll,
-    catch,
     config::{Auth, Config},
     front, local,
     memory::{Memory, SMALL, Seat, Share},
@@ -107,7 +106,7 @@ impl Service {
         let watch = Stopwatch::since(begun.unwrap_or(arrived));
         let id = RequestId::random();
         let (head, mut body) = request.into_parts();
-        let answer = catch::panics(pin!(self.answer(id, peer, arrived, watch, &head, &mut body))).await;
+        let answer = panics(pin!(self.answer(id, peer, arrived, watch, &head, &mut body))).await;
         let response = match answer {
             Ok(Ok(response)) => response,
             Ok(Err(refusal)) => self.refuse(refusal, id, &head, &mut body).await,

@@ -38,7 +38,7 @@ impl Engine {
         for (no, function, qualifier) in kinds {
             self.age_of(&function, &qualifier, ages.entry(no).or_default()).await;
         }
-        self.queue.board().let_go(|no, call| {
+        self.queue.board().forget(|no, call| {
             let most = ages.get(&no).and_then(|ages| ages.get(&call.qualifier));
             most.is_some_and(|most| now.since(call.since) >= *most)
         });

@@ -16,6 +16,7 @@ use super::{
     ending::{self, Ending, Reason},
     lane::Ready,
     out::Out,
+    plan::Point,
     verdict::{self, Attempt, Tried, Verdict},
 };
 use crate::{
@@ -65,11 +66,12 @@ enum Left {
 }
 
 impl Engine {
-    pub(super) async fn attempt(self: Arc<Self>, start: Start) {
+    pub(super) async fn attempt_once(self: &Arc<Self>, start: Start) {
         let Start { function: no, of: function, ready: Ready { call, stumbled }, out } = start;
         let settings = self.async_settings(&function.key, &call.qualifier).await;
         let mut given = Given { no, function, call, stumbled, out, settings: None };
         let started = Timestamp::now();
+        self.queue.plan.reach(Point::GivenOut);
         let left = match settings {
             Ok(settings) => {
                 given.settings = settings;
@@ -83,6 +85,7 @@ impl Engine {
             Left::Over(reason) => {
                 self.queue.board().ran(given.no, &given.out, None, Instant::now());
                 self.queue.nudge();
+                self.queue.plan.reach(Point::Ended);
                 let ending = Ending::of(reason, &given.call);
                 self.end_call(given, ending).await;
             }
@@ -172,7 +175,7 @@ impl Engine {
         self.queue.nudge();
     }
 
-    async fn conclude_attempt(
+    pub(super) async fn conclude_attempt(
         self: &Arc<Self>,
         mut given: Given,
         attempt: Attempt,

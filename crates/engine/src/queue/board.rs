@@ -83,6 +83,17 @@ pub(super) enum Place {
     Struck,
 }
 
+/// How far a call has come that was given out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It has not ended.
+    Running,
+    /// It runs no more, and what becomes of it is not on disk.
+    Ending,
+    /// It is given out no more, or again.
+    Gone,
+}
+
 /// The state of the queue.
 #[derive(Debug)]
 pub(super) struct Board {
@@ -143,7 +154,7 @@ impl Board {
         let before = lane.weight();
         let done = change(lane, &mut self.rota);
         let after = lane.weight();
-        self.weight = self.weight + after - before;
+        self.weight = (self.weight + after).saturating_sub(before);
         self.holders = self.holders + usize::from(after > 0) - usize::from(before > 0);
         if lane.is_hungry() {
             self.hungry.join(&lane.function.key.project, no);
@@ -295,8 +306,9 @@ impl Board {
 
     /// Nothing could be read.
     pub(super) fn load_failed(&mut self, load: Load) {
-        self.loading -= 1;
         let (Load::Fresh { function, .. } | Load::Due { function, .. } | Load::Old { function, .. }) = load;
+        // Where what was read had come here already, it was no reading any more.
+        self.loading -= usize::from(self.lanes.get(&function).is_some_and(Lane::is_loading));
         self.with(function, |lane, _| lane.load_failed(load));
     }
 
@@ -339,6 +351,7 @@ impl Board {
     /// A call runs no more; its end is on its way to the disk. `stumbled`: the platform failed it, and may fail others.
     pub(super) fn ran(&mut self, no: FunctionNo, out: &Out, stumbled: Option<f64>, now: Instant) {
         self.ending += 1;
+        out.end();
         self.with(no, |lane, rota| {
             match stumbled {
                 Some(chance) => lane.window.refuse(out.has_begun(), chance, now),
@@ -349,12 +362,36 @@ impl Board {
     }
 
     /// Its end is on disk; or could not be stored before the server ends, and the next one finds it waiting.
+    /// Whoever says so a second time says nothing.
     pub(super) fn ended(&mut self, no: FunctionNo, seq: CallSeq, now: Instant) {
-        self.ending -= 1;
-        self.with(no, |lane, _| {
+        let was_out = self.with(no, |lane, _| {
+            let was_out = lane.out.contains_key(&seq);
             lane.ended(seq, now);
             lane.idle_since = now;
+            was_out
         });
+        self.ending -= usize::from(was_out == Some(true));
+    }
+
+    /// How far an attempt has come of which nothing else is known.
+    pub(super) fn stage(&self, no: FunctionNo, seq: CallSeq, out: &Arc<Out>) -> Stage {
+        let known = self.lanes.get(&no).and_then(|lane| lane.out.get(&seq));
+        match known.is_some_and(|known| Arc::ptr_eq(known, out)) {
+            true if out.has_run() => Stage::Ending,
+            true => Stage::Running,
+            false => Stage::Gone,
+        }
+    }
+
+    /// An attempt holds nothing any more, wherever it stood.
+    pub(super) fn let_go(&mut self, no: FunctionNo, seq: CallSeq, out: &Arc<Out>, now: Instant) {
+        let stage = self.stage(no, seq, out);
+        if stage == Stage::Running {
+            self.ran(no, out, None, now);
+        }
+        if stage != Stage::Gone {
+            self.ended(no, seq, now);
+        }
     }
 
     /// Its next attempt is on disk; `false` where it was cancelled meanwhile and is to be ended instead.
@@ -428,7 +465,7 @@ impl Board {
     }
 
     /// Functions of which `which` finds a call let go of what they have in memory: it is read again, and looked at then.
-    pub(super) fn let_go(&mut self, mut which: impl FnMut(FunctionNo, &WaitingCall) -> bool) {
+    pub(super) fn forget(&mut self, mut which: impl FnMut(FunctionNo, &WaitingCall) -> bool) {
         let found = self.lanes.iter().filter(|(no, lane)| lane.ready().any(|ready| which(**no, &ready.call)));
         let found: Vec<_> = found.map(|(no, _)| *no).collect();
         for no in found {
@@ -497,6 +534,13 @@ impl Board {
     pub(super) fn running_of(&self, no: FunctionNo) -> HashSet<CallSeq> {
         let out = self.lanes.get(&no).into_iter().flat_map(|lane| &lane.out);
         out.filter(|(_, out)| out.has_begun()).map(|(seq, _)| *seq).collect()
+    }
+
+    /// Whether each place that was taken came back.
+    #[cfg(test)]
+    pub(super) fn holds_nothing(&self) -> bool {
+        let is_empty = |lane: &Lane| lane.out.is_empty() && lane.held == 0 && !lane.is_loading();
+        self.running() + self.ending + self.loading == 0 && self.lanes.values().all(is_empty)
     }
 
     /// Calls that run, those that wait for an instance included.

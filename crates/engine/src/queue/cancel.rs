@@ -8,7 +8,7 @@ use std::{
 use fungraph_model::{AsyncRecord, CallSeq, Caller, ErrorCode, Fault, FunctionRef, RequestId};
 use fungraph_store::queue::{CancelledCall, FunctionNo, QueueFunction, WaitingCall};
 
-use super::{accept::refused, board::Place, ending::Reason};
+use super::{accept::refused, board::Place, broken::Struck, ending::Reason, plan::Point};
 use crate::{Engine, Error, error::chain, to_end::to_end};
 
 /// Calls that one cancelled call may have led to, and that are cancelled with it.
@@ -76,7 +76,7 @@ impl Engine {
     }
 
     /// What the client is told is on disk by then: that the call has ended, or that it is to end and does not run again.
-    async fn cancel_one(self: &Arc<Self>, no: FunctionNo, seq: CallSeq, force: bool) -> Result<(), Error> {
+    pub(super) async fn cancel_one(self: &Arc<Self>, no: FunctionNo, seq: CallSeq, force: bool) -> Result<(), Error> {
         let Some(function) = self.queue.store.named(no) else { return Ok(()) };
         let place = self.queue.board().cancel(&function, no, seq, Instant::now());
         match place {
@@ -98,15 +98,14 @@ impl Engine {
         seq: CallSeq,
         reason: Reason,
     ) -> Result<(), Error> {
-        let Some(call) = self.read_struck(seq).await? else {
-            self.queue.board().ended(no, seq, Instant::now());
-            return Ok(());
-        };
+        let _struck = Struck { queue: &self.queue, no, seq };
+        let Some(call) = self.read_struck(seq).await? else { return Ok(()) };
         if self.discard(no, function, call, reason).await { Ok(()) } else { Err(not_stored().into()) }
     }
 
     /// Until it can be read: it cannot be put back, since nobody knows any more where on the board it was, and would run twice.
-    async fn read_struck(&self, seq: CallSeq) -> Result<Option<WaitingCall>, Error> {
+    pub(super) async fn read_struck(&self, seq: CallSeq) -> Result<Option<WaitingCall>, Error> {
+        self.queue.plan.reach(Point::Struck);
         loop {
             match self.queue.store.take(&[seq]).await {
                 Ok(calls) => return Ok(calls.into_iter().next()),

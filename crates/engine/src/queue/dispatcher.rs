@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
@@ -12,10 +13,11 @@ use tokio::task::JoinHandle;
 use super::{
     board::Plan,
     lane::{Load, Ready},
+    plan::Point,
     processors::Processors,
     window::Host,
 };
-use crate::{Engine, error::chain};
+use crate::{Engine, error::chain, panics};
 
 /// How often windows are looked at while calls run.
 const TICK: Duration = Duration::from_millis(250);
@@ -58,6 +60,7 @@ impl Engine {
     /// Begins what can be begun; gives how long nothing is to be done.
     fn dispatch(self: &Arc<Self>) -> Duration {
         let queue = &self.queue;
+        queue.plan.reach(Point::Dispatched);
         let writable = queue.store.is_writable();
         let (plan, busy) = {
             let mut board = queue.board();
@@ -80,8 +83,12 @@ impl Engine {
     }
 
     async fn load(self: Arc<Self>, load: Load) {
-        if let Err(error) = self.read_waiting(&load).await {
-            tracing::error!(cause = chain(&error), "asynchronous calls that wait cannot be read; tried again");
+        let why = match panics(pin!(self.read_waiting(&load))).await {
+            Ok(read) => read.err().map(|error| chain(&error)),
+            Err(panic) => Some(panic),
+        };
+        if let Some(why) = why {
+            tracing::error!(why, "asynchronous calls that wait cannot be read; tried again");
             // Nothing else slows it down.
             tokio::time::sleep(RECOVERY).await;
             self.queue.board().load_failed(load);
@@ -94,6 +101,7 @@ impl Engine {
         match load {
             Load::Fresh { function, after, most, bytes } => {
                 let (calls, all) = store.load_some(*function, *after, *most, *bytes).await?;
+                self.queue.plan.reach(Point::Read);
                 let last = calls.last().map(|call| call.seq);
                 // Calls that run look as if they were never tried.
                 let calls = self.queue.board().unknown(*function, calls);

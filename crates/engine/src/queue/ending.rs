@@ -1,7 +1,7 @@
 //! The end of a call: its record, what is owed for it, and what is told of it. Everything is stored in one commit, so that each call ends
 //! once and no notification is lost or owed twice.
 
-use std::{sync::Arc, time::Instant};
+use std::{pin::pin, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use fungraph_model::{AsyncStatus, FailureCode, Outcome};
@@ -9,15 +9,18 @@ use fungraph_store::queue::{End, FunctionNo, Owed, QueueFunction, WaitingCall};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{attempt::Given, verdict};
+use super::{attempt::Given, plan::Point, verdict};
 use crate::{
     Engine,
     destinations::{CallEnd, Finished, Origin},
     error::chain,
+    panics,
 };
 
 /// Number of a call that was too old before it could run.
 const TOO_OLD: u32 = 150_430;
+/// Number of a failure that only the operator can tell more of.
+const PLATFORM: u32 = 500;
 /// What is told of a call that was cancelled while it ran.
 const STOPPED: &str = "function invocation canceled";
 /// Characters of a record's `error_message`.
@@ -38,6 +41,8 @@ pub(super) enum Reason {
     VersionGone,
     /// Servers ended again and again while it ran.
     KillsServers,
+    /// What was to become of it after its attempt is not known any more.
+    Broken,
 }
 
 impl Reason {
@@ -61,6 +66,12 @@ impl Reason {
                 AsyncStatus::Fail,
                 FailureCode::InstanceBroken.number(),
                 "The server ended several times in a row while the call ran, so it is not tried again",
+            ),
+            Self::Broken => (
+                AsyncStatus::Fail,
+                PLATFORM,
+                "The platform failed after the call had ended, and does not know any more how it ended. The operator finds the cause in \
+                 the server's log",
             ),
         }
     }
@@ -119,7 +130,7 @@ pub(super) fn trouble(outcome: Option<&Outcome<Bytes>>) -> (u32, String) {
     match outcome {
         Some(Outcome::Returned(_)) => (0, String::new()),
         Some(Outcome::Failed(failure)) => (failure.code.number(), message(&failure.object)),
-        None => (500, "The platform failed; the operator finds the cause in the server's log".to_owned()),
+        None => (PLATFORM, "The platform failed; the operator finds the cause in the server's log".to_owned()),
     }
 }
 
@@ -163,7 +174,11 @@ impl Engine {
     }
 
     async fn store_end(self: &Arc<Self>, given: Given, ending: Ending) -> bool {
-        let owed = self.owed_for(&given, &ending).await;
+        let owed = panics(pin!(self.owed_for(&given, &ending))).await.unwrap_or_else(|why| {
+            let (function, request) = (&given.function.key, given.call.request);
+            tracing::error!(%function, %request, why, "what is owed for the end of an asynchronous call is not known; nobody is told");
+            Vec::new()
+        });
         let has_notice = owed.iter().any(|owed| matches!(owed, Owed::Notice { .. }));
         let followers: Vec<Arc<QueueFunction>> = owed.iter().filter_map(follower).collect();
         let call = given.call;
@@ -193,6 +208,7 @@ impl Engine {
 
     /// What is owed to the destinations of a call that ends.
     async fn owed_for(&self, given: &Given, ending: &Ending) -> Vec<Owed> {
+        self.queue.plan.reach(Point::Owed);
         let Some(settings) = given.settings.as_deref() else { return Vec::new() };
         let call = &given.call;
         let finished = Finished {
@@ -228,7 +244,7 @@ impl Engine {
     }
 
     /// A call that was never given out. Without settings nobody is told, and the call ends all the same.
-    async fn waited(&self, no: FunctionNo, function: Arc<QueueFunction>, call: WaitingCall) -> Given {
+    pub(super) async fn waited(&self, no: FunctionNo, function: Arc<QueueFunction>, call: WaitingCall) -> Given {
         let settings = self.async_settings(&function.key, &call.qualifier).await.unwrap_or_default();
         Given { no, function, call, stumbled: 0, out: Arc::default(), settings }
     }

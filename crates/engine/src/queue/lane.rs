@@ -198,6 +198,11 @@ impl Lane {
         calls
     }
 
+    /// Whether something of it is being read.
+    pub(super) fn is_loading(&self) -> bool {
+        self.loading.is_some()
+    }
+
     /// Whether nothing is known of any call.
     pub(super) fn is_empty(&self) -> bool {
         let here = !(self.ready.is_empty() && self.due.is_empty() && self.out.is_empty());

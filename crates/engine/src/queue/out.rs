@@ -16,6 +16,7 @@ pub(super) struct Out {
     pub(super) give_up: CancellationToken,
     last: AtomicBool,
     begun: AtomicBool,
+    ran: AtomicBool,
 }
 
 impl Out {
@@ -38,6 +39,16 @@ impl Out {
     /// It has its instance.
     pub(super) fn begin(&self) {
         self.begun.store(true, Ordering::Release);
+    }
+
+    /// It runs no more; its end, or its next attempt, is on its way to the disk.
+    pub(super) fn end(&self) {
+        self.ran.store(true, Ordering::Release);
+    }
+
+    /// Whether it runs no more.
+    pub(super) fn has_run(&self) -> bool {
+        self.ran.load(Ordering::Acquire)
     }
 
     /// Whether it has had an instance.

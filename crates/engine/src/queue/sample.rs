@@ -16,8 +16,8 @@ pub(super) fn function_of(project: &str, name: &str) -> Arc<QueueFunction> {
     Arc::new(QueueFunction { key, func_id: format!("id of {name}"), domain: DomainId("d".into()) })
 }
 
-pub(super) fn call(seq: i64) -> WaitingCall {
-    let new = NewCall {
+pub(super) fn new_call() -> NewCall {
+    NewCall {
         function: QueueFunction::clone(&function("f")),
         qualifier: Qualifier::Latest,
         version: "latest".to_owned(),
@@ -26,7 +26,11 @@ pub(super) fn call(seq: i64) -> WaitingCall {
         body: Bytes::from_static(b"{}"),
         parent: None,
         hops: 0,
-    };
+    }
+}
+
+pub(super) fn call(seq: i64) -> WaitingCall {
+    let new = new_call();
     let (seq, function) = (CallSeq(seq), FunctionNo(1));
     let accepted = Accepted { request: RequestId::of_seq(seq, 0), seq, function, at: QueueTime(0) };
     new.waiting(&accepted, Timestamp::UNIX_EPOCH)

@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Instant};
 use fungraph_model::{CallSeq, Caller, ErrorCode, Fault, FunctionRef, RequestId};
 use fungraph_store::queue::{FunctionNo, NewCall, QueueFunction};
 
-use super::accept::{self, queue_function};
+use super::{
+    AsyncQueue,
+    accept::{self, queue_function},
+    plan::Point,
+};
 use crate::{Engine, Error, functions, to_end::to_end};
 
 /// Numbers of a function's asynchronous calls.
@@ -134,10 +138,24 @@ impl Engine {
     pub(super) async fn throw_away(&self, no: FunctionNo, why: &str) -> Result<u64, Error> {
         let Some(function) = self.queue.store.named(no) else { return Ok(0) };
         let out = self.queue.board().hold(no, &function, Instant::now());
+        let mut held = Held { queue: &self.queue, no, ended_to: CallSeq(0) };
         let purged = self.queue.store.purge(no, &out, why).await;
-        let ended_to = purged.as_ref().map_or(CallSeq(0), |purged| purged.up_to);
-        self.queue.board().release(no, ended_to);
-        self.queue.nudge();
+        self.queue.plan.reach(Point::Emptied);
+        held.ended_to = purged.as_ref().map_or(CallSeq(0), |purged| purged.up_to);
         purged.map(|purged| purged.calls).map_err(accept::refused)
+    }
+}
+
+/// A function of which nothing begins, until this is dropped.
+struct Held<'a> {
+    queue: &'a AsyncQueue,
+    no: FunctionNo,
+    ended_to: CallSeq,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.queue.board().release(self.no, self.ended_to);
+        self.queue.nudge();
     }
 }

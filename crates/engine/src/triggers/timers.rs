@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     agenda::{Agenda, Firing, Now, WRONG_CLOCK},
-    board::Change,
+    board::{Board, Change},
     check::shown,
 };
 use crate::{AsyncRequest, Engine, NoHeaders, call_record::RefusedLog, error::chain};
@@ -31,6 +31,7 @@ const ASKED: u32 = 30;
 pub(crate) async fn run(engine: Weak<Engine>, stop: CancellationToken) {
     let found = engine.upgrade().map(|engine| (Arc::clone(&engine.board), engine.config.time_zone.clone()));
     let Some((board, zone)) = found else { return };
+    let _known = KnownHere(Arc::clone(&board));
     let Some(mut mark) = Mark::read(&engine, &stop).await else { return };
     let mut agenda = Agenda::new(zone.clone(), mark.0);
     while let Some(engine) = engine.upgrade().filter(|_| !stop.is_cancelled()) {
@@ -60,6 +61,17 @@ pub(crate) async fn run(engine: Weak<Engine>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = board.nudge.notified() => {}
             () = tokio::time::sleep(sleep(&agenda, board.is_stale())) => {}
+        }
+    }
+}
+
+/// What this job knows of the timers: where it breaks off, the next one has to be told.
+struct KnownHere(Arc<Board>);
+
+impl Drop for KnownHere {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.tell_all();
         }
     }
 }

@@ -35,6 +35,7 @@ impl Plan {
 pub(super) enum Blow {
     DiskFull,
     Death,
+    Panic,
 }
 
 #[cfg(test)]
@@ -56,7 +57,9 @@ impl Plan {
     }
 
     pub(super) fn reach(&self, point: Point) -> Result<(), sqlx::Error> {
-        match *self.next.lock().expect("no test panics here") {
+        let next = *self.next.lock().expect("no test panics here");
+        match next {
+            Some((at, Blow::Panic)) if at == point => panic!("planned: {point:?}"),
             Some((at, Blow::DiskFull)) if at == point => Err(sqlx::Error::Io(std::io::ErrorKind::StorageFull.into())),
             Some((at, Blow::Death)) if at == point => Err(sqlx::Error::WorkerCrashed),
             _ => Ok(()),

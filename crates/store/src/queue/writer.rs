@@ -36,6 +36,20 @@ pub(super) struct Writer {
     pub(super) plan: Plan,
 }
 
+/// Says that nothing is written any more, however that came.
+struct Unwritable(Arc<Shared>);
+
+impl Drop for Unwritable {
+    fn drop(&mut self) {
+        self.0.set_writable(false);
+        if std::thread::panicking() {
+            tracing::error!(
+                "what writes the queue broke off by a panic; the queue takes nothing until the server is started again"
+            );
+        }
+    }
+}
+
 /// How the last commit went.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
@@ -69,6 +83,7 @@ struct Done {
 impl Writer {
     /// Runs until it is told to close.
     pub(super) async fn run(mut self) {
+        let _unwritable = Unwritable(Arc::clone(&self.shared));
         let mut kept = Group::default();
         loop {
             let (group, close) = self.gather(std::mem::take(&mut kept)).await;
@@ -76,7 +91,6 @@ impl Writer {
                 tracing::error!(
                     "the connection to the queue is lost; it takes nothing until the server is started again"
                 );
-                self.shared.set_writable(false);
                 return;
             };
             kept = left;

@@ -311,7 +311,7 @@ fn what_is_too_old_in_memory_goes_back_to_where_it_is_looked_at() {
     let mut table = table();
     table.accept(FLOOD, 1..4);
     table.accept(ONE, 300..303);
-    table.board.let_go(|no, call| no == FLOOD && call.seq == CallSeq(2));
+    table.board.forget(|no, call| no == FLOOD && call.seq == CallSeq(2));
     assert_eq!(table.weight(FLOOD), 0);
     assert_eq!(table.begin(), [(2, 300)]);
 }
@@ -327,4 +327,29 @@ fn a_start_with_very_many_calls_that_are_due_does_not_hold_the_board() {
     assert_eq!((table.board.delayed.len(), plan.wait), (WOKEN, Some(Duration::ZERO)));
     table.board.plan(true, CLOCK, table.now);
     assert!(table.board.delayed.is_empty());
+}
+
+#[test]
+fn whatever_an_attempt_held_comes_back_once_wherever_it_stood() {
+    for (begun, ran) in [(false, false), (true, false), (true, true)] {
+        let mut table = table();
+        table.accept(FLOOD, 1..3);
+        let Start { out, .. } = table.starts().remove(0);
+        assert_eq!(table.board.stage(FLOOD, CallSeq(1), &out), Stage::Running);
+        if begun {
+            table.board.began(FLOOD, &out);
+        }
+        if ran {
+            table.board.ran(FLOOD, &out, None, table.now);
+            assert_eq!(table.board.stage(FLOOD, CallSeq(1), &out), Stage::Ending);
+        }
+        for _ in 0..2 {
+            table.board.let_go(FLOOD, CallSeq(1), &out, table.now);
+            assert!(table.board.holds_nothing(), "{:#?}", table.board);
+        }
+        let Start { out: next, ready, .. } = table.starts().remove(0);
+        assert_eq!(ready.call.seq, CallSeq(2));
+        table.board.let_go(FLOOD, CallSeq(2), &out, table.now);
+        assert_eq!(table.board.stage(FLOOD, CallSeq(2), &next), Stage::Running, "what another one holds stays");
+    }
 }

@@ -165,6 +165,21 @@ async fn lists_and_loads_find_their_rows_by_an_index() {
 }
 
 #[tokio::test]
+async fn nothing_is_begun_once_nobody_writes_any_more() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (config, plan) = (QueueConfig::new(folder.path()), Plan::default());
+    let (queue, _) = Queue::open_with(&config, plan.clone()).await.expect("opens");
+    plan.set(Some((Point::Open, Blow::Panic)));
+    assert!(matches!(queue.accept(call("f", "{}")).await, Err(QueueError::Closed)));
+    let since = Instant::now();
+    while queue.is_writable() {
+        assert!(since.elapsed().as_secs() < 60, "a call that begins now could not be ended");
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(queue.accept(call("f", "{}")).await, Err(QueueError::Closed)));
+}
+
+#[tokio::test]
 async fn a_call_that_servers_die_with_is_counted_until_it_is_put_off() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (config, plan) = (QueueConfig::new(folder.path()), Plan::default());

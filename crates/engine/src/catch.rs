@@ -1,4 +1,5 @@
-//! A panic in a handler becomes a value, so that it ends as an answer and never as a torn connection.
+//! A panic becomes a value: a handler's ends as an answer and never as a torn connection, and what the engine does in the background goes on
+//! with the next piece of work.
 
 use std::{
     any::Any,
@@ -10,10 +11,13 @@ use std::{
 
 /// Awaits `future`; a panic inside gives its message.
 ///
-/// What the handler touched lives behind the engine, whose locks are never held over a poll of ours; hence the assertion.
+/// What it touched lives behind the engine, whose locks are never held over a poll of ours; hence the assertion.
 ///
 /// Pinned by the caller: taken by value it would stand in our own future twice.
-pub(crate) async fn panics<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Result<T, String> {
+///
+/// # Errors
+/// The text of the panic.
+pub async fn panics<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Result<T, String> {
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(poll) => poll.map(Ok),
         Err(panic) => Poll::Ready(Err(message(&*panic))),
