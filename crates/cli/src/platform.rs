@@ -301,9 +301,8 @@ fn launcher(
 
 /// This program again, for functions that are programs of their own.
 fn native(settings: &Settings, executable: Arc<File>, interpreters: Interpreters) -> NativeBootstrap {
-    let region = (fungraph_native::REGION.to_owned(), settings.server.region.clone());
     let (name, value) = fungraph_native::ALLOCATOR;
-    let env = vec![region, (name.to_owned(), value.to_owned())];
+    let env = vec![(name.to_owned(), value.to_owned())];
     let (argument, strict) = (fungraph_native::COMMAND, settings.runtimes.strict);
     NativeBootstrap { executable, libraries: Vec::new(), argument, env, interpreters, strict }
 }

@@ -368,7 +368,8 @@ impl Engine {
         self.mounts_are_there(version)?;
         let root = self.root(version);
         let code = if root.is_some() { self.images.no_code() } else { self.packages.tree_of(version) };
-        Ok(Plan { version: Arc::clone(version), interpreter: choice.interpreter, code, root })
+        let region = self.region().into();
+        Ok(Plan { version: Arc::clone(version), interpreter: choice.interpreter, code, root, region })
     }
 
     /// Functions of this runtime, with so much memory, exist: their first call should find a blank instance.

@@ -360,7 +360,7 @@ impl Engine {
     async fn call_for_client(&self, call: &mut Admitted, instance: &Instance) -> CallEnd {
         let limit = Duration::from_secs(call.version.spec.timeout_s.into()).min(self.config.sync_ceiling);
         let alias = call.alias.as_ref().map_or("", |alias| &alias.name);
-        let listener = call.sink.as_mut().map_or(Listener::Whole, Listener::Pieces);
+        let listener = call.sink.as_ref().map_or(Listener::Whole, Listener::Pieces);
         instance.call(call.request, alias, &call.event, limit, listener).await
     }
 

@@ -16,7 +16,7 @@ use fungraph_engine::{
     Invocation, InvokeRequest, OpenRecord, Piece, Stopwatch, answer_stream,
 };
 use fungraph_model::{ErrorCode, Outcome, Phase, Qualifier, RequestId, Right, limits};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::CONTENT_TYPE, request::Parts};
+use http::{HeaderMap, Method, header::CONTENT_TYPE, request::Parts};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
@@ -173,7 +173,7 @@ async fn answer(service: &Service, api: &GatewayApi, asked: &Asked<'_>, event: B
     // A call that is left because it was too slow runs to its end, as any whose client has left.
     let first = timeout(api.timeout, first(&mut call, &mut pieces)).await;
     match first.map_err(|_| Problem::too_slow(api.timeout))? {
-        First::Head(head) => Ok(streamed(&service.engine, &head, pieces, call)?),
+        First::Head(head) => Ok(streamed(&service.engine, head, pieces, call)?),
         First::Ended(ended) => whole((*ended)?),
     }
 }
@@ -235,17 +235,14 @@ fn whole((invocation, record): (Invocation, OpenRecord)) -> Result<Response, Ref
     Ok(response)
 }
 
-fn streamed(engine: &Engine, head: &AnswerHead, pieces: AnswerStream, call: Call) -> Result<Response, Problem> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in &head.headers {
-        let name = HeaderName::from_bytes(name).map_err(|_| Problem::bad_answer())?;
-        headers.append(name, HeaderValue::from_bytes(value).map_err(|_| Problem::bad_answer())?);
-    }
-    let status = StatusCode::from_u16(head.status).ok().filter(|status| !status.is_informational());
+fn streamed(engine: &Engine, head: AnswerHead, pieces: AnswerStream, call: Call) -> Result<Response, Problem> {
     // Not by the body: nobody polls that while the client does not read, and the call would have no end.
     let ended = Box::pin(engine.run_on(call));
+    if head.status.is_informational() {
+        return Err(Problem::bad_answer());
+    }
     let mut response = Response::new(Content::Stream(StreamContent::new(pieces, ended)));
-    *response.status_mut() = status.ok_or_else(Problem::bad_answer)?;
-    *response.headers_mut() = headers;
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers;
     Ok(response)
 }

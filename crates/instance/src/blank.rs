@@ -61,7 +61,7 @@ impl Blank {
         let loaded = timeout(limit + ITS_OWN_WORDS, async {
             instance.fit(plan).await?;
             fitted = Some(Instant::now());
-            Ok::<_, LaunchError>(instance.load(&plan.version, limit).await)
+            Ok::<_, LaunchError>(instance.load(plan, limit).await)
         });
         let loaded = loaded.await;
         let now = Instant::now();

@@ -9,9 +9,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, StartKind, Value, limits};
+use fungraph_model::{Failure, FailureCode, Outcome, RequestId, StartKind, Value, limits};
 use tokio::{
-    sync::{Mutex, mpsc, oneshot, watch},
+    sync::{Mutex, mpsc, watch},
     time::timeout,
 };
 
@@ -24,7 +24,7 @@ use crate::{
     reader::{Answer, CONTROL_FRAMES, Reader, Reply, Shared},
     refusal::Looks,
     socket::Outgoing,
-    stream::{self, AnswerSink, Taken},
+    stream::AnswerSink,
 };
 
 /// The serialised result may be this much over its limit (contract: limits.md, "plus or minus 100 bytes").
@@ -52,7 +52,7 @@ pub(crate) enum Asked<'a> {
     /// To run its initializer.
     Initialize,
     /// To call the handler, for a caller who used this alias; empty for none.
-    Call { alias: &'a str, event: &'a [u8] },
+    Call { alias: &'a str, event: &'a Bytes },
 }
 
 /// How an instance came to be, and what that took.
@@ -92,12 +92,12 @@ pub enum StartError {
 }
 
 /// Who waits for the answer of a call.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Listener<'a> {
     /// A caller who wants the whole of it.
     Whole,
-    /// A caller who gets it piece by piece.
-    Pieces(&'a mut AnswerSink),
+    /// A caller who gets it piece by piece, where a web server gives it.
+    Pieces(&'a AnswerSink),
     /// Nobody: the call came by the queue. Programs of the user's own are told.
     Nobody,
 }
@@ -153,9 +153,9 @@ impl Instance {
     }
 
     /// Lets it load its function, which may take up to `limit`.
-    pub(crate) async fn load(&mut self, version: &FunctionVersion, limit: Duration) -> Result<(), Failure<Bytes>> {
+    pub(crate) async fn load(&mut self, plan: &Plan, limit: Duration) -> Result<(), Failure<Bytes>> {
         let patience = Patience::of(limit);
-        let object = load::object(version, limit);
+        let object = load::object(&plan.version, limit);
         if self.write(Kind::Load, 0, 0, [&[], &[], object.as_bytes()]).await.is_err() {
             return Err(self.dead().await.start_failure());
         }
@@ -163,7 +163,7 @@ impl Instance {
         match header.kind {
             Kind::Loaded => {
                 let answers = Answers::new(Arc::clone(&self.shared));
-                self.program = Program::reach(version, &payload, patience, answers).await?;
+                self.program = Program::reach(plan, &payload, patience, answers).await?;
                 if let Some(program) = &self.program {
                     self.shared.answered_by(program.clone());
                 }
@@ -219,7 +219,7 @@ impl Instance {
         &self,
         request: RequestId,
         alias: &str,
-        event: &[u8],
+        event: &Bytes,
         limit: Duration,
         listener: Listener<'_>,
     ) -> CallEnd {
@@ -241,54 +241,41 @@ impl Instance {
         listener: Listener<'_>,
     ) -> Exchange {
         let started = Instant::now();
-        let (form, sink) = match listener {
-            Listener::Whole => (0, None),
-            Listener::Pieces(sink) => (protocol::STREAMED, Some(sink)),
-            Listener::Nobody => (protocol::ASYNCHRONOUS, None),
-        };
-        let (pieces, taken) = sink.map(AnswerSink::open).unzip();
-        let streams = taken.is_some();
-        let (call, mut reply) = match self.shared.begin(pieces) {
+        let (call, reply) = match self.shared.begin() {
             Ok(begun) => begun,
             Err(death) => return Exchange::dead(death, started),
         };
-        let hand_over = self.hand_over(call, request, asked, form);
-        let answered = timeout(limit, async {
-            match taken {
-                None => beside(&mut reply, hand_over).await,
-                // In a box: hardly a call streams, and all would carry the room for it.
-                Some(taken) => Box::pin(beside(self.give_credit(call, taken, &mut reply), hand_over)).await,
-            }
-        });
-        match answered.await {
-            Ok(reply) => {
-                let memory_peak = self.shared.process.take_peak();
-                let reply = reply.unwrap_or_else(|_| died(Death::Retired));
-                let refused_connection = self.looks.look(&*self.shared.process, reply.is_failure(), reply.at);
-                Exchange { reply, timed_out: false, started, memory_peak, refused_connection }
-            }
-            Err(_) => {
-                let memory_peak = self.shared.process.take_peak();
-                let refused_connection = self.looks.look(&*self.shared.process, true, Instant::now());
-                // In a box, as above.
-                if streams && let Some(reply) = Box::pin(self.hang_up(call, &mut reply)).await {
-                    return Exchange { reply, timed_out: true, started, memory_peak, refused_connection };
-                }
-                self.shared.kill(Death::SiblingTimedOut);
-                let last = timeout(LAST_WORDS, reply).await;
-                let reply = last.ok().and_then(Result::ok).unwrap_or_else(|| died(Death::SiblingTimedOut));
-                Exchange { reply, timed_out: true, started, memory_peak, refused_connection }
-            }
+        let mut answered = pin!(beside(reply, self.hand_over(call, request, asked, listener)));
+        let in_time = timeout(limit, &mut answered).await;
+        let memory_peak = self.shared.process.take_peak();
+        if let Ok(reply) = in_time {
+            let reply = reply.unwrap_or_else(|_| died(Death::Retired));
+            let refused_connection = self.looks.look(&*self.shared.process, reply.is_failure(), reply.at);
+            return Exchange { reply, timed_out: false, started, memory_peak, refused_connection };
         }
+        let refused_connection = self.looks.look(&*self.shared.process, true, Instant::now());
+        // One that had to wait for its caller until its time was over may go on unheard: neither the function nor the other calls
+        // of the instance pay for that.
+        if let Listener::Pieces(sink) = listener
+            && sink.hang_up()
+            && let Ok(Ok(reply)) = timeout(UNHEARD, &mut answered).await
+        {
+            return Exchange { reply, timed_out: true, started, memory_peak, refused_connection };
+        }
+        self.shared.kill(Death::SiblingTimedOut);
+        let last = timeout(LAST_WORDS, answered).await;
+        let reply = last.ok().and_then(Result::ok).unwrap_or_else(|| died(Death::SiblingTimedOut));
+        Exchange { reply, timed_out: true, started, memory_peak, refused_connection }
     }
 
     /// Hands a call to whoever runs it. With a program it goes on until that has answered.
-    async fn hand_over(&self, call: u32, request: RequestId, asked: Asked<'_>, form: u8) {
+    async fn hand_over(&self, call: u32, request: RequestId, asked: Asked<'_>, listener: Listener<'_>) {
         let id = request.text();
         if let Some(program) = &self.program {
             // In a box: hardly a call is a program's, and all would carry the room for it.
-            return Box::pin(program.take(call, id.as_str(), asked, form)).await;
+            return Box::pin(program.take(call, id.as_str(), asked, listener)).await;
         }
+        let form = if matches!(listener, Listener::Nobody) { protocol::ASYNCHRONOUS } else { 0 };
         let id = id.as_str().as_bytes();
         // A write that fails means that the process is gone; its end answers the call.
         let _ = match asked {
@@ -298,40 +285,6 @@ impl Instance {
                 self.write(Kind::InvokeAs, form, call, [id, &protocol::short_text(alias), event]).await
             }
         };
-    }
-
-    /// Waits for the end of a call that streams, and lets it send as much as is taken of it.
-    async fn give_credit(
-        &self,
-        call: u32,
-        mut taken: Taken<'_>,
-        reply: &mut oneshot::Receiver<Reply>,
-    ) -> Result<Reply, oneshot::error::RecvError> {
-        loop {
-            tokio::select! {
-                biased;
-                reply = &mut *reply => return reply,
-                credit = taken.credit() => {
-                    self.shared.grant(call, credit);
-                    let bytes = u32::try_from(credit).unwrap_or(stream::BOUNDLESS).to_le_bytes();
-                    let _ = self.write(Kind::Credit, 0, call, [&[], &[], &bytes]).await;
-                }
-            }
-        }
-    }
-
-    /// The end of a call that had to wait for its caller until its time was over: neither the function nor the other calls of the
-    /// instance pay for that. `None` where it was the function that took so long.
-    async fn hang_up(&self, call: u32, reply: &mut oneshot::Receiver<Reply>) -> Option<Reply> {
-        if !self.shared.hang_up(call) {
-            return None;
-        }
-        let ended = timeout(UNHEARD, async {
-            let bytes = stream::BOUNDLESS.to_le_bytes();
-            let _ = self.write(Kind::Credit, 0, call, [&[], &[], &bytes]).await;
-            reply.await
-        });
-        ended.await.ok()?.ok()
     }
 
     /// Sends a frame; its payload may be in parts.

@@ -62,6 +62,8 @@ pub struct Plan {
     pub code: PathBuf,
     /// Its root file system, where it is an image.
     pub root: Option<Arc<Root>>,
+    /// Where web servers are told that they run.
+    pub region: Arc<str>,
 }
 
 impl Plan {

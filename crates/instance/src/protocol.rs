@@ -8,8 +8,6 @@ pub(crate) const PAYLOAD_BYTES: usize = 16 << 20;
 pub(crate) const LEAVING: u8 = 1;
 /// Form of FAILED after which the process ends, of a call that no program has seen: it may go to another instance.
 pub(crate) const NOT_BEGUN: u8 = 2;
-/// Form of an INVOKE whose answer is wanted in pieces.
-pub(crate) const STREAMED: u8 = 1;
 /// Form of an INVOKE for whose answer nobody waits.
 pub(crate) const ASYNCHRONOUS: u8 = 2;
 /// Version of the protocol that HELLO must name.
@@ -29,8 +27,6 @@ pub enum Kind {
     Stop = 4,
     /// Call the handler for a caller who used an alias.
     InvokeAs = 5,
-    /// Room for more pieces of a streamed answer.
-    Credit = 6,
     /// The bootstrap runs.
     Hello = 65,
     /// The function is loaded.
@@ -47,10 +43,6 @@ pub enum Kind {
     Stopped = 71,
     /// The bootstrap takes no more calls, and exits when those that run have ended.
     Leaving = 72,
-    /// Status and headers of a streamed answer.
-    Head = 73,
-    /// Bytes of its body.
-    Data = 74,
 }
 
 impl Kind {
@@ -61,7 +53,6 @@ impl Kind {
             Self::Invoke,
             Self::Stop,
             Self::InvokeAs,
-            Self::Credit,
             Self::Hello,
             Self::Loaded,
             Self::Initialized,
@@ -70,8 +61,6 @@ impl Kind {
             Self::Log,
             Self::Stopped,
             Self::Leaving,
-            Self::Head,
-            Self::Data,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

@@ -26,7 +26,6 @@ use crate::{
     call_log::CallLog,
     programs::{Lines, Program, Run},
     protocol::{BadFrame, HEADER_BYTES, LEAVING, NOT_BEGUN},
-    stream::Pieces,
 };
 
 /// Room for frames; most fit many times over.
@@ -75,8 +74,6 @@ struct Running {
     call: u32,
     log: CallLog,
     done: oneshot::Sender<Reply>,
-    /// Where the pieces of a streamed answer go.
-    pieces: Option<Pieces>,
 }
 
 /// The end of one exchange.
@@ -130,7 +127,7 @@ impl Shared {
     }
 
     /// Registers a call; its number is never used again.
-    pub(crate) fn begin(&self, pieces: Option<Pieces>) -> Result<(u32, oneshot::Receiver<Reply>), Death> {
+    pub(crate) fn begin(&self) -> Result<(u32, oneshot::Receiver<Reply>), Death> {
         let (done, reply) = oneshot::channel();
         let mut calls = self.lock();
         if let Some(death) = &calls.death {
@@ -143,7 +140,7 @@ impl Shared {
         } else {
             std::mem::replace(&mut calls.stray, CallLog::new(self.log_limit))
         };
-        calls.running.push(Running { call, log, done, pieces });
+        calls.running.push(Running { call, log, done });
         Ok((call, reply))
     }
 
@@ -155,7 +152,7 @@ impl Shared {
         self.process.kill();
     }
 
-    /// Whether it was us who ended it.
+    /// Whether we ended the process, for a reason that its calls are told.
     pub(crate) fn is_killed(&self) -> bool {
         self.reason.get().is_some()
     }
@@ -201,31 +198,6 @@ impl Shared {
         // The caller may be gone; then nobody wants the reply.
         let _ = running.done.send(reply);
         Ok(())
-    }
-
-    /// A piece of a streamed answer.
-    fn piece(&self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
-        let mut calls = self.lock();
-        let running = calls.running.iter_mut().find(|running| running.call == header.call);
-        let pieces = running.and_then(|running| running.pieces.as_mut());
-        let pieces = pieces.ok_or_else(|| format!("a piece of call {}, which streams nothing", header.call))?;
-        pieces.take(header.kind, payload)
-    }
-
-    /// Room for more pieces of a call; one that has ended needs none.
-    pub(crate) fn grant(&self, call: u32, credit: usize) {
-        let mut calls = self.lock();
-        let running = calls.running.iter_mut().find(|running| running.call == call);
-        if let Some(pieces) = running.and_then(|running| running.pieces.as_mut()) {
-            pieces.grant(credit);
-        }
-    }
-
-    /// Stops to hand on the pieces of a call whose function waits for its caller; `true` if so.
-    pub(crate) fn hang_up(&self, call: u32) -> bool {
-        let mut calls = self.lock();
-        let running = calls.running.iter_mut().find(|running| running.call == call);
-        running.and_then(|running| running.pieces.as_mut()).is_some_and(Pieces::hang_up)
     }
 
     /// Lines that a bootstrap tagged.
@@ -432,7 +404,6 @@ impl Reader {
     fn take(&mut self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
         match header.kind {
             Kind::Log => self.shared.log(header.call, &payload),
-            Kind::Head | Kind::Data if header.call != 0 => self.shared.piece(header, payload)?,
             Kind::Result | Kind::Failed | Kind::Initialized if header.call != 0 => {
                 self.shared.end(header, payload)?;
             }
@@ -474,11 +445,7 @@ fn take_frame(buffer: &mut BytesMut) -> Result<Option<(FrameHeader, Bytes)>, Bad
 #[cfg(test)]
 mod tests {
     use fungraph_model::{Outcome, RequestId};
-    use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::UnixStream,
-        sync::watch,
-    };
+    use tokio::{io::AsyncReadExt as _, net::UnixStream, sync::watch};
 
     use super::*;
     use crate::{BoxFuture, CallEnd, Instance, LaunchError, Launched, Listener, Plan, Socket};
@@ -519,7 +486,7 @@ mod tests {
             .map(|_| {
                 let instance = Arc::clone(&instance);
                 tokio::spawn(async move {
-                    instance.call(RequestId::random(), "", b"{}", Duration::from_secs(60), Listener::Whole).await
+                    instance.call(RequestId::random(), "", &EVENT, Duration::from_secs(60), Listener::Whole).await
                 })
             })
             .collect();
@@ -535,6 +502,7 @@ mod tests {
         ends
     }
 
+    static EVENT: Bytes = Bytes::from_static(b"{}");
     const FRAME: usize = HEADER_BYTES + 36 + 2;
 
     fn instance() -> (Instance, UnixStream, watch::Sender<Option<Ended>>, rustix::fd::OwnedFd) {
@@ -548,48 +516,11 @@ mod tests {
         (Instance::attach(Launched { socket, output, process }, 1024), theirs, ended, printed)
     }
 
-    /// A stranger who reads slowly must not end an instance that serves others too.
-    #[tokio::test]
-    async fn a_caller_that_does_not_take_its_answer_in_time_does_not_end_the_instance() {
-        let (instance, mut theirs, ended, _printed) = instance();
-        let (mut sink, _stream) = crate::answer_stream();
-        let sends = async {
-            let mut invoke = [0; FRAME];
-            theirs.read_exact(&mut invoke).await.expect("the call comes");
-            let mut send = async |kind: Kind, payload: &[u8]| {
-                let header = FrameHeader::new(kind, 1, payload.len()).encode();
-                theirs.write_all(&[&header[..], payload].concat()).await.expect("it is read");
-            };
-            send(Kind::Head, &[200, 0]).await;
-            for _ in 0..3 {
-                send(Kind::Data, &[b'x'; 64 << 10]).await;
-            }
-            let mut credit = [0; HEADER_BYTES + 4];
-            theirs.read_exact(&mut credit).await.expect("credit without bounds comes");
-            assert_eq!((credit[10], &credit[HEADER_BYTES..]), (Kind::Credit as u8, &[0xff; 4][..]));
-            let mut rest = Vec::new();
-            for (kind, payload) in
-                [(Kind::Data, &[b'x'; 64 << 10][..]), (Kind::Data, &[b'x'; 64 << 10]), (Kind::Result, &[])]
-            {
-                rest.extend_from_slice(&FrameHeader::new(kind, 1, payload.len()).encode());
-                rest.extend_from_slice(payload);
-            }
-            theirs.write_all(&rest).await.expect("it is read");
-        };
-        let call =
-            instance.call(RequestId::random(), "", b"{}", Duration::from_millis(50), Listener::Pieces(&mut sink));
-        let (end, ()) = tokio::join!(call, sends);
-        assert!(
-            matches!(&end.outcome, Outcome::Failed(failure) if failure.code == fungraph_model::FailureCode::TimedOut)
-        );
-        assert!(!instance.is_dead() && ended.borrow().is_none(), "it serves others");
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_process_that_closes_its_connection_and_goes_on_is_told_as_killed_by_us() {
         let told = async |how: Option<Ended>| {
             let (instance, mut theirs, ended, _printed) = instance();
-            let call = instance.call(RequestId::random(), "", b"{}", Duration::from_secs(60), Listener::Whole);
+            let call = instance.call(RequestId::random(), "", &EVENT, Duration::from_secs(60), Listener::Whole);
             let closes = async {
                 theirs.read_exact(&mut [0; FRAME]).await.expect("the call comes");
                 drop(theirs);

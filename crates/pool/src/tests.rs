@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use fungraph_instance::Listener;
 use fungraph_model::{HookSpec, Outcome, RequestId, Strategy, Value};
 
@@ -46,12 +47,16 @@ async fn lease(group: &Arc<Group>) -> Lease {
     group.acquire(Instant::now()).await.expect("a lease")
 }
 
-async fn say(lease: &Lease, event: &str) -> Outcome<bytes::Bytes> {
-    lease.instance().call(RequestId::random(), "", event.as_bytes(), LIMIT, Listener::Whole).await.outcome
+async fn say(lease: &Lease, event: &str) -> Outcome<Bytes> {
+    lease
+        .instance()
+        .call(RequestId::random(), "", &Bytes::copy_from_slice(event.as_bytes()), LIMIT, Listener::Whole)
+        .await
+        .outcome
 }
 
-fn text(text: &'static str) -> Outcome<bytes::Bytes> {
-    Outcome::Returned(Value::Text(bytes::Bytes::from_static(text.as_bytes())))
+fn text(text: &'static str) -> Outcome<Bytes> {
+    Outcome::Returned(Value::Text(Bytes::from_static(text.as_bytes())))
 }
 
 async fn refusal(group: &Arc<Group>) -> Refusal {
@@ -209,7 +214,10 @@ async fn timeout_ends_the_instance_and_its_other_calls() {
     let group = host.pool.group(plan("f", Strategy { concurrency: 1, concurrent_num: 2 }, None));
     let (slow, sibling) = (lease(&group).await, lease(&group).await);
     let sibling = tokio::spawn(async move { say(&sibling, "hang").await });
-    let end = slow.instance().call(RequestId::random(), "", b"hang", Duration::from_millis(100), Listener::Whole).await;
+    let end = slow
+        .instance()
+        .call(RequestId::random(), "", &Bytes::from_static(b"hang"), Duration::from_millis(100), Listener::Whole)
+        .await;
     assert!(matches!(end.outcome, Outcome::Failed(failure) if failure.code.number() == 4010));
     let cancelled = sibling.await.expect("no panic");
     assert!(matches!(cancelled, Outcome::Failed(failure) if failure.code.number() == 4208));

@@ -6,8 +6,6 @@ use bytes::{Buf, Bytes, BytesMut};
 pub(crate) const HEADER: usize = 12;
 /// Most bytes of a payload.
 const PAYLOAD: usize = 16 << 20;
-/// Form of an INVOKE whose answer is wanted in pieces.
-const STREAMED: u8 = 1;
 /// Form of an INVOKE for whose answer nobody waits.
 const ASYNCHRONOUS: u8 = 2;
 /// Bytes of the request id that stands before every event.
@@ -24,8 +22,6 @@ pub(crate) enum Order {
     Invoke(Call),
     /// Leave in order.
     Stop,
-    /// The caller has taken so many bytes of this call's answer.
-    Credit(u32, u32),
 }
 
 /// One call; of an initializer, the event is empty.
@@ -39,8 +35,6 @@ pub(crate) struct Call {
     pub(crate) alias: Option<String>,
     /// The event, as the caller sent it.
     pub(crate) event: Bytes,
-    /// Whether the answer is wanted in pieces.
-    pub(crate) streamed: bool,
     /// Whether it came by the queue, so that nobody waits for the answer.
     pub(crate) is_async: bool,
 }
@@ -56,8 +50,6 @@ pub(crate) enum Kind {
     Failed = 69,
     Log = 70,
     Stopped = 71,
-    Head = 73,
-    Data = 74,
 }
 
 /// How the value of a RESULT is written.
@@ -69,8 +61,6 @@ pub(crate) enum Form {
     /// Text as it is.
     #[allow(dead_code, reason = "a form of the protocol; which forms occur is for the kinds of programs to say")]
     Text = 1,
-    /// JSON text.
-    Json = 2,
     /// Bytes that may be anything.
     Bytes = 3,
 }
@@ -121,7 +111,6 @@ fn order(kind: u8, form: u8, number: u32, payload: Bytes) -> Option<Order> {
         3 => Order::Invoke(call(number, form, payload)?),
         4 => Order::Stop,
         5 => Order::Invoke(call_by_alias(number, form, payload)?),
-        6 => Order::Credit(number, u32::from_le_bytes(payload.as_ref().try_into().ok()?)),
         _ => return None,
     })
 }
@@ -129,8 +118,7 @@ fn order(kind: u8, form: u8, number: u32, payload: Bytes) -> Option<Order> {
 fn call(number: u32, form: u8, mut payload: Bytes) -> Option<Call> {
     let id = std::str::from_utf8(payload.get(..ID)?).ok()?.to_owned();
     payload.advance(ID);
-    let (streamed, is_async) = (form == STREAMED, form == ASYNCHRONOUS);
-    Some(Call { number, id, alias: None, event: payload, streamed, is_async })
+    Some(Call { number, id, alias: None, event: payload, is_async: form == ASYNCHRONOUS })
 }
 
 /// The alias stands before the event, after a byte with its length.
@@ -168,11 +156,9 @@ mod tests {
         buffer.extend_from_slice(&whole[whole.len() - 1..]);
         buffer.extend_from_slice(&frame(4, 0, b""));
         let event = Bytes::from_static(b"{}");
-        let call = Call { number: 7, id: REQUEST.to_owned(), alias: None, event, streamed: false, is_async: false };
+        let call = Call { number: 7, id: REQUEST.to_owned(), alias: None, event, is_async: false };
         assert_eq!(take(&mut buffer), Ok(Some(Order::Invoke(call.clone()))));
         assert_eq!(take(&mut buffer), Ok(Some(Order::Stop)));
-        buffer.extend_from_slice(&frame(6, 7, &[1, 2, 0, 0]));
-        assert_eq!(take(&mut buffer), Ok(Some(Order::Credit(7, 513))));
         assert_eq!(take(&mut buffer), Ok(None));
         buffer.extend_from_slice(&frame(5, 7, format!("{REQUEST}\x04prod{{}}").as_bytes()));
         let by_alias = Call { alias: Some("prod".to_owned()), ..call.clone() };
@@ -187,7 +173,7 @@ mod tests {
     fn what_is_no_frame_is_refused() {
         for bytes in [
             frame(9, 0, b""),
-            frame(6, 1, b"abc"),
+            frame(6, 1, b"abcd"),
             frame(3, 1, b"too short"),
             frame(5, 1, REQUEST.as_bytes()),
             frame(5, 1, format!("{REQUEST}\x05prod").as_bytes()),

@@ -28,9 +28,6 @@ use tokio::runtime::Builder;
 /// The hidden first argument that makes the executable a native bootstrap.
 pub const COMMAND: &str = "__native";
 
-/// The variable that tells it the server's region; it is not passed on.
-pub const REGION: &str = "FUNGRAPH_REGION";
-
 /// What the bootstrap itself is started with, and does not pass on: memory of large answers goes back to the system once they are
 /// sent. By itself glibc would keep a threshold of the largest block that was ever freed, and with it such blocks.
 pub const ALLOCATOR: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "131072");

@@ -72,16 +72,6 @@ impl Link {
         self.send(Kind::Result, call, 0, form as u8, value).await;
     }
 
-    /// Status and headers of a streamed answer, or bytes of its body.
-    pub(crate) async fn piece(&self, kind: Kind, call: u32, payload: &[u8]) {
-        self.send(kind, call, 0, 0, payload).await;
-    }
-
-    /// The user's server answered a call with this status.
-    pub(crate) async fn answered(&self, call: u32, status: u16, form: Form, value: &[u8]) {
-        self.send(Kind::Result, call, status, form as u8, value).await;
-    }
-
     /// The program has ended and never saw this call; so does this process.
     pub(crate) async fn not_begun(&self, call: u32) {
         self.send(Kind::Failed, call, failure::CALL, NOT_BEGUN, Failure::not_begun().object.as_bytes()).await;

@@ -11,16 +11,8 @@ pub(crate) struct Load {
     pub(crate) runtime: String,
     /// Free text for Custom and http functions; the executable of a Go function; `-` or `http` of an image.
     pub(crate) handler: String,
-    timeout_ms: u64,
     start_timeout_ms: u64,
-    /// Calls at once.
-    pub(crate) concurrent_num: u32,
-    pub(crate) memory_mb: u32,
     max_result_bytes: usize,
-    pub(crate) project_id: String,
-    pub(crate) package: String,
-    pub(crate) function: String,
-    pub(crate) version: String,
     /// The user's variables.
     user_data: BTreeMap<String, String>,
     /// The `RUNTIME_*` variables.
@@ -66,11 +58,6 @@ impl Load {
         self.start_timeout_ms.div_ceil(1000)
     }
 
-    /// What a call may take, in whole seconds.
-    pub(crate) fn timeout_seconds(&self) -> u64 {
-        self.timeout_ms / 1000
-    }
-
     /// More bytes than this are too large a result.
     pub(crate) fn result_limit(&self) -> usize {
         self.max_result_bytes + TOLERANCE
@@ -82,16 +69,4 @@ impl Load {
         let real = self.runtime != "Go1.x";
         self.user_data.iter().filter(move |_| real).chain(&self.env)
     }
-}
-
-#[cfg(test)]
-pub(crate) fn sample(runtime: &str, code_root: &std::path::Path) -> Load {
-    let object = serde_json::json!({
-        "runtime": runtime, "handler": "bootstrap", "initializer": null, "pre_stop": null, "timeout_ms": 3000,
-        "initializer_timeout_ms": 3000, "start_timeout_ms": 10_000, "concurrent_num": 1, "memory_mb": 128,
-        "cpu_millicores": 300, "max_result_bytes": 6_291_456, "project_id": "p", "package": "default", "function": "f",
-        "version": "latest", "alias": "", "user_data": {"MOOD": "calm"}, "env": {"RUNTIME_MEMORY": "128"},
-        "code_root": code_root,
-    });
-    Load::parse(object.to_string().as_bytes()).expect("it is as the platform writes it")
 }

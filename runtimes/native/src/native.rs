@@ -12,7 +12,7 @@ use crate::{
     failure::{self, Failure},
     frame::Call,
     go::{self, Port},
-    http::Http,
+    http,
     link::Link,
     load::Load,
 };
@@ -21,9 +21,9 @@ use crate::{
 pub(crate) enum Native {
     /// It asks for its events over HTTP.
     Custom(Custom),
-    /// It is a web server.
-    Http(Http),
-    /// It serves Go's `net/rpc` at this port, and the server talks with it.
+    /// It is a web server, which the platform calls itself.
+    Http,
+    /// It serves Go's `net/rpc` at this port, where the platform calls it itself.
     Go(Port),
 }
 
@@ -32,8 +32,8 @@ impl Native {
     pub(crate) async fn start(load: Arc<Load>, link: &Link) -> Result<(Self, Program), Failure> {
         match load.runtime.as_str() {
             "Custom" => Custom::start(load, link).await.map(|(custom, program)| (Self::Custom(custom), program)),
-            "http" => Http::start(load, link).await.map(|(http, program)| (Self::Http(http), program)),
-            "Custom Image" => Http::start_image(load, link).await.map(|(http, program)| (Self::Http(http), program)),
+            "http" => http::start(&load).await.map(|program| (Self::Http, program)),
+            "Custom Image" => http::start_image(&load).await.map(|program| (Self::Http, program)),
             "Go1.x" => go::start(&load).await.map(|(port, program)| (Self::Go(port), program)),
             other => {
                 let message = format!("the runtime {other} is no program of its own");
@@ -45,7 +45,7 @@ impl Native {
     /// What LOADED says of it.
     pub(crate) fn loaded(&self) -> String {
         match self {
-            Self::Custom(_) | Self::Http(_) => String::new(),
+            Self::Custom(_) | Self::Http => String::new(),
             Self::Go(port) => format!(r#"{{"port":{}}}"#, port.number()),
         }
     }
@@ -54,8 +54,7 @@ impl Native {
     pub(crate) fn initialize(&self, call: Call) {
         match self {
             Self::Custom(custom) => custom.initialize(call.number),
-            Self::Http(http) => http.initialize(call),
-            Self::Go(_) => {}
+            Self::Http | Self::Go(_) => {}
         }
     }
 
@@ -63,15 +62,7 @@ impl Native {
     pub(crate) fn call(&self, call: Call) {
         match self {
             Self::Custom(custom) => custom.call(call),
-            Self::Http(http) => http.call(call),
-            Self::Go(_) => {}
-        }
-    }
-
-    /// More of a call's answer may be sent.
-    pub(crate) fn credit(&self, call: u32, bytes: u32) {
-        if let Self::Http(http) = self {
-            http.credit(call, bytes);
+            Self::Http | Self::Go(_) => {}
         }
     }
 
@@ -79,8 +70,7 @@ impl Native {
     pub(crate) async fn program_ended(&self) {
         match self {
             Self::Custom(custom) => custom.program_ended().await,
-            Self::Http(http) => http.program_ended().await,
-            Self::Go(_) => {}
+            Self::Http | Self::Go(_) => {}
         }
     }
 }

@@ -91,7 +91,7 @@ impl Answers {
         self.shared.takes_no_more();
     }
 
-    /// Whether it was the platform that ended it: its calls are told why, and nothing else.
+    /// Whether the process was ended by us, so that its calls will be told why.
     pub(crate) fn is_killed(&self) -> bool {
         self.shared.is_killed()
     }

@@ -1,4 +1,4 @@
-//! What calls and starts of programs are told, in the words that every bootstrap has for the same.
+//! What calls of programs that failed are told, in the words that every bootstrap has for it.
 
 use std::borrow::Cow;
 
@@ -8,32 +8,23 @@ use serde::Deserialize;
 
 use crate::death::failure;
 
-/// Nothing can be called: the program's file is not what it should be.
-pub(crate) fn cannot_load(why: &str) -> Failure<Bytes> {
-    failure(FailureCode::LoadFailed, "FunctionLoadError", &format!("function entry exception, error: {why}"))
-}
-
-/// The program was not ready in time.
-pub(crate) fn not_ready(why: &str) -> Failure<Bytes> {
-    failure(FailureCode::InitializerTimedOut, "FunctionTimeout", &format!("function entry exception, error: {why}"))
-}
-
-/// The platform has no way to a program that is ready: a fault of ours.
-pub(crate) fn not_reached() -> Failure<Bytes> {
-    let message = "function entry exception, error: the platform could not connect to the program; its operator finds the cause in the \
-                   server's log";
-    failure(FailureCode::ExecutorFailed, "FunctionStartError", message)
-}
-
-/// The program broke off in a call.
-pub(crate) fn crashed(why: &str) -> Failure<Bytes> {
-    failure(FailureCode::HandlerFailed, "FunctionCrashed", &format!("function invocation exception, error: {why}"))
+/// A failure with our own words; the prefix of its number comes before them.
+pub(crate) fn told(code: FailureCode, error_type: &str, message: &str) -> Failure<Bytes> {
+    let prefix = match code {
+        FailureCode::LoadFailed | FailureCode::StartFailed | FailureCode::InitializerTimedOut => {
+            "function entry exception, error: "
+        }
+        FailureCode::HandlerFailed => "function invocation exception, error: ",
+        FailureCode::InitializerFailed => "function initialization exception, error: ",
+        _ => "",
+    };
+    failure(code, error_type, &format!("{prefix}{message}"))
 }
 
 /// The result is over its limit.
 pub(crate) fn too_large() -> Failure<Bytes> {
     let message = "the return value of the function exceeds the maximum allowed limit";
-    failure(FailureCode::ResultTooLarge, "FunctionResultTooLarge", message)
+    told(FailureCode::ResultTooLarge, "FunctionResultTooLarge", message)
 }
 
 /// What a program said of itself: an error object stays as it is, anything else is put into one.
@@ -68,11 +59,15 @@ mod tests {
 
     use super::*;
 
+    fn object(failure: &Failure<Bytes>) -> Value {
+        serde_json::from_slice(&failure.object).expect("an object")
+    }
+
     #[test]
     fn an_error_object_passes_and_all_else_is_wrapped() {
         let check = |body: &str, message: &str, error_type: &str| {
             let failure = reported(body.as_bytes());
-            let object: Value = serde_json::from_slice(&failure.object).expect("an object");
+            let object = object(&failure);
             assert_eq!(
                 (failure.code, &object["errorMessage"], &object["errorType"]),
                 (FailureCode::HandlerFailed, &message.into(), &error_type.into())
@@ -90,5 +85,18 @@ mod tests {
         }
         let odd = r#"{"errorType":"Odd","errorMessage":"x","more":1}"#;
         assert_eq!(reported(odd.as_bytes()).object, odd);
+    }
+
+    #[test]
+    fn the_prefix_follows_the_number() {
+        for (code, begins) in [
+            (FailureCode::LoadFailed, "function entry"),
+            (FailureCode::HandlerFailed, "function invocation"),
+            (FailureCode::InitializerFailed, "function initialization"),
+        ] {
+            let object = object(&told(code, "T", "why"));
+            let message = object["errorMessage"].as_str().expect("a text");
+            assert!(message.starts_with(begins) && message.ends_with(" exception, error: why"), "{message}");
+        }
     }
 }

@@ -15,7 +15,7 @@ mod tests;
 use std::{io, io::IoSlice, sync::Arc};
 
 use bytes::Bytes;
-use fungraph_model::{Failure, limits};
+use fungraph_model::{Failure, FailureCode, limits};
 use tokio::{
     io::AsyncWriteExt as _,
     net::tcp::OwnedWriteHalf,
@@ -30,8 +30,8 @@ use self::{
     rpc::{EMPTY_EVENT, Request, Requests},
     running::Running,
 };
-use super::{Answers, Patience};
-use crate::instance::{Asked, RESULT_TOLERANCE};
+use super::{Answers, Call, Patience, failure};
+use crate::instance::RESULT_TOLERANCE;
 
 /// The header that the library looks the request id up in.
 const REQUEST_ID: &str = "X-Cff-Request-Id";
@@ -61,15 +61,6 @@ struct Writer {
     requests: Requests,
 }
 
-/// A call of the function.
-struct Call<'a> {
-    number: u32,
-    id: &'a str,
-    alias: &'a str,
-    event: &'a [u8],
-    is_async: bool,
-}
-
 impl Go {
     /// Connects to the program, which listens already, and waits until it agrees to speak RPC.
     pub(crate) async fn reach(
@@ -96,24 +87,20 @@ impl Go {
         Ok(Self { answers, running, writer, read, reader })
     }
 
+    /// There is nothing to run: the program's `main` has run already.
+    pub(crate) fn initialize(&self, number: u32) {
+        self.answers.log(number, NO_INITIALIZER);
+        self.answers.initialized(number);
+    }
+
     /// Hands a call over; whoever reads gives the answer.
-    pub(crate) async fn take(&self, number: u32, id: &str, asked: Asked<'_>, is_async: bool) {
-        match asked {
-            // There is nothing to run: the program's `main` has run already.
-            Asked::Initialize => {
-                self.answers.log(number, NO_INITIALIZER);
-                self.answers.initialized(number);
-            }
-            Asked::Call { alias, event } => {
-                self.running.begin(number, id, event.len());
-                let call = Call { number, id, alias, event, is_async };
-                let mut writer = self.writer.lock().await;
-                let Some(writer) = writer.as_mut() else { return };
-                // The connection is gone; the reader sees that too, and what there is to tell of it.
-                if writer.hand_over(&call).await.is_err() {
-                    self.running.unsent(number);
-                }
-            }
+    pub(crate) async fn call(&self, call: &Call) {
+        self.running.begin(call.number, &call.id, call.event.len());
+        let mut writer = self.writer.lock().await;
+        let Some(writer) = writer.as_mut() else { return };
+        // The connection is gone; the reader sees that too, and what there is to tell of it.
+        if writer.hand_over(call).await.is_err() {
+            self.running.unsent(call.number);
         }
     }
 
@@ -140,11 +127,11 @@ impl Drop for Go {
 }
 
 impl Writer {
-    async fn hand_over(&mut self, call: &Call<'_>) -> io::Result<()> {
-        let payload = if call.event.is_empty() { EMPTY_EVENT } else { call.event };
+    async fn hand_over(&mut self, call: &Call) -> io::Result<()> {
+        let payload = if call.event.is_empty() { EMPTY_EVENT } else { &call.event[..] };
         // The library takes the alias from it, and nothing else tells it of one.
-        let tag = (!call.alias.is_empty()).then(|| format!("!{}", call.alias));
-        let mut header = vec![(REQUEST_ID, call.id)];
+        let tag = call.alias.as_ref().map(|alias| format!("!{alias}"));
+        let mut header = vec![(REQUEST_ID, &*call.id)];
         header.extend(tag.as_deref().map(|tag| (VERSION_TAG, tag)));
         // The library drops the result then; of calls that somebody waits for it need not be told.
         header.extend(call.is_async.then_some((INVOKE_TYPE, "async")));
@@ -159,4 +146,9 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// The program is not what it should be.
+fn cannot_load(why: &str) -> Failure<Bytes> {
+    failure::told(FailureCode::LoadFailed, "FunctionLoadError", why)
 }

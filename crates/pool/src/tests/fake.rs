@@ -33,7 +33,8 @@ pub(super) fn plan(name: &str, strategy: Strategy, initializer: Option<HookSpec>
         origin: Origin::System,
         image: None,
     };
-    Plan { version: Arc::new(version), interpreter: Arc::new(interpreter), code: PathBuf::from("code"), root: None }
+    let (version, interpreter) = (Arc::new(version), Arc::new(interpreter));
+    Plan { version, interpreter, code: PathBuf::from("code"), root: None, region: "local".into() }
 }
 
 /// The same with a change.

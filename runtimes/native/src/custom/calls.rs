@@ -102,14 +102,7 @@ mod tests {
     use super::*;
 
     fn call(number: u32) -> Call {
-        Call {
-            number,
-            id: format!("id-{number}"),
-            alias: None,
-            event: Bytes::from_static(b"{}"),
-            streamed: false,
-            is_async: false,
-        }
+        Call { number, id: format!("id-{number}"), alias: None, event: Bytes::from_static(b"{}"), is_async: false }
     }
 
     fn got(poll: &mut oneshot::Receiver<Call>) -> Option<u32> {

@@ -45,14 +45,7 @@ impl Stage {
 
     fn arrive(&self, number: u32) {
         let event = Bytes::from(vec![b'e'; 100]);
-        self.desk.arrive(Call {
-            number,
-            id: format!("id-{number}"),
-            alias: None,
-            event,
-            streamed: false,
-            is_async: false,
-        });
+        self.desk.arrive(Call { number, id: format!("id-{number}"), alias: None, event, is_async: false });
     }
 
     /// Answers and gives the status.

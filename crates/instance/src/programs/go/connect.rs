@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_model::Failure;
+use fungraph_model::{Failure, FailureCode};
 use serde::Deserialize;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use super::{
+    cannot_load,
     replies::GRACE,
     rpc::{Broken, GREETING, Replies},
 };
@@ -27,6 +28,9 @@ use crate::{
 /// How soon a port that takes no connection is tried again: at first, and later.
 const SOON: Duration = Duration::from_millis(5);
 const LATER: Duration = Duration::from_millis(500);
+/// Its cause is the operator's to know.
+const NO_WAY: &str = "function entry exception, error: the platform could not connect to the program; its operator finds the cause in \
+                      the server's log";
 /// The signal that the kernel kills with for want of memory.
 const KILL: i32 = 9;
 
@@ -125,19 +129,23 @@ impl NotReady {
     fn told(&self, handler: &str) -> Failure<Bytes> {
         const SERVE: &str = "`main` must call `runtime.Register(handler)` of the Go runtime library";
         match self {
-            Self::Ended(ended) => failure::cannot_load(&format!(
+            Self::Ended(ended) => cannot_load(&format!(
                 "{handler:?} {} before it served its function; what it printed is in the log, and {SERVE}",
                 how(*ended)
             )),
-            Self::Silent(patience) => failure::not_ready(&format!(
-                "{handler:?} listens at RUNTIME_API_ADDR, but did not agree to speak Go's RPC within {} seconds; {SERVE}",
-                patience.seconds()
-            )),
-            Self::Broken(broken) => failure::cannot_load(&format!("{handler:?}: {broken}")),
-            Self::Lost(kind) => failure::cannot_load(&format!(
+            Self::Silent(patience) => failure::told(
+                FailureCode::InitializerTimedOut,
+                "FunctionTimeout",
+                &format!(
+                    "{handler:?} listens at RUNTIME_API_ADDR, but did not agree to speak Go's RPC within {} seconds; {SERVE}",
+                    patience.seconds()
+                ),
+            ),
+            Self::Broken(broken) => cannot_load(&format!("{handler:?}: {broken}")),
+            Self::Lost(kind) => cannot_load(&format!(
                 "{handler:?} closed the connection instead of speaking Go's RPC ({kind}); {SERVE}"
             )),
-            Self::NoWay(_) => failure::not_reached(),
+            Self::NoWay(_) => failure::told(FailureCode::ExecutorFailed, "FunctionStartError", NO_WAY),
         }
     }
 }

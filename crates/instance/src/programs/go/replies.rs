@@ -7,7 +7,7 @@ use fungraph_model::{Failure, FailureCode, Value};
 use tokio::{io::AsyncReadExt as _, net::tcp::OwnedReadHalf, sync::watch, time::timeout};
 
 use super::{
-    RESULT_LIMIT,
+    RESULT_LIMIT, cannot_load,
     rpc::{Answer, Broken, Replies},
     running::Running,
 };
@@ -63,7 +63,7 @@ impl Reader {
             End::Closed | End::Reset => "it closed its connection to the platform".to_owned(),
             End::Broken(broken) => broken.to_string(),
         };
-        let failure = failure::crashed(&why);
+        let failure = failure::told(FailureCode::HandlerFailed, "FunctionCrashed", &why);
         for call in self.running.end_all() {
             self.answers.failed_leaving(call, &failure);
         }
@@ -134,7 +134,7 @@ fn answer<'a>(answer: &Answer<'a>, limit: usize) -> Result<&'a [u8], Failure<Byt
 /// The library's error object passes; its number follows from what it says.
 fn reported(text: &str) -> Failure<Bytes> {
     if text.starts_with("rpc: can't find") {
-        return failure::cannot_load(&format!(
+        return cannot_load(&format!(
             "the program has no such function ({text}); `main` must call `runtime.Register(handler)` of the Go runtime library"
         ));
     }

@@ -1,75 +1,43 @@
 //! Programs that do what no program should, at the other end of a real connection.
 
-use std::{os::fd::OwnedFd, time::Duration};
+use std::time::Duration;
 
-use fungraph_model::FailureCode;
 use tokio::{
     io::AsyncReadExt as _,
-    net::{TcpListener, TcpStream, unix::pipe},
+    net::{TcpListener, TcpStream},
     sync::oneshot,
 };
 
 use super::gob::{put_bytes, put_uint};
 use super::*;
 use crate::{
-    BoxFuture, Death, Ended, Kind, LaunchError, Plan, Process,
+    Death, Ended, Kind,
+    programs::fake::{Fake, KILLED},
     protocol::{LEAVING, NOT_BEGUN},
-    reader::{Answer, Reply, Shared},
+    reader::{Answer, Reply},
 };
 
-/// A process that ends when it is told to.
-struct Fake(watch::Sender<Option<Ended>>);
-
 const LEFT: Ended = Ended { code: Some(3), signal: None, out_of_memory: false };
-const KILLED: Ended = Ended { code: None, signal: Some(9), out_of_memory: false };
 const AGREED: &[u8] = b"HTTP/1.0 200 Connected to Go RPC\n\n";
 const FIRST: &str = "11111111-1111-1111-1111-111111111111";
 const SECOND: &str = "22222222-2222-2222-2222-222222222222";
 
-impl Process for Fake {
-    fn fit<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Result<(), LaunchError>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn kill(&self) {
-        self.0.send_replace(Some(KILLED));
-    }
-
-    fn exited(&self) -> BoxFuture<'_, Ended> {
-        Box::pin(async {
-            let mut ended = self.0.subscribe();
-            let how = ended.wait_for(Option::is_some).await.ok().and_then(|how| *how);
-            how.unwrap_or(KILLED)
-        })
-    }
-
-    fn take_peak(&self) -> u64 {
-        0
-    }
-}
-
 /// An instance without its program.
 struct Stage {
-    shared: Arc<Shared>,
+    process: Fake,
     listener: TcpListener,
-    ended: watch::Sender<Option<Ended>>,
-    printed: OwnedFd,
 }
 
 impl Stage {
     async fn set() -> Self {
-        let (output, printed) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).expect("a pipe");
-        let output = pipe::Receiver::from_owned_fd(output).expect("a pipe");
-        let ended = watch::Sender::new(None);
-        let shared = Arc::new(Shared::new(Box::new(Fake(ended.clone())), output, 4096));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        Self { shared, listener, ended, printed }
+        Self { process: Fake::start(), listener }
     }
 
     /// What comes of a program that answers the greeting so, and its end of the connection.
     async fn reach(&self, concurrent_num: u32, answer: &[u8]) -> (Result<Go, Failure<Bytes>>, TcpStream) {
         let loaded = format!(r#"{{"port":{}}}"#, self.listener.local_addr().expect("it has one").port()).into();
-        let answers = Answers::new(Arc::clone(&self.shared));
+        let answers = self.process.answers.clone();
         let patience =
             Patience::of(if answer.is_empty() { Duration::from_millis(50) } else { Duration::from_secs(60) });
         let program = async {
@@ -93,14 +61,15 @@ impl Stage {
     }
 
     fn print(&self, text: &str) {
-        rustix::io::write(&self.printed, text.as_bytes()).expect("there is room");
+        self.process.prints.try_write(text.as_bytes()).expect("there is room");
     }
 
     /// Hands a call over.
     async fn begin(&self, go: &Go, id: &str, event: &[u8]) -> (u32, oneshot::Receiver<Reply>) {
-        let (number, reply) = self.shared.begin(None).unwrap_or_else(|death| panic!("{death:?}"));
-        go.take(number, id, Asked::Call { alias: "", event }, false).await;
-        (number, reply)
+        let (call, reply) = self.process.begin(b"");
+        let call = Call { id: id.to_owned(), event: Bytes::copy_from_slice(event), ..call };
+        go.call(&call).await;
+        (call.number, reply)
     }
 }
 
@@ -164,8 +133,8 @@ async fn calls_at_once_have_their_own_answers_and_their_own_lines() {
 async fn an_initializer_is_logged_as_unused() {
     let stage = Stage::set().await;
     let (go, _program) = stage.connected(1).await;
-    let (number, reply) = stage.shared.begin(None).unwrap_or_else(|death| panic!("{death:?}"));
-    go.take(number, FIRST, Asked::Initialize, false).await;
+    let (call, reply) = stage.process.begin(b"");
+    go.initialize(call.number);
     let (kind, _, _, log) = end(reply).await;
     assert!(kind == Kind::Initialized && log.contains("initializer_handler is not used"), "{log}");
 }
@@ -190,7 +159,7 @@ async fn what_cannot_be_understood_ends_the_program_and_each_of_its_calls() {
         assert!(text.contains("FunctionCrashed") && text.contains(why) && log.contains(why), "{text} {log}");
         end(first).await;
         go.ended().await;
-        assert!(stage.shared.is_dead() && *stage.ended.borrow() == Some(KILLED), "{why}");
+        assert!(stage.process.shared.is_dead() && *stage.process.ended.borrow() == Some(KILLED), "{why}");
     }
 }
 
@@ -206,7 +175,7 @@ async fn a_program_that_closes_its_connection_and_goes_on_is_ended() {
     assert_eq!((kind, form), (Kind::Failed, LEAVING));
     assert!(text.contains("it closed its connection to the platform"), "{text}");
     go.ended().await;
-    assert_eq!(*stage.ended.borrow(), Some(KILLED));
+    assert_eq!(*stage.process.ended.borrow(), Some(KILLED));
 }
 
 /// The end of a program, before it has read its call or after that, by itself or by us: whether another instance may run the call.
@@ -220,10 +189,10 @@ async fn ends(event: usize, reads: bool, by_us: bool) -> bool {
         assert!(program.read(&mut vec![0; 16 << 10]).await.expect("it is there") > event);
     }
     if by_us {
-        stage.shared.kill(Death::Cancelled);
+        stage.process.shared.kill(Death::Cancelled);
     }
     drop(program);
-    stage.ended.send_replace(Some(LEFT));
+    stage.process.ended.send_replace(Some(LEFT));
     go.ended().await;
     match reply.try_recv() {
         Ok(Reply { answer: Answer::Frame { header, .. }, .. }) => {
@@ -253,7 +222,7 @@ async fn a_call_to_a_program_that_has_just_left_may_go_to_another_instance() {
         tokio::task::yield_now().await;
     }
     let (_, reply) = stage.begin(&go, FIRST, b"{}").await;
-    stage.ended.send_replace(Some(LEFT));
+    stage.process.ended.send_replace(Some(LEFT));
     let (kind, form, text, _) = end(reply).await;
     assert_eq!((kind, form), (Kind::Failed, NOT_BEGUN), "{text}");
 }
@@ -275,14 +244,14 @@ async fn a_program_that_does_not_agree_to_rpc_says_why_it_did_not_start() {
         let ending = async {
             // At the latest when it has been greeted.
             if let Some(ended) = ended {
-                stage.ended.send_replace(Some(ended));
+                stage.process.ended.send_replace(Some(ended));
             }
         };
         let ((reached, _), ()) = tokio::join!(stage.reach(1, answer), ending);
         let Err(failure) = reached else { panic!("{why}") };
         let object = String::from_utf8_lossy(&failure.object).into_owned();
         assert!(failure.code == code && object.contains(why), "{object}");
-        let log = String::from_utf8_lossy(&stage.shared.take_stray()).into_owned();
+        let log = String::from_utf8_lossy(&stage.process.shared.take_stray()).into_owned();
         assert!(ended == Some(KILLED) || log.contains(why), "{log}");
     }
 }

@@ -6,8 +6,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use serde_json::{Map, Value};
 
 /// Headers that belong to the connection to the server, not to its answer.
-const CONNECTION_HEADERS: [HeaderName; 4] =
-    [header::CONNECTION, header::TRAILER, header::TRANSFER_ENCODING, header::UPGRADE];
+const CONNECTION_HEADERS: [HeaderName; 5] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
 
 /// The result: a JSON object of body, headers, status and how the body is written, in this order.
 pub(crate) fn object(answer: &Response<Bytes>, id: &str) -> Vec<u8> {
@@ -24,16 +29,18 @@ pub(crate) fn object(answer: &Response<Bytes>, id: &str) -> Vec<u8> {
     object.into_bytes()
 }
 
-/// Whether a header is for the caller.
-pub(super) fn is_passed_on(name: &HeaderName) -> bool {
-    !CONNECTION_HEADERS.contains(name) && name.as_str() != "keep-alive"
+/// Leaves the headers that are for the caller.
+pub(super) fn remove_own(headers: &mut HeaderMap) {
+    for name in CONNECTION_HEADERS {
+        headers.remove(name);
+    }
 }
 
 /// Names in canonical form, values always in lists.
 fn headers(headers: &HeaderMap) -> Map<String, Value> {
     headers
         .keys()
-        .filter(|name| is_passed_on(name))
+        .filter(|name| !CONNECTION_HEADERS.contains(name))
         .map(|name| (canonical(name), headers.get_all(name).iter().map(text).collect()))
         .collect()
 }

@@ -1,4 +1,7 @@
 //! Requests to the function's server.
+//!
+//! Everything here is polled by the call that it is done for: a connection has no task of its own, so that nothing of it outlives the call, but
+//! for one that is kept for the next.
 
 use std::{
     future::poll_fn,
@@ -16,7 +19,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::{
     body::{Body as _, Incoming},
     client::conn::http1::{self, Connection, SendRequest},
@@ -28,8 +31,15 @@ use rustix::{
 };
 use tokio::net::TcpStream;
 
+use crate::programs::{
+    Answers,
+    body::{self, BadBody},
+};
+
 /// Where the server has to listen.
 pub(super) const PORT: u16 = 8000;
+/// Room for what is read of an answer: its status and headers must fit.
+const BUFFER: usize = 256 << 10;
 /// How long an unused connection is kept: less than any server waits for another request.
 const KEPT: Duration = Duration::from_secs(1);
 /// Bytes of a request that every server reads at once, so that it has either the whole of it or nothing. Of a longer one that is broken
@@ -47,7 +57,7 @@ pub(super) enum Error {
     /// The connection ended too early, or what came was no HTTP.
     #[error("the function's server broke off the request: {}", because(.0.as_ref()))]
     Broken(Box<Cause>),
-    /// Status and headers have more bytes than a frame may.
+    /// Status and headers have more bytes than there is room for.
     #[error("the headers of the function's answer are too large")]
     LargeHead,
     /// The body has more bytes than are allowed.
@@ -55,16 +65,12 @@ pub(super) enum Error {
     TooLarge,
 }
 
-/// A connection to a port of the function's.
-pub(super) async fn connect(port: u16) -> io::Result<TcpStream> {
-    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await
-}
-
 /// The way to the server. From one request to the next it keeps the connection, where requests come one after the other: most of what a
 /// small request takes is the server's work with a new one. A server that serves one connection at a time would never get to a second
 /// one, hence not where several come at once.
-#[derive(Debug)]
 pub(super) struct Port {
+    /// Whose sockets reach it.
+    answers: Answers,
     number: u16,
     keeps: AtomicBool,
     kept: Mutex<Option<Open>>,
@@ -72,8 +78,8 @@ pub(super) struct Port {
 
 impl Port {
     /// Of a function that gets so many calls at once.
-    pub(super) fn new(number: u16, calls_at_once: u32) -> Self {
-        Self { number, keeps: AtomicBool::new(calls_at_once == 1), kept: Mutex::default() }
+    pub(super) fn new(answers: Answers, number: u16, calls_at_once: u32) -> Self {
+        Self { answers, number, keeps: AtomicBool::new(calls_at_once == 1), kept: Mutex::default() }
     }
 
     /// Sends a request and lets `take` have the answer; the connection lives at least as long as that takes.
@@ -100,8 +106,7 @@ impl Port {
         let stays = keeps && !says_close(&answer);
         let taken = open.beside(take(answer)).await?;
         if stays {
-            open.since = Instant::now();
-            *self.lock() = Some(open);
+            self.keep(open);
         }
         Ok(taken)
     }
@@ -117,10 +122,30 @@ impl Port {
         is_open.then_some(open).filter(|open| open.sender.is_ready())
     }
 
+    fn keep(&self, mut open: Open) {
+        open.since = Instant::now();
+        let mut kept = self.lock();
+        // Not one of a process that has ended meanwhile.
+        if self.keeps.load(Ordering::Relaxed) {
+            *kept = Some(open);
+        }
+    }
+
     async fn ask_anew(&self, request: Request<Full<Bytes>>) -> Result<(Open, Response<Incoming>), Error> {
-        let mut open = Open::new(self.number).await?;
+        let mut open = Open::new(self.connect().await.map_err(Error::Refused)?).await?;
         let answer = open.ask(request).await.map_err(broken)?;
         Ok((open, answer))
+    }
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        self.answers.tcp_socket().await?.connect((Ipv4Addr::LOCALHOST, self.number).into()).await
+    }
+
+    /// Keeps no connection any more: one that is left open keeps the network of a process that has ended.
+    pub(super) fn close(&self) {
+        let mut kept = self.lock();
+        self.keeps.store(false, Ordering::Relaxed);
+        kept.take();
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Open>> {
@@ -131,13 +156,10 @@ impl Port {
     pub(super) async fn whole(&self, request: Request<Full<Bytes>>, limit: usize) -> Result<Response<Bytes>, Error> {
         self.exchange(request, async |answer: Response<Incoming>| {
             let (head, body) = answer.into_parts();
-            if body.size_hint().lower() > limit as u64 {
-                return Err(Error::TooLarge);
-            }
-            match Limited::new(body, limit).collect().await {
-                Ok(whole) => Ok(Response::from_parts(head, whole.to_bytes())),
-                Err(error) if error.is::<LengthLimitError>() => Err(Error::TooLarge),
-                Err(error) => Err(Error::Broken(error)),
+            match body::whole(body, limit).await {
+                Ok(whole) => Ok(Response::from_parts(head, whole)),
+                Err(BadBody::TooLarge) => Err(Error::TooLarge),
+                Err(BadBody::Broken(error)) => Err(broken(error)),
             }
         })
         .await
@@ -157,13 +179,12 @@ struct Open {
 }
 
 impl Open {
-    async fn new(port: u16) -> Result<Self, Error> {
-        let stream = connect(port).await.map_err(Error::Refused)?;
+    async fn new(stream: TcpStream) -> Result<Self, Error> {
         // Only a delay is lost where it is refused.
         let _slower = stream.set_nodelay(true);
         let socket = stream.as_fd().try_clone_to_owned().map_err(Error::Refused)?;
         let mut http = http1::Builder::new();
-        http.title_case_headers(true);
+        http.title_case_headers(true).max_buf_size(BUFFER);
         let (sender, connection) = http.handshake(TokioIo::new(stream)).await.map_err(broken)?;
         Ok(Self { sender, connection: Some(connection), socket, since: Instant::now() })
     }
@@ -230,7 +251,7 @@ fn says_close(answer: &Response<Incoming>) -> bool {
 }
 
 pub(super) fn broken(error: hyper::Error) -> Error {
-    Error::Broken(error.into())
+    if error.is_parse_too_large() { Error::LargeHead } else { Error::Broken(error.into()) }
 }
 
 /// The innermost cause says most.
@@ -251,6 +272,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::programs::fake::Fake;
 
     /// What a server does with its first connection once it has answered there; every other one is served well.
     #[derive(Clone, Copy)]
@@ -281,7 +303,7 @@ mod tests {
                     tokio::spawn(serve(stream, answer, then, Arc::clone(&read)));
                 }
             });
-            Self { port: Port::new(number, calls_at_once), connections, requests }
+            Self { port: Port::new(Fake::start().answers, number, calls_at_once), connections, requests }
         }
 
         async fn ask(&self) -> Result<Bytes, Error> {
