@@ -169,7 +169,7 @@ impl Instance {
                         custom.is_ready(patience, self.dead()).await?;
                         Some(Program::Custom(Arc::new(custom)))
                     }
-                    None => Program::reach(plan, &payload, answers).await?,
+                    None => Program::reach(plan, &payload, patience, answers).await?,
                 };
                 if let Some(program) = &self.program {
                     self.shared.answered_by(program.clone());

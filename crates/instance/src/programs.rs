@@ -9,6 +9,7 @@ mod body;
 mod busy;
 mod custom;
 mod failure;
+mod go;
 mod http;
 
 #[cfg(test)]
@@ -22,8 +23,12 @@ use std::{
 use bytes::Bytes;
 use fungraph_model::Failure;
 
-use self::http::Http;
-pub(crate) use self::{answers::Answers, custom::Custom};
+pub(crate) use self::{
+    answers::Answers,
+    custom::Custom,
+    go::{Lines, Run},
+};
+use self::{go::Go, http::Http};
 use crate::{AnswerSink, Listener, Plan, instance::Asked};
 
 /// One call; of an initializer, the event is empty.
@@ -48,6 +53,8 @@ pub(crate) enum Program {
     Custom(Arc<Custom>),
     /// It is a web server.
     Http(Http),
+    /// It serves Go's `net/rpc`.
+    Go(Arc<Go>),
 }
 
 /// What a start may still take.
@@ -74,9 +81,19 @@ impl Patience {
 impl Program {
     /// Reaches the program that the bootstrap has started for a function, with what LOADED said of it; none where the bootstrap
     /// runs the calls itself.
-    pub(crate) async fn reach(plan: &Plan, _loaded: &Bytes, answers: Answers) -> Result<Option<Self>, Failure<Bytes>> {
-        Ok(match plan.version.spec.runtime.name() {
+    pub(crate) async fn reach(
+        plan: &Plan,
+        loaded: &Bytes,
+        patience: Patience,
+        answers: Answers,
+    ) -> Result<Option<Self>, Failure<Bytes>> {
+        let spec = &plan.version.spec;
+        Ok(match spec.runtime.name() {
             "http" | "Custom Image" => Some(Self::Http(Http::new(plan, answers))),
+            "Go1.x" => {
+                let go = Go::reach(&spec.handler, spec.strategy.concurrent_num, loaded, patience, answers).await?;
+                Some(Self::Go(Arc::new(go)))
+            }
             _ => None,
         })
     }
@@ -105,6 +122,7 @@ impl Program {
         match self {
             Self::Custom(custom) => custom.initialize(call.number),
             Self::Http(http) => http.initialize(call).await,
+            Self::Go(go) => go.initialize(call.number),
         }
     }
 
@@ -112,6 +130,7 @@ impl Program {
         match self {
             Self::Custom(custom) => custom.call(call),
             Self::Http(http) => http.call(call, sink).await,
+            Self::Go(go) => go.call(&call).await,
         }
     }
 
@@ -120,6 +139,7 @@ impl Program {
         match self {
             Self::Custom(custom) => custom.ended().await,
             Self::Http(http) => http.ended().await,
+            Self::Go(go) => go.ended().await,
         }
     }
 
@@ -128,6 +148,7 @@ impl Program {
         match self {
             Self::Custom(custom) => custom.close(),
             Self::Http(http) => http.close(),
+            Self::Go(go) => go.close(),
         }
     }
 }
