@@ -72,8 +72,8 @@ pub(super) struct Plan {
 /// Where a call is that somebody wants to cancel.
 #[derive(Debug)]
 pub(super) enum Place {
-    /// It was given out.
-    Out(Arc<Out>),
+    /// It was given out; `again`: somebody has cancelled it already.
+    Out { out: Arc<Out>, again: bool },
     /// It waits, and will not run.
     Struck,
 }
@@ -424,17 +424,15 @@ impl Board {
         self.lane(no, function, now);
         let out = self.with(no, |lane, _| {
             let out = lane.out.get(&seq).map(Arc::clone);
-            match &out {
-                Some(out) => out.make_last(),
-                None => {
-                    lane.strike(seq);
-                    lane.out.insert(seq, Arc::default());
-                }
+            let again = out.as_ref().is_some_and(|out| out.make_last());
+            if out.is_none() {
+                lane.strike(seq);
+                lane.out.insert(seq, Out::struck());
             }
-            out
+            out.map(|out| (out, again))
         });
         match out.flatten() {
-            Some(out) => Place::Out(out),
+            Some((out, again)) => Place::Out { out, again },
             None => {
                 self.ending += 1;
                 Place::Struck

@@ -130,7 +130,7 @@ fn a_cancelled_call_is_ended_by_whoever_cancels_it_or_by_its_attempt() {
     let function = Arc::clone(&table.functions[0]);
     let mut cancel = |seq| table.board.cancel(&function, FLOOD, CallSeq(seq), table.now);
     assert!(matches!(cancel(2), Place::Struck));
-    assert!(matches!(cancel(1), Place::Out(_)));
+    assert!(matches!(cancel(1), Place::Out { .. }));
     assert!(start.out.is_cancelled() && start.out.give_up.is_cancelled());
     let kept = table.board.put_back(FLOOD, start.ready, 0.5, table.now);
     assert!(kept.is_some(), "it is ended, not tried again");
@@ -146,7 +146,7 @@ fn a_cancelled_call_gets_no_further_attempt_though_one_was_stored() {
     let start = table.starts().pop().expect("one begins");
     table.board.ran(FLOOD, &start.out, None, table.now);
     let function = Arc::clone(&table.functions[0]);
-    assert!(matches!(table.board.cancel(&function, FLOOD, CallSeq(1), table.now), Place::Out(_)));
+    assert!(matches!(table.board.cancel(&function, FLOOD, CallSeq(1), table.now), Place::Out { .. }));
     assert!(!table.board.put_off(FLOOD, CallSeq(1), (CLOCK, 0), table.now));
     table.board.ended(FLOOD, CallSeq(1), table.now);
     assert!(table.board.plan(true, CLOCK, table.now).loads.is_empty());
