@@ -457,7 +457,7 @@ mod tests {
             service.serve(peer, begun, head, body)
         };
         let size = size(serve);
-        assert!(size <= 2048, "{size} bytes");
+        assert!(size <= 2560, "{size} bytes");
     }
 
     #[test]
