@@ -447,19 +447,6 @@ pub(crate) fn host(headers: &HeaderMap, authority: Option<&str>, local: SocketAd
 mod tests {
     use super::*;
 
-    /// It is moved about while it is made, and hyper moves it again: each of its bytes is copied five times.
-    #[test]
-    fn the_future_of_a_request_is_small() {
-        fn size<A, B, C, D, E, F>(_: impl FnOnce(A, B, C, D, E) -> F) -> usize {
-            size_of::<F>()
-        }
-        let serve = |service: &'static Service, peer, begun, head: &'static Parts, body: &'static mut Arriving<_>| {
-            service.serve(peer, begun, head, body)
-        };
-        let size = size(serve);
-        assert!(size <= 2560, "{size} bytes");
-    }
-
     #[test]
     fn links_point_to_where_the_client_reached_us() {
         let local = "127.0.0.1:3470".parse().expect("an address");
