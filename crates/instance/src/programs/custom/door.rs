@@ -79,6 +79,7 @@ impl Door {
             };
             match accepted {
                 Ok((stream, _)) => {
+                    self.api.turn().await;
                     self.make_room().await;
                     self.let_in(stream);
                 }
