@@ -19,7 +19,7 @@ use crate::{
     Death, FrameHeader, Kind, LaunchError, Launched, Plan,
     death::failure,
     load,
-    programs::{Answers, Program},
+    programs::{Answers, Program, caught},
     protocol,
     reader::{Answer, CONTROL_FRAMES, Reader, Reply, Shared},
     refusal::Looks,
@@ -272,7 +272,11 @@ impl Instance {
         let id = request.text();
         if let Some(program) = &self.program {
             // In a box: hardly a call is a program's, and all would carry the room for it.
-            return Box::pin(program.take(call, id.as_str(), asked, listener)).await;
+            let taken = caught(Box::pin(program.take(call, id.as_str(), asked, listener))).await;
+            return taken.unwrap_or_else(|| {
+                // Of it nothing can be trusted any more.
+                self.shared.kill(Death::Garbage("what it sent was more than the platform could read".to_owned()));
+            });
         }
         let form = if matches!(listener, Listener::Nobody) { protocol::ASYNCHRONOUS } else { 0 };
         let id = id.as_str().as_bytes();

@@ -7,6 +7,7 @@
 mod answers;
 mod body;
 mod busy;
+mod caught;
 mod failure;
 mod http;
 
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use fungraph_model::Failure;
 
 pub(crate) use self::answers::Answers;
+pub(crate) use self::caught::caught;
 use self::http::Http;
 use crate::{AnswerSink, Listener, Plan, instance::Asked};
 
