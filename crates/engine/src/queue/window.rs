@@ -1,28 +1,27 @@
 //! How many calls of one function the queue runs at once. Pure: the time is an argument.
 //!
-//! Nobody says what a function can bear, so it is found out: at first the window doubles as long as more calls at once end more calls per
-//! second, later a size nearby is tried now and then. A larger one has to be worth it and a smaller one only must not be slower: calls at
-//! once cost memory and processor time, also where they gain nothing. It halves when the pool has nothing to give. Where calls take so long that none ends, it grows to
-//! as many as there are processors, and beyond that while some are idle: calls that wait for something else go on together, and calls that
-//! compute do not slow one another down until they run into their time limits.
+//! Nobody says what a function can bear, so it is found out ([`search`]). The window halves when the pool has nothing to give, and does not
+//! come back to what was refused for a while. Where calls take so long that none ends, it grows to as many as there are processors, and
+//! beyond that while some are idle: calls that wait for something else go on together, and calls that compute do not slow one another down
+//! until they run into their time limits.
 //!
 //! What counts are ends on disk. Calls that run faster than their ends can be written take processors from who writes them: measured
 //! where they stop running, each growth seemed worth it, and each made the queue slower.
 
+mod search;
+
 use std::time::{Duration, Instant};
 
-/// A rate is measured over at least this long, and over twice that where sizes are near one another.
+use search::Search;
+
+/// A rate is measured over at least this long, and over three times that where sizes are near one another.
 const PERIOD: Duration = Duration::from_millis(200);
 /// Calls take long where none of a full window ended for so long.
 const SILENCE: Duration = Duration::from_millis(250);
-/// What twice the window must add to the rate, what a quarter more must, and what a quarter less may cost.
-const WORTH_TWICE: f64 = 1.03;
-const WORTH: f64 = 1.02;
-const SPARED: f64 = 0.99;
-/// Periods until another size is tried: what held it up may be over. More of them where none was better.
-const PATIENCE: [u32; 2] = [4, 32];
 /// The shortest and the longest rest after a refusal.
 const REST: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
+/// The shortest and the longest time for which a size that was refused is not tried again; twice as long each time.
+const BARRED: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(32)];
 
 /// What calls that take long have to go on with.
 #[derive(Clone, Copy, Debug)]
@@ -43,26 +42,11 @@ pub(super) struct Window {
     /// Calls that have ended, and whose end is not on disk.
     ending: usize,
     period: Period,
-    /// Calls per second of the size that others are compared with; 0 where none was measured.
-    rate: f64,
-    course: Course,
-    /// Whether the next size to be tried is a smaller one.
-    shrinks: bool,
-    patience: u32,
+    search: Search,
+    bar: Bar,
     /// Nothing is begun before then.
     rest_until: Option<Instant>,
     rest: Duration,
-}
-
-/// How its size is being found out.
-#[derive(Clone, Copy, Debug)]
-enum Course {
-    /// It doubles; `from` is the last size that was worth it.
-    Opens { from: usize },
-    /// It has been what it is for so many periods.
-    Stays { periods: u32 },
-    /// It is another one than `from` for one measurement.
-    Tries { from: usize },
 }
 
 /// What is being measured.
@@ -84,6 +68,29 @@ impl Period {
     }
 }
 
+/// So many calls at once the pool could bear when it refused more. Without it the window would double into the next refusal at once, and a
+/// function whose instances are all busy would run half of them.
+#[derive(Clone, Copy, Debug)]
+struct Bar {
+    most: usize,
+    until: Option<Instant>,
+    length: Duration,
+}
+
+impl Bar {
+    const NONE: Self = Self { most: usize::MAX, until: None, length: Duration::ZERO };
+
+    fn raise(&mut self, most: usize, now: Instant) {
+        let length = (self.length * 2).clamp(BARRED[0], BARRED[1]);
+        *self = Self { most, until: Some(now + length), length };
+    }
+
+    /// The calls at once that may be tried, of `most` in all.
+    fn under(&self, most: usize, now: Instant) -> usize {
+        if self.until.is_some_and(|until| until > now) { most.min(self.most) } else { most }
+    }
+}
+
 impl Window {
     pub(super) fn new(now: Instant) -> Self {
         Self {
@@ -92,10 +99,8 @@ impl Window {
             begun: 0,
             ending: 0,
             period: Period::new(now, 0),
-            rate: 0.0,
-            course: Course::Opens { from: 1 },
-            shrinks: true,
-            patience: PATIENCE[0],
+            search: Search::from(1),
+            bar: Bar::NONE,
             rest_until: None,
             rest: Duration::ZERO,
         }
@@ -113,8 +118,11 @@ impl Window {
 
     /// Instances that are idle need no trying out, unless it was found out already what is best.
     pub(super) fn is_at_least(&mut self, size: usize) {
-        if matches!(self.course, Course::Opens { .. }) {
-            self.size = self.size.max(size);
+        if self.search.opens() && size > self.size {
+            self.size = size;
+            if size > self.bar.most {
+                self.bar = Bar::NONE;
+            }
         }
     }
 
@@ -146,6 +154,8 @@ impl Window {
         self.out = self.out.saturating_sub(1);
         self.begun = self.begun.saturating_sub(usize::from(begun));
         self.ending += usize::from(begun);
+        // What did not begin has no end to come.
+        self.period.others = self.period.others.min(self.out + self.ending);
     }
 
     /// The end of a call that had begun is on disk; `pressed`: others wait to begin.
@@ -168,77 +178,31 @@ impl Window {
         let is_pressed = period.pressed * 2 >= period.ended;
         self.period = Period::new(now, 0);
         if is_pressed {
-            self.judge(rate, most);
+            self.judge(rate, most, now);
         }
     }
 
     /// How long a rate is measured.
     fn least(&self) -> Duration {
-        if matches!(self.course, Course::Tries { .. }) { 2 * PERIOD } else { PERIOD }
+        if self.search.compares() { 3 * PERIOD } else { PERIOD }
     }
 
     /// A period is over in which there was enough to do.
-    fn judge(&mut self, rate: f64, most: usize) {
-        match self.course {
-            Course::Opens { .. } if rate > self.rate * WORTH_TWICE => {
-                self.rate = rate;
-                self.double(most);
-            }
-            // What is too large shrinks again; what was left too small by one slow period grows slowly.
-            Course::Opens { from } if rate < self.rate * SPARED => self.back_to(from),
-            Course::Opens { .. } => self.back_to(self.size),
-            Course::Stays { periods } => {
-                // What a function can do drifts, and single periods are noise.
-                self.rate += (rate - self.rate) / 4.0;
-                self.course = Course::Stays { periods: periods + 1 };
-                if periods + 1 >= self.patience {
-                    self.try_another(most);
-                }
-            }
-            Course::Tries { from } if self.is_better(from, rate) => {
-                self.rate = rate;
-                self.patience = PATIENCE[0];
-                self.try_another(most);
-            }
-            Course::Tries { from } => {
-                self.shrinks = !self.shrinks;
-                self.patience = (self.patience * 2).min(PATIENCE[1]);
-                self.back_to(from);
-            }
+    fn judge(&mut self, rate: f64, most: usize, now: Instant) {
+        if self.size > self.bar.most {
+            // What was refused once is borne now.
+            self.bar = Bar::NONE;
+        }
+        let size = self.search.judge(self.size, rate, self.bar.under(most, now));
+        if size != self.size {
+            self.resize(size, now);
         }
     }
 
-    fn is_better(&self, from: usize, rate: f64) -> bool {
-        rate >= self.rate * if self.size > from { WORTH } else { SPARED }
-    }
-
-    fn double(&mut self, most: usize) {
-        let from = self.size;
-        self.resize(self.size * 2, most);
-        self.course = if self.size > from { Course::Opens { from } } else { Course::Stays { periods: 0 } };
-    }
-
-    fn back_to(&mut self, size: usize) {
-        self.resize(size, size);
-        self.course = Course::Stays { periods: 0 };
-    }
-
-    /// Tries a size a quarter away, the other way round where there is none.
-    fn try_another(&mut self, most: usize) {
-        let (from, step) = (self.size, (self.size / 4).max(1));
-        let size = if self.shrinks { from - step } else { from + step };
-        self.resize(size, most);
-        if self.size == from {
-            self.shrinks = !self.shrinks;
-            self.course = Course::Stays { periods: 0 };
-        } else {
-            self.course = Course::Tries { from };
-        }
-    }
-
-    fn resize(&mut self, size: usize, most: usize) {
-        self.size = size.clamp(1, most.max(1));
-        self.period.others = self.out + self.ending;
+    /// Calls that the size before has let begin say nothing of this one.
+    fn resize(&mut self, size: usize, now: Instant) {
+        self.size = size.max(1);
+        self.period = Period::new(now, self.out + self.ending);
     }
 
     /// Called from time to time: grows where all calls take long and the host has processors to spare.
@@ -246,22 +210,28 @@ impl Window {
         let silent = now.saturating_duration_since(self.period.last) >= SILENCE;
         let spare = host.is_idle || self.size < host.processors;
         if silent && spare && self.out >= self.size && self.begun == self.out {
-            self.resize(self.size + (self.size / 4).max(1), most);
-            self.period.last = now;
+            let size = self.size + (self.size / 4).max(1);
+            self.resize(size.min(self.bar.under(most, now)), now);
         }
     }
 
-    /// The pool had no instance for a call, or failed to give one. `chance` is between 0 and 1: functions that were refused together
-    /// shall not come back together.
+    /// The pool had no instance for a call, or failed to give one; or what it gave broke, where it had begun. `chance` is between 0 and 1:
+    /// functions that were refused together shall not come back together.
     pub(super) fn refuse(&mut self, begun: bool, chance: f64, now: Instant) {
         self.give_back(begun);
         if self.rests_until(now).is_some() {
-            // One refusal of many at once counts: the others were under way when it was told.
+            // One refusal of many at once counts: the others were under way when it was told. Together they say how many it bears.
+            if !begun {
+                self.bar.most = self.bar.most.min(self.out.max(self.size));
+            }
             return;
         }
-        self.size = (self.size / 2).max(1);
-        self.rate = 0.0;
-        self.course = Course::Opens { from: self.size };
+        let size = (self.size / 2).max(1);
+        if !begun {
+            self.bar.raise(self.out.clamp(size, (self.size - 1).max(size)), now);
+        }
+        self.resize(size, now);
+        self.search = self.search.again(size);
         self.rest = (self.rest * 2).clamp(REST[0], REST[1]);
         self.rest_until = Some(now + self.rest.mul_f64(0.75 + chance.clamp(0.0, 1.0) / 2.0));
     }
@@ -271,6 +241,9 @@ impl Window {
         self.size
     }
 }
+
+#[cfg(test)]
+mod simulation;
 
 #[cfg(test)]
 mod tests;

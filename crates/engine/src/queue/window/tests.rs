@@ -179,3 +179,32 @@ fn refusals_halve_it_once_and_make_it_rest_longer_each_time() {
     window.refuse(false, 0.5, later);
     assert_eq!(window.rests_until(later), Some(later + REST[0]), "what ended well shortens the rest");
 }
+
+#[test]
+fn what_was_refused_is_tried_again_after_a_while_and_later_each_time() {
+    let mut now = Instant::now();
+    let mut window = Window::new(now);
+    window.is_at_least(16);
+    let mut refuse = |window: &mut Window, bears: usize| {
+        now += 2 * REST[1];
+        while window.has_room(100) {
+            window.take(now);
+        }
+        let beyond = window.out.saturating_sub(bears);
+        (0..beyond).for_each(|_| window.refuse(false, 0.5, now));
+        window.out = 0;
+        beyond > 0
+    };
+    for length in [2, 4, 8, 16, 32, 32] {
+        assert!(refuse(&mut window, 11));
+        let since = window.bar.until.expect("it is barred") - window.bar.length;
+        assert_eq!((window.size(), window.bar.length.as_secs()), (8, length));
+        assert_eq!(window.bar.under(100, since), 11, "so many did not come back");
+        assert_eq!(window.bar.under(100, since + window.bar.length), 100);
+        window.size = 16;
+    }
+    window.is_at_least(12);
+    assert_eq!(window.bar.length.as_secs(), 32, "a smaller window says nothing");
+    window.is_at_least(20);
+    assert_eq!(window.bar.length, Duration::ZERO, "instances are there now");
+}
