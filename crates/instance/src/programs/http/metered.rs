@@ -19,7 +19,7 @@ use tokio::{
 };
 
 /// Bytes that are read in one go.
-const TURN: usize = 512 << 10;
+const TURN: usize = 128 << 10;
 
 /// The connection, as hyper reads and writes it.
 #[derive(Debug)]

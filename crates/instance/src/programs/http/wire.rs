@@ -207,22 +207,23 @@ impl Open {
     async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         poll_fn(|context| match work.as_mut().poll(context) {
-            // What ends the connection is told by the answer, if there is one.
-            Poll::Pending if self.turn(context) => work.as_mut().poll(context),
+            // It may have brought what is waited for, and its end is told by the answer, if there is one.
+            Poll::Pending => {
+                self.turn(context);
+                work.as_mut().poll(context)
+            }
             polled => polled,
         })
         .await
     }
 
-    /// Lets it work; whether it has just ended.
-    fn turn(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(connection) = &mut self.connection else { return false };
+    /// Lets it work.
+    fn turn(&mut self, context: &mut Context<'_>) {
+        let Some(connection) = &mut self.connection else { return };
         self.meter.turn();
-        let has_ended = Pin::new(connection).poll(context).is_ready();
-        if has_ended {
+        if Pin::new(connection).poll(context).is_ready() {
             self.connection = None;
         }
-        has_ended
     }
 
     /// Whether the server has left it open until now, and silent. The kernel is asked too: it may know of an end before the runtime does.
