@@ -22,7 +22,7 @@ use crate::{
     Death, FrameHeader, InTurn, Kind, LaunchError, Launched, Plan,
     death::failure,
     load,
-    programs::{Answers, Program, caught},
+    programs::{Answers, Patience, Program, caught},
     protocol,
     reader::{Answer, CONTROL_FRAMES, Reader, Reply, Shared},
     refusal::Looks,
@@ -157,6 +157,7 @@ impl Instance {
 
     /// Lets it load its function, which may take up to `limit`.
     pub(crate) async fn load(&mut self, plan: &Plan, limit: Duration) -> Result<(), Failure<Bytes>> {
+        let patience = Patience::of(limit);
         let object = load::object(&plan.version, limit);
         if self.write(Kind::Load, 0, 0, [&[], &[], object.as_bytes()]).await.is_err() {
             return Err(self.dead().await.start_failure());
@@ -165,7 +166,7 @@ impl Instance {
         match header.kind {
             Kind::Loaded => {
                 let answers = Answers::new(Arc::clone(&self.shared));
-                self.program = Program::reach(plan, &payload, answers).await?;
+                self.program = Program::reach(plan, &payload, patience, answers).await?;
                 if let Some(program) = &self.program {
                     self.shared.answered_by(program.clone());
                 }

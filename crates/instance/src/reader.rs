@@ -24,7 +24,7 @@ use tokio::{
 use crate::{
     Death, Ended, FrameHeader, Kind, Process,
     call_log::CallLog,
-    programs::Program,
+    programs::{Lines, Program, Run},
     protocol::{BadFrame, HEADER_BYTES, LEAVING, NOT_BEGUN},
 };
 
@@ -64,6 +64,8 @@ struct Calls {
     running: Vec<Running>,
     /// Output that belongs to no call; it goes in front of the next call's log.
     stray: CallLog,
+    /// Whose each line of the output is, where it says so.
+    lines: Option<Lines>,
     /// Set once; no call begins afterwards.
     death: Option<Death>,
 }
@@ -94,7 +96,7 @@ pub(crate) enum Answer {
 
 impl Shared {
     pub(crate) fn new(process: Box<dyn Process>, output: pipe::Receiver, log_limit: usize) -> Self {
-        let calls = Calls { last: 0, running: Vec::new(), stray: CallLog::new(log_limit), death: None };
+        let calls = Calls { last: 0, running: Vec::new(), stray: CallLog::new(log_limit), lines: None, death: None };
         Self {
             calls: Mutex::new(calls),
             dead: AtomicBool::new(false),
@@ -155,6 +157,11 @@ impl Shared {
         self.reason.get().is_some()
     }
 
+    /// Calls that run go on; none begins.
+    pub(crate) fn takes_no_more(&self) {
+        self.dead.store(true, Ordering::Release);
+    }
+
     pub(crate) fn is_dead(&self) -> bool {
         self.dead.load(Ordering::Acquire)
     }
@@ -170,7 +177,7 @@ impl Shared {
         self.drain_output();
         if header.kind == Kind::Failed && matches!(header.form, LEAVING | NOT_BEGUN) {
             // Before its caller gives it back: the next call must not meet a process on its way out.
-            self.dead.store(true, Ordering::Release);
+            self.takes_no_more();
         }
         self.finish(header, payload)
     }
@@ -181,6 +188,9 @@ impl Shared {
         let Some(index) = calls.running.iter().position(|running| running.call == header.call) else {
             return Err(format!("an answer to call {}, which is not running", header.call));
         };
+        if calls.running.len() == 1 {
+            calls.end_line();
+        }
         // In order, because raw output goes to the one that began last.
         let running = calls.running.remove(index);
         drop(calls);
@@ -190,22 +200,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Lines that a bootstrap tagged. Those of a call that has ended belong to none.
+    /// Lines that a bootstrap tagged.
     pub(crate) fn log(&self, call: u32, lines: &[u8]) {
-        let mut calls = self.lock();
-        match calls.running.iter_mut().find(|running| running.call == call) {
-            Some(running) => running.log.push(lines),
-            None => calls.stray.push(lines),
-        }
+        self.lock().log(call, lines);
     }
 
-    /// Raw output, which knows no call: it goes to the one that began last.
-    fn print(&self, bytes: &[u8]) {
-        let mut calls = self.lock();
-        match calls.running.last_mut() {
-            Some(running) => running.log.push(bytes),
-            None => calls.stray.push(bytes),
-        }
+    /// From now on raw output is told apart by its lines.
+    pub(crate) fn tell_lines_apart(&self, lines: Lines) {
+        self.lock().lines = Some(lines);
     }
 
     /// Takes what has been printed; `false` once the pipe is closed.
@@ -221,7 +223,7 @@ impl Shared {
         match self.output.try_read(&mut chunk) {
             Ok(0) => false,
             Ok(read) => {
-                self.print(&chunk[..read]);
+                self.lock().print(&chunk[..read]);
                 self.read_output()
             }
             Err(error) => matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
@@ -239,7 +241,7 @@ impl Shared {
             // Read directly: the readiness tokio remembers may be older than the answer just received.
             match rustix::io::read(&self.output, &mut chunk) {
                 Ok(([], _)) => return false,
-                Ok((bytes, _)) => self.print(bytes),
+                Ok((bytes, _)) => self.lock().print(bytes),
                 // Tokio is not told: it would forget output that arrived since, and finds out by itself.
                 Err(rustix::io::Errno::AGAIN) => return true,
                 Err(rustix::io::Errno::INTR) => {}
@@ -253,6 +255,7 @@ impl Shared {
         let at = Instant::now();
         let running = {
             let mut calls = self.lock();
+            calls.end_line();
             calls.death = Some(death.clone());
             std::mem::take(&mut calls.running)
         };
@@ -262,6 +265,42 @@ impl Shared {
             let death = death.clone();
             let answer = if unread { Answer::Unread(death) } else { Answer::Died(death) };
             let _ = call.done.send(Reply { answer, log: call.log.finish(), at });
+        }
+    }
+}
+
+impl Calls {
+    /// Lines of a call. Those of one that has ended belong to none.
+    fn log(&mut self, call: u32, lines: &[u8]) {
+        match self.running.iter_mut().find(|running| running.call == call) {
+            Some(running) => running.log.push(lines),
+            None => self.stray.push(lines),
+        }
+    }
+
+    /// Raw output. Where it does not say whose it is, it goes to the call that began last.
+    fn print(&mut self, bytes: &[u8]) {
+        if let Some(lines) = &mut self.lines {
+            let runs = lines.add(bytes);
+            return self.log_runs(runs);
+        }
+        match self.running.last_mut() {
+            Some(running) => running.log.push(bytes),
+            None => self.stray.push(bytes),
+        }
+    }
+
+    /// A line without an end is one, since nothing follows it.
+    fn end_line(&mut self) {
+        if let Some(lines) = &mut self.lines {
+            let runs = lines.end();
+            self.log_runs(runs);
+        }
+    }
+
+    fn log_runs(&mut self, runs: Vec<Run>) {
+        for run in runs {
+            self.log(run.call, run.text.as_bytes());
         }
     }
 }
@@ -291,7 +330,7 @@ impl Reader {
             Ok(end) => (None, end == StreamEnd::Unread),
             Err(what) => (Some(what), false),
         };
-        self.shared.dead.store(true, Ordering::Release);
+        self.shared.takes_no_more();
         let (ended, killed) = self.end(broken.is_some()).await;
         let program = self.shared.lock_program().take();
         if let Some(program) = program {
@@ -375,8 +414,7 @@ impl Reader {
                     return Err(format!("a frame {:?} that nobody waits for", header.kind));
                 }
             }
-            // Calls that run go on; none begins.
-            Kind::Leaving => self.shared.dead.store(true, Ordering::Release),
+            Kind::Leaving => self.shared.takes_no_more(),
             kind => return Err(format!("a frame {kind:?} for call {}, out of order", header.call)),
         }
         Ok(())

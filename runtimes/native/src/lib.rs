@@ -2,8 +2,8 @@
 //!
 //! It is the fungraph executable itself, started inside the sandbox by a hidden first argument before anything else of it runs. When
 //! LOAD comes it starts the user's program as its child and talks with it as the runtime's name says: it serves the Custom runtime's
-//! API, or calls the port of an http function, or that of a Go function. So nothing that a function says over HTTP or in gob is ever parsed by
-//! the server's process, and walls, limits, blank and reserved instances are those of every other language.
+//! API, or calls the port of an http function. A Go function is called by the server itself. Walls, limits, blank and reserved instances are
+//! those of every other language.
 //!
 //! One thread does it all: a call costs one wake-up on the way in and one on the way out. Nothing of the server is used here, and
 //! what this program keeps is small, since every instance has one.

@@ -28,9 +28,7 @@ const BUFFER: usize = 8 << 10;
 /// Characters of a line of the log; longer ones are cut.
 const LINE: usize = 90 * 1024;
 
-/// Form of a FAILED after which the process ends.
-const LEAVING: u8 = 1;
-/// The same, of a call that the program has not seen.
+/// Form of a FAILED after which the process ends, of a call that the program has not seen.
 const NOT_BEGUN: u8 = 2;
 
 /// Sends frames. Cheap to share; frames of several calls never mix.
@@ -81,28 +79,14 @@ impl Link {
 
     /// A call, or the start where the number is 0, failed: the object goes to the log first.
     pub(crate) async fn failed(&self, call: u32, failure: &Failure) {
-        self.fail(call, failure, 0).await;
-    }
-
-    /// The same of a call whose process ends after it.
-    pub(crate) async fn failed_leaving(&self, call: u32, failure: &Failure) {
-        self.fail(call, failure, LEAVING).await;
-    }
-
-    /// Writes into the log of a call.
-    pub(crate) async fn log(&self, call: u32, text: &str) {
-        self.send(Kind::Log, call, 0, 0, lines(text).as_bytes()).await;
+        let _turn = self.turn.lock().await;
+        self.write(Kind::Log, call, 0, 0, lines(&failure.object).as_bytes()).await;
+        self.write(Kind::Failed, call, failure.code, 0, failure.object.as_bytes()).await;
     }
 
     /// Waits until what was said before is written as a whole.
     pub(crate) async fn settled(&self) {
         let _turn = self.turn.lock().await;
-    }
-
-    async fn fail(&self, call: u32, failure: &Failure, form: u8) {
-        let _turn = self.turn.lock().await;
-        self.write(Kind::Log, call, 0, 0, lines(&failure.object).as_bytes()).await;
-        self.write(Kind::Failed, call, failure.code, form, failure.object.as_bytes()).await;
     }
 
     /// A frame in its turn. Whoever drops this while it waits may leave half a frame behind: nobody does.

@@ -12,8 +12,6 @@ pub(crate) struct Load {
     /// Free text for Custom and http functions; the executable of a Go function; `-` or `http` of an image.
     pub(crate) handler: String,
     start_timeout_ms: u64,
-    /// Calls at once.
-    pub(crate) concurrent_num: u32,
     max_result_bytes: usize,
     /// The user's variables.
     user_data: BTreeMap<String, String>,

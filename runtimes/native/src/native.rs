@@ -11,7 +11,7 @@ use crate::{
     custom::Custom,
     failure::{self, Failure},
     frame::Call,
-    go::Go,
+    go::{self, Port},
     http,
     link::Link,
     load::Load,
@@ -23,8 +23,8 @@ pub(crate) enum Native {
     Custom(Custom),
     /// It is a web server, which the platform calls itself.
     Http,
-    /// It serves Go's `net/rpc`.
-    Go(Go),
+    /// It serves Go's `net/rpc` at this port, where the platform calls it itself.
+    Go(Port),
 }
 
 impl Native {
@@ -34,7 +34,7 @@ impl Native {
             "Custom" => Custom::start(load, link).await.map(|(custom, program)| (Self::Custom(custom), program)),
             "http" => http::start(&load).await.map(|program| (Self::Http, program)),
             "Custom Image" => http::start_image(&load).await.map(|program| (Self::Http, program)),
-            "Go1.x" => Go::start(load, link).await.map(|(go, program)| (Self::Go(go), program)),
+            "Go1.x" => go::start(&load).await.map(|(port, program)| (Self::Go(port), program)),
             other => {
                 let message = format!("the runtime {other} is no program of its own");
                 Err(Failure::new(failure::LOAD, "FunctionConfigError", &message))
@@ -42,12 +42,19 @@ impl Native {
         }
     }
 
+    /// What LOADED says of it.
+    pub(crate) fn loaded(&self) -> String {
+        match self {
+            Self::Custom(_) | Self::Http => String::new(),
+            Self::Go(port) => format!(r#"{{"port":{}}}"#, port.number()),
+        }
+    }
+
     /// Runs the initializer for a call.
     pub(crate) fn initialize(&self, call: Call) {
         match self {
             Self::Custom(custom) => custom.initialize(call.number),
-            Self::Http => {}
-            Self::Go(go) => go.initialize(call.number),
+            Self::Http | Self::Go(_) => {}
         }
     }
 
@@ -55,8 +62,7 @@ impl Native {
     pub(crate) fn call(&self, call: Call) {
         match self {
             Self::Custom(custom) => custom.call(call),
-            Self::Http => {}
-            Self::Go(go) => go.call(call),
+            Self::Http | Self::Go(_) => {}
         }
     }
 
@@ -64,8 +70,7 @@ impl Native {
     pub(crate) async fn program_ended(&self) {
         match self {
             Self::Custom(custom) => custom.program_ended().await,
-            Self::Http => {}
-            Self::Go(go) => go.program_ended().await,
+            Self::Http | Self::Go(_) => {}
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) async fn run(socket: UnixStream) -> io::Result<()> {
     };
     match start(&load, &link).await {
         Ok((native, program)) => {
-            link.say(Kind::Loaded, b"").await;
+            link.say(Kind::Loaded, native.loaded().as_bytes()).await;
             serve(&link, &mut orders, native, program).await
         }
         Err(failure) => {

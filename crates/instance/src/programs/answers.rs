@@ -6,6 +6,7 @@ use bytes::Bytes;
 use fungraph_model::{Failure, FailureCode, Value};
 use tokio::net::TcpSocket;
 
+use super::Lines;
 use crate::{
     Death, Ended, FrameHeader, Kind,
     death::failure,
@@ -70,6 +71,11 @@ impl Answers {
         self.shared.log(call, lines(text).as_bytes());
     }
 
+    /// From now on lines that the process prints say whose they are.
+    pub(crate) fn tell_lines_apart(&self, lines: Lines) {
+        self.shared.tell_lines_apart(lines);
+    }
+
     /// A TCP socket of the process's network.
     pub(crate) async fn tcp_socket(&self) -> io::Result<TcpSocket> {
         self.shared.process.tcp_socket().await
@@ -78,6 +84,11 @@ impl Answers {
     /// Waits for the end of the process.
     pub(crate) async fn process_ended(&self) -> Ended {
         self.shared.process.exited().await
+    }
+
+    /// The instance takes no more calls; those that run go on.
+    pub(crate) fn takes_no_more(&self) {
+        self.shared.takes_no_more();
     }
 
     /// Whether the process was ended by us, so that its calls will be told why.

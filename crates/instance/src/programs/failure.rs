@@ -1,8 +1,10 @@
 //! What calls of programs that failed are told, in the words that every bootstrap has for it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use fungraph_model::{Failure, FailureCode};
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::death::failure;
 
@@ -28,19 +30,33 @@ pub(crate) fn too_large() -> Failure<Bytes> {
 /// What a program said of itself: an error object stays as it is, anything else is put into one.
 pub(crate) fn reported(body: &[u8]) -> Failure<Bytes> {
     let text = String::from_utf8_lossy(body);
-    if is_error_object(&text) {
+    if ErrorObject::read(&text).is_some() {
         return Failure { code: FailureCode::HandlerFailed, object: text.into_owned().into() };
     }
     failure(FailureCode::HandlerFailed, "Error", &text)
 }
 
-fn is_error_object(text: &str) -> bool {
-    serde_json::from_str::<Value>(text)
-        .is_ok_and(|value| value["errorMessage"].is_string() && value["errorType"].is_string())
+/// The two texts that make an object an error object. Whatever else is in it is passed over without being kept: a list of numbers
+/// takes many times its text where it is read into values.
+#[derive(Deserialize)]
+pub(crate) struct ErrorObject<'a> {
+    #[serde(borrow, rename = "errorMessage")]
+    _message: Cow<'a, str>,
+    #[serde(borrow, rename = "errorType")]
+    pub(crate) kind: Cow<'a, str>,
+}
+
+impl<'a> ErrorObject<'a> {
+    pub(crate) fn read(text: &'a str) -> Option<Self> {
+        // A list would be taken for its fields in order.
+        text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok())?
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn object(failure: &Failure<Bytes>) -> Value {
@@ -57,10 +73,14 @@ mod tests {
                 (FailureCode::HandlerFailed, &message.into(), &error_type.into())
             );
         };
-        check(r#"{"errorType": "Odd", "errorMessage": "7 is odd", "more": 1}"#, "7 is odd", "Odd");
-        for body in
-            ["plain \"text\"", r#"{"errorMessage": "no type"}"#, r#"{"errorMessage": 1, "errorType": "x"}"#, "[]", ""]
-        {
+        check(r#"{"errorType": "Odd", "errorMessage": "7 is \"odd\"", "more": [1, {}]}"#, "7 is \"odd\"", "Odd");
+        for body in [
+            "plain \"text\"",
+            r#"{"errorMessage": "no type"}"#,
+            r#"{"errorMessage": 1, "errorType": "x"}"#,
+            r#"["no object", "x"]"#,
+            "",
+        ] {
             check(body, body, "Error");
         }
         let odd = r#"{"errorType":"Odd","errorMessage":"x","more":1}"#;

@@ -12,12 +12,16 @@ use crate::{
     reader::{Reply, Shared},
 };
 
+/// The end of a process that was killed.
+pub(crate) const KILLED: Ended = Ended { code: None, signal: Some(9), out_of_memory: false };
+
 /// A process in our own network, until it is said to have ended.
 pub(crate) struct Fake {
     pub(crate) answers: Answers,
     pub(crate) shared: Arc<Shared>,
     pub(crate) ended: watch::Sender<Option<Ended>>,
-    _prints: pipe::Sender,
+    /// What the process prints into.
+    pub(crate) prints: pipe::Sender,
 }
 
 struct NoProcess(watch::Sender<Option<Ended>>);
@@ -27,7 +31,9 @@ impl Process for NoProcess {
         Box::pin(async { Ok(()) })
     }
 
-    fn kill(&self) {}
+    fn kill(&self) {
+        self.0.send_replace(Some(KILLED));
+    }
 
     fn exited(&self) -> BoxFuture<'_, Ended> {
         let mut ended = self.0.subscribe();
@@ -47,7 +53,7 @@ impl Fake {
         let (prints, output) = pipe::pipe().expect("a pipe");
         let ended = watch::Sender::new(None);
         let shared = Arc::new(Shared::new(Box::new(NoProcess(ended.clone())), output, 1024));
-        Self { answers: Answers::new(Arc::clone(&shared)), shared, ended, _prints: prints }
+        Self { answers: Answers::new(Arc::clone(&shared)), shared, ended, prints }
     }
 
     /// A call with this event, and its answer.

@@ -2,6 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard};
 
+/// Most bytes of an event that a program takes at once, with all that stands around it, or not at all.
+const AT_ONCE: usize = 3 << 10;
+
 /// The calls that have no answer yet, in the order in which they began. Few at a time, so a list is faster than a map.
 #[derive(Debug, Default)]
 pub(super) struct Running(Mutex<Vec<Entry>>);
@@ -10,11 +13,31 @@ pub(super) struct Running(Mutex<Vec<Entry>>);
 struct Entry {
     call: u32,
     request: String,
+    /// Whether the program takes it at once, or not at all.
+    at_once: bool,
+    /// It was not written as a whole.
+    unsent: bool,
 }
 
 impl Running {
-    pub(super) fn begin(&self, call: u32, request: &str) {
-        self.lock().push(Entry { call, request: request.to_owned() });
+    /// A call with an event of so many bytes is about to be handed over.
+    pub(super) fn begin(&self, call: u32, request: &str, event: usize) {
+        let at_once = event <= AT_ONCE;
+        self.lock().push(Entry { call, request: request.to_owned(), at_once, unsent: false });
+    }
+
+    /// There was nobody to hand it to.
+    pub(super) fn unsent(&self, call: u32) {
+        self.lock().iter_mut().filter(|entry| entry.call == call).for_each(|entry| entry.unsent = true);
+    }
+
+    /// The call that certainly nobody has seen; `reset` where the kernel said that something was not read. Of several it is not known
+    /// whose that was.
+    pub(super) fn unseen(&self, reset: bool) -> Option<u32> {
+        match &self.lock()[..] {
+            [only] => (only.at_once && (reset || only.unsent)).then_some(only.call),
+            _ => None,
+        }
     }
 
     /// Whether a call of this number is running; gives it in the platform's form.
@@ -29,10 +52,6 @@ impl Running {
     /// Ends all.
     pub(super) fn end_all(&self) -> Vec<u32> {
         std::mem::take(&mut *self.lock()).into_iter().map(|entry| entry.call).collect()
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.lock().len()
     }
 
     /// The call of a request id; of anything else, the one that began last; 0 where there is none.
@@ -55,11 +74,26 @@ mod tests {
     fn output_belongs_to_the_call_it_names_or_the_last() {
         let running = Running::default();
         assert_eq!(running.whose(None), 0);
-        (1..=3).for_each(|call| running.begin(call, &format!("request {call}")));
+        (1..=3).for_each(|call| running.begin(call, &format!("request {call}"), 2));
         assert_eq!((running.whose(Some("request 1")), running.whose(Some("other")), running.whose(None)), (1, 3, 3));
         running.end(3);
-        assert_eq!((running.whose(None), running.count()), (2, 2));
+        assert_eq!(running.whose(None), 2);
         assert_eq!((running.find(1), running.find(3), running.find(1 << 32 | 1)), (Some(1), None, None));
         assert_eq!(running.end_all(), [1, 2]);
+    }
+
+    #[test]
+    fn only_a_single_small_call_is_known_to_be_unseen() {
+        let running = Running::default();
+        running.begin(1, "a", AT_ONCE);
+        assert_eq!((running.unseen(false), running.unseen(true)), (None, Some(1)));
+        running.unsent(1);
+        assert_eq!(running.unseen(false), Some(1));
+        running.begin(2, "b", 2);
+        assert_eq!(running.unseen(true), None);
+        running.end(1);
+        running.end(2);
+        running.begin(3, "c", AT_ONCE + 1);
+        assert_eq!(running.unseen(true), None);
     }
 }
