@@ -104,9 +104,9 @@ impl Go {
         }
         let mut writer = self.writer.lock().await;
         let Some(writer) = writer.as_mut() else { return };
-        // The connection is gone; the reader sees that too, and what there is to tell of it.
-        if writer.hand_over(call).await.is_err() {
-            self.running.unsent(call.number);
+        // Otherwise the connection is gone; the reader sees that too, and what there is to tell of it.
+        if writer.hand_over(call).await.is_ok() {
+            self.running.written(call.number);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the program answers, on its way to the calls.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fungraph_model::{Failure, FailureCode, Value};
@@ -83,8 +83,8 @@ impl Reader {
             }
             match self.stream.read(self.replies.room()).await {
                 Ok(0) => return End::Closed,
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return End::Reset,
-                Err(_) => return End::Closed,
+                // It can fail in this one way only: reset, before or after the program said that nothing more would come.
+                Err(_) => return End::Reset,
                 Ok(read) => self.replies.filled(read),
             }
         }

@@ -23,8 +23,8 @@ struct Entry {
     request: String,
     /// Whether the program takes it at once, or not at all.
     at_once: bool,
-    /// It was not written as a whole.
-    unsent: bool,
+    /// It was written as a whole.
+    written: bool,
 }
 
 impl Running {
@@ -33,7 +33,7 @@ impl Running {
         let mut calls = self.lock();
         if !calls.closed {
             let at_once = event <= AT_ONCE;
-            calls.entries.push(Entry { call, request: request.to_owned(), at_once, unsent: false });
+            calls.entries.push(Entry { call, request: request.to_owned(), at_once, written: false });
         }
         !calls.closed
     }
@@ -43,16 +43,16 @@ impl Running {
         self.lock().closed = true;
     }
 
-    /// There was nobody to hand it to.
-    pub(super) fn unsent(&self, call: u32) {
-        self.lock().entries.iter_mut().filter(|entry| entry.call == call).for_each(|entry| entry.unsent = true);
+    /// It was handed over as a whole; the answer may have been faster.
+    pub(super) fn written(&self, call: u32) {
+        self.lock().entries.iter_mut().filter(|entry| entry.call == call).for_each(|entry| entry.written = true);
     }
 
     /// The call that certainly nobody has seen; `reset` where the kernel said that something was not read. Of several it is not known
     /// whose that was.
     pub(super) fn unseen(&self, reset: bool) -> Option<u32> {
         match &self.lock().entries[..] {
-            [only] => (only.at_once && (reset || only.unsent)).then_some(only.call),
+            [only] => (only.at_once && (reset || !only.written)).then_some(only.call),
             _ => None,
         }
     }
@@ -105,9 +105,9 @@ mod tests {
     fn only_a_single_small_call_is_known_to_be_unseen() {
         let running = Running::default();
         assert!(running.begin(1, "a", AT_ONCE));
+        assert_eq!(running.unseen(false), Some(1), "it was not even written");
+        running.written(1);
         assert_eq!((running.unseen(false), running.unseen(true)), (None, Some(1)));
-        running.unsent(1);
-        assert_eq!(running.unseen(false), Some(1));
         assert!(running.begin(2, "b", 2));
         assert_eq!(running.unseen(true), None);
         running.end(1);
