@@ -51,9 +51,9 @@ impl Native {
     }
 
     /// Runs the initializer for a call.
-    pub(crate) fn initialize(&self, call: Call) {
+    pub(crate) fn initialize(&self, call: u32) {
         match self {
-            Self::Custom(custom) => custom.initialize(call.number),
+            Self::Custom(custom) => custom.initialize(call),
             Self::Http | Self::Go(_) => {}
         }
     }

@@ -57,7 +57,7 @@ async fn serve(link: &Link, orders: &mut Orders, native: Native, program: Progra
         };
         match order {
             Some(Order::Invoke(call)) => native.call(call),
-            Some(Order::Initialize(call)) => native.initialize(call),
+            Some(Order::Initialize(call)) => native.initialize(call.number),
             Some(Order::Stop) => {
                 program.stop().await;
                 return stopped(link).await;
