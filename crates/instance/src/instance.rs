@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_model::{Failure, FailureCode, Outcome, RequestId, StartKind, Value, limits};
+use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, StartKind, Value, limits};
 use tokio::{
     sync::{Mutex, mpsc, watch},
     time::timeout,
@@ -19,7 +19,7 @@ use crate::{
     Death, FrameHeader, Kind, LaunchError, Launched, Plan,
     death::failure,
     load,
-    programs::{Answers, Patience, Program},
+    programs::{Answers, Custom, Patience, Program},
     protocol,
     reader::{Answer, CONTROL_FRAMES, Reader, Reply, Shared},
     refusal::Looks,
@@ -155,15 +155,22 @@ impl Instance {
     /// Lets it load its function, which may take up to `limit`.
     pub(crate) async fn load(&mut self, plan: &Plan, limit: Duration) -> Result<(), Failure<Bytes>> {
         let patience = Patience::of(limit);
-        let object = load::object(&plan.version, limit);
+        let answers = Answers::new(Arc::clone(&self.shared));
+        let custom = self.open_api(&plan.version, &answers).await?;
+        let object = load::object(&plan.version, limit, custom.as_ref().map(Custom::address));
         if self.write(Kind::Load, 0, 0, [&[], &[], object.as_bytes()]).await.is_err() {
             return Err(self.dead().await.start_failure());
         }
         let (header, payload) = self.control_frame().await?;
         match header.kind {
             Kind::Loaded => {
-                let answers = Answers::new(Arc::clone(&self.shared));
-                self.program = Program::reach(plan, &payload, patience, answers).await?;
+                self.program = match custom {
+                    Some(custom) => {
+                        custom.is_ready(patience, self.dead()).await?;
+                        Some(Program::Custom(Arc::new(custom)))
+                    }
+                    None => Program::reach(plan, &payload, patience, answers).await?,
+                };
                 if let Some(program) = &self.program {
                     self.shared.answered_by(program.clone());
                 }
@@ -174,6 +181,18 @@ impl Instance {
                 Err(Failure { code, object: payload })
             }
             kind => Err(Death::Garbage(format!("a frame {kind:?} instead of LOADED")).start_failure()),
+        }
+    }
+
+    /// What a Custom function's program asks for its events; others have none.
+    async fn open_api(&self, version: &FunctionVersion, answers: &Answers) -> Result<Option<Custom>, Failure<Bytes>> {
+        if version.spec.runtime.name() != "Custom" {
+            return Ok(None);
+        }
+        match Custom::open(version, answers.clone()).await {
+            Ok(custom) => Ok(Some(custom)),
+            Err(_) if !self.is_alive() => Err(self.dead().await.start_failure()),
+            Err(failure) => Err(failure),
         }
     }
 

@@ -7,6 +7,7 @@
 mod answers;
 mod body;
 mod busy;
+mod custom;
 mod failure;
 mod go;
 mod http;
@@ -22,8 +23,11 @@ use std::{
 use bytes::Bytes;
 use fungraph_model::Failure;
 
-pub(crate) use self::answers::Answers;
-pub(crate) use self::go::{Lines, Run};
+pub(crate) use self::{
+    answers::Answers,
+    custom::Custom,
+    go::{Lines, Run},
+};
 use self::{go::Go, http::Http};
 use crate::{AnswerSink, Listener, Plan, instance::Asked};
 
@@ -45,6 +49,8 @@ pub(crate) struct Call {
 /// A running program that is ready for calls. Cheap to share.
 #[derive(Clone)]
 pub(crate) enum Program {
+    /// It asks for its events over HTTP.
+    Custom(Arc<Custom>),
     /// It is a web server.
     Http(Http),
     /// It serves Go's `net/rpc`.
@@ -114,6 +120,7 @@ impl Program {
 
     async fn initialize(&self, call: Call) {
         match self {
+            Self::Custom(custom) => custom.initialize(call.number),
             Self::Http(http) => http.initialize(call).await,
             Self::Go(go) => go.initialize(call.number),
         }
@@ -121,6 +128,7 @@ impl Program {
 
     async fn call(&self, call: Call, sink: Option<&AnswerSink>) {
         match self {
+            Self::Custom(custom) => custom.call(call),
             Self::Http(http) => http.call(call, sink).await,
             Self::Go(go) => go.call(&call).await,
         }
@@ -129,6 +137,7 @@ impl Program {
     /// The process has ended: takes what the program said before, which may still lie in a socket.
     pub(crate) async fn ended(&self) {
         match self {
+            Self::Custom(custom) => custom.ended().await,
             Self::Http(http) => http.ended().await,
             Self::Go(go) => go.ended().await,
         }
@@ -137,6 +146,7 @@ impl Program {
     /// Closes what is open between two calls: a socket keeps the network of a process that is gone.
     pub(crate) fn close(&self) {
         match self {
+            Self::Custom(custom) => custom.close(),
             Self::Http(http) => http.close(),
             Self::Go(go) => go.close(),
         }

@@ -251,7 +251,7 @@ impl Shared {
         true
     }
 
-    fn die(&self, death: &Death, unread: bool) {
+    pub(crate) fn die(&self, death: &Death, unread: bool) {
         let at = Instant::now();
         let running = {
             let mut calls = self.lock();

@@ -11,6 +11,7 @@ mod async_calls;
 mod belongings;
 mod cleanliness;
 mod config;
+mod custom;
 mod dependencies;
 mod destinations;
 mod doctor;
