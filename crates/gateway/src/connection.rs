@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, future::poll_fn, io, net::SocketAddr, pin::pin, sync::Arc, task::Poll, time::Duration};
 
+use fungraph_engine::InTurn;
 use http::{Request, Version};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -19,7 +20,6 @@ use crate::{
     activity::{Activity, Counted},
     aside::Aside,
     config::Config,
-    in_turn::InTurn,
     leaving::Leaving,
     service::{Peer, Service},
 };
