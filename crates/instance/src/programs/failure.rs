@@ -6,7 +6,7 @@ use bytes::Bytes;
 use fungraph_model::{Failure, FailureCode};
 use serde::Deserialize;
 
-use crate::death::failure;
+use crate::{death::failure, protocol::PAYLOAD_BYTES};
 
 /// A failure with our own words; the prefix of its number comes before them.
 pub(crate) fn told(code: FailureCode, error_type: &str, message: &str) -> Failure<Bytes> {
@@ -33,7 +33,9 @@ pub(crate) fn reported(body: &[u8]) -> Failure<Bytes> {
     if ErrorObject::read(&text).is_some() {
         return Failure { code: FailureCode::HandlerFailed, object: text.into_owned().into() };
     }
-    failure(FailureCode::HandlerFailed, "Error", &text)
+    let wrapped = failure(FailureCode::HandlerFailed, "Error", &text);
+    // As JSON some texts are six times as long.
+    if wrapped.object.len() > PAYLOAD_BYTES { too_large() } else { wrapped }
 }
 
 /// The two texts that make an object an error object. Whatever else is in it is passed over without being kept: a list of numbers
@@ -85,6 +87,7 @@ mod tests {
         }
         let odd = r#"{"errorType":"Odd","errorMessage":"x","more":1}"#;
         assert_eq!(reported(odd.as_bytes()).object, odd);
+        assert_eq!(reported(&vec![1; PAYLOAD_BYTES / 2]).code, FailureCode::ResultTooLarge);
     }
 
     #[test]

@@ -95,12 +95,18 @@ impl Go {
 
     /// Hands a call over; whoever reads gives the answer.
     pub(crate) async fn call(&self, call: &Call) {
-        self.running.begin(call.number, &call.id, call.event.len());
+        if !self.running.begin(call.number, &call.id, call.event.len()) {
+            // What we ended ourselves is told why.
+            if !self.answers.is_killed() {
+                self.answers.not_begun(call.number);
+            }
+            return;
+        }
         let mut writer = self.writer.lock().await;
         let Some(writer) = writer.as_mut() else { return };
-        // The connection is gone; the reader sees that too, and what there is to tell of it.
-        if writer.hand_over(call).await.is_err() {
-            self.running.unsent(call.number);
+        // Otherwise the connection is gone; the reader sees that too, and what there is to tell of it.
+        if writer.hand_over(call).await.is_ok() {
+            self.running.written(call.number);
         }
     }
 

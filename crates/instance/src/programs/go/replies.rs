@@ -1,6 +1,6 @@
 //! What the program answers, on its way to the calls.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fungraph_model::{Failure, FailureCode, Value};
@@ -22,6 +22,9 @@ use crate::{
 /// How long a program that closed its connection may take to end, and one that ended, to have been read.
 pub(super) const GRACE: Duration = Duration::from_millis(500);
 
+/// How long a program that closed its connection may go on, since that may be how it begins to leave: longer than it has after SIGTERM.
+const LEAVES: Duration = Duration::from_millis(2500);
+
 /// Statuses from here on are failures. The libraries that are known send 200 and nothing else.
 const FAILURE: i64 = 400;
 
@@ -39,11 +42,12 @@ impl Reader {
         let _fault = Fault(self.answers.clone());
         let end = self.answer_all().await;
         self.answers.takes_no_more();
+        self.running.close();
         // A program that ends closes its connection too, and how it ended tells more; the instance sees that.
         if timeout(GRACE, self.answers.process_ended()).await.is_ok() {
             self.give_back(&end);
         } else {
-            self.break_off(end);
+            self.break_off(end).await;
         }
         told.send_replace(true);
     }
@@ -58,16 +62,18 @@ impl Reader {
     }
 
     /// Ends a program that goes on without its connection.
-    fn break_off(&self, end: End) {
-        let why = match end {
-            End::Closed | End::Reset => "it closed its connection to the platform".to_owned(),
-            End::Broken(broken) => broken.to_string(),
+    async fn break_off(&self, end: End) {
+        let (why, patience) = match end {
+            End::Closed | End::Reset => ("it closed its connection to the platform".to_owned(), LEAVES),
+            End::Broken(broken) => (broken.to_string(), Duration::ZERO),
         };
         let failure = failure::told(FailureCode::HandlerFailed, "FunctionCrashed", &why);
         for call in self.running.end_all() {
             self.answers.failed_leaving(call, &failure);
         }
-        self.answers.kill(Death::Garbage(why));
+        if timeout(patience, self.answers.process_ended()).await.is_err() {
+            self.answers.kill(Death::Garbage(why));
+        }
     }
 
     async fn answer_all(&mut self) -> End {
@@ -77,8 +83,8 @@ impl Reader {
             }
             match self.stream.read(self.replies.room()).await {
                 Ok(0) => return End::Closed,
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return End::Reset,
-                Err(_) => return End::Closed,
+                // It can fail in this one way only: reset, before or after the program said that nothing more would come.
+                Err(_) => return End::Reset,
                 Ok(read) => self.replies.filled(read),
             }
         }

@@ -163,19 +163,23 @@ async fn what_cannot_be_understood_ends_the_program_and_each_of_its_calls() {
     }
 }
 
+/// That may be how it leaves, after SIGTERM, say.
 #[tokio::test]
-async fn a_program_that_closes_its_connection_and_goes_on_is_ended() {
+async fn a_program_that_closes_its_connection_and_goes_on_is_ended_after_a_while() {
     let stage = Stage::set().await;
     let (go, mut program) = stage.connected(1).await;
     let (_, reply) = stage.begin(&go, FIRST, b"{}").await;
     let mut event = vec![0; 4096];
     assert!(program.read(&mut event).await.expect("it comes") > 0);
+    let closed = tokio::time::Instant::now();
     drop(program);
     let (kind, form, text, _) = end(reply).await;
     assert_eq!((kind, form), (Kind::Failed, LEAVING));
     assert!(text.contains("it closed its connection to the platform"), "{text}");
-    go.ended().await;
-    assert_eq!(*stage.process.ended.borrow(), Some(KILLED));
+    let mut ended = stage.process.ended.subscribe();
+    let how = ended.wait_for(Option::is_some).await.expect("the process is there");
+    assert_eq!(*how, Some(KILLED));
+    assert!(closed.elapsed() > Duration::from_secs(2), "it had time to leave");
 }
 
 /// The end of a program, before it has read its call or after that, by itself or by us: whether another instance may run the call.
@@ -212,17 +216,16 @@ async fn a_call_that_nobody_read_may_go_to_another_instance() {
     assert!(!ends(2, false, true).await, "its callers are told why we ended it");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_call_to_a_program_that_has_just_left_may_go_to_another_instance() {
+#[tokio::test]
+async fn a_call_to_a_program_that_has_left_may_go_to_another_instance() {
     let stage = Stage::set().await;
     let (go, program) = stage.connected(1).await;
+    stage.process.ended.send_replace(Some(LEFT));
     drop(program);
-    // The clock stands while there is something to do, so the reader comes to see the end, and goes on to wait for the process.
-    for _ in 0..1000 {
-        tokio::task::yield_now().await;
+    while !stage.process.shared.is_dead() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let (_, reply) = stage.begin(&go, FIRST, b"{}").await;
-    stage.process.ended.send_replace(Some(LEFT));
     let (kind, form, text, _) = end(reply).await;
     assert_eq!((kind, form), (Kind::Failed, NOT_BEGUN), "{text}");
 }
