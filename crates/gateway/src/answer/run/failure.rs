@@ -56,7 +56,8 @@ fn write(body: &Map<String, Value>, indent: Option<&[u8]>) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use fungraph_model::FailureCode;
+    use fungraph_model::{FailureCode, JSON_VALUES};
+    use serde_json::json;
 
     use super::*;
 
@@ -82,6 +83,9 @@ mod tests {
         check(r#""just text""#, r#"{"error_code":"FSS.4002","error_msg":"just text"}"#);
         check("not JSON", r#"{"error_code":"FSS.4002","error_msg":"not JSON"}"#);
         check("", r#"{"error_code":"FSS.4002","error_msg":""}"#);
+        // Read, it would take many times as much.
+        let many = format!("{{\"errorMessage\":[{}0]}}", "0,".repeat(JSON_VALUES)).leak();
+        check(many, &json!({"error_code": "FSS.4002", "error_msg": many}).to_string());
         check("[1,2]", r#"{"error_code":"FSS.4002","error_msg":"[1,2]"}"#);
         check(r#"{"a":1}"#, r#"{"error_code":"FSS.4002","error_msg":"{\"a\":1}","a":1}"#);
         check(r#"{"error_code":"MINE","error_msg":"m"}"#, r#"{"error_code":"FSS.4002","error_msg":"m"}"#);
