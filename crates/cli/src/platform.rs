@@ -301,10 +301,8 @@ fn launcher(
 
 /// This program again, for functions that are programs of their own.
 fn native(settings: &Settings, executable: Arc<File>, interpreters: Interpreters) -> NativeBootstrap {
-    let (name, value) = fungraph_native::ALLOCATOR;
-    let env = vec![(name.to_owned(), value.to_owned())];
     let (argument, strict) = (fungraph_native::COMMAND, settings.runtimes.strict);
-    NativeBootstrap { executable, libraries: Vec::new(), argument, env, interpreters, strict }
+    NativeBootstrap { executable, libraries: Vec::new(), argument, interpreters, strict }
 }
 
 fn engine(settings: &Settings) -> fungraph_engine::Config {

@@ -4,7 +4,7 @@ mod check;
 
 use std::sync::Arc;
 
-use fungraph_model::{Alias, Caller, FunctionKey, FunctionRef, limits};
+use fungraph_model::{Alias, Caller, FunctionKey, FunctionRef, Qualifier, limits};
 use fungraph_store::Store;
 use jiff::Timestamp;
 
@@ -72,7 +72,11 @@ impl Engine {
     ) -> Result<(), Error> {
         let key = functions::key(caller, function)?;
         let (of, gone) = (key.clone(), name.to_owned());
-        let delete = |store: Store| async move { store.delete_alias(&of, &gone).await };
+        let engine = Arc::clone(self);
+        let delete = |store: Store| async move {
+            let qualifiers = vec![Qualifier::Alias(gone.clone())];
+            engine.retire_counters(&of, qualifiers, store.delete_alias(&of, &gone)).await
+        };
         let deleted = self.change(key.clone(), Changed::Aliases, delete).await;
         deleted.map_err(|error| self.refused(&key, "delete an alias", error))?;
         tracing::info!(function = %key, alias = name, "alias deleted");

@@ -26,6 +26,7 @@ mod rota;
 #[cfg(test)]
 mod sample;
 mod settings;
+mod shelves;
 mod steer;
 #[cfg(test)]
 mod tests;

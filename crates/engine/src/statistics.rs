@@ -13,7 +13,9 @@ use std::{
     time::Duration,
 };
 
-use fungraph_model::{Caller, FunctionRef, FunctionVersion, MonthUsage, Qualifier, Tally, TallyEntry, limits};
+use fungraph_model::{
+    Caller, FunctionKey, FunctionRef, FunctionVersion, MonthUsage, Qualifier, Tally, TallyEntry, limits,
+};
 use fungraph_pool::InstanceCensus;
 use fungraph_store::{Error as StoreError, TalliesOf, TallyQuery};
 use jiff::{Timestamp, tz::TimeZone};
@@ -98,7 +100,7 @@ impl Statistics {
     fn of(&self, version: &FunctionVersion, qualifier: Qualifier) -> Arc<Counter> {
         let whose = Whose { func_id: version.func_id.clone(), project: version.key.project.clone(), qualifier };
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        let counter = counters.entry(whose).or_insert_with_key(|whose| Arc::new(Counter::new(whose.clone())));
+        let counter = counters.entry(whose).or_insert_with(|| Arc::new(Counter::new()));
         Arc::clone(counter)
     }
 
@@ -106,13 +108,26 @@ impl Statistics {
     fn take(&self) -> Vec<TallyEntry> {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         let mut entries = Vec::new();
-        counters.retain(|_, counter| {
+        counters.retain(|whose, counter| {
             // In this order: what the last holder counted before he let go is in the entry.
             let is_held = Arc::strong_count(counter) > 1;
-            entries.extend(counter.take());
+            entries.extend(counter.take(whose));
             is_held
         });
         entries
+    }
+
+    /// A version or alias of a function is gone: calls that run on count no more for the next one of its name. What they come to stays in the
+    /// sums of the function, under a name that no version can have; what came by an alias is in no sum.
+    fn retire(&self, whose: Whose, now: Timestamp) {
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Whose { func_id, project, qualifier }, Some(counter)) = (whose.clone(), counters.remove(&whose)) else {
+            return;
+        };
+        if let Qualifier::Version(name) = qualifier {
+            let qualifier = Qualifier::Version(format!("{name}@{}", now.as_microsecond()));
+            counters.insert(Whose { func_id, project, qualifier }, counter);
+        }
     }
 
     fn give_back(&self, entries: &[TallyEntry]) {
@@ -120,7 +135,7 @@ impl Statistics {
         for entry in entries {
             let TallyEntry { func_id, project, qualifier, .. } = entry.clone();
             let whose = Whose { func_id, project, qualifier };
-            let counter = counters.entry(whose).or_insert_with_key(|whose| Arc::new(Counter::new(whose.clone())));
+            let counter = counters.entry(whose).or_insert_with(|| Arc::new(Counter::new()));
             counter.give_back(entry);
         }
     }
@@ -217,6 +232,24 @@ impl Engine {
     /// The hour from which lists of functions count failures: with the one that has begun they are 24.
     pub(crate) fn failures_from(&self) -> i64 {
         minute_of(Timestamp::now()).div_euclid(60) - 23
+    }
+
+    /// Deletes versions or aliases with `delete`. Nothing is written meanwhile: it would count for the next ones of their names.
+    pub(crate) async fn retire_counters(
+        &self,
+        key: &FunctionKey,
+        qualifiers: Vec<Qualifier>,
+        delete: impl Future<Output = Result<(), StoreError>>,
+    ) -> Result<(), StoreError> {
+        let latest = self.store.function(key).await?;
+        let _nothing_is_written = self.statistics.since.lock().await;
+        delete.await?;
+        let now = Timestamp::now();
+        for (version, qualifier) in latest.iter().flat_map(|version| qualifiers.iter().map(move |it| (version, it))) {
+            let (func_id, project) = (version.func_id.clone(), version.key.project.clone());
+            self.statistics.retire(Whose { func_id, project, qualifier: qualifier.clone() }, now);
+        }
+        Ok(())
     }
 
     /// Writes what was counted so far, for somebody who reads it next. It is done even if he does not wait for it: what is taken out of
@@ -378,6 +411,33 @@ mod tests {
         assert!(statistics.counters.lock().expect("unharmed").is_empty());
         statistics.give_back(&entries);
         assert_eq!(statistics.take(), entries, "what could not be written is kept");
+    }
+
+    #[test]
+    fn a_call_of_a_version_that_is_gone_does_not_count_for_the_next_one_of_its_name() {
+        let (statistics, version) = (statistics(), FunctionVersion { version: "v1".into(), ..sample::function("f") });
+        let by_alias = |statistics: &Statistics| {
+            let (version, alias) = (statistics.of_version(&version), statistics.of_alias(&version, "prod"));
+            Counters { version, alias: Some(alias) }
+        };
+        let call = by_alias(&statistics).begin();
+        for qualifier in [Qualifier::Version("v1".into()), Qualifier::Alias("prod".into())] {
+            let whose = Whose { func_id: version.func_id.clone(), project: version.key.project.clone(), qualifier };
+            statistics.retire(whose.clone(), Timestamp::UNIX_EPOCH);
+            statistics.retire(whose, Timestamp::UNIX_EPOCH);
+        }
+        by_alias(&statistics).refused();
+        let calls = |entries: Vec<TallyEntry>| {
+            let of = |entry: TallyEntry| (entry.qualifier.to_string(), entry.tally.calls, entry.tally.running);
+            let mut calls: Vec<_> = entries.into_iter().map(of).collect();
+            calls.sort();
+            calls
+        };
+        let expected = [("!prod", 1, 0), ("v1", 1, 0), ("v1@0", 0, 1)]
+            .map(|(name, calls, at_once)| (name.to_owned(), calls, at_once));
+        assert_eq!(calls(statistics.take()), expected);
+        call.refused();
+        assert_eq!(calls(statistics.take()), [("v1@0".to_owned(), 1, 1)], "the sums of the function have it");
     }
 
     #[test]

@@ -198,7 +198,7 @@ impl Engine {
             match asked.code(until).await {
                 Ok(code) => all.push(source.template(runtime, code)),
                 Err(Missing::NotYet) => all.push(source.template(runtime, Bytes::new())),
-                Err(Missing::Impossible) => {}
+                Err(Missing::Impossible | Missing::Failed(_)) => {}
             }
         }
         let most = all.len();
@@ -224,6 +224,14 @@ impl Engine {
                 ErrorCode::TemplateNotFound,
                 format!(
                     "The template '{id}' has to be compiled, and this host has no compiler that can. ListFunctionTemplate shows the others"
+                ),
+            ),
+            Missing::Failed(again) => Fault::new(
+                ErrorCode::TemplateNotFound,
+                format!(
+                    "The template '{id}' has to be compiled, and the compiler of this host failed; the operator finds the cause in the server's \
+                     log. It is tried again when somebody asks after {} minutes. ListFunctionTemplate shows the others",
+                    again.as_secs().div_ceil(60).max(1)
                 ),
             ),
             Missing::NotYet => Fault::new(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fungraph_model::{Caller, Digest, ErrorCode, Fault, FunctionKey, FunctionRef, FunctionVersion, limits};
+use fungraph_model::{Caller, Digest, ErrorCode, Fault, FunctionKey, FunctionRef, FunctionVersion, Qualifier, limits};
 use fungraph_store::{Conflict, Error as StoreError, Publication, Store, VersionQuery};
 use jiff::Timestamp;
 
@@ -100,12 +100,16 @@ impl Engine {
             )
             .into());
         }
-        let (gone, name) = (key.clone(), version.clone());
+        let (engine, gone, name) = (Arc::clone(self), key.clone(), version.clone());
         // Else they would count for the next version of this name.
         self.write_counted().await;
         let deleted = self
             .change(key.clone(), Changed::Version(version.clone()), |store| async move {
-                store.delete_version(&gone, &name).await
+                let aliases = store.aliases(&gone).await?;
+                let theirs = aliases.into_iter().filter(|alias| alias.version == name);
+                let theirs = theirs.map(|alias| Qualifier::Alias(alias.name));
+                let qualifiers = theirs.chain([Qualifier::Version(name.clone())]).collect();
+                engine.retire_counters(&gone, qualifiers, store.delete_version(&gone, &name)).await
             })
             .await;
         deleted.map_err(|error| self.refused(key, "delete a version", error))?;

@@ -6,13 +6,13 @@
 mod activity;
 mod answer;
 mod api;
+mod aside;
 mod auth;
 mod body;
 mod busy_poll;
 mod config;
 mod connection;
 mod front;
-mod in_turn;
 mod leaving;
 mod local;
 mod memory;
@@ -21,6 +21,7 @@ mod project;
 mod routes;
 mod service;
 mod shape;
+mod split;
 
 use std::{io, sync::Arc};
 

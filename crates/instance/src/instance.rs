@@ -4,22 +4,25 @@ use std::{
     future::poll_fn,
     io::{self, IoSlice},
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use fungraph_model::{Failure, FailureCode, Outcome, RequestId, StartKind, Value, limits};
+use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, StartKind, Value, limits};
 use tokio::{
-    sync::{Mutex, mpsc, watch},
+    sync::{Mutex, mpsc, oneshot, watch},
     time::timeout,
 };
 
 use crate::{
-    Death, FrameHeader, Kind, LaunchError, Launched, Plan,
+    Death, FrameHeader, InTurn, Kind, LaunchError, Launched, Plan,
     death::failure,
     load,
-    programs::{Answers, Program},
+    programs::{Answers, Custom, Patience, Program, caught},
     protocol,
     reader::{Answer, CONTROL_FRAMES, Reader, Reply, Shared},
     refusal::Looks,
@@ -152,17 +155,31 @@ impl Instance {
         check_hello(header, &hello)
     }
 
-    /// Lets it load its function, which may take up to `limit`.
-    pub(crate) async fn load(&mut self, plan: &Plan, limit: Duration) -> Result<(), Failure<Bytes>> {
-        let object = load::object(&plan.version, limit);
+    /// Lets it load its function, which may take up to `limit`. `custom` is what its program asks, where it does.
+    pub(crate) async fn load(
+        &mut self,
+        plan: &Plan,
+        custom: Option<Custom>,
+        limit: Duration,
+    ) -> Result<(), Failure<Bytes>> {
+        let patience = Patience::of(limit);
+        let object = load::object(&plan.version, limit, custom.as_ref().map(Custom::address));
         if self.write(Kind::Load, 0, 0, [&[], &[], object.as_bytes()]).await.is_err() {
             return Err(self.dead().await.start_failure());
         }
         let (header, payload) = self.control_frame().await?;
         match header.kind {
             Kind::Loaded => {
-                let answers = Answers::new(Arc::clone(&self.shared));
-                self.program = Program::reach(plan, &payload, answers).await?;
+                self.program = match custom {
+                    Some(custom) => {
+                        custom.is_ready(patience, self.dead()).await?;
+                        Some(Program::Custom(Arc::new(custom)))
+                    }
+                    None => {
+                        let answers = Answers::new(Arc::clone(&self.shared));
+                        Program::reach(plan, &payload, patience, answers).await?
+                    }
+                };
                 if let Some(program) = &self.program {
                     self.shared.answered_by(program.clone());
                 }
@@ -173,6 +190,18 @@ impl Instance {
                 Err(Failure { code, object: payload })
             }
             kind => Err(Death::Garbage(format!("a frame {kind:?} instead of LOADED")).start_failure()),
+        }
+    }
+
+    /// What a Custom function's program asks for its events; others have none.
+    pub(crate) async fn open_api(&self, version: &FunctionVersion) -> Result<Option<Custom>, Failure<Bytes>> {
+        if version.spec.runtime.name() != "Custom" {
+            return Ok(None);
+        }
+        match Custom::open(version, Answers::new(Arc::clone(&self.shared))).await {
+            Ok(custom) => Ok(Some(custom)),
+            Err(_) if !self.is_alive() => Err(self.dead().await.start_failure()),
+            Err(failure) => Err(failure),
         }
     }
 
@@ -244,7 +273,7 @@ impl Instance {
             Ok(begun) => begun,
             Err(death) => return Exchange::dead(death, started),
         };
-        let mut answered = pin!(beside(reply, self.hand_over(call, request, asked, listener)));
+        let mut answered = pin!(self.answered(reply, call, request, asked, listener));
         let in_time = timeout(limit, &mut answered).await;
         let memory_peak = self.shared.process.take_peak();
         if let Ok(reply) = in_time {
@@ -267,23 +296,45 @@ impl Instance {
         Exchange { reply, timed_out: true, started, memory_peak, refused_connection }
     }
 
-    /// Hands a call to whoever runs it. With a program it goes on until that has answered.
-    async fn hand_over(&self, call: u32, request: RequestId, asked: Asked<'_>, listener: Listener<'_>) {
+    /// Hands a call to whoever runs it, and waits for the answer.
+    async fn answered(
+        &self,
+        reply: oneshot::Receiver<Reply>,
+        call: u32,
+        request: RequestId,
+        asked: Asked<'_>,
+        listener: Listener<'_>,
+    ) -> Result<Reply, oneshot::error::RecvError> {
         let id = request.text();
-        if let Some(program) = &self.program {
-            // In a box: hardly a call is a program's, and all would carry the room for it.
-            return Box::pin(program.take(call, id.as_str(), asked, listener)).await;
-        }
+        let Some(program) = &self.program else {
+            return beside(reply, self.hand_over(call, id.as_str(), asked, listener)).await;
+        };
+        let (reply, polls) = (pin!(reply), AtomicU64::new(0));
+        let taken = async {
+            if caught(program.take(call, id.as_str(), asked, listener)).await.is_none() {
+                // Of it nothing can be trusted any more.
+                self.shared.kill(Death::Garbage("what it sent was more than the platform could read".to_owned()));
+            }
+        };
+        // It wakes itself: for the parts of one connection, and by its answer.
+        InTurn::new(beside(reply, taken), || polls.fetch_add(1, Ordering::Relaxed)).await
+    }
+
+    /// Sends a call to a bootstrap that runs it.
+    async fn hand_over(&self, call: u32, id: &str, asked: Asked<'_>, listener: Listener<'_>) {
         let form = if matches!(listener, Listener::Nobody) { protocol::ASYNCHRONOUS } else { 0 };
-        let id = id.as_str().as_bytes();
-        // A write that fails means that the process is gone; its end answers the call.
-        let _ = match asked {
+        let id = id.as_bytes();
+        let written = match asked {
             Asked::Initialize => self.write(Kind::Initialize, form, call, [id, &[], &[]]).await,
             Asked::Call { alias: "", event } => self.write(Kind::Invoke, form, call, [id, &[], event]).await,
             Asked::Call { alias, event } => {
                 self.write(Kind::InvokeAs, form, call, [id, &protocol::short_text(alias), event]).await
             }
         };
+        // The process is gone; its end answers the call.
+        if written.is_err() {
+            self.shared.not_sent(call);
+        }
     }
 
     /// Sends a frame; its payload may be in parts.
@@ -381,14 +432,18 @@ struct Exchange {
 
 impl Reply {
     fn is_failure(&self) -> bool {
-        matches!(&self.answer, Answer::Frame { header, .. } if header.kind == Kind::Failed)
+        match &self.answer {
+            Answer::Frame { header, .. } => header.kind == Kind::Failed,
+            Answer::Unreached(_) => true,
+            Answer::Died(_) | Answer::Unread(_) => false,
+        }
     }
 
     fn is_not_begun(&self) -> bool {
         match &self.answer {
             Answer::Frame { header, .. } => header.kind == Kind::Failed && header.form == protocol::NOT_BEGUN,
             Answer::Unread(_) => true,
-            Answer::Died(_) => false,
+            Answer::Died(_) | Answer::Unreached(_) => false,
         }
     }
 
@@ -415,6 +470,7 @@ impl Exchange {
             match self.reply.answer {
                 Answer::Frame { header, payload } => outcome(header, payload),
                 Answer::Died(death) | Answer::Unread(death) => Outcome::Failed(death.failure()),
+                Answer::Unreached(failure) => Outcome::Failed(failure),
             }
         };
         let took = self.reply.at.saturating_duration_since(self.started);

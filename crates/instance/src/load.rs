@@ -1,6 +1,6 @@
 //! The LOAD frame's object: all a bootstrap learns about its function.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use fungraph_model::{CLASS_ISOLATION, FunctionImage, FunctionVersion, HEARTBEAT_HANDLER, limits};
 use serde_json::{Map, Value, json};
@@ -10,8 +10,8 @@ use crate::bootstrap::RUNTIME_ROOT;
 /// Where a function's code appears inside its sandbox.
 pub(crate) const CODE_ROOT: &str = "/opt/function/code";
 
-/// The object as JSON text.
-pub(crate) fn object(version: &FunctionVersion, limit: Duration) -> String {
+/// The object as JSON text. `api` is where a Custom function's program asks for its events.
+pub(crate) fn object(version: &FunctionVersion, limit: Duration, api: Option<SocketAddr>) -> String {
     let spec = &version.spec;
     let java: Map<String, Value> = serde_json::from_str(&spec.passive).unwrap_or_default();
     json!({
@@ -38,6 +38,7 @@ pub(crate) fn object(version: &FunctionVersion, limit: Duration) -> String {
         "env": environment(version),
         "code_root": CODE_ROOT,
         "image": version.image.as_ref().map(image),
+        "runtime_api_addr": api.map(|api| api.to_string()),
     })
     .to_string()
 }

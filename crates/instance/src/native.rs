@@ -34,8 +34,6 @@ pub struct NativeBootstrap {
     pub libraries: Vec<(String, Arc<File>)>,
     /// The argument that makes it a bootstrap.
     pub argument: &'static str,
-    /// Its environment beside that of every bootstrap.
-    pub env: Vec<(String, String)>,
     /// What scripts find at the documented places, the nearest version as for functions.
     pub interpreters: Interpreters,
     /// Only those of the very version.
@@ -98,10 +96,6 @@ impl Native {
         let loader = self.bootstrap.libraries.iter().find(|(name, _)| is_loader(name));
         let loaded = loader.map(|(name, _)| [format!("{at}/{name}"), "--library-path".to_owned(), at]);
         loaded.into_iter().flatten().chain(self.args()).collect()
-    }
-
-    pub(crate) fn env(&self) -> &[(String, String)] {
-        &self.bootstrap.env
     }
 
     pub(crate) fn binds(&self) -> &[Bind] {

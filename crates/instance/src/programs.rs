@@ -7,17 +7,30 @@
 mod answers;
 mod body;
 mod busy;
+mod caught;
+mod custom;
 mod failure;
+mod go;
 mod http;
 
 #[cfg(test)]
 mod fake;
 
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
 use bytes::Bytes;
 use fungraph_model::Failure;
 
-pub(crate) use self::answers::Answers;
-use self::http::Http;
+pub(crate) use self::{
+    answers::Answers,
+    caught::caught,
+    custom::Custom,
+    go::{Lines, Run},
+};
+use self::{go::Go, http::Http};
 use crate::{AnswerSink, Listener, Plan, instance::Asked};
 
 /// One call; of an initializer, the event is empty.
@@ -38,16 +51,51 @@ pub(crate) struct Call {
 /// A running program that is ready for calls. Cheap to share.
 #[derive(Clone)]
 pub(crate) enum Program {
+    /// It asks for its events over HTTP.
+    Custom(Arc<Custom>),
     /// It is a web server.
     Http(Http),
+    /// It serves Go's `net/rpc`.
+    Go(Arc<Go>),
+}
+
+/// What a start may still take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// All of it.
+    pub(crate) limit: Duration,
+    /// When it is over.
+    pub(crate) until: Instant,
+}
+
+impl Patience {
+    /// It begins now.
+    pub(crate) fn of(limit: Duration) -> Self {
+        Self { limit, until: Instant::now() + limit }
+    }
+
+    /// The limit in words: whoever waited for most of the last second waited for it.
+    pub(crate) fn seconds(self) -> u128 {
+        self.limit.as_millis().div_ceil(1000)
+    }
 }
 
 impl Program {
     /// Reaches the program that the bootstrap has started for a function, with what LOADED said of it; none where the bootstrap
     /// runs the calls itself.
-    pub(crate) async fn reach(plan: &Plan, _loaded: &Bytes, answers: Answers) -> Result<Option<Self>, Failure<Bytes>> {
-        Ok(match plan.version.spec.runtime.name() {
+    pub(crate) async fn reach(
+        plan: &Plan,
+        loaded: &Bytes,
+        patience: Patience,
+        answers: Answers,
+    ) -> Result<Option<Self>, Failure<Bytes>> {
+        let spec = &plan.version.spec;
+        Ok(match spec.runtime.name() {
             "http" | "Custom Image" => Some(Self::Http(Http::new(plan, answers))),
+            "Go1.x" => {
+                let go = Go::reach(&spec.handler, spec.strategy.concurrent_num, loaded, patience, answers).await?;
+                Some(Self::Go(Arc::new(go)))
+            }
             _ => None,
         })
     }
@@ -74,27 +122,35 @@ impl Program {
 
     async fn initialize(&self, call: Call) {
         match self {
+            Self::Custom(custom) => custom.initialize(call.number),
             Self::Http(http) => http.initialize(call).await,
+            Self::Go(go) => go.initialize(call.number),
         }
     }
 
     async fn call(&self, call: Call, sink: Option<&AnswerSink>) {
         match self {
+            Self::Custom(custom) => custom.call(call),
             Self::Http(http) => http.call(call, sink).await,
+            Self::Go(go) => go.call(&call).await,
         }
     }
 
     /// The process has ended: takes what the program said before, which may still lie in a socket.
     pub(crate) async fn ended(&self) {
         match self {
+            Self::Custom(custom) => custom.ended().await,
             Self::Http(http) => http.ended().await,
+            Self::Go(go) => go.ended().await,
         }
     }
 
     /// Closes what is open between two calls: a socket keeps the network of a process that is gone.
     pub(crate) fn close(&self) {
         match self {
+            Self::Custom(custom) => custom.close(),
             Self::Http(http) => http.close(),
+            Self::Go(go) => go.close(),
         }
     }
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
+use fungraph_model::Failure;
 use tokio::{
     io::AsyncReadExt,
     net::unix::pipe,
@@ -24,7 +25,7 @@ use tokio::{
 use crate::{
     Death, Ended, FrameHeader, Kind, Process,
     call_log::CallLog,
-    programs::Program,
+    programs::{Lines, Program, Run},
     protocol::{BadFrame, HEADER_BYTES, LEAVING, NOT_BEGUN},
 };
 
@@ -64,6 +65,8 @@ struct Calls {
     running: Vec<Running>,
     /// Output that belongs to no call; it goes in front of the next call's log.
     stray: CallLog,
+    /// Whose each line of the output is, where it says so.
+    lines: Option<Lines>,
     /// Set once; no call begins afterwards.
     death: Option<Death>,
 }
@@ -72,6 +75,8 @@ struct Running {
     call: u32,
     log: CallLog,
     done: oneshot::Sender<Reply>,
+    /// The process was gone before all of its frame was written.
+    not_sent: bool,
 }
 
 /// The end of one exchange.
@@ -88,13 +93,15 @@ pub(crate) enum Answer {
         payload: Bytes,
     },
     Died(Death),
-    /// The process died before it had read all that was sent to it, and this call was the only one.
+    /// The process died before it had read all that was sent to it, and this call was the only one; or before this one was sent.
     Unread(Death),
+    /// The platform could not bring it to the program.
+    Unreached(Failure<Bytes>),
 }
 
 impl Shared {
     pub(crate) fn new(process: Box<dyn Process>, output: pipe::Receiver, log_limit: usize) -> Self {
-        let calls = Calls { last: 0, running: Vec::new(), stray: CallLog::new(log_limit), death: None };
+        let calls = Calls { last: 0, running: Vec::new(), stray: CallLog::new(log_limit), lines: None, death: None };
         Self {
             calls: Mutex::new(calls),
             dead: AtomicBool::new(false),
@@ -138,7 +145,7 @@ impl Shared {
         } else {
             std::mem::replace(&mut calls.stray, CallLog::new(self.log_limit))
         };
-        calls.running.push(Running { call, log, done });
+        calls.running.push(Running { call, log, done, not_sent: false });
         Ok((call, reply))
     }
 
@@ -153,6 +160,11 @@ impl Shared {
     /// Whether we ended the process, for a reason that its calls are told.
     pub(crate) fn is_killed(&self) -> bool {
         self.reason.get().is_some()
+    }
+
+    /// Calls that run go on; none begins.
+    pub(crate) fn takes_no_more(&self) {
+        self.dead.store(true, Ordering::Release);
     }
 
     pub(crate) fn is_dead(&self) -> bool {
@@ -170,42 +182,51 @@ impl Shared {
         self.drain_output();
         if header.kind == Kind::Failed && matches!(header.form, LEAVING | NOT_BEGUN) {
             // Before its caller gives it back: the next call must not meet a process on its way out.
-            self.dead.store(true, Ordering::Release);
+            self.takes_no_more();
         }
-        self.finish(header, payload)
+        self.finish(header.call, Answer::Frame { header, payload })
     }
 
-    fn finish(&self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
+    /// The end of a call by a fault of the platform's own.
+    pub(crate) fn unreached(&self, call: u32, failure: Failure<Bytes>) -> Result<(), String> {
+        self.drain_output();
+        self.finish(call, Answer::Unreached(failure))
+    }
+
+    fn finish(&self, call: u32, answer: Answer) -> Result<(), String> {
         let at = Instant::now();
         let mut calls = self.lock();
-        let Some(index) = calls.running.iter().position(|running| running.call == header.call) else {
-            return Err(format!("an answer to call {}, which is not running", header.call));
+        let Some(index) = calls.running.iter().position(|running| running.call == call) else {
+            return Err(format!("an answer to call {call}, which is not running"));
         };
+        if calls.running.len() == 1 {
+            calls.end_line();
+        }
         // In order, because raw output goes to the one that began last.
         let running = calls.running.remove(index);
         drop(calls);
-        let reply = Reply { answer: Answer::Frame { header, payload }, log: running.log.finish(), at };
+        let reply = Reply { answer, log: running.log.finish(), at };
         // The caller may be gone; then nobody wants the reply.
         let _ = running.done.send(reply);
         Ok(())
     }
 
-    /// Lines that a bootstrap tagged. Those of a call that has ended belong to none.
-    pub(crate) fn log(&self, call: u32, lines: &[u8]) {
+    /// Nothing of the function will see this call.
+    pub(crate) fn not_sent(&self, call: u32) {
         let mut calls = self.lock();
-        match calls.running.iter_mut().find(|running| running.call == call) {
-            Some(running) => running.log.push(lines),
-            None => calls.stray.push(lines),
+        if let Some(running) = calls.running.iter_mut().find(|running| running.call == call) {
+            running.not_sent = true;
         }
     }
 
-    /// Raw output, which knows no call: it goes to the one that began last.
-    fn print(&self, bytes: &[u8]) {
-        let mut calls = self.lock();
-        match calls.running.last_mut() {
-            Some(running) => running.log.push(bytes),
-            None => calls.stray.push(bytes),
-        }
+    /// Lines that a bootstrap tagged.
+    pub(crate) fn log(&self, call: u32, lines: &[u8]) {
+        self.lock().log(call, lines);
+    }
+
+    /// From now on raw output is told apart by its lines.
+    pub(crate) fn tell_lines_apart(&self, lines: Lines) {
+        self.lock().lines = Some(lines);
     }
 
     /// Takes what has been printed; `false` once the pipe is closed.
@@ -221,7 +242,7 @@ impl Shared {
         match self.output.try_read(&mut chunk) {
             Ok(0) => false,
             Ok(read) => {
-                self.print(&chunk[..read]);
+                self.lock().print(&chunk[..read]);
                 self.read_output()
             }
             Err(error) => matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
@@ -239,7 +260,7 @@ impl Shared {
             // Read directly: the readiness tokio remembers may be older than the answer just received.
             match rustix::io::read(&self.output, &mut chunk) {
                 Ok(([], _)) => return false,
-                Ok((bytes, _)) => self.print(bytes),
+                Ok((bytes, _)) => self.lock().print(bytes),
                 // Tokio is not told: it would forget output that arrived since, and finds out by itself.
                 Err(rustix::io::Errno::AGAIN) => return true,
                 Err(rustix::io::Errno::INTR) => {}
@@ -249,19 +270,60 @@ impl Shared {
         true
     }
 
-    fn die(&self, death: &Death, unread: bool) {
+    /// `unread`: something was written to it that it had not read.
+    pub(crate) fn die(&self, death: &Death, unread: bool) {
         let at = Instant::now();
         let running = {
             let mut calls = self.lock();
+            calls.end_line();
             calls.death = Some(death.clone());
             std::mem::take(&mut calls.running)
         };
         // Of several, nobody knows whose frame it was that nobody read.
         let unread = unread && running.len() == 1;
+        // What we ended ourselves is never tried again, but for one that had closed its end before it read.
+        let by_itself = matches!(death, Death::Ended(_) | Death::Lingered);
         for call in running {
             let death = death.clone();
-            let answer = if unread { Answer::Unread(death) } else { Answer::Died(death) };
+            let unseen = by_itself && (unread || call.not_sent);
+            let answer = if unseen { Answer::Unread(death) } else { Answer::Died(death) };
             let _ = call.done.send(Reply { answer, log: call.log.finish(), at });
+        }
+    }
+}
+
+impl Calls {
+    /// Lines of a call. Those of one that has ended belong to none.
+    fn log(&mut self, call: u32, lines: &[u8]) {
+        match self.running.iter_mut().find(|running| running.call == call) {
+            Some(running) => running.log.push(lines),
+            None => self.stray.push(lines),
+        }
+    }
+
+    /// Raw output. Where it does not say whose it is, it goes to the call that began last.
+    fn print(&mut self, bytes: &[u8]) {
+        if let Some(lines) = &mut self.lines {
+            let runs = lines.add(bytes);
+            return self.log_runs(runs);
+        }
+        match self.running.last_mut() {
+            Some(running) => running.log.push(bytes),
+            None => self.stray.push(bytes),
+        }
+    }
+
+    /// A line without an end is one, since nothing follows it.
+    fn end_line(&mut self) {
+        if let Some(lines) = &mut self.lines {
+            let runs = lines.end();
+            self.log_runs(runs);
+        }
+    }
+
+    fn log_runs(&mut self, runs: Vec<Run>) {
+        for run in runs {
+            self.log(run.call, run.text.as_bytes());
         }
     }
 }
@@ -291,7 +353,7 @@ impl Reader {
             Ok(end) => (None, end == StreamEnd::Unread),
             Err(what) => (Some(what), false),
         };
-        self.shared.dead.store(true, Ordering::Release);
+        self.shared.takes_no_more();
         let (ended, killed) = self.end(broken.is_some()).await;
         let program = self.shared.lock_program().take();
         if let Some(program) = program {
@@ -302,8 +364,7 @@ impl Reader {
         }
         self.shared.drain_output();
         let death = self.cause(broken, ended, killed);
-        // What we ended ourselves is never tried again, but for one that had closed its end before it read.
-        self.shared.die(&death, unread && matches!(death, Death::Ended(_) | Death::Lingered));
+        self.shared.die(&death, unread);
         self.death.send_replace(Some(death));
     }
 
@@ -375,8 +436,7 @@ impl Reader {
                     return Err(format!("a frame {:?} that nobody waits for", header.kind));
                 }
             }
-            // Calls that run go on; none begins.
-            Kind::Leaving => self.shared.dead.store(true, Ordering::Release),
+            Kind::Leaving => self.shared.takes_no_more(),
             kind => return Err(format!("a frame {kind:?} for call {}, out of order", header.call)),
         }
         Ok(())
@@ -512,5 +572,21 @@ mod tests {
         }
         // Of two it is not known which one was read.
         assert!(calls(2, FRAME).await.iter().all(|end| !end.not_begun));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_came_too_late_to_be_sent_has_not_begun() {
+        let (instance, mut theirs, ended, _printed) = instance();
+        let call = || instance.call(RequestId::random(), "", &EVENT, Duration::from_secs(60), Listener::Whole);
+        let leaves = async {
+            theirs.read_exact(&mut [0; FRAME]).await.expect("the first call comes");
+            drop(theirs);
+            let late = call();
+            let exits = async { ended.send_replace(Some(LEFT)) };
+            tokio::join!(late, exits).0
+        };
+        let (first, late) = tokio::join!(call(), leaves);
+        assert!(!first.not_begun, "its frame was read");
+        assert!(late.not_begun);
     }
 }

@@ -188,7 +188,6 @@ impl Shared {
         );
         launch.binds.extend_from_slice(self.native.binds());
         launch.links.extend_from_slice(self.native.links());
-        launch.env.extend_from_slice(self.native.env());
         Ok(launch)
     }
 
@@ -201,7 +200,7 @@ impl Shared {
             launch.root = Some(self.config.data_folder.join(&root.tree));
             launch.user = User { uid: root.uid, gid: root.gid };
         }
-        launch.env = self.native.env().to_vec();
+        launch.env = Vec::new();
         Ok(launch)
     }
 

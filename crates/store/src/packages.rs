@@ -39,7 +39,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -58,7 +58,7 @@ use crate::images::turns::{Turn, Turns};
 use archive::Content;
 use beside::Beside;
 use error::{during, fault};
-use likeness::Likeness;
+use likeness::{Likeness, Likes};
 use pins::{Begun, Pins};
 use source::Source;
 
@@ -143,8 +143,7 @@ struct Shelf {
     /// Packages that come, or are laid out, and that nothing names yet, by their project.
     on_the_way: Turns,
     pins: Arc<Pins>,
-    /// What tells those large packages from others that were stored since the start.
-    likes: Mutex<HashSet<Likeness>>,
+    likes: Likes,
 }
 
 /// A look for packages that nothing uses, which has begun.
@@ -165,7 +164,7 @@ impl Packages {
         disk::sweep(&root).map_err(during("clean the folder", &root))?;
         let places = Arc::new(Semaphore::new(AT_ONCE));
         let (bundles, opened, on_the_way) = (Turns::default(), Turns::default(), Turns::default());
-        let (pins, likes) = (Arc::default(), Mutex::default());
+        let (pins, likes) = (Arc::default(), Likes::default());
         Ok(Self { shelf: Arc::new(Shelf { root, limits, places, bundles, opened, on_the_way, pins, likes }) })
     }
 
@@ -372,8 +371,8 @@ impl Shelf {
             let laid_out = self.lay_out_bytes(code_type, filename, bytes);
             (digest.end(), laid_out)
         });
-        let staging = laid_out?;
-        self.take_in(known(digest), likeness, |_| Ok(staging))
+        // Where it was there already nothing has to be laid out, and a disk without room for it is no reason to refuse it.
+        self.take_in(known(digest), likeness, |_| laid_out)
     }
 
     /// Has a package where it belongs; `lay_out` brings it where it is not there yet.
@@ -385,7 +384,10 @@ impl Shelf {
     ) -> Result<(CodePackage, Pin), PackageError> {
         let pin = self.pins.pin(&package.digest.0);
         if !self.has(&package) {
-            self.move_in(&package, likeness, &lay_out(&package)?)?;
+            self.move_in(&package, &lay_out(&package)?)?;
+        }
+        if package.size >= LARGE {
+            self.likes.add(likeness);
         }
         Ok((package, pin))
     }
@@ -408,7 +410,7 @@ impl Shelf {
     /// Whether this code may have been stored already: then it is worth to find that out before anything is written. After a start nothing
     /// is known of what was stored before.
     fn may_be_there(&self, size: u64, likeness: Likeness) -> bool {
-        size < LARGE || self.likes.lock().expect("no holder panics").contains(&likeness)
+        size < LARGE || self.likes.have(likeness)
     }
 
     fn keep(
@@ -452,17 +454,13 @@ impl Shelf {
     }
 
     /// Moves what was laid out to where it belongs.
-    fn move_in(&self, package: &CodePackage, likeness: Likeness, staging: &disk::Staging) -> Result<(), PackageError> {
+    fn move_in(&self, package: &CodePackage, staging: &disk::Staging) -> Result<(), PackageError> {
         let home = self.home(&package.digest.0);
         let moves = [
             (staging.path().join(PACKAGE), self.package(&package.digest)),
             (staging.path().join(TREE), self.tree(package)),
         ];
-        self.place(&home, &moves).map_err(during("move code into", &home))?;
-        if package.size >= LARGE {
-            self.likes.lock().expect("no holder panics").insert(likeness);
-        }
-        Ok(())
+        self.place(&home, &moves).map_err(during("move code into", &home))
     }
 
     fn merge(&self, code: &CodePackage, dependencies: &[Dependency]) -> Result<(Merged, Pin), PackageError> {

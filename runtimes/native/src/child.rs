@@ -30,7 +30,7 @@ pub(crate) struct Program {
 /// A command whose working directory is the code, with the environment of the function.
 pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>, load: &Load) -> Command {
     let mut command = Command::new(program);
-    command.env_remove(crate::ALLOCATOR.0).envs(load.environment());
+    command.envs(load.environment());
     command.current_dir(load.code_root()).stdin(Stdio::null()).process_group(0);
     command
 }

@@ -1,4 +1,4 @@
-//! Frames of PROTOCOL.md, as bytes. Pure: no socket is touched here.
+//! Frames of PROTOCOL.md, as bytes: those that this bootstrap has to do with. Pure: no socket is touched here.
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -6,37 +6,14 @@ use bytes::{Buf, Bytes, BytesMut};
 pub(crate) const HEADER: usize = 12;
 /// Most bytes of a payload.
 const PAYLOAD: usize = 16 << 20;
-/// Form of an INVOKE for whose answer nobody waits.
-const ASYNCHRONOUS: u8 = 2;
-/// Bytes of the request id that stands before every event.
-const ID: usize = 36;
 
-/// What comes from the platform.
+/// What comes from the platform, which hands calls to the program itself.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// Load the function that this JSON object describes.
     Load(Bytes),
-    /// Run the initializer for this call.
-    Initialize(Call),
-    /// Call the function.
-    Invoke(Call),
     /// Leave in order.
     Stop,
-}
-
-/// One call; of an initializer, the event is empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Call {
-    /// Its number in this instance.
-    pub(crate) number: u32,
-    /// Its request id.
-    pub(crate) id: String,
-    /// The alias that its caller used, if any.
-    pub(crate) alias: Option<String>,
-    /// The event, as the caller sent it.
-    pub(crate) event: Bytes,
-    /// Whether it came by the queue, so that nobody waits for the answer.
-    pub(crate) is_async: bool,
 }
 
 /// What goes to the platform.
@@ -45,24 +22,9 @@ pub(crate) struct Call {
 pub(crate) enum Kind {
     Hello = 65,
     Loaded = 66,
-    Initialized = 67,
-    Result = 68,
     Failed = 69,
     Log = 70,
     Stopped = 71,
-}
-
-/// How the value of a RESULT is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Form {
-    /// Nothing was returned.
-    Nothing = 0,
-    /// Text as it is.
-    #[allow(dead_code, reason = "a form of the protocol; which forms occur is for the kinds of programs to say")]
-    Text = 1,
-    /// Bytes that may be anything.
-    Bytes = 3,
 }
 
 /// Bytes from the platform that are no frame: it would be a fault of ours.
@@ -73,21 +35,19 @@ pub(crate) struct BadFrame {
     length: usize,
 }
 
-/// The twelve bytes before a payload of `length`.
-pub(crate) fn header(kind: Kind, call: u32, code: u16, form: u8, length: usize) -> [u8; HEADER] {
+/// The twelve bytes before a payload of `length`. No frame belongs to a call.
+pub(crate) fn header(kind: Kind, code: u16, length: usize) -> [u8; HEADER] {
     let length = u32::try_from(length).unwrap_or(u32::MAX);
     let mut bytes = [0; HEADER];
     bytes[..4].copy_from_slice(&length.to_le_bytes());
-    bytes[4..8].copy_from_slice(&call.to_le_bytes());
     bytes[8..10].copy_from_slice(&code.to_le_bytes());
     bytes[10] = kind as u8;
-    bytes[11] = form;
     bytes
 }
 
 /// Takes the first frame, if all of it is there; else makes room for it.
 pub(crate) fn take(buffer: &mut BytesMut) -> Result<Option<Order>, BadFrame> {
-    let Some(&[l0, l1, l2, l3, c0, c1, c2, c3, _, _, kind, form]) = buffer.first_chunk::<HEADER>() else {
+    let Some(&[l0, l1, l2, l3, _, _, _, _, _, _, kind, _]) = buffer.first_chunk::<HEADER>() else {
         return Ok(None);
     };
     let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
@@ -100,34 +60,11 @@ pub(crate) fn take(buffer: &mut BytesMut) -> Result<Option<Order>, BadFrame> {
     }
     let mut payload = buffer.split_to(HEADER + length).freeze();
     payload.advance(HEADER);
-    let number = u32::from_le_bytes([c0, c1, c2, c3]);
-    order(kind, form, number, payload).ok_or(BadFrame { kind, length }).map(Some)
-}
-
-fn order(kind: u8, form: u8, number: u32, payload: Bytes) -> Option<Order> {
-    Some(match kind {
-        1 => Order::Load(payload),
-        2 => Order::Initialize(call(number, 0, payload)?),
-        3 => Order::Invoke(call(number, form, payload)?),
-        4 => Order::Stop,
-        5 => Order::Invoke(call_by_alias(number, form, payload)?),
-        _ => return None,
-    })
-}
-
-fn call(number: u32, form: u8, mut payload: Bytes) -> Option<Call> {
-    let id = std::str::from_utf8(payload.get(..ID)?).ok()?.to_owned();
-    payload.advance(ID);
-    Some(Call { number, id, alias: None, event: payload, is_async: form == ASYNCHRONOUS })
-}
-
-/// The alias stands before the event, after a byte with its length.
-fn call_by_alias(number: u32, form: u8, payload: Bytes) -> Option<Call> {
-    let mut call = call(number, form, payload)?;
-    let end = 1 + usize::from(*call.event.first()?);
-    let alias = std::str::from_utf8(call.event.get(1..end)?).ok()?.to_owned();
-    call.event.advance(end);
-    Some(Call { alias: Some(alias), ..call })
+    match kind {
+        1 => Ok(Some(Order::Load(payload))),
+        4 => Ok(Some(Order::Stop)),
+        _ => Err(BadFrame { kind, length }),
+    }
 }
 
 #[cfg(test)]
@@ -136,10 +73,8 @@ mod tests {
 
     use super::*;
 
-    const REQUEST: &str = "11111111-2222-3333-4444-555555555555";
-
-    fn frame(kind: u8, call: u32, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = header(Kind::Log, call, 0, 0, payload.len()).to_vec();
+    fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = header(Kind::Log, 0, payload.len()).to_vec();
         bytes[10] = kind;
         bytes.extend_from_slice(payload);
         bytes
@@ -147,46 +82,30 @@ mod tests {
 
     #[test]
     fn a_frame_in_pieces_is_taken_once_it_is_whole() {
-        let whole = frame(3, 7, format!("{REQUEST}{{}}").as_bytes());
+        let whole = frame(1, b"{}");
         let mut buffer = BytesMut::new();
         for byte in &whole[..whole.len() - 1] {
             buffer.extend_from_slice(&[*byte]);
             assert_eq!(take(&mut buffer), Ok(None));
         }
         buffer.extend_from_slice(&whole[whole.len() - 1..]);
-        buffer.extend_from_slice(&frame(4, 0, b""));
-        let event = Bytes::from_static(b"{}");
-        let call = Call { number: 7, id: REQUEST.to_owned(), alias: None, event, is_async: false };
-        assert_eq!(take(&mut buffer), Ok(Some(Order::Invoke(call.clone()))));
+        buffer.extend_from_slice(&frame(4, b""));
+        assert_eq!(take(&mut buffer), Ok(Some(Order::Load(Bytes::from_static(b"{}")))));
         assert_eq!(take(&mut buffer), Ok(Some(Order::Stop)));
         assert_eq!(take(&mut buffer), Ok(None));
-        buffer.extend_from_slice(&frame(5, 7, format!("{REQUEST}\x04prod{{}}").as_bytes()));
-        let by_alias = Call { alias: Some("prod".to_owned()), ..call.clone() };
-        assert_eq!(take(&mut buffer), Ok(Some(Order::Invoke(by_alias))));
-        let mut queued = frame(3, 7, format!("{REQUEST}{{}}").as_bytes());
-        queued[11] = ASYNCHRONOUS;
-        buffer.extend_from_slice(&queued);
-        assert_eq!(take(&mut buffer), Ok(Some(Order::Invoke(Call { is_async: true, ..call }))));
     }
 
     #[test]
     fn what_is_no_frame_is_refused() {
-        for bytes in [
-            frame(9, 0, b""),
-            frame(6, 1, b"abcd"),
-            frame(3, 1, b"too short"),
-            frame(5, 1, REQUEST.as_bytes()),
-            frame(5, 1, format!("{REQUEST}\x05prod").as_bytes()),
-            b"HTTP/1.1 200 OK\r\n".to_vec(),
-        ] {
+        for bytes in [frame(9, b""), frame(3, b"a call"), b"HTTP/1.1 200 OK\r\n".to_vec()] {
             assert!(take(&mut BytesMut::from(&bytes[..])).is_err(), "{bytes:?}");
         }
     }
 
     #[test]
     fn headers_are_those_of_the_protocol() {
-        let expected = [0x70, 0x11, 1, 0, 9, 0, 0, 0, 0xA2, 0x0F, 69, 3];
-        assert_eq!(header(Kind::Failed, 9, 4002, Form::Bytes as u8, 70_000), expected);
+        let expected = [0x70, 0x11, 1, 0, 0, 0, 0, 0, 0xA1, 0x0F, 69, 0];
+        assert_eq!(header(Kind::Failed, 4001, 70_000), expected);
     }
 
     proptest! {

@@ -1,164 +1,68 @@
-//! Go functions: their executable serves Go's `net/rpc` at `RUNTIME_API_ADDR`, and this is its client (contract: runtimes.md 8.4).
-//!
-//! A call is one write to the program and its answer one read. Calls that run at the same time share the connection and are
-//! told apart by their numbers.
+//! Go functions: their executable serves Go's `net/rpc` at `RUNTIME_API_ADDR` (contract: runtimes.md 8.4). Here it is started and waited for;
+//! its client is in the server (`fungraph-instance`, `programs/go.rs`).
 
-mod connect;
-mod gob;
-mod output;
+mod port;
 mod program;
-mod replies;
-mod rpc;
-mod running;
 
-use std::{io, io::IoSlice, sync::Arc};
+use std::{process::ExitStatus, time::Duration};
 
-use tokio::{
-    io::AsyncWriteExt as _,
-    net::tcp::OwnedWriteHalf,
-    sync::{Mutex, watch},
-    time::Instant,
-};
+use rustix::process::Signal;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     child::{self, Program},
     failure::{self, Failure},
-    frame::Call,
-    link::Link,
+    leave,
     load::Load,
 };
-use connect::Port;
-use output::Output;
-use replies::Reader;
-use rpc::{EMPTY_EVENT, Request, Requests};
-use running::Running;
+pub(crate) use port::Port;
 
-/// The header that the library looks the request id up in.
-const REQUEST_ID: &str = "X-Cff-Request-Id";
-/// The header that the library looks the alias up in.
-const VERSION_TAG: &str = "X-Cff-Origin-Version-Tag";
-const INVOKE_TYPE: &str = "X-Cff-Invoke-Type";
-const NO_INITIALIZER: &str = "WARN initializer_handler is not used: a Go1.x function has no initializer. Do such work in main, \
-                              before runtime.Register";
+/// What every program has to do, for those who are told that theirs did not.
+const SERVE: &str = "`main` must call `runtime.Register(handler)` of the Go runtime library";
 
-/// A running Go function.
-pub(crate) struct Go {
-    link: Link,
-    running: Arc<Running>,
-    writer: Arc<Mutex<Writer>>,
-    /// Where output does not go to the platform by itself.
-    output: Option<Arc<Output>>,
-    /// Whether everything that the program said was read.
-    read: watch::Receiver<bool>,
-}
-
-struct Writer {
-    stream: OwnedWriteHalf,
-    requests: Requests,
-}
-
-impl Go {
-    /// Starts the program and waits until it speaks RPC.
-    pub(crate) async fn start(load: Arc<Load>, link: &Link) -> Result<(Self, Program), Failure> {
-        let begun = Instant::now();
-        let port = Port::choose();
-        let port = port.map_err(|error| cannot_load(&format!("there is no free port to serve at ({error})")))?;
-        let running = Arc::new(Running::default());
-        let (program, output) = launch(&load, port, &running, link)?;
-        let connection = connect::connect(port, &program, begun + load.start_limit(), load.start_limit());
-        let connected = match connection.await {
-            Ok(connected) => connected,
-            Err(why) => {
-                Output::take_rest(output.as_deref()).await;
-                return Err(why.failure(&load.handler));
-            }
-        };
-        let (stream, writer) = connected.stream.into_split();
-        let reader = Reader {
-            stream,
-            replies: connected.replies,
-            link: link.clone(),
-            running: Arc::clone(&running),
-            program: program.clone(),
-            output: output.clone(),
-            result_limit: load.result_limit(),
-        };
-        let (tell, read) = watch::channel(false);
-        // Ends with the connection, and then this process ends too.
-        tokio::spawn(async move {
-            reader.run().await;
-            tell.send_replace(true);
-        });
-        let writer = Arc::new(Mutex::new(Writer { stream: writer, requests: Requests::default() }));
-        Ok((Self { link: link.clone(), running, writer, output, read }, program))
-    }
-
-    /// There is nothing to run: the program's `main` has run already.
-    pub(crate) fn initialize(&self, number: u32) {
-        let link = self.link.clone();
-        tokio::spawn(async move {
-            link.log(number, NO_INITIALIZER).await;
-            link.initialized(number).await;
-        });
-    }
-
-    /// Hands the event over; whoever reads gives the answer.
-    pub(crate) fn call(&self, call: Call) {
-        self.running.begin(call.number, &call.id);
-        let writer = Arc::clone(&self.writer);
-        // A write that fails means that the connection is gone; the reader sees that too, and fails all calls.
-        tokio::spawn(async move { writer.lock().await.hand_over(&call).await });
-    }
-
-    /// Waits until what the program said is read, or nothing comes any more.
-    pub(crate) async fn program_ended(&self) {
-        let mut read = self.read.clone();
-        let _slow = tokio::time::timeout(replies::GRACE, read.wait_for(|read| *read)).await;
-        Output::take_rest(self.output.as_deref()).await;
+/// Starts the program and waits until it listens at its port.
+pub(crate) async fn start(load: &Load) -> Result<(Port, Program), Failure> {
+    let begun = Instant::now();
+    let port = Port::choose();
+    let port = port.map_err(|error| cannot_load(&format!("there is no free port to serve at ({error})")))?;
+    let program = launch(load, port)?;
+    tokio::select! {
+        biased;
+        open = timeout_at(begun + load.start_limit(), port.opens()) => match open {
+            Ok(()) => Ok((port, program)),
+            Err(_) => Err(closed(&load.handler, load.start_limit())),
+        },
+        status = program.ended() => Err(ended(&load.handler, status)),
     }
 }
 
-/// Starts the program; its output is the instance's own, unless several calls may print into it.
-fn launch(
-    load: &Load,
-    port: Port,
-    running: &Arc<Running>,
-    link: &Link,
-) -> Result<(Program, Option<Arc<Output>>), Failure> {
+/// Starts the program. Its output is the instance's own.
+fn launch(load: &Load, port: Port) -> Result<Program, Failure> {
     let path = program::find(load.code_root(), &load.handler).map_err(|why| cannot_load(&why.to_string()))?;
     let mut command = child::command(&path, load);
     command.env("RUNTIME_API_ADDR", port.address().to_string());
-    let several = load.concurrent_num > 1;
-    let output = several.then(|| Output::of(&mut command, running, link)).transpose();
-    let output = output.map_err(|error| cannot_load(&format!("its output cannot be taken ({error})")))?;
-    let program = Program::start(command).map_err(|error| cannot_load(&program::explain(&load.handler, &error)))?;
-    if let Some(output) = output.clone() {
-        // Ends with the program, and whatever it started.
-        tokio::spawn(async move { output.pass_on().await });
-    }
-    Ok((program, output))
+    Program::start(command).map_err(|error| cannot_load(&program::explain(&load.handler, &error)))
 }
 
-impl Writer {
-    async fn hand_over(&mut self, call: &Call) -> io::Result<()> {
-        let payload = if call.event.is_empty() { EMPTY_EVENT } else { &call.event[..] };
-        // The library takes the alias from it, and nothing else tells it of one.
-        let tag = call.alias.as_ref().map(|alias| format!("!{alias}"));
-        let mut header = vec![(REQUEST_ID, &*call.id)];
-        header.extend(tag.as_deref().map(|tag| (VERSION_TAG, tag)));
-        // The library drops the result then; of calls that somebody waits for it need not be told.
-        header.extend(call.is_async.then_some((INVOKE_TYPE, "async")));
-        let (before, after) = self.requests.next(&Request { call: call.number.into(), payload, header: &header });
-        let mut slices = [IoSlice::new(&before), IoSlice::new(payload), IoSlice::new(&after)];
-        let mut rest = slices.as_mut_slice();
-        while !rest.is_empty() {
-            match self.stream.write_vectored(rest).await? {
-                0 => return Err(io::ErrorKind::WriteZero.into()),
-                written => IoSlice::advance_slices(&mut rest, written),
-            }
-        }
-        Ok(())
+/// The port stayed closed.
+fn closed(handler: &str, limit: Duration) -> Failure {
+    Failure::not_ready(&format!(
+        "{handler:?} did not listen at RUNTIME_API_ADDR within {} seconds; {SERVE}",
+        limit.as_millis().div_ceil(1000)
+    ))
+}
+
+/// The program has ended.
+fn ended(handler: &str, status: ExitStatus) -> Failure {
+    use std::os::unix::process::ExitStatusExt as _;
+    if status.signal() == Some(Signal::KILL.as_raw()) {
+        // Perhaps for want of memory, and the platform knows whether.
+        leave::like(status);
     }
+    cannot_load(&format!(
+        "{handler:?} {} before it served its function; what it printed is in the log, and {SERVE}",
+        child::how(status)
+    ))
 }
 
 fn cannot_load(why: &str) -> Failure {

@@ -1,14 +1,11 @@
-//! The native bootstrap: runs a program of the user's own and answers its calls, the inside end of `crates/instance/PROTOCOL.md`.
+//! The native bootstrap: starts a program of the user's own, watches it and ends as it ends, the inside end of `crates/instance/PROTOCOL.md`.
 //!
 //! It is the fungraph executable itself, started inside the sandbox by a hidden first argument before anything else of it runs. When
-//! LOAD comes it starts the user's program as its child and talks with it as the runtime's name says: it serves the Custom runtime's
-//! API, or calls the port of an http function, or that of a Go function. So nothing that a function says over HTTP or in gob is ever parsed by
-//! the server's process, and walls, limits, blank and reserved instances are those of every other language.
+//! LOAD comes it starts the user's program as its child, and says when the platform can reach it; calls pass between those two alone
+//! (`fungraph-instance`, `programs.rs`). Walls, limits, blank and reserved instances are those of every other language.
 //!
-//! One thread does it all: a call costs one wake-up on the way in and one on the way out. Nothing of the server is used here, and
-//! what this program keeps is small, since every instance has one.
+//! One thread does it all. Nothing of the server is used here, and what this program keeps is small, since every instance has one.
 
-mod busy;
 mod child;
 mod custom;
 mod failure;
@@ -27,10 +24,6 @@ use tokio::runtime::Builder;
 
 /// The hidden first argument that makes the executable a native bootstrap.
 pub const COMMAND: &str = "__native";
-
-/// What the bootstrap itself is started with, and does not pass on: memory of large answers goes back to the system once they are
-/// sent. By itself glibc would keep a threshold of the largest block that was ever freed, and with it such blocks.
-pub const ALLOCATOR: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "131072");
 
 /// Speaks with the platform over its socket, descriptor 3, until the platform or the program ends it.
 #[must_use]

@@ -6,7 +6,6 @@
 use std::{
     io::{self, IoSlice},
     os::{fd::OwnedFd, unix::net::UnixStream},
-    sync::Arc,
 };
 
 use bytes::BytesMut;
@@ -14,12 +13,11 @@ use rustix::io::Errno;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::unix::pipe,
-    sync::Mutex,
 };
 
 use crate::{
-    failure::{self, Failure},
-    frame::{self, Form, Kind, Order},
+    failure::Failure,
+    frame::{self, Kind, Order},
     leave,
 };
 
@@ -28,17 +26,10 @@ const BUFFER: usize = 8 << 10;
 /// Characters of a line of the log; longer ones are cut.
 const LINE: usize = 90 * 1024;
 
-/// Form of a FAILED after which the process ends.
-const LEAVING: u8 = 1;
-/// The same, of a call that the program has not seen.
-const NOT_BEGUN: u8 = 2;
-
-/// Sends frames. Cheap to share; frames of several calls never mix.
-#[derive(Clone, Debug)]
+/// Sends frames.
+#[derive(Debug)]
 pub(crate) struct Link {
-    socket: Arc<OwnedFd>,
-    /// Held while a frame is written, or several that belong together: a large one takes several writes.
-    turn: Arc<Mutex<()>>,
+    socket: OwnedFd,
 }
 
 /// Takes frames.
@@ -52,67 +43,26 @@ pub(crate) struct Orders {
 pub(crate) fn open(socket: UnixStream) -> io::Result<(Link, Orders)> {
     socket.set_nonblocking(true)?;
     let socket = OwnedFd::from(socket);
-    let link = Link { socket: Arc::new(socket.try_clone()?), turn: Arc::default() };
+    let link = Link { socket: socket.try_clone()? };
     // tokio's sockets are watched for both; the ends of its pipes for one, and they read whatever they are given.
     let socket = pipe::Receiver::from_owned_fd_unchecked(socket)?;
     Ok((link, Orders { socket, buffer: BytesMut::with_capacity(BUFFER) }))
 }
 
 impl Link {
-    /// A frame without a call.
-    pub(crate) async fn say(&self, kind: Kind, payload: &[u8]) {
-        self.send(kind, 0, 0, 0, payload).await;
+    /// Sends a frame. Whoever drops this while it waits may leave half of it behind: nobody does.
+    pub(crate) async fn say(&mut self, kind: Kind, payload: &[u8]) {
+        self.send(kind, 0, payload).await;
     }
 
-    /// The initializer of a call has run.
-    pub(crate) async fn initialized(&self, call: u32) {
-        self.send(Kind::Initialized, call, 0, 0, &[]).await;
+    /// The start failed: the object goes to the log first.
+    pub(crate) async fn failed(&mut self, failure: &Failure) {
+        self.send(Kind::Log, 0, lines(&failure.object).as_bytes()).await;
+        self.send(Kind::Failed, failure.code, failure.object.as_bytes()).await;
     }
 
-    /// A call returned this.
-    pub(crate) async fn returned(&self, call: u32, form: Form, value: &[u8]) {
-        self.send(Kind::Result, call, 0, form as u8, value).await;
-    }
-
-    /// The program has ended and never saw this call; so does this process.
-    pub(crate) async fn not_begun(&self, call: u32) {
-        self.send(Kind::Failed, call, failure::CALL, NOT_BEGUN, Failure::not_begun().object.as_bytes()).await;
-    }
-
-    /// A call, or the start where the number is 0, failed: the object goes to the log first.
-    pub(crate) async fn failed(&self, call: u32, failure: &Failure) {
-        self.fail(call, failure, 0).await;
-    }
-
-    /// The same of a call whose process ends after it.
-    pub(crate) async fn failed_leaving(&self, call: u32, failure: &Failure) {
-        self.fail(call, failure, LEAVING).await;
-    }
-
-    /// Writes into the log of a call.
-    pub(crate) async fn log(&self, call: u32, text: &str) {
-        self.send(Kind::Log, call, 0, 0, lines(text).as_bytes()).await;
-    }
-
-    /// Waits until what was said before is written as a whole.
-    pub(crate) async fn settled(&self) {
-        let _turn = self.turn.lock().await;
-    }
-
-    async fn fail(&self, call: u32, failure: &Failure, form: u8) {
-        let _turn = self.turn.lock().await;
-        self.write(Kind::Log, call, 0, 0, lines(&failure.object).as_bytes()).await;
-        self.write(Kind::Failed, call, failure.code, form, failure.object.as_bytes()).await;
-    }
-
-    /// A frame in its turn. Whoever drops this while it waits may leave half a frame behind: nobody does.
-    async fn send(&self, kind: Kind, call: u32, code: u16, form: u8, payload: &[u8]) {
-        let _turn = self.turn.lock().await;
-        self.write(kind, call, code, form, payload).await;
-    }
-
-    async fn write(&self, kind: Kind, call: u32, code: u16, form: u8, payload: &[u8]) {
-        let header = frame::header(kind, call, code, form, payload.len());
+    async fn send(&mut self, kind: Kind, code: u16, payload: &[u8]) {
+        let header = frame::header(kind, code, payload.len());
         if write_all(&self.socket, &header, payload).await.is_err() {
             // The platform is gone, and with it every reason to go on.
             leave::with(1);

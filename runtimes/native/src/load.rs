@@ -12,14 +12,14 @@ pub(crate) struct Load {
     /// Free text for Custom and http functions; the executable of a Go function; `-` or `http` of an image.
     pub(crate) handler: String,
     start_timeout_ms: u64,
-    /// Calls at once.
-    pub(crate) concurrent_num: u32,
-    max_result_bytes: usize,
     /// The user's variables.
     user_data: BTreeMap<String, String>,
     /// The `RUNTIME_*` variables.
     env: BTreeMap<String, String>,
     code_root: PathBuf,
+    /// Of a Custom function only: where it asks for its events.
+    #[serde(default)]
+    pub(crate) runtime_api_addr: Option<String>,
     /// Of a container image only.
     #[serde(default)]
     pub(crate) image: Option<Image>,
@@ -35,9 +35,6 @@ pub(crate) struct Image {
     /// Working directory.
     pub(crate) cwd: String,
 }
-
-/// The serialised result may be this much over its limit, as in every language.
-const TOLERANCE: usize = 100;
 
 impl Load {
     /// Reads it.
@@ -58,11 +55,6 @@ impl Load {
     /// The same in words: whoever waited for most of the last second waited for it.
     pub(crate) fn start_seconds(&self) -> u64 {
         self.start_timeout_ms.div_ceil(1000)
-    }
-
-    /// More bytes than this are too large a result.
-    pub(crate) fn result_limit(&self) -> usize {
-        self.max_result_bytes + TOLERANCE
     }
 
     /// What the user's program has beside what this process started with. The user's variables are real ones where a program

@@ -1,71 +1,40 @@
 //! The kinds of programs, by the name of the runtime.
 //!
-//! Each kind is a module with the same four functions: `start` gives it and its running program, once that is ready to work;
-//! `initialize` and `call` answer in their own time, in tasks of their own; `program_ended` waits for what the program has said and
-//! nobody has read yet.
+//! Each kind is a module with a function that gives its running program once the platform can reach it, or it can reach the platform.
 
 use std::sync::Arc;
 
 use crate::{
     child::Program,
-    custom::Custom,
+    custom,
     failure::{self, Failure},
-    frame::Call,
-    go::Go,
-    http,
-    link::Link,
+    go, http,
     load::Load,
 };
 
-/// A program of one kind, ready for calls.
-pub(crate) enum Native {
-    /// It asks for its events over HTTP.
-    Custom(Custom),
-    /// It is a web server, which the platform calls itself.
-    Http,
-    /// It serves Go's `net/rpc`.
-    Go(Go),
+/// A running program.
+pub(crate) struct Native {
+    pub(crate) program: Program,
+    /// What LOADED says of it: a JSON object, or nothing.
+    pub(crate) loaded: String,
 }
 
 impl Native {
     /// Starts the program and waits until it is ready, within the limit that `load` sets.
-    pub(crate) async fn start(load: Arc<Load>, link: &Link) -> Result<(Self, Program), Failure> {
+    pub(crate) async fn start(load: &Arc<Load>) -> Result<Self, Failure> {
+        let without_a_word = |program| Self { program, loaded: String::new() };
         match load.runtime.as_str() {
-            "Custom" => Custom::start(load, link).await.map(|(custom, program)| (Self::Custom(custom), program)),
-            "http" => http::start(&load).await.map(|program| (Self::Http, program)),
-            "Custom Image" => http::start_image(&load).await.map(|program| (Self::Http, program)),
-            "Go1.x" => Go::start(load, link).await.map(|(go, program)| (Self::Go(go), program)),
+            "Custom" => custom::start(load).map(without_a_word),
+            "http" => http::start(load).await.map(without_a_word),
+            "Custom Image" => http::start_image(load).await.map(without_a_word),
+            "Go1.x" => {
+                let (port, program) = go::start(load).await?;
+                Ok(Self { program, loaded: format!(r#"{{"port":{}}}"#, port.number()) })
+            }
             other => {
                 let message = format!("the runtime {other} is no program of its own");
                 Err(Failure::new(failure::LOAD, "FunctionConfigError", &message))
             }
-        }
-    }
-
-    /// Runs the initializer for a call.
-    pub(crate) fn initialize(&self, call: Call) {
-        match self {
-            Self::Custom(custom) => custom.initialize(call.number),
-            Self::Http => {}
-            Self::Go(go) => go.initialize(call.number),
-        }
-    }
-
-    /// Calls the function.
-    pub(crate) fn call(&self, call: Call) {
-        match self {
-            Self::Custom(custom) => custom.call(call),
-            Self::Http => {}
-            Self::Go(go) => go.call(call),
-        }
-    }
-
-    /// The program has ended: what it said before may still lie in a socket.
-    pub(crate) async fn program_ended(&self) {
-        match self {
-            Self::Custom(custom) => custom.program_ended().await,
-            Self::Http => {}
-            Self::Go(go) => go.program_ended().await,
         }
     }
 }

@@ -47,6 +47,16 @@ func main() {
 		connection.Write([]byte{0xfa, 1, 0, 0, 0, 0, 0})
 	case strings.Contains(event, `"other"`):
 		connection.Write(answer(77))
+	case strings.Contains(event, `"twice"`):
+		connection.Write(append(answer(1), answer(1)...))
+	case strings.Contains(event, `"endless"`):
+		// As much as a message may have, and then on and on.
+		connection.Write([]byte{0xfd, 0xff, 0xff, 0xff})
+		for {
+			if _, err := connection.Write(buffer); err != nil {
+				break
+			}
+		}
 	case strings.Contains(event, `"half"`):
 		connection.Write(answer(1)[:30])
 		connection.Close()

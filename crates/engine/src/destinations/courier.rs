@@ -9,13 +9,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use fungraph_model::{AsyncStatus, DestinationKind, ProjectId};
+use fungraph_model::{DestinationKind, ProjectId};
 use fungraph_store::queue::{Notice, NoticeQuery, QueueError};
 use metrics::counter;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::payload::{self, Whose};
 use super::{Address, Undelivered};
 use crate::Engine;
 
@@ -253,9 +254,10 @@ impl Engine {
     /// A notice leaves the list undelivered, and whoever owns the function finds that in its log.
     async fn give_up(&self, kind: DestinationKind, notice: &Notice, why: &str) -> bool {
         counter!("fungraph_notices_total", "kind" => kind.name(), "end" => "given_up").increment(1);
-        if let Ok(Some((key, _, record))) = self.queue.store.record(notice.call).await {
-            let is_success = record.status == AsyncStatus::Success;
-            self.note_untold((&key, &record.version, notice.call), is_success, kind, why).await;
+        // The call's own record may be gone by now: messages are kept for longer where those are many.
+        let whose = payload::whose(&notice.payload).zip(self.queue.store.named(notice.function));
+        if let Some((Whose { version, is_success }, function)) = whose {
+            self.note_untold((&function.key, &version, notice.call), is_success, kind, why).await;
         }
         self.queue.store.notice_given_up(notice.id).await
     }

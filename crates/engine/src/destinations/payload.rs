@@ -113,6 +113,22 @@ pub(crate) fn payload(call: &Finished<'_>, region: &str) -> Bytes {
     object.to_string().into()
 }
 
+/// What a payload says of its call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Whose {
+    /// The version that ran.
+    pub(super) version: String,
+    pub(super) is_success: bool,
+}
+
+/// Looks into what [`payload`] has made.
+pub(super) fn whose(payload: &[u8]) -> Option<Whose> {
+    let object: serde_json::Value = serde_json::from_slice(payload).ok()?;
+    let (_, version) = object["request_context"]["function_urn"].as_str()?.rsplit_once(':')?;
+    let is_success = object["response_context"]["status_code"] == 200;
+    Some(Whose { version: version.to_owned(), is_success })
+}
+
 /// Bytes that are no text travel as base64, as in the answer of a synchronous call.
 fn text(bytes: &[u8]) -> Cow<'_, str> {
     if bytes.len() > MOST_BYTES {
@@ -157,6 +173,17 @@ mod tests {
         });
         let got = sent(CallEnd::Returned(b"\"done\""), 1, b"{\"a\": 1}");
         assert_eq!(got.to_string(), expected.to_string(), "the order of the fields counts too");
+    }
+
+    #[test]
+    fn a_payload_says_whose_it_is() {
+        for (end, is_success) in [(CallEnd::Returned(b"1"), true), (CallEnd::TooOld("late"), false)] {
+            let payload = sent(end, 1, b"{}").to_string();
+            assert_eq!(whose(payload.as_bytes()), Some(Whose { version: "v1".to_owned(), is_success }));
+        }
+        for payload in ["", "{}", "[]", r#"{"request_context": {"function_urn": 7}}"#] {
+            assert_eq!(whose(payload.as_bytes()), None);
+        }
     }
 
     #[test]

@@ -40,16 +40,25 @@ pub(super) struct Given {
 }
 
 impl Given {
-    /// Makes the call what it is after a failed attempt, as it would be read from disk; gives the failure.
-    fn remember(&mut self, outcome: Option<&Outcome<Bytes>>, started: Timestamp) -> (u32, String) {
+    /// Makes the call what it is after a failed attempt, as it would be read from disk.
+    fn remember(&mut self, outcome: Option<&Outcome<Bytes>>, started: Timestamp) {
         let call = &mut self.call;
         if self.out.has_begun() {
             call.begun += 1;
             call.first_start = call.first_start.or(Some(started));
         }
-        let (code, message) = ending::trouble(outcome);
-        (call.deaths, call.last_code, call.last_message) = (0, code, message.clone());
-        (code, message)
+        (call.last_code, call.last_message) = ending::trouble(outcome);
+        call.deaths = 0;
+    }
+
+    /// How the call ends that was cancelled while its next attempt was being stored: as it would if that had been a moment before. Until then
+    /// it was said to run, if it had begun.
+    fn cancelled_meanwhile(&self, outcome: Option<Outcome<Bytes>>, started: Timestamp) -> Ending {
+        if self.out.has_begun() {
+            Ending::with(outcome, true, started)
+        } else {
+            Ending::of(Reason::Cancelled, &self.call)
+        }
     }
 }
 
@@ -197,10 +206,7 @@ impl Engine {
         self.queue.board().ran(given.no, &given.out, stumbles, Instant::now());
         self.queue.nudge();
         match verdict {
-            Verdict::Again { after, consumed } => {
-                let trouble = given.remember(outcome.as_ref(), started);
-                self.try_again(given, after, consumed, trouble).await;
-            }
+            Verdict::Again { after, consumed } => self.try_again(given, after, consumed, (outcome, started)).await,
             Verdict::TooOld => {
                 given.remember(outcome.as_ref(), started);
                 let ending = Ending::of(Reason::TooOld, &given.call);
@@ -218,8 +224,9 @@ impl Engine {
         given: Given,
         after: Duration,
         consumed: bool,
-        (code, message): (u32, String),
+        (outcome, started): (Option<Outcome<Bytes>>, Timestamp),
     ) {
+        let (code, message) = ending::trouble(outcome.as_ref());
         let due = self.queue.store.now().after(after);
         let (no, seq) = (given.no, given.call.seq);
         self.queue.numbers.retried();
@@ -230,7 +237,7 @@ impl Engine {
         }
         let stumbled = given.stumbled.saturating_add(u32::from(!consumed));
         if !self.queue.board().put_off(no, seq, (due, stumbled), Instant::now()) {
-            let ending = Ending::of(Reason::Cancelled, &given.call);
+            let ending = given.cancelled_meanwhile(outcome, started);
             self.end_call(given, ending).await;
             return;
         }
@@ -256,4 +263,30 @@ fn not_now(given: &Given, error: &Error) -> Left {
 /// Between 0 and 1; any would do if there were none.
 pub(super) fn chance() -> f64 {
     f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use fungraph_model::{AsyncStatus, Failure, FailureCode};
+
+    use super::{super::sample, *};
+
+    #[test]
+    fn a_call_that_is_cancelled_while_its_next_attempt_is_stored_ends_as_one_that_ran_or_waited() {
+        let failed = |code| Some(Outcome::Failed(Failure { code, object: Bytes::from_static(b"{}") }));
+        let check = |begun: bool, outcome, expected| {
+            let (function, call) = (sample::function("f"), sample::call(1));
+            let given = Given { no: call.function, function, call, stumbled: 0, out: Arc::default(), settings: None };
+            if begun {
+                given.out.begin();
+            }
+            let ending = given.cancelled_meanwhile(outcome, Timestamp::UNIX_EPOCH);
+            assert_eq!((ending.status, ending.code), expected);
+        };
+        check(true, failed(FailureCode::HandlerFailed), (AsyncStatus::Fail, 4002));
+        check(true, failed(FailureCode::InstanceBroken), (AsyncStatus::Fail, 4208));
+        check(true, None, (AsyncStatus::Fail, 4208));
+        check(false, None, (AsyncStatus::Discard, 4208));
+        check(false, failed(FailureCode::ExecutorFailed), (AsyncStatus::Discard, 4208));
+    }
 }

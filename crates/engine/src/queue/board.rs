@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fungraph_model::{CallSeq, FunctionKey, Qualifier};
+use fungraph_model::{CallSeq, FunctionKey, ProjectId, Qualifier};
 use fungraph_store::queue::{FunctionNo, QueueFunction, QueueTime, WaitingCall};
 
 use tokio_util::sync::CancellationToken;
@@ -17,16 +17,11 @@ use super::{
     lane::{Lane, Load, Ready},
     out::Out,
     rota::Rota,
+    shelves::Shelves,
     turns::Turns,
     window::Host,
 };
 
-/// Bytes that all calls in memory may take before they run.
-const SHELVES: usize = 32 << 20;
-/// Up to here whoever comes has room; beyond it each function has its share.
-const FREE: usize = SHELVES / 4 * 3;
-/// The same for those that give nothing out; beyond it they have none.
-const FREE_FOR_STUCK: usize = SHELVES / 2;
 /// Calls whose end is on its way to the disk: as many as two commits take, one at the disk and one that gathers. More mean that the disk does
 /// not keep up, and nothing new begins: it would only take processors from whoever writes.
 const ENDING: usize = 1024;
@@ -77,8 +72,8 @@ pub(super) struct Plan {
 /// Where a call is that somebody wants to cancel.
 #[derive(Debug)]
 pub(super) enum Place {
-    /// It was given out.
-    Out(Arc<Out>),
+    /// It was given out; `again`: somebody has cancelled it already.
+    Out { out: Arc<Out>, again: bool },
     /// It waits, and will not run.
     Struck,
 }
@@ -104,9 +99,7 @@ pub(super) struct Board {
     delayed: BinaryHeap<Reverse<Delayed>>,
     limits: Limits,
     /// Bytes of calls in memory.
-    weight: usize,
-    /// Functions that have some.
-    holders: usize,
+    shelves: Shelves,
     /// Calls that run no more and whose end is not on disk yet.
     ending: usize,
     loading: usize,
@@ -122,8 +115,7 @@ impl Board {
             hungry: Turns::default(),
             delayed: BinaryHeap::new(),
             limits,
-            weight: 0,
-            holders: 0,
+            shelves: Shelves::default(),
             ending: 0,
             loading: 0,
             stop,
@@ -154,8 +146,7 @@ impl Board {
         let before = lane.weight();
         let done = change(lane, &mut self.rota);
         let after = lane.weight();
-        self.weight = (self.weight + after).saturating_sub(before);
-        self.holders = self.holders + usize::from(after > 0) - usize::from(before > 0);
+        self.shelves.moved(&lane.function.key.project, before, after);
         if lane.is_hungry() {
             self.hungry.join(&lane.function.key.project, no);
         }
@@ -173,26 +164,31 @@ impl Board {
 
     /// Bytes that a function may take beside what it has.
     fn room(&self, no: FunctionNo, now: Instant) -> usize {
-        let Some(lane) = self.lanes.get(&no).filter(|_| self.weight < SHELVES) else { return 0 };
-        if lane.is_stuck(now) {
-            return FREE_FOR_STUCK.saturating_sub(self.weight);
-        }
-        self.share().saturating_sub(lane.weight()).max(FREE.saturating_sub(self.weight))
+        let Some(lane) = self.lanes.get(&no) else { return 0 };
+        self.shelves.room(&lane.function.key.project, lane.weight(), lane.is_stuck(now))
     }
 
-    /// What each function may have, and one that comes, where there is no room for more.
-    fn share(&self) -> usize {
-        SHELVES / (self.holders + 1)
-    }
-
-    /// Whoever has more than its share, or gives nothing out, leaves that to others.
-    fn make_room(&mut self, now: Instant) {
-        let share = self.share();
-        let most = |lane: &Lane| if lane.is_stuck(now) { 0 } else { share };
-        let over = self.lanes.iter().map(|(no, lane)| (*no, lane.weight(), most(lane)));
-        let over: Vec<_> = over.filter(|(_, weight, most)| weight > most).collect();
-        for (no, _, most) in over {
-            self.change(no, |lane, _| lane.shrink(most));
+    /// For a function that asks: whoever has more than its share, or gives nothing out, leaves that to others.
+    fn make_room(&mut self, asks: FunctionNo, now: Instant) {
+        let Some(asks) = self.lanes.get(&asks).map(|lane| Arc::clone(&lane.function)) else { return };
+        let holders = self.lanes.iter().filter(|(_, lane)| lane.has_ready());
+        let holders: Vec<_> = holders.map(|(no, lane)| (*no, Arc::clone(&lane.function), lane.is_stuck(now))).collect();
+        let of = |project: &ProjectId, shelves: &Shelves| shelves.share(project, &asks.key.project);
+        let shares: Vec<_> = holders.iter().map(|(_, of_whom, _)| of(&of_whom.key.project, &self.shelves)).collect();
+        let mut kept: HashMap<&ProjectId, usize> = HashMap::new();
+        for ((no, function, is_stuck), share) in holders.iter().zip(shares) {
+            let most = if *is_stuck { 0 } else { share.of_function };
+            let left = self.change(*no, |lane, _| {
+                lane.shrink(most);
+                lane.weight()
+            });
+            let kept = kept.entry(&function.key.project).or_default();
+            *kept += left.unwrap_or_default();
+            // The first call of each may be more than all of them may have together.
+            if *kept > share.of_project {
+                *kept -= left.unwrap_or_default();
+                self.change(*no, |lane, _| lane.shrink(0));
+            }
         }
     }
 
@@ -258,8 +254,8 @@ impl Board {
                 break;
             }
             let Some(no) = self.hungry.next() else { break };
-            if self.weight >= SHELVES && !std::mem::replace(&mut made_room, true) {
-                self.make_room(now);
+            if self.shelves.is_full() && !std::mem::replace(&mut made_room, true) {
+                self.make_room(no, now);
             }
             let room = self.room(no, now);
             // Who wants something and cannot have it stands in line again.
@@ -428,17 +424,15 @@ impl Board {
         self.lane(no, function, now);
         let out = self.with(no, |lane, _| {
             let out = lane.out.get(&seq).map(Arc::clone);
-            match &out {
-                Some(out) => out.make_last(),
-                None => {
-                    lane.strike(seq);
-                    lane.out.insert(seq, Arc::default());
-                }
+            let again = out.as_ref().is_some_and(|out| out.make_last());
+            if out.is_none() {
+                lane.strike(seq);
+                lane.out.insert(seq, Out::struck());
             }
-            out
+            out.map(|out| (out, again))
         });
         match out.flatten() {
-            Some(out) => Place::Out(out),
+            Some((out, again)) => Place::Out { out, again },
             None => {
                 self.ending += 1;
                 Place::Struck
@@ -528,6 +522,11 @@ impl Board {
     /// Whether no function has calls, nor lately had some.
     pub(super) fn is_empty(&self) -> bool {
         self.lanes.is_empty()
+    }
+
+    /// Whether a call was given out, or is being ended.
+    pub(super) fn is_out(&self, no: FunctionNo, seq: CallSeq) -> bool {
+        self.lanes.get(&no).is_some_and(|lane| lane.out.contains_key(&seq))
     }
 
     /// Calls of a function that have their instance now.

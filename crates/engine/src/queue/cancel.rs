@@ -6,13 +6,16 @@ use std::{
 };
 
 use fungraph_model::{AsyncRecord, CallSeq, Caller, ErrorCode, Fault, FunctionRef, RequestId};
-use fungraph_store::queue::{CancelledCall, FunctionNo, QueueFunction, WaitingCall};
+use fungraph_store::queue::{CancelledCall, FunctionNo, QueueError, QueueFunction, WaitingCall};
+use tokio::time::timeout;
 
 use super::{accept::refused, board::Place, broken::Struck, ending::Reason, plan::Point};
 use crate::{Engine, Error, error::chain, to_end::to_end};
 
 /// Calls that one cancelled call may have led to, and that are cancelled with it.
 const DESCENDANTS: usize = 10_000;
+/// So long a client waits for a disk that takes nothing.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Pause before a call is read once more.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -29,7 +32,7 @@ impl Engine {
     /// Cancels a call that has not ended.
     ///
     /// # Errors
-    /// FSS.1051; FSS.0400 for a call that this function never had, or that has ended already.
+    /// FSS.1051; FSS.0400 for a call that this function never had, or that has ended already; FSS.0503 while the disk takes nothing.
     pub async fn cancel_async(
         self: &Arc<Self>,
         caller: &Caller,
@@ -53,8 +56,17 @@ impl Engine {
             }
             Ok(())
         };
-        // Whoever leaves meanwhile leaves no call behind that waits no more and has not ended.
-        to_end(whole, self.orphans.clone()).await
+        self.on_disk(whole).await
+    }
+
+    /// Does what ends calls, to its end, and waits for it unless the disk takes nothing: then that may take until somebody has made room.
+    /// Whoever leaves meanwhile leaves no call behind that waits no more and has not ended, and no function that is held.
+    pub(super) async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let done = unless_refused(to_end(work, self.orphans.clone()), || !self.queue.store.is_writable()).await;
+        done.unwrap_or_else(|| Err(not_yet().into()))
     }
 
     async fn cancel_descendants(self: &Arc<Self>, of: CallSeq, force: bool) -> Result<(), Error> {
@@ -78,11 +90,20 @@ impl Engine {
     /// What the client is told is on disk by then: that the call has ended, or that it is to end and does not run again.
     pub(super) async fn cancel_one(self: &Arc<Self>, no: FunctionNo, seq: CallSeq, force: bool) -> Result<(), Error> {
         let Some(function) = self.queue.store.named(no) else { return Ok(()) };
+        if !self.queue.store.is_writable() && !self.queue.board().is_out(no, seq) {
+            // It waits, and nothing begins meanwhile: there is nothing to be done before the disk has room, and nobody's calls pile up in
+            // memory until then.
+            return Err(refused(QueueError::DiskFull));
+        }
         let place = self.queue.board().cancel(&function, no, seq, Instant::now());
         match place {
-            Place::Out(out) => {
+            Place::Out { out, again } => {
                 if force {
                     out.stop.cancel();
+                }
+                if again && !self.queue.store.is_writable() {
+                    // It is on its way already, and nobody may pile up more of the same.
+                    return Err(not_yet().into());
                 }
                 // Its end may take as long as its instance does.
                 self.queue.store.cancel(seq).await.map_err(refused)
@@ -156,6 +177,17 @@ impl Engine {
     }
 }
 
+/// Waits for some work, unless the disk refuses what it waits for.
+async fn unless_refused<T>(mut work: impl Future<Output = T> + Unpin, refuses: impl Fn() -> bool) -> Option<T> {
+    loop {
+        match timeout(PATIENCE, &mut work).await {
+            Ok(done) => return Some(done),
+            Err(_) if refuses() => return None,
+            Err(_) => {}
+        }
+    }
+}
+
 fn seq(record: &AsyncRecord) -> CallSeq {
     record.request.seq().expect("the queue's ids name their places")
 }
@@ -168,9 +200,45 @@ fn not_stored() -> Fault {
     )
 }
 
+/// It is done in memory, and waits for the disk.
+fn not_yet() -> Fault {
+    Fault::new(
+        ErrorCode::Unavailable,
+        "The disk of the server takes nothing at the moment. What was asked for is done as soon as it does, unless the server ends before: \
+         look again later. The operator should look at the room in the data folder",
+    )
+}
+
 fn unknown(request: RequestId) -> Fault {
     let message = format!(
         "The function has no asynchronous call {request}. It may belong to another function, or its record may be too old to be kept"
     );
     Fault::new(ErrorCode::BadParameter, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::{sync::oneshot, time::sleep};
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_a_disk_that_takes_nothing_and_what_he_asked_for_is_done_all_the_same() {
+        let slow = to_end(sleep(10 * PATIENCE), TaskTracker::new());
+        assert_eq!(unless_refused(slow, || false).await, Some(()), "a disk that is slow is waited for");
+        let (looks, (room, made)) = (Cell::new(0), oneshot::channel::<()>());
+        let (done, ended) = oneshot::channel();
+        let work = async move {
+            made.await.expect("somebody makes room");
+            done.send(7).expect("the test waits");
+        };
+        let fills_up = || looks.replace(looks.get() + 1) == 2;
+        assert_eq!(unless_refused(to_end(work, TaskTracker::new()), fills_up).await, None);
+        assert_eq!(looks.get(), 3);
+        room.send(()).expect("it is waited for");
+        assert_eq!(ended.await, Ok(7));
+    }
 }

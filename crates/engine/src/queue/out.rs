@@ -25,10 +25,16 @@ impl Out {
         Arc::new(Self { give_up: queue.child_token(), ..Self::default() })
     }
 
-    /// It gets no further attempt, and does not begin where it has not yet.
-    pub(super) fn make_last(&self) {
-        self.last.store(true, Ordering::Release);
+    /// One that is taken from where it waits by somebody who ends it.
+    pub(super) fn struck() -> Arc<Self> {
+        Arc::new(Self { last: AtomicBool::new(true), ..Self::default() })
+    }
+
+    /// It gets no further attempt, and does not begin where it has not yet; gives whether that was so before.
+    pub(super) fn make_last(&self) -> bool {
+        let before = self.last.swap(true, Ordering::AcqRel);
         self.give_up.cancel();
+        before
     }
 
     /// Whether somebody cancelled it.

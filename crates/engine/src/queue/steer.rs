@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Instant};
 
 use fungraph_model::{CallSeq, Caller, ErrorCode, Fault, FunctionRef, RequestId};
-use fungraph_store::queue::{FunctionNo, NewCall, QueueFunction};
+use fungraph_store::queue::{FunctionNo, NewCall, QueueError, QueueFunction};
 
 use super::{
     AsyncQueue,
     accept::{self, queue_function},
     plan::Point,
 };
-use crate::{Engine, Error, functions, to_end::to_end};
+use crate::{Engine, Error, functions};
 
 /// Numbers of a function's asynchronous calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,14 +46,16 @@ impl Engine {
     /// Throws away what waits of a function; gives how many calls that were. What runs goes on, and destinations are not told.
     ///
     /// # Errors
-    /// FSS.1051.
+    /// FSS.1051; FSS.0503 while the disk takes nothing.
     pub async fn purge_async(self: &Arc<Self>, caller: &Caller, function: &FunctionRef) -> Result<u64, Error> {
         let Some(no) = self.queue_number(caller, function).await? else { return Ok(0) };
+        if !self.queue.store.is_writable() {
+            return Err(accept::refused(QueueError::DiskFull));
+        }
         let engine = Arc::clone(self);
         let whole =
             async move { engine.throw_away(no, "The queue of the function was emptied while the call waited").await };
-        // Whoever leaves meanwhile does not leave the function held for ever.
-        to_end(whole, self.orphans.clone()).await
+        self.on_disk(whole).await
     }
 
     /// How many calls of a function wait, run, and have ended in which way.

@@ -19,7 +19,6 @@ pub(crate) struct Whose {
 /// The numbers since they were written the last time.
 #[derive(Debug)]
 pub(crate) struct Counter {
-    whose: Whose,
     calls: AtomicU64,
     refused: AtomicU64,
     function_errors: AtomicU64,
@@ -64,10 +63,9 @@ impl RunEnd {
 }
 
 impl Counter {
-    pub(crate) fn new(whose: Whose) -> Self {
+    pub(crate) fn new() -> Self {
         let zero = AtomicU64::default;
         Self {
-            whose,
             calls: zero(),
             refused: zero(),
             function_errors: zero(),
@@ -108,9 +106,9 @@ impl Counter {
         self.calls.fetch_add(1, Relaxed);
     }
 
-    /// Takes the numbers out; `None` where nothing happened. Nothing is lost and nothing counted twice; of a call that ends at this very
+    /// Takes the numbers out, as those of whoever is counted; `None` where nothing happened. Nothing is lost and nothing counted twice; of a call that ends at this very
     /// moment some numbers may be in this entry and the others in the next.
-    pub(crate) fn take(&self) -> Option<TallyEntry> {
+    pub(crate) fn take(&self, whose: &Whose) -> Option<TallyEntry> {
         let take = |number: &AtomicU64| number.swap(0, Relaxed);
         let calls = take(&self.calls);
         let most_running = self.most_running.swap(self.running.load(Relaxed), Relaxed);
@@ -130,7 +128,7 @@ impl Counter {
             instances: 0,
             reserved: 0,
         };
-        let Whose { func_id, project, qualifier } = self.whose.clone();
+        let Whose { func_id, project, qualifier } = whose.clone();
         Some(TallyEntry { func_id, project, qualifier, tally, mb_ms: take(&self.mb_ms) })
     }
 
@@ -203,9 +201,9 @@ impl Drop for RunningCall {
 mod tests {
     use super::*;
 
-    fn counter(qualifier: Qualifier) -> Arc<Counter> {
+    fn take(counter: &Counter) -> Option<TallyEntry> {
         let project = ProjectId("p".to_owned());
-        Arc::new(Counter::new(Whose { func_id: "f".to_owned(), project, qualifier }))
+        counter.take(&Whose { func_id: "f".to_owned(), project, qualifier: Qualifier::Latest })
     }
 
     fn end(failure: Option<FailureCode>, is_server_error: bool, duration_us: u64) -> RunEnd {
@@ -215,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_call_counts_for_its_version_and_for_its_alias() {
-        let (version, alias) = (counter(Qualifier::Latest), counter(Qualifier::Alias("a".to_owned())));
+        let (version, alias) = (Arc::new(Counter::new()), Arc::new(Counter::new()));
         let by_alias = Counters { version: Arc::clone(&version), alias: Some(Arc::clone(&alias)) };
         let directly = Counters { version: Arc::clone(&version), alias: None };
         let (one, two) = (by_alias.clone().begin(), directly.begin());
@@ -223,7 +221,7 @@ mod tests {
         two.ended(&end(Some(FailureCode::HandlerFailed), false, 10));
         drop((one, two));
         by_alias.refused();
-        let entry = version.take().expect("something happened");
+        let entry = take(&version).expect("something happened");
         let tally = Tally {
             calls: 3,
             refused: 1,
@@ -235,9 +233,9 @@ mod tests {
             ..Tally::default()
         };
         assert_eq!((entry.tally, entry.mb_ms, entry.qualifier), (tally, 25_600, Qualifier::Latest));
-        let entry = alias.take().expect("something happened");
+        let entry = take(&alias).expect("something happened");
         assert_eq!((entry.tally.calls, entry.tally.failed(), entry.tally.running), (2, 0, 1));
-        assert_eq!((version.take(), alias.take()), (None, None), "it is told once");
+        assert_eq!((take(&version), take(&alias)), (None, None), "it is told once");
     }
 
     #[test]
@@ -250,51 +248,51 @@ mod tests {
             (Some(FailureCode::InstanceBroken), false, (0, 1)),
             (Some(FailureCode::ExecutorFailed), false, (0, 1)),
         ] {
-            let counter = counter(Qualifier::Latest);
+            let counter = Arc::new(Counter::new());
             Counters { version: Arc::clone(&counter), alias: None }.begin().ended(&end(failure, is_server_error, 1));
-            let tally = counter.take().expect("something happened").tally;
+            let tally = take(&counter).expect("something happened").tally;
             assert_eq!((tally.function_errors, tally.system_errors), expected, "{failure:?} {is_server_error}");
         }
     }
 
     #[test]
     fn a_call_that_runs_on_is_seen_in_every_minute() {
-        let counter = counter(Qualifier::Latest);
+        let counter = Arc::new(Counter::new());
         let call = Counters { version: Arc::clone(&counter), alias: None }.begin();
         for _ in 0..3 {
-            let tally = counter.take().expect("it runs").tally;
+            let tally = take(&counter).expect("it runs").tally;
             assert_eq!((tally.calls, tally.running, tally.shortest_us), (0, 1, None));
         }
         drop(call);
-        assert_eq!(counter.take().map(|entry| entry.tally.running), Some(1), "until now");
-        assert_eq!(counter.take(), None);
+        assert_eq!(take(&counter).map(|entry| entry.tally.running), Some(1), "until now");
+        assert_eq!(take(&counter), None);
     }
 
     #[test]
     fn what_could_not_be_written_is_kept() {
-        let counter = counter(Qualifier::Latest);
+        let counter = Arc::new(Counter::new());
         let counters = Counters { version: Arc::clone(&counter), alias: None };
         counters.clone().begin().ended(&end(None, false, 7));
-        let entry = counter.take().expect("something happened");
+        let entry = take(&counter).expect("something happened");
         counters.refused();
         counter.give_back(&entry);
-        let again = counter.take().expect("it is still there");
+        let again = take(&counter).expect("it is still there");
         assert_eq!((again.tally.calls, again.tally.refused, again.tally.shortest_us), (2, 1, Some(7)));
         assert_eq!((again.tally.running, again.mb_ms), (1, 12_800));
     }
 
     #[test]
     fn nothing_is_lost_between_threads() {
-        let counter = counter(Qualifier::Latest);
+        let counter = Arc::new(Counter::new());
         let taken = std::thread::scope(|scope| {
             for _ in 0..2 {
                 let counters = Counters { version: Arc::clone(&counter), alias: None };
                 scope.spawn(move || (0..50_000).for_each(|_| counters.clone().begin().ended(&end(None, true, 3))));
             }
-            (0..1000).filter_map(|_| counter.take()).collect::<Vec<_>>()
+            (0..1000).filter_map(|_| take(&counter)).collect::<Vec<_>>()
         });
         let mut whole = Tally::default();
-        taken.iter().chain(&counter.take()).for_each(|entry| whole.add(&entry.tally));
+        taken.iter().chain(&take(&counter)).for_each(|entry| whole.add(&entry.tally));
         assert_eq!((whole.calls, whole.function_errors, whole.duration_us), (100_000, 100_000, 300_000));
         assert_eq!((whole.shortest_us, whole.longest_us), (Some(3), 3));
     }

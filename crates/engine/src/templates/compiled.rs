@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -14,10 +15,11 @@ use fungraph_instance::{Interpreter, LaunchError, Launcher, Sources};
 use tokio::{sync::Mutex as AsyncMutex, task::JoinHandle, time::Instant};
 
 use super::archive;
-use crate::error::chain;
+use crate::{error::chain, panics};
 
-/// A compiler that failed is asked again after this: what it lacked may be there by then.
-const AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// A compiler that failed is asked again after this, and after twice as long each time it fails again, up to the second: what it lacked may be
+/// there by then, and one that takes a minute to fail shall not be at it whenever somebody asks.
+const AGAIN_AFTER: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(3600)];
 
 /// What is compiled together.
 pub(super) struct Project {
@@ -37,8 +39,10 @@ pub(super) enum Package {
 /// Why there is no code.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// This host cannot compile it.
+    /// This host has nothing that compiles it.
     Impossible,
+    /// What compiles it failed, and is asked again after this.
+    Failed(Duration),
     /// It is still being compiled.
     NotYet,
 }
@@ -51,9 +55,12 @@ enum Code {
     Unknown,
     /// In the order of the project.
     Made(Arc<[Bytes]>),
-    /// There were none at that time.
-    Failed(Instant),
+    /// There are none, and nobody tries before then.
+    Failed { until: Instant, pause: Duration },
 }
+
+/// The packages; or until when there are none.
+type Made = Result<Arc<[Bytes]>, Instant>;
 
 type Cell = Arc<AsyncMutex<Code>>;
 type Turn = Arc<AsyncMutex<()>>;
@@ -76,7 +83,7 @@ pub(super) enum Asked {
     /// There it is.
     Known(Bytes),
     /// It is the package of this place, once the project is compiled.
-    Compiled(JoinHandle<Option<Arc<[Bytes]>>>, usize),
+    Compiled(JoinHandle<Made>, usize),
     /// This host has no compiler for it.
     Impossible,
 }
@@ -93,7 +100,10 @@ impl Asked {
             Self::Compiled(task, place) => (task, place),
         };
         let made = tokio::time::timeout_at(until, task).await.map_err(|_| Missing::NotYet)?;
-        made.ok().flatten().and_then(|packages| packages.get(place).cloned()).ok_or(Missing::Impossible)
+        // A task has no other end while the server runs.
+        let packages = made.map_err(|_| Missing::NotYet)?;
+        let packages = packages.map_err(|until| Missing::Failed(until.saturating_duration_since(Instant::now())))?;
+        packages.get(place).cloned().ok_or(Missing::Impossible)
     }
 }
 
@@ -119,40 +129,49 @@ impl Compiled {
     }
 }
 
-/// What is known, or what the compiler makes now; `None` where it can make nothing, which is told each time it tried.
+/// What is known, or what the compiler makes now. That it can make nothing is told each time it tried.
 async fn packages(
     cell: &AsyncMutex<Code>,
     turn: &AsyncMutex<()>,
     compiler: &dyn Launcher,
     interpreter: &Arc<Interpreter>,
     project: &'static Project,
-) -> Option<Arc<[Bytes]>> {
+) -> Made {
     let mut code = cell.lock().await;
-    match &*code {
-        Code::Made(packages) => return Some(Arc::clone(packages)),
-        Code::Failed(at) if at.elapsed() < AGAIN_AFTER => return None,
-        Code::Failed(_) | Code::Unknown => {}
-    }
-    let _turn = turn.lock().await;
-    let made = match compiler.compile(interpreter, &project.sources).await {
-        Ok(files) => packed(project, files).await,
-        Err(error) => Err(error),
+    let before = match &*code {
+        Code::Made(packages) => return Ok(Arc::clone(packages)),
+        Code::Failed { until, .. } if *until > Instant::now() => return Err(*until),
+        Code::Failed { pause, .. } => *pause,
+        Code::Unknown => Duration::ZERO,
     };
-    match made {
+    let _turn = turn.lock().await;
+    let making = pin!(make(compiler, interpreter, project));
+    let failed = |why: String| LaunchError { of: project.sources.name.to_owned(), told: None, source: why.into() };
+    match panics(making).await.unwrap_or_else(|why| Err(failed(why))) {
         Ok(packages) => {
             *code = Code::Made(Arc::clone(&packages));
-            Some(packages)
+            Ok(packages)
         }
         Err(error) => {
-            let (cause, seconds) = (chain(&error), AGAIN_AFTER.as_secs());
+            let pause = (before * 2).clamp(AGAIN_AFTER[0], AGAIN_AFTER[1]);
+            let until = Instant::now() + pause;
+            *code = Code::Failed { until, pause };
+            let (cause, seconds) = (chain(&error), pause.as_secs());
             tracing::warn!(
                 cause,
                 "templates that this would have compiled are left out, and tried again after {seconds} seconds"
             );
-            *code = Code::Failed(Instant::now());
-            None
+            Err(until)
         }
     }
+}
+
+async fn make(
+    compiler: &dyn Launcher,
+    interpreter: &Arc<Interpreter>,
+    project: &'static Project,
+) -> Result<Arc<[Bytes]>, LaunchError> {
+    packed(project, compiler.compile(interpreter, &project.sources).await?).await
 }
 
 /// Makes packages of files; a program of Go takes some time.

@@ -1,10 +1,12 @@
 //! What calls of programs that failed are told, in the words that every bootstrap has for it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use fungraph_model::{Failure, FailureCode};
-use serde_json::Value;
+use serde::Deserialize;
 
-use crate::death::failure;
+use crate::{death::failure, protocol::PAYLOAD_BYTES};
 
 /// A failure with our own words; the prefix of its number comes before them.
 pub(crate) fn told(code: FailureCode, error_type: &str, message: &str) -> Failure<Bytes> {
@@ -19,6 +21,13 @@ pub(crate) fn told(code: FailureCode, error_type: &str, message: &str) -> Failur
     failure(code, error_type, &format!("{prefix}{message}"))
 }
 
+/// The platform has no way to the program, or the program none to it: a fault of ours. Its cause is the operator's to know.
+pub(crate) fn unreachable() -> Failure<Bytes> {
+    let message = "function entry exception, error: the platform could not connect to the program; its operator finds the cause in \
+                   the server's log";
+    told(FailureCode::ExecutorFailed, "FunctionStartError", message)
+}
+
 /// The result is over its limit.
 pub(crate) fn too_large() -> Failure<Bytes> {
     let message = "the return value of the function exceeds the maximum allowed limit";
@@ -28,19 +37,35 @@ pub(crate) fn too_large() -> Failure<Bytes> {
 /// What a program said of itself: an error object stays as it is, anything else is put into one.
 pub(crate) fn reported(body: &[u8]) -> Failure<Bytes> {
     let text = String::from_utf8_lossy(body);
-    if is_error_object(&text) {
+    if ErrorObject::read(&text).is_some() {
         return Failure { code: FailureCode::HandlerFailed, object: text.into_owned().into() };
     }
-    failure(FailureCode::HandlerFailed, "Error", &text)
+    let wrapped = failure(FailureCode::HandlerFailed, "Error", &text);
+    // As JSON some texts are six times as long.
+    if wrapped.object.len() > PAYLOAD_BYTES { too_large() } else { wrapped }
 }
 
-fn is_error_object(text: &str) -> bool {
-    serde_json::from_str::<Value>(text)
-        .is_ok_and(|value| value["errorMessage"].is_string() && value["errorType"].is_string())
+/// The two texts that make an object an error object. Whatever else is in it is passed over without being kept: a list of numbers
+/// takes many times its text where it is read into values.
+#[derive(Deserialize)]
+pub(crate) struct ErrorObject<'a> {
+    #[serde(borrow, rename = "errorMessage")]
+    _message: Cow<'a, str>,
+    #[serde(borrow, rename = "errorType")]
+    pub(crate) kind: Cow<'a, str>,
+}
+
+impl<'a> ErrorObject<'a> {
+    pub(crate) fn read(text: &'a str) -> Option<Self> {
+        // A list would be taken for its fields in order.
+        text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok())?
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn object(failure: &Failure<Bytes>) -> Value {
@@ -57,14 +82,19 @@ mod tests {
                 (FailureCode::HandlerFailed, &message.into(), &error_type.into())
             );
         };
-        check(r#"{"errorType": "Odd", "errorMessage": "7 is odd", "more": 1}"#, "7 is odd", "Odd");
-        for body in
-            ["plain \"text\"", r#"{"errorMessage": "no type"}"#, r#"{"errorMessage": 1, "errorType": "x"}"#, "[]", ""]
-        {
+        check(r#"{"errorType": "Odd", "errorMessage": "7 is \"odd\"", "more": [1, {}]}"#, "7 is \"odd\"", "Odd");
+        for body in [
+            "plain \"text\"",
+            r#"{"errorMessage": "no type"}"#,
+            r#"{"errorMessage": 1, "errorType": "x"}"#,
+            r#"["no object", "x"]"#,
+            "",
+        ] {
             check(body, body, "Error");
         }
         let odd = r#"{"errorType":"Odd","errorMessage":"x","more":1}"#;
         assert_eq!(reported(odd.as_bytes()).object, odd);
+        assert_eq!(reported(&vec![1; PAYLOAD_BYTES / 2]).code, FailureCode::ResultTooLarge);
     }
 
     #[test]

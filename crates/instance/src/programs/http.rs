@@ -4,13 +4,17 @@
 mod answer;
 mod event;
 mod head;
+mod metered;
 mod stream;
 mod wire;
+
+#[cfg(test)]
+mod tests;
 
 use std::{future::pending, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use fungraph_model::{Failure, FailureCode, Value, limits};
+use fungraph_model::{Failure, FailureCode, FunctionVersion, Value, limits};
 use http::StatusCode;
 use tokio::time::timeout;
 
@@ -59,11 +63,14 @@ struct Server {
 impl Http {
     /// The server of a function, whose port takes connections.
     pub(crate) fn new(plan: &Plan, answers: Answers) -> Self {
-        let version = &plan.version;
+        Self::at(wire::PORT, &plan.version, &plan.region, answers)
+    }
+
+    fn at(port: u16, version: &FunctionVersion, region: &str, answers: Answers) -> Self {
         let spec = &version.spec;
         let server = Server {
-            port: Port::new(answers.clone(), wire::PORT, spec.strategy.concurrent_num),
-            head: Head::of(version, &plan.region),
+            port: Port::new(answers.clone(), port, spec.strategy.concurrent_num),
+            head: Head::of(version, region),
             answers,
             open: Busy::default(),
             asks: if version.image.is_some() && spec.handler != "http" { Asks::Events } else { Asks::Requests },
@@ -168,7 +175,8 @@ impl Server {
     /// A connection broke. Where the program ends too, that is what its caller is told, and not by us; but a call whose connection it
     /// did not even take goes to another instance.
     async fn broken(&self, call: &Call, open: Task, code: FailureCode, error: &wire::Error) -> Failure<Bytes> {
-        let is_unseen = code == FailureCode::HandlerFailed && matches!(error, wire::Error::Refused(_));
+        let is_unseen =
+            code == FailureCode::HandlerFailed && matches!(error, wire::Error::Refused(_) | wire::Error::NoWay(_));
         // While it is held, the end of the instance waits.
         let open = Some(open).filter(|_| is_unseen);
         let has_ended = timeout(LAST_BREATH, self.answers.process_ended()).await.is_ok();
@@ -179,6 +187,11 @@ impl Server {
         drop(open);
         if has_ended || is_killed {
             // The end of the instance answers the call, and drops this. Where that was our doing, it is known why.
+            pending::<()>().await;
+        }
+        if let wire::Error::NoWay(cause) = error {
+            tracing::warn!(%cause, request = call.id, "a function's web server could not be reached");
+            self.answers.unreached(call.number);
             pending::<()>().await;
         }
         failure::told(code, "HttpServerError", &error.to_string())

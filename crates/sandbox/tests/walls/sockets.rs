@@ -163,7 +163,7 @@ fn many_sockets() {
                 })
             })
             .collect();
-        eventually("the first is started", || launches.iter().any(|launch| launch.is_finished())).await;
+        eventually("the first is started", || launches.iter().any(tokio::task::JoinHandle::is_finished)).await;
         running.sandbox.tcp_socket().await.expect("it runs");
         let through = launches.iter().filter(|launch| launch.is_finished()).count();
         assert!(through < 20, "the socket came after every launch");

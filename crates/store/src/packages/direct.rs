@@ -27,19 +27,20 @@ pub(super) fn write(file: &File, bytes: &[u8]) -> io::Result<usize> {
     if fcntl_setfl(file, flags | OFlags::DIRECT).is_err() {
         return Ok(0);
     }
-    let written = write_blocks(file, &bytes[..bytes.len() / BLOCK * BLOCK]);
+    let written = write_blocks(&bytes[..bytes.len() / BLOCK * BLOCK], |step| rustix::io::write(file, step));
     // What follows is no whole block.
     fcntl_setfl(file, flags)?;
     Ok(written?)
 }
 
-fn write_blocks(file: &File, bytes: &[u8]) -> Result<usize, Errno> {
+fn write_blocks(bytes: &[u8], mut write: impl FnMut(&[u8]) -> Result<usize, Errno>) -> Result<usize, Errno> {
     let mut written = 0;
     while written < bytes.len() {
         let step = &bytes[written..bytes.len().min(written + STEP)];
-        match rustix::io::write(file, step) {
-            // Larger blocks than we know of, or a write that ended within one: the usual way takes over from here.
-            Ok(0) | Err(Errno::INVAL) => break,
+        match write(step) {
+            // Larger blocks than we know of, a write that ended within one, or a file system that took the flag and does not do it: the
+            // usual way takes over from here.
+            Ok(0) | Err(Errno::INVAL | Errno::OPNOTSUPP) => break,
             Ok(length) => written += length,
             Err(Errno::INTR) => {}
             Err(error) => return Err(error),
@@ -79,6 +80,23 @@ mod tests {
             assert!(written == 0 || written == length / BLOCK * BLOCK, "{written} of {length}");
             assert_eq!(check(length, 8), 0, "not from everywhere");
         }
+    }
+
+    #[test]
+    fn a_file_system_that_does_no_more_of_it_leaves_the_rest_to_the_usual_way() {
+        let bytes = vec![0; 3 * STEP];
+        for (refusal, taken) in
+            [(Ok(0), 0), (Err(Errno::INVAL), 1), (Err(Errno::OPNOTSUPP), 0), (Err(Errno::OPNOTSUPP), 2)]
+        {
+            let mut steps = 0;
+            let written = write_blocks(&bytes, |step| {
+                steps += 1;
+                if steps > taken { refusal } else { Ok(step.len()) }
+            });
+            assert_eq!(written, Ok(taken * STEP));
+        }
+        let full = write_blocks(&bytes, |_| Err(Errno::NOSPC));
+        assert_eq!(full, Err(Errno::NOSPC), "the usual way would not write it either");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What two packages that are the same have in common, told without a look at all of their bytes.
 
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
 use super::source::Source;
 
@@ -23,12 +25,43 @@ impl Likeness {
     }
 }
 
+/// Packages known before all are forgotten. Who is forgotten is written for nothing when he comes the next time, and known again.
+const KEPT: usize = 16_384;
+
+/// What tells from others those large packages that were stored, or found to be stored, since the start.
+#[derive(Debug, Default)]
+pub(super) struct Likes(Mutex<HashSet<Likeness>>);
+
+impl Likes {
+    pub(super) fn add(&self, likeness: Likeness) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KEPT {
+            known.clear();
+        }
+        known.insert(likeness);
+    }
+
+    pub(super) fn have(&self, likeness: Likeness) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&likeness)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn of(bytes: &[u8]) -> Likeness {
         Likeness::of(&mut Source::of(bytes)).expect("memory can be read")
+    }
+
+    #[test]
+    fn no_more_are_known_than_there_is_room_for() {
+        let likes = Likes::default();
+        for number in 0..3 * KEPT as u64 {
+            likes.add(Likeness(number));
+            assert!(likes.have(Likeness(number)));
+        }
+        assert!(likes.0.lock().expect("no test panicked").len() <= KEPT);
     }
 
     #[test]

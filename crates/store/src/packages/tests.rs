@@ -189,6 +189,12 @@ async fn a_large_package_is_stored_once_however_often_it_comes() {
     let after_a_start = Packages::open(place.folder.path(), PackageLimits::default()).expect("opens");
     assert_eq!(put(&after_a_start, 1).await, one);
     assert_eq!(place.stored(), 2, "nothing of the second time stays");
+    // It cannot be laid out any more, and need not be: as on a full disk.
+    let no_room = PackageLimits { unpacked_bytes: 1, ..PackageLimits::default() };
+    let after_another = Packages::open(place.folder.path(), no_room).expect("opens");
+    assert_eq!(put(&after_another, 1).await, one);
+    assert!(after_another.put(CodeType::Zip, "", large(3).into()).await.is_err(), "what is new needs room");
+    assert_eq!(place.stored(), 2);
 }
 
 #[tokio::test]

@@ -1,7 +1,11 @@
 //! Tables over the board: whose calls begin, who has room, what is read.
 
 use super::{
-    super::{lane::STUCK, sample},
+    super::{
+        lane::STUCK,
+        sample,
+        shelves::{FREE, SHELVES},
+    },
     *,
 };
 
@@ -126,7 +130,7 @@ fn a_cancelled_call_is_ended_by_whoever_cancels_it_or_by_its_attempt() {
     let function = Arc::clone(&table.functions[0]);
     let mut cancel = |seq| table.board.cancel(&function, FLOOD, CallSeq(seq), table.now);
     assert!(matches!(cancel(2), Place::Struck));
-    assert!(matches!(cancel(1), Place::Out(_)));
+    assert!(matches!(cancel(1), Place::Out { .. }));
     assert!(start.out.is_cancelled() && start.out.give_up.is_cancelled());
     let kept = table.board.put_back(FLOOD, start.ready, 0.5, table.now);
     assert!(kept.is_some(), "it is ended, not tried again");
@@ -142,7 +146,7 @@ fn a_cancelled_call_gets_no_further_attempt_though_one_was_stored() {
     let start = table.starts().pop().expect("one begins");
     table.board.ran(FLOOD, &start.out, None, table.now);
     let function = Arc::clone(&table.functions[0]);
-    assert!(matches!(table.board.cancel(&function, FLOOD, CallSeq(1), table.now), Place::Out(_)));
+    assert!(matches!(table.board.cancel(&function, FLOOD, CallSeq(1), table.now), Place::Out { .. }));
     assert!(!table.board.put_off(FLOOD, CallSeq(1), (CLOCK, 0), table.now));
     table.board.ended(FLOOD, CallSeq(1), table.now);
     assert!(table.board.plan(true, CLOCK, table.now).loads.is_empty());
@@ -197,7 +201,7 @@ fn a_function_without_calls_is_forgotten_after_a_while() {
     table.board.tend(IDLE, table.now + KEPT / 2);
     assert!(!table.board.is_empty());
     table.board.tend(IDLE, table.now + KEPT * 2);
-    assert!(table.board.is_empty() && table.board.weight == 0);
+    assert!(table.board.is_empty() && table.board.shelves.is_empty());
 }
 
 /// Calls of a function with events of so many bytes.
@@ -248,7 +252,7 @@ fn a_paused_function_leaves_its_room_to_others() {
     table.fill();
     let function = Arc::clone(&table.functions[0]);
     table.board.pause(FLOOD, &function, true, table.now);
-    assert_eq!((table.weight(FLOOD), table.board.weight, table.board.holders), (0, 0, 0));
+    assert!(table.weight(FLOOD) == 0 && table.board.shelves.is_empty());
     table.accept_large(FLOOD, 200..210, LARGE);
     table.accept(ONE, 300..302);
     assert_eq!((table.weight(FLOOD), table.begin()), (0, vec![(2, 300)]));
@@ -352,4 +356,39 @@ fn whatever_an_attempt_held_comes_back_once_wherever_it_stood() {
         table.board.let_go(FLOOD, CallSeq(2), &out, table.now);
         assert_eq!(table.board.stage(FLOOD, CallSeq(2), &next), Stage::Running, "what another one holds stays");
     }
+}
+
+#[test]
+fn a_project_with_many_functions_has_no_more_room_than_another_one() {
+    const OTHER: FunctionNo = FunctionNo(1000);
+    let mut table = table();
+    // Nothing begins, so what they have stays.
+    table.board = Board::new(Limits { running: 0, of_function: 4, of_project: 4 }, CancellationToken::new());
+    let flood = ProjectId("flood".to_owned());
+    let mut seqs = 1..;
+    for no in (1..=200).map(FunctionNo) {
+        let function = sample::function_of("flood", &format!("f{}", no.0));
+        for seq in seqs.by_ref().take(2) {
+            let call = large(no, seq..seq + 1, LARGE).remove(0);
+            table.board.accepted(&function, call, table.now);
+        }
+    }
+    // Readings of one call at a time take what is left.
+    for no in (1..=200).map(FunctionNo).filter(|no| !table.board.lanes[no].has_ready()).collect::<Vec<_>>() {
+        table
+            .board
+            .with(no, |lane, _| lane.push_front(Ready { call: large(no, 900..901, LARGE).remove(0), stumbled: 0 }));
+    }
+    assert!(table.board.shelves.weight_of(&flood) >= SHELVES);
+    let (function, call) = (sample::function_of("other", "f"), large(OTHER, 1000..1001, LARGE).remove(0));
+    table.board.accepted(&function, call, table.now);
+    let read = table.fresh();
+    let (_, _, bytes) = read.iter().find(|(no, ..)| *no == OTHER).expect("it is read");
+    assert!(*bytes >= 4 << 20, "{bytes}");
+    table.board.loaded(OTHER, large(OTHER, 1000..1016, LARGE), Some(CallSeq(1015)), false);
+    assert!(table.board.shelves.is_full());
+    table.board.plan(true, CLOCK, table.now);
+    assert_eq!(table.weight(OTHER), 16 * (LARGE + 512), "it is within its share");
+    let left = table.board.shelves.weight_of(&flood);
+    assert!((SHELVES / 4..=SHELVES / 2).contains(&left), "it keeps its own: {left}");
 }

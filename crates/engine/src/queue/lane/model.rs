@@ -64,9 +64,8 @@ struct World {
     going: Vec<(CallSeq, Fate)>,
     gone: Vec<(CallSeq, Fate)>,
     delayed: Vec<CallSeq>,
-    /// What was given out when somebody began to empty the queue.
-    purge: Option<HashSet<CallSeq>>,
-    purged: Option<CallSeq>,
+    /// What was given out when somebody began to empty the queue, and the last call that there was a moment later.
+    purge: Option<(HashSet<CallSeq>, Option<CallSeq>)>,
     given: usize,
     story: Vec<String>,
 }
@@ -87,7 +86,6 @@ impl World {
             gone: Vec::new(),
             delayed: Vec::new(),
             purge: None,
-            purged: None,
             given: 0,
             story: Vec::new(),
         }
@@ -298,11 +296,11 @@ impl World {
     }
 
     fn cancel(&mut self) {
-        let all: Vec<_> = self.disk.keys().copied().collect();
-        if all.is_empty() || self.chance.below(2) == 0 {
+        if self.last == 0 || self.chance.below(2) == 0 {
             return;
         }
-        let seq = all[self.chance.below(all.len())];
+        // Whoever cancels has looked before, and what he saw may have ended since.
+        let seq = CallSeq(1 + self.chance.below(usize::try_from(self.last).expect("it is small")) as i64);
         if !self.lane.out.contains_key(&seq) {
             self.tell(format!("cancels {}", seq.0));
             self.lane.strike(seq);
@@ -311,23 +309,34 @@ impl World {
         }
     }
 
-    /// One of the three steps of emptying the queue.
+    /// One of the steps of emptying the queue.
     fn empty(&mut self) {
-        if let Some(up_to) = self.purged.take() {
+        let Some((kept, up_to)) = self.purge.take() else {
+            if self.chance.below(12) == 0 {
+                self.tell("empties".to_owned());
+                self.lane.held += 1;
+                self.purge = Some((self.lane.out.keys().copied().collect(), None));
+            }
+            return;
+        };
+        let Some(up_to) = up_to else {
+            let last = self.disk.keys().next_back().copied().unwrap_or(CallSeq(0));
+            self.purge = Some((kept, Some(last)));
+            return;
+        };
+        let left: Vec<_> = self.disk.keys().copied().filter(|seq| *seq <= up_to && !kept.contains(seq)).collect();
+        if left.is_empty() {
             self.tell(format!("emptied up to {}", up_to.0));
             self.lane.held -= 1;
             return self.lane.begin_again(up_to);
         }
-        let Some(kept) = self.purge.take() else {
-            if self.chance.below(12) == 0 {
-                self.tell("empties".to_owned());
-                self.lane.held += 1;
-                self.purge = Some(self.lane.out.keys().copied().collect());
-            }
-            return;
-        };
-        self.purged = Some(self.disk.keys().next_back().copied().unwrap_or(CallSeq(0)));
-        self.disk.retain(|seq, _| kept.contains(seq));
+        // Some commits later it is done.
+        let part = 1 + self.chance.below(left.len());
+        for seq in &left[..part] {
+            self.tell(format!("is emptied of {}", seq.0));
+            self.disk.remove(seq);
+        }
+        self.purge = Some((kept, Some(up_to)));
     }
 
     /// Nothing new comes, and everything goes on until nothing is left.
@@ -352,7 +361,7 @@ impl World {
                     self.is_written();
                     self.is_due();
                 }
-                _ if self.purge.is_some() || self.purged.is_some() => self.empty(),
+                _ if self.purge.is_some() => self.empty(),
                 _ => {}
             }
         }

@@ -249,7 +249,8 @@ fn what_breaks_once_costs_a_second_and_not_a_minute() {
         for seed in 1..=8 {
             let mut fixed = Run::new(host, Noise::new(QUIET, seed), Says::Fixed(best));
             let mut found = Run::new(host, Noise::new(QUIET, seed), Says::found());
-            (fixed.seconds(20), found.seconds(20));
+            fixed.seconds(20);
+            found.seconds(20);
             found.breaks();
             let ratio = found.seconds(10) / fixed.seconds(10);
             assert!(ratio >= 0.9, "{}: {ratio:.3} of what {best} at once end, seed {seed}", host.name);

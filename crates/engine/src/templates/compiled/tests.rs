@@ -76,7 +76,7 @@ async fn each_compiler_works_once_for_all_who_ask_also_where_it_fails() {
             compiled.ask(java(17), &PROJECT, 1).code(later()),
             compiled.ask(java(8), &PROJECT, 0).code(later())
         );
-        assert_eq!(asked, (Ok("jar".into()), Ok("other".into()), Err(Missing::Impossible)), "{round}");
+        assert_eq!(asked, (Ok("jar".into()), Ok("other".into()), Err(Missing::Failed(AGAIN_AFTER[0]))), "{round}");
     }
     assert_eq!(counts.begun(), 2);
 }
@@ -86,14 +86,30 @@ async fn a_compiler_that_failed_is_tried_again_after_a_while() {
     let counts = Counts::of(10);
     let compiled = Compiled::by(Arc::clone(&counts) as Arc<_>);
     let code = || async { compiled.ask(java(8), &PROJECT, 0).code(later()).await };
-    assert_eq!(code().await, Err(Missing::Impossible));
+    let mut pause = AGAIN_AFTER[0];
+    for tries in 1..=8 {
+        assert_eq!(code().await, Err(Missing::Failed(pause)));
+        tokio::time::advance(pause - Duration::from_secs(1)).await;
+        assert_eq!(code().await, Err(Missing::Failed(Duration::from_secs(1))));
+        assert_eq!(counts.begun(), tries);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        pause = (pause * 2).min(AGAIN_AFTER[1]);
+    }
+    assert_eq!(pause, AGAIN_AFTER[1], "later each time, up to a limit");
     *counts.works.lock().expect("nobody panics") = 8;
-    tokio::time::advance(AGAIN_AFTER - Duration::from_secs(1)).await;
-    assert_eq!(code().await, Err(Missing::Impossible));
-    assert_eq!(counts.begun(), 1);
-    tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(code().await, Ok("jar".into()));
-    assert_eq!(counts.begun(), 2);
+    assert_eq!(counts.begun(), 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compiler_that_breaks_is_one_that_failed() {
+    let counts = Counts::of(10);
+    counts.done.close();
+    let compiled = Compiled::by(Arc::clone(&counts) as Arc<_>);
+    for _ in 0..2 {
+        assert_eq!(compiled.ask(java(17), &PROJECT, 0).code(later()).await, Err(Missing::Failed(AGAIN_AFTER[0])));
+    }
+    assert_eq!(counts.begun(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,7 +124,7 @@ async fn nobody_waits_longer_than_he_says_and_the_work_goes_on() {
     assert_eq!(counts.begun(), 1);
     counts.done.add_permits(2);
     assert_eq!(compiled.ask(java(17), &PROJECT, 0).code(later()).await, Ok("jar".into()));
-    assert_eq!(compiled.ask(java(8), &PROJECT, 0).code(later()).await, Err(Missing::Impossible));
+    assert_eq!(compiled.ask(java(8), &PROJECT, 0).code(later()).await, Err(Missing::Failed(AGAIN_AFTER[0])));
     assert_eq!(counts.begun(), 2);
 }
 

@@ -7,12 +7,16 @@ use super::{BadGob, Field, Reader, fields};
 /// Descriptions taken from one program, and fields of one struct: far beyond what two methods of `net/rpc` need.
 const MOST_TYPES: usize = 1000;
 const MOST_FIELDS: usize = 1000;
+/// Bytes of all descriptions of one program: what is kept of them takes a few times as much.
+const MOST_DESCRIBED: usize = 32 << 10;
+/// Values that are passed over in one message.
+const MOST_PASSED: u32 = 10_000;
 /// Values within values.
 const DEEPEST: u8 = 50;
 
 /// What a value is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::go) enum Kind {
+pub(in crate::programs::go) enum Kind {
     /// One number on the wire: a bool, a number without sign, or a float.
     Uint,
     /// A number with sign.
@@ -33,7 +37,7 @@ pub(in crate::go) enum Kind {
 
 /// What a message turned out to be.
 #[derive(Debug)]
-pub(in crate::go) enum Message<'a> {
+pub(in crate::programs::go) enum Message<'a> {
     /// A description, taken.
     Description,
     /// A value of this type; the reader stands at its beginning.
@@ -42,8 +46,10 @@ pub(in crate::go) enum Message<'a> {
 
 /// The types that a stream has described so far.
 #[derive(Debug, Default)]
-pub(in crate::go) struct Types {
+pub(in crate::programs::go) struct Types {
     described: HashMap<i64, Kind>,
+    /// Bytes of the descriptions.
+    bytes: usize,
 }
 
 /// Ids that need no description.
@@ -55,11 +61,15 @@ static INTERFACE: Kind = Kind::Interface;
 
 impl Types {
     /// Looks at a message, and keeps the description where it is one.
-    pub(in crate::go) fn message<'a>(&mut self, bytes: &'a [u8]) -> Result<Message<'a>, BadGob> {
+    pub(in crate::programs::go) fn message<'a>(&mut self, bytes: &'a [u8]) -> Result<Message<'a>, BadGob> {
         let mut reader = Reader::new(bytes);
         let id = reader.int()?;
         if id >= 0 {
             return Ok(Message::Value(id, reader));
+        }
+        self.bytes = self.bytes.saturating_add(bytes.len());
+        if self.bytes > MOST_DESCRIBED {
+            return Err(BadGob::TooManyTypes);
         }
         self.describe(id, &mut reader)?;
         Ok(Message::Description)
@@ -80,7 +90,7 @@ impl Types {
     }
 
     /// What a type is made of.
-    pub(in crate::go) fn kind(&self, id: i64) -> Result<&Kind, BadGob> {
+    pub(in crate::programs::go) fn kind(&self, id: i64) -> Result<&Kind, BadGob> {
         match id {
             1 | 3 | 4 => Ok(&UINT),
             2 => Ok(&INT),
@@ -92,7 +102,7 @@ impl Types {
     }
 
     /// Walks over a struct: `take` gets name and kind of each field that is there, and reads its value or lets it pass.
-    pub(in crate::go) fn walk<'a>(
+    pub(in crate::programs::go) fn walk<'a>(
         &self,
         id: i64,
         reader: &mut Reader<'a>,
@@ -101,21 +111,25 @@ impl Types {
         let Kind::Struct(names) = self.kind(id)? else {
             return Err(BadGob::Unexpected("a value that is no struct"));
         };
+        let mut passed = Passed::default();
         fields(reader, |number, reader| {
             let (name, id) = names.get(number).ok_or(BadGob::UnknownField)?;
             match take(name, self.kind(*id)?, reader)? {
                 Field::Read => Ok(()),
-                Field::Pass => self.pass(*id, reader, 0),
+                Field::Pass => self.pass(*id, reader, &mut passed),
             }
         })
     }
 
     /// Passes over a value.
-    fn pass(&self, id: i64, reader: &mut Reader<'_>, depth: u8) -> Result<(), BadGob> {
-        let depth = depth + 1;
-        if depth > DEEPEST {
-            return Err(BadGob::TooDeep(DEEPEST));
-        }
+    fn pass(&self, id: i64, reader: &mut Reader<'_>, passed: &mut Passed) -> Result<(), BadGob> {
+        passed.begin()?;
+        let done = self.pass_content(id, reader, passed);
+        passed.depth -= 1;
+        done
+    }
+
+    fn pass_content(&self, id: i64, reader: &mut Reader<'_>, passed: &mut Passed) -> Result<(), BadGob> {
         match self.kind(id)? {
             Kind::Uint | Kind::Int => reader.uint().map(drop),
             Kind::Bytes => reader.bytes().map(drop),
@@ -123,20 +137,42 @@ impl Types {
             Kind::Interface => pass_interface(reader),
             Kind::List(element) => {
                 let count = reader.count()?;
-                (0..count).try_for_each(|_| self.pass(*element, reader, depth))
+                (0..count).try_for_each(|_| self.pass(*element, reader, passed))
             }
             Kind::Map(key, value) => {
                 let count = reader.count()?;
                 (0..count).try_for_each(|_| {
-                    self.pass(*key, reader, depth)?;
-                    self.pass(*value, reader, depth)
+                    self.pass(*key, reader, passed)?;
+                    self.pass(*value, reader, passed)
                 })
             }
             Kind::Struct(names) => fields(reader, |number, reader| {
                 let (_, id) = names.get(number).ok_or(BadGob::UnknownField)?;
-                self.pass(*id, reader, depth)
+                self.pass(*id, reader, passed)
             }),
         }
+    }
+}
+
+/// What has been passed over of a message.
+#[derive(Debug, Default)]
+struct Passed {
+    values: u32,
+    /// Values that the one under way is within, and itself.
+    depth: u8,
+}
+
+impl Passed {
+    fn begin(&mut self) -> Result<(), BadGob> {
+        self.values += 1;
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(BadGob::TooDeep(DEEPEST));
+        }
+        if self.values > MOST_PASSED {
+            return Err(BadGob::TooMuch(MOST_PASSED));
+        }
+        Ok(())
     }
 }
 
@@ -224,7 +260,7 @@ fn field(reader: &mut Reader<'_>) -> Result<(String, i64), BadGob> {
     let (mut name, mut id) = (String::new(), 0);
     fields(reader, |number, reader| {
         match number {
-            0 => name = reader.text()?,
+            0 => name = reader.text(usize::MAX)?,
             1 => id = reader.int()?,
             _ => return Err(BadGob::UnknownField),
         }

@@ -1,30 +1,29 @@
 //! The Custom runtime's API: three paths, HTTP/1.1, plain (contract: custom-runtime.md 1.2).
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use fungraph_model::Value;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     body::{Body as _, Incoming},
     server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    time::{sleep, timeout},
-};
+use tokio::{net::TcpStream, time::timeout};
 
 use super::{
-    calls::Match,
-    desk::Desk,
+    super::{
+        Answers, Call,
+        body::{self, BadBody},
+        failure,
+    },
+    desk::{Arriving, Desk, Unwanted},
+    door::{Fault, Seat},
     line::{Client, Line},
-};
-use crate::{
-    failure::Failure,
-    frame::{Call, Form},
-    link::Link,
+    pace::Pace,
 };
 
 const REQUEST: &str = "/v1/runtime/invocation/request";
@@ -33,8 +32,10 @@ const ERROR: &str = "/v1/runtime/invocation/error/";
 
 /// A poll is answered with nothing after so long.
 const LONGEST_POLL: Duration = Duration::from_secs(600);
-/// Before the next connection is taken where this process has no descriptor for one.
-const PAUSE: Duration = Duration::from_millis(10);
+/// What a connection that has to leave may take for its last answer.
+const FAREWELL: Duration = Duration::from_millis(100);
+/// Most bytes of a connection that wait to be looked at, and so of the head of a request.
+const BUFFER: usize = 64 << 10;
 
 type Answer = Response<Full<Bytes>>;
 
@@ -42,7 +43,8 @@ type Answer = Response<Full<Bytes>>;
 #[derive(Clone)]
 pub(super) struct Api {
     desk: Desk,
-    link: Link,
+    pace: Arc<Pace>,
+    answers: Answers,
     /// Bytes of an answer.
     limit: usize,
 }
@@ -57,41 +59,53 @@ enum Route<'a> {
     Unknown,
 }
 
-/// Takes connections, for ever.
-pub(super) async fn serve(listener: TcpListener, api: Api) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => drop(tokio::spawn(api.clone().connection(stream))),
-            Err(_) => sleep(PAUSE).await,
-        }
-    }
-}
-
 impl Api {
-    pub(super) fn new(desk: Desk, link: Link, limit: usize) -> Self {
-        Self { desk, link, limit }
+    pub(super) fn new(desk: Desk, pace: Arc<Pace>, answers: Answers, limit: usize) -> Self {
+        Self { desk, pace, answers, limit }
     }
 
-    async fn connection(self, stream: TcpStream) {
+    /// Waits until another connection may come.
+    pub(super) async fn turn(&self) {
+        self.pace.turn().await;
+    }
+
+    /// Waits until no answer is arriving.
+    pub(super) async fn all_taken(&self) {
+        self.desk.all_taken().await;
+    }
+
+    /// Serves one connection until its client, or somebody who needs its place, ends it.
+    pub(super) async fn connection(self, stream: TcpStream, seat: Arc<Seat>) {
         // Only a delay is lost where it is refused.
         let _slower = stream.set_nodelay(true);
         let (line, client) = Line::new(stream, self.desk.clone());
         let service = service_fn(|request| {
-            let (api, client) = (self.clone(), client.clone());
-            async move { Ok::<_, Infallible>(api.answer(request, &client).await) }
+            let (api, client, seat) = (&self, &client, &seat);
+            async move { Ok::<_, Infallible>(api.answer(request, client, seat).await) }
         });
         let mut http = http1::Builder::new();
-        http.title_case_headers(true).header_read_timeout(None);
-        // How it ends is the client's business.
-        let _ended = http.serve_connection(TokioIo::new(line), service).await;
+        // A program may keep a connection for as long as it works on an event; which of them is kept too long is the door's business.
+        http.title_case_headers(true).header_read_timeout(None).max_buf_size(BUFFER);
+        let mut served = pin!(http.serve_connection(TokioIo::new(line), service));
+        tokio::select! {
+            // How it ends is the client's business.
+            _ended = served.as_mut() => {}
+            () = seat.is_wanted() => {
+                // In this order: the answer of a poll then says that the connection closes after it.
+                served.as_mut().graceful_shutdown();
+                self.desk.dismiss(seat.number);
+                let _slow = timeout(FAREWELL, served).await;
+            }
+        }
     }
 
-    async fn answer(&self, request: Request<Incoming>, client: &Client) -> Answer {
+    async fn answer(&self, request: Request<Incoming>, client: &Client, seat: &Arc<Seat>) -> Answer {
+        self.pace.turn().await;
         let (parts, body) = request.into_parts();
         match route(&parts.method, parts.uri.path()) {
-            Route::Event => self.event(client).await,
-            Route::Returned(id) => self.takes(id, body, true).await,
-            Route::Failed(id) => self.takes(id, body, false).await,
+            Route::Event => self.event(client, seat).await,
+            Route::Returned(id) => self.takes(id, body, seat, true).await,
+            Route::Failed(id) => self.takes(id, body, seat, false).await,
             Route::OtherMethod => plain(StatusCode::METHOD_NOT_ALLOWED, "GET asks for an event, POST answers one"),
             Route::Unknown => plain(
                 StatusCode::NOT_FOUND,
@@ -100,8 +114,8 @@ impl Api {
         }
     }
 
-    async fn event(&self, client: &Client) -> Answer {
-        let mut poll = self.desk.ask();
+    async fn event(&self, client: &Client, seat: &Seat) -> Answer {
+        let mut poll = self.desk.ask(seat.number);
         match timeout(LONGEST_POLL, poll.event()).await {
             Ok(Some(call)) if client.has_left() => {
                 self.desk.put_back(call.number);
@@ -115,58 +129,61 @@ impl Api {
         }
     }
 
-    /// In a task of its own: a client may leave once it has sent its answer, and the end of its connection must neither lose that nor
-    /// cut a frame to the platform in two.
-    async fn takes(&self, id: &str, body: Incoming, is_result: bool) -> Answer {
-        let (api, id, arriving) = (self.clone(), id.to_owned(), self.desk.takes());
+    async fn takes(&self, id: &str, body: Incoming, seat: &Arc<Seat>, is_result: bool) -> Answer {
+        let arriving = match self.desk.begin(id).await {
+            Ok(arriving) => arriving,
+            Err(unwanted) => {
+                self.pass_over(body).await;
+                return refused(&unwanted);
+            }
+        };
+        let (api, needed, fault) = (self.clone(), seat.is_needed(), Fault::of(&self.answers));
+        // In a task of its own: a client may leave once it has sent its answer, and the end of its connection must not lose that. The
+        // task ends with the connection all the same, as nothing more of a body comes then.
         let taken = tokio::spawn(async move {
-            let _arriving = arriving;
-            api.take(&id, body, is_result).await
+            let _held = (needed, fault);
+            api.take(arriving, body, is_result).await
         });
         taken.await.unwrap_or_else(|_| status(StatusCode::INTERNAL_SERVER_ERROR))
     }
 
-    async fn take(&self, id: &str, body: Incoming, is_result: bool) -> Answer {
-        let Some(body) = self.read(body).await else { return status(StatusCode::BAD_REQUEST) };
-        let number = match self.desk.answer(id) {
-            Match::Call(number) => number,
-            Match::Second => {
-                return plain(StatusCode::CONFLICT, "this request was answered already; the first answer counts");
-            }
-            Match::Unknown => {
-                return plain(StatusCode::NOT_FOUND, "no such request is running; its id stands in X-Cff-Request-Id");
-            }
-        };
-        match body {
-            None => {
-                self.link.failed(number, &Failure::too_large()).await;
-                plain(
+    async fn take(&self, arriving: Arriving, body: Incoming, is_result: bool) -> Answer {
+        let read = body::whole(body, self.limit).await;
+        if matches!(read, Err(BadBody::Broken(_))) {
+            return status(StatusCode::BAD_REQUEST);
+        }
+        arriving.counts();
+        let call = arriving.number;
+        match read {
+            Ok(object) if !is_result => self.answers.failed(call, &failure::reported(&object)),
+            Ok(value) if value.is_empty() => self.answers.returned(call, Value::Nothing),
+            Ok(value) => self.answers.returned(call, Value::Bytes(value)),
+            Err(_) => {
+                self.answers.failed(call, &failure::too_large());
+                return plain(
                     StatusCode::PAYLOAD_TOO_LARGE,
                     "more than 6 MB; put large results into a store and answer with their address",
-                )
-            }
-            Some(value) => {
-                if !is_result {
-                    self.link.failed(number, &Failure::reported(&value)).await;
-                } else if value.is_empty() {
-                    self.link.returned(number, Form::Nothing, b"").await;
-                } else {
-                    self.link.returned(number, Form::Bytes, &value).await;
-                }
-                status(StatusCode::OK)
+                );
             }
         }
+        status(StatusCode::OK)
     }
 
-    /// The whole body, or inside `None` where it is too large; nothing where it broke off.
-    async fn read(&self, body: Incoming) -> Option<Option<Bytes>> {
+    /// Reads a body that nobody wants, and keeps nothing of it: a client that has not sent all of it might not read what it is told.
+    async fn pass_over(&self, body: Incoming) {
         if body.size_hint().lower() > self.limit as u64 {
-            return Some(None);
+            return;
         }
-        match Limited::new(body, self.limit).collect().await {
-            Ok(whole) => Some(Some(whole.to_bytes())),
-            Err(error) if error.is::<LengthLimitError>() => Some(None),
-            Err(_) => None,
+        let mut body = Limited::new(body, self.limit);
+        while let Some(Ok(_)) = body.frame().await {}
+    }
+}
+
+fn refused(why: &Unwanted) -> Answer {
+    match why {
+        Unwanted::Second => plain(StatusCode::CONFLICT, "this request was answered already; the first answer counts"),
+        Unwanted::Unknown => {
+            plain(StatusCode::NOT_FOUND, "no such request is running; its id stands in X-Cff-Request-Id")
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Numbers and texts as gob writes them.
 
 /// A number without sign.
-pub(in crate::go) fn put_uint(out: &mut Vec<u8>, number: u64) {
+pub(in crate::programs::go) fn put_uint(out: &mut Vec<u8>, number: u64) {
     if let Ok(small @ 0..0x80) = u8::try_from(number) {
         out.push(small);
         return;
@@ -14,7 +14,7 @@ pub(in crate::go) fn put_uint(out: &mut Vec<u8>, number: u64) {
 }
 
 /// A text, or a slice of bytes.
-pub(in crate::go) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(in crate::programs::go) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_uint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }

@@ -11,6 +11,7 @@ mod tests;
 
 use std::ops::Range;
 
+use super::RESULT_LIMIT;
 use super::gob::{BadGob, Field, Kind, Message, Reader, Types, message_length};
 use inbox::Inbox;
 
@@ -20,6 +21,8 @@ pub(super) use request::{EMPTY_EVENT, Request, Requests};
 pub(super) const GREETING: &[u8] = b"CONNECT /_goRPC_ HTTP/1.0\n\n";
 /// Longest answer to it that is waited for.
 const GREETING_BYTES: usize = 8 << 10;
+/// As much of an error's text as shows that it is too long.
+const ERROR_BYTES: usize = RESULT_LIMIT + 1;
 
 /// An answer to a call.
 #[derive(Debug, PartialEq, Eq)]
@@ -149,7 +152,7 @@ impl Header {
                 header.call = call;
                 Field::Read
             }),
-            ("Error", Kind::Bytes) => reader.text().map(|text| {
+            ("Error", Kind::Bytes) => reader.text(ERROR_BYTES).map(|text| {
                 header.error = text;
                 Field::Read
             }),

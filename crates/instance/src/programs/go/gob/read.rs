@@ -5,18 +5,18 @@ use std::ops::Range;
 use super::BadGob;
 
 /// Where some bytes of a message lie in it: so that a payload of megabytes is handed on without a copy.
-pub(in crate::go) type Bytes = Range<usize>;
+pub(in crate::programs::go) type Bytes = Range<usize>;
 
 /// Reads a message from its front to its end.
 #[derive(Clone, Debug)]
-pub(in crate::go) struct Reader<'a> {
+pub(in crate::programs::go) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 /// What to do with a field once it was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::go) enum Field {
+pub(in crate::programs::go) enum Field {
     /// Its value was read.
     Read,
     /// It is of no interest: the walk passes over it.
@@ -24,12 +24,12 @@ pub(in crate::go) enum Field {
 }
 
 impl<'a> Reader<'a> {
-    pub(in crate::go) fn new(bytes: &'a [u8]) -> Self {
+    pub(in crate::programs::go) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
     /// Bytes read so far.
-    pub(in crate::go) fn at(&self) -> usize {
+    pub(in crate::programs::go) fn at(&self) -> usize {
         self.at
     }
 
@@ -39,7 +39,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next bytes, and where they lie.
-    pub(in crate::go) fn take(&mut self, length: u64) -> Result<Bytes, BadGob> {
+    pub(in crate::programs::go) fn take(&mut self, length: u64) -> Result<Bytes, BadGob> {
         let length = usize::try_from(length).ok().filter(|length| *length <= self.left()).ok_or(BadGob::Short)?;
         let taken = self.at..self.at + length;
         self.at = taken.end;
@@ -47,7 +47,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A number without sign: itself where it fits seven bits, else the negated count of its bytes and then those.
-    pub(in crate::go) fn uint(&mut self) -> Result<u64, BadGob> {
+    pub(in crate::programs::go) fn uint(&mut self) -> Result<u64, BadGob> {
         let first = self.byte()?;
         if first < 0x80 {
             return Ok(first.into());
@@ -61,22 +61,22 @@ impl<'a> Reader<'a> {
     }
 
     /// A number with sign: the sign is the lowest bit, and says that the others are complemented.
-    pub(in crate::go) fn int(&mut self) -> Result<i64, BadGob> {
+    pub(in crate::programs::go) fn int(&mut self) -> Result<i64, BadGob> {
         let raw = self.uint()?;
         let magnitude = (raw >> 1).cast_signed();
         Ok(if raw & 1 == 1 { !magnitude } else { magnitude })
     }
 
     /// A text or a slice of bytes.
-    pub(in crate::go) fn bytes(&mut self) -> Result<Bytes, BadGob> {
+    pub(in crate::programs::go) fn bytes(&mut self) -> Result<Bytes, BadGob> {
         let length = self.uint()?;
         self.take(length)
     }
 
-    /// The same as a text; what is no UTF-8 in it is replaced.
-    pub(in crate::go) fn text(&mut self) -> Result<String, BadGob> {
-        let range = self.bytes()?;
-        Ok(String::from_utf8_lossy(&self.bytes[range]).into_owned())
+    /// The same as a text, as much of it as the first `most` bytes are; what is no UTF-8 in it is replaced.
+    pub(in crate::programs::go) fn text(&mut self, most: usize) -> Result<String, BadGob> {
+        let bytes = &self.bytes[self.bytes()?];
+        Ok(String::from_utf8_lossy(&bytes[..bytes.len().min(most)]).into_owned())
     }
 
     /// How many elements follow; each takes a byte at least, so there are no more than bytes.
@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Walks over the fields of a struct: `take` gets the number of each that is there and reads its value.
-pub(in crate::go) fn fields<'a>(
+pub(in crate::programs::go) fn fields<'a>(
     reader: &mut Reader<'a>,
     mut take: impl FnMut(usize, &mut Reader<'a>) -> Result<(), BadGob>,
 ) -> Result<(), BadGob> {

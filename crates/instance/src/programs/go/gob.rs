@@ -49,6 +49,9 @@ pub(super) enum BadGob {
     /// Values within values.
     #[error("values within values, more than {0} deep")]
     TooDeep(u8),
+    /// Values that nobody asked for.
+    #[error("more than {0} values that no answer has")]
+    TooMuch(u32),
     /// The value is not what the call needs.
     #[error("{0}")]
     Unexpected(&'static str),

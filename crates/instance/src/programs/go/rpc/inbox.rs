@@ -5,7 +5,7 @@ use std::ops::Range;
 /// Room for an answer of the usual kind.
 const USUAL_BYTES: usize = 16 << 10;
 /// What is kept after a large answer.
-const KEPT_BYTES: usize = 256 << 10;
+const KEPT_BYTES: usize = 64 << 10;
 
 /// A buffer that is read into at its end and used from its front.
 #[derive(Debug, Default)]
@@ -36,8 +36,11 @@ impl Inbox {
         if self.start + wanted <= self.buffer.len() {
             return;
         }
-        self.buffer.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, length);
+        if self.start > 0 {
+            // Once for each message, and not for each read: a program may send a large one byte by byte.
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, length);
+        }
         if self.end == self.buffer.len() || self.buffer.is_empty() {
             // Twice what has come, not what was announced: whoever announces megabytes has to send them.
             let size = wanted.min((length * 2).max(USUAL_BYTES));

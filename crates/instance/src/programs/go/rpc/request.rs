@@ -1,6 +1,6 @@
 //! A call as bytes.
 
-use crate::go::gob::{put_bytes, put_uint};
+use crate::programs::go::gob::{put_bytes, put_uint};
 
 const METHOD: &[u8] = b"Function.Invoke";
 
@@ -18,28 +18,28 @@ const DESCRIBE_INVOKE_REQUEST: &[u8] =
       \x0c\xff\x85\x02\x01\x02\xff\x86\x00\x01\x0c\x00\x00";
 
 /// What an empty event is sent as: gob leaves out an empty slice, and the library refuses an event that is not there.
-pub(in crate::go) const EMPTY_EVENT: &[u8] = b"{}";
+pub(in crate::programs::go) const EMPTY_EVENT: &[u8] = b"{}";
 
 /// One call of the function.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::go) struct Request<'a> {
+pub(in crate::programs::go) struct Request<'a> {
     /// Its number, which the answer repeats.
-    pub(in crate::go) call: u64,
+    pub(in crate::programs::go) call: u64,
     /// The event.
-    pub(in crate::go) payload: &'a [u8],
+    pub(in crate::programs::go) payload: &'a [u8],
     /// Names in Go's canonical form (`X-Cff-Request-Id`), for the library looks them up in that form only.
-    pub(in crate::go) header: &'a [(&'a str, &'a str)],
+    pub(in crate::programs::go) header: &'a [(&'a str, &'a str)],
 }
 
 /// What is said on one connection.
 #[derive(Debug, Default)]
-pub(in crate::go) struct Requests {
+pub(in crate::programs::go) struct Requests {
     described: bool,
 }
 
 impl Requests {
     /// What to write for a call: bytes before the payload and bytes after it.
-    pub(in crate::go) fn next(&mut self, request: &Request<'_>) -> (Vec<u8>, Vec<u8>) {
+    pub(in crate::programs::go) fn next(&mut self, request: &Request<'_>) -> (Vec<u8>, Vec<u8>) {
         let first = !std::mem::replace(&mut self.described, true);
         request.encode(first)
     }

@@ -254,6 +254,26 @@ fn types_that_contain_themselves_end() {
     assert_eq!(walked, Err(BadGob::TooDeep(50)));
 }
 
+/// What is of no interest must not keep a thread of the server busy, nor fill its memory.
+#[test]
+fn what_nobody_asked_for_has_bounds() {
+    let mut types = Types::default();
+    described(&mut types, 65, &[2, 2, 6, 0, 0]).expect("a slice of numbers without sign");
+    described(&mut types, 66, &[3, 2, 1, 1, 1, b'A', 1, 0xff, 130, 0, 0, 0]).expect("a struct with one");
+    let walk = |count: u16| {
+        let [high, low] = count.to_be_bytes();
+        let value = [&[1, 0xfe, high, low][..], &vec![7; count.into()], &[0]].concat();
+        types.walk(66, &mut Reader::new(&value), |_, _, _| Ok(Field::Pass))
+    };
+    assert_eq!((walk(9_000), walk(10_000)), (Ok(()), Err(BadGob::TooMuch(10_000))));
+    // Fields with long names, in descriptions that are few.
+    let mut fields = vec![3, 2, 1, 1, 0xfe, 0x1f, 0x40];
+    fields.extend([b'A'; 8000]);
+    fields.extend([1, 4, 0, 0, 0]);
+    let fourth: Vec<_> = (67..72).map(|id| described(&mut types, id, &fields)).collect();
+    assert_eq!(fourth, [Ok(()), Ok(()), Ok(()), Ok(()), Err(BadGob::TooManyTypes)]);
+}
+
 #[test]
 fn bad_descriptions_are_refused() {
     let mut types = Types::default();

@@ -1,0 +1,174 @@
+//! Who comes in: the connections of one instance, and how many of them at once.
+//!
+//! A program could open thousands and leave them open, each for the price of a descriptor and some memory of the server. So many are
+//! let in as its calls can need. Where all places are taken, those who only wait, with or without a question, make room for
+//! whoever comes next, the oldest first: somebody who brings an answer must not stand behind them for ever.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use rustix::net::{SocketFlags, accept_with};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use super::{super::Answers, api::Api};
+use crate::Death;
+
+/// Most connections at once, however many calls there may be.
+const MOST: usize = 128;
+/// Connections beside two for each call: polls that wait, and those that their clients keep.
+const SPARE: usize = 8;
+/// How long somebody who finds no place waits for one before another has to leave. A program with more pollers than places would otherwise
+/// come and go without a pause.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// Before the next connection is taken where this process has no descriptor for one.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Lets connections in.
+pub(super) struct Door {
+    listener: TcpListener,
+    api: Api,
+    answers: Answers,
+    connections: JoinSet<()>,
+    /// Of those connections, in the order in which they came.
+    seats: VecDeque<Arc<Seat>>,
+    last: u64,
+    most: usize,
+}
+
+/// The place of one connection.
+#[derive(Debug)]
+pub(super) struct Seat {
+    /// Tells it from others.
+    pub(super) number: u64,
+    /// It brings an answer, so it does not have to leave.
+    busy: AtomicBool,
+    leaves: AtomicBool,
+    leave: Notify,
+}
+
+impl Door {
+    /// For an instance that runs so many calls at once.
+    pub(super) fn new(listener: TcpListener, calls: u32, api: Api, answers: Answers) -> Self {
+        let most = (2 * calls as usize).saturating_add(SPARE).min(MOST);
+        let (connections, seats) = (JoinSet::new(), VecDeque::new());
+        Self { listener, api, answers, connections, seats, last: 0, most }
+    }
+
+    /// Lets in whoever comes, until the process has ended and all that it had sent is read.
+    pub(super) async fn keep(mut self) {
+        let answers = self.answers.clone();
+        let mut ended = std::pin::pin!(answers.process_ended());
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = &mut ended => break,
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    self.api.turn().await;
+                    self.make_room().await;
+                    self.let_in(stream);
+                }
+                Err(_) => sleep(PAUSE).await,
+            }
+        }
+        while let Ok(stream) = waiting(&self.listener) {
+            self.let_in(stream);
+        }
+        // Nobody is left at their other ends, so each ends once it has read what is there.
+        while self.connections.join_next().await.is_some() {}
+        self.api.all_taken().await;
+    }
+
+    fn let_in(&mut self, stream: TcpStream) {
+        self.last += 1;
+        let seat = Arc::new(Seat::new(self.last));
+        self.seats.push_back(Arc::clone(&seat));
+        let (api, fault) = (self.api.clone(), Fault::of(&self.answers));
+        self.connections.spawn(async move {
+            let _fault = fault;
+            api.connection(stream, seat).await;
+        });
+    }
+
+    /// Waits until there is a place.
+    async fn make_room(&mut self) {
+        while self.connections.try_join_next().is_some() {}
+        self.seats.retain(|seat| Arc::strong_count(seat) > 1);
+        while self.connections.len() >= self.most {
+            if timeout(PATIENCE, self.connections.join_next()).await.is_err() {
+                self.send_one_away();
+            }
+        }
+    }
+
+    fn send_one_away(&self) {
+        let waits = |seat: &&Arc<Seat>| !seat.busy.load(Ordering::Acquire) && !seat.leaves.load(Ordering::Acquire);
+        if let Some(seat) = self.seats.iter().find(waits) {
+            seat.leaves.store(true, Ordering::Release);
+            seat.leave.notify_one();
+        }
+    }
+}
+
+/// A connection that the kernel has taken already.
+fn waiting(listener: &TcpListener) -> io::Result<TcpStream> {
+    let accepted = accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
+    TcpStream::from_std(std::net::TcpStream::from(accepted))
+}
+
+impl Seat {
+    pub(super) fn new(number: u64) -> Self {
+        Self { number, busy: AtomicBool::new(false), leaves: AtomicBool::new(false), leave: Notify::new() }
+    }
+
+    /// Its connection brings an answer, until what this gives is dropped.
+    pub(super) fn is_needed(self: &Arc<Self>) -> Needed {
+        self.busy.store(true, Ordering::Release);
+        Needed(Arc::clone(self))
+    }
+
+    /// Waits until another needs the place more.
+    pub(super) async fn is_wanted(&self) {
+        self.leave.notified().await;
+    }
+}
+
+/// A place that nobody else gets.
+pub(super) struct Needed(Arc<Seat>);
+
+impl Drop for Needed {
+    fn drop(&mut self) {
+        self.0.busy.store(false, Ordering::Release);
+    }
+}
+
+/// No call waits for what a fault of ours has ended.
+pub(super) struct Fault(Answers);
+
+impl Fault {
+    pub(super) fn of(answers: &Answers) -> Self {
+        Self(answers.clone())
+    }
+}
+
+impl Drop for Fault {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.kill(Death::Garbage("the runtime API could not go on".to_owned()));
+        }
+    }
+}
