@@ -281,7 +281,7 @@ impl Group {
         state.start.get().map_or(FIRST_START, Duration::from_micros).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE)
     }
 
-    fn help_overdue(self: &Arc<Self>, line: &mut InLine) {
+    fn help_overdue(self: &Arc<Self>, line: &mut InLine<'_>) {
         let mut state = self.lock();
         state.drop_left();
         self.recall(&mut state);

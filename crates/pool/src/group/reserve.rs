@@ -105,7 +105,7 @@ impl Group {
     /// What the group would start now: for its line, else for its reserve.
     pub(super) fn wants(&self, state: &State) -> Option<Start> {
         let view = self.view(state);
-        match decide_overdue(&view) {
+        match decide_overdue(&view, false) {
             Overdue::Start(start) => Some(start),
             Overdue::Use | Overdue::Wait => (self.missing(state) > 0).then(|| cheapest_start(&view)),
         }
