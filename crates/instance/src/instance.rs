@@ -324,14 +324,17 @@ impl Instance {
     async fn hand_over(&self, call: u32, id: &str, asked: Asked<'_>, listener: Listener<'_>) {
         let form = if matches!(listener, Listener::Nobody) { protocol::ASYNCHRONOUS } else { 0 };
         let id = id.as_bytes();
-        // A write that fails means that the process is gone; its end answers the call.
-        let _ = match asked {
+        let written = match asked {
             Asked::Initialize => self.write(Kind::Initialize, form, call, [id, &[], &[]]).await,
             Asked::Call { alias: "", event } => self.write(Kind::Invoke, form, call, [id, &[], event]).await,
             Asked::Call { alias, event } => {
                 self.write(Kind::InvokeAs, form, call, [id, &protocol::short_text(alias), event]).await
             }
         };
+        // The process is gone; its end answers the call.
+        if written.is_err() {
+            self.shared.not_sent(call);
+        }
     }
 
     /// Sends a frame; its payload may be in parts.

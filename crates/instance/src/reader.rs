@@ -75,6 +75,8 @@ struct Running {
     call: u32,
     log: CallLog,
     done: oneshot::Sender<Reply>,
+    /// The process was gone before all of its frame was written.
+    not_sent: bool,
 }
 
 /// The end of one exchange.
@@ -91,7 +93,7 @@ pub(crate) enum Answer {
         payload: Bytes,
     },
     Died(Death),
-    /// The process died before it had read all that was sent to it, and this call was the only one.
+    /// The process died before it had read all that was sent to it, and this call was the only one; or before this one was sent.
     Unread(Death),
     /// The platform could not bring it to the program.
     Unreached(Failure<Bytes>),
@@ -143,7 +145,7 @@ impl Shared {
         } else {
             std::mem::replace(&mut calls.stray, CallLog::new(self.log_limit))
         };
-        calls.running.push(Running { call, log, done });
+        calls.running.push(Running { call, log, done, not_sent: false });
         Ok((call, reply))
     }
 
@@ -209,6 +211,14 @@ impl Shared {
         Ok(())
     }
 
+    /// Nothing of the function will see this call.
+    pub(crate) fn not_sent(&self, call: u32) {
+        let mut calls = self.lock();
+        if let Some(running) = calls.running.iter_mut().find(|running| running.call == call) {
+            running.not_sent = true;
+        }
+    }
+
     /// Lines that a bootstrap tagged.
     pub(crate) fn log(&self, call: u32, lines: &[u8]) {
         self.lock().log(call, lines);
@@ -260,6 +270,7 @@ impl Shared {
         true
     }
 
+    /// `unread`: something was written to it that it had not read.
     pub(crate) fn die(&self, death: &Death, unread: bool) {
         let at = Instant::now();
         let running = {
@@ -270,9 +281,12 @@ impl Shared {
         };
         // Of several, nobody knows whose frame it was that nobody read.
         let unread = unread && running.len() == 1;
+        // What we ended ourselves is never tried again, but for one that had closed its end before it read.
+        let by_itself = matches!(death, Death::Ended(_) | Death::Lingered);
         for call in running {
             let death = death.clone();
-            let answer = if unread { Answer::Unread(death) } else { Answer::Died(death) };
+            let unseen = by_itself && (unread || call.not_sent);
+            let answer = if unseen { Answer::Unread(death) } else { Answer::Died(death) };
             let _ = call.done.send(Reply { answer, log: call.log.finish(), at });
         }
     }
@@ -350,8 +364,7 @@ impl Reader {
         }
         self.shared.drain_output();
         let death = self.cause(broken, ended, killed);
-        // What we ended ourselves is never tried again, but for one that had closed its end before it read.
-        self.shared.die(&death, unread && matches!(death, Death::Ended(_) | Death::Lingered));
+        self.shared.die(&death, unread);
         self.death.send_replace(Some(death));
     }
 
@@ -413,6 +426,8 @@ impl Reader {
     fn take(&mut self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
         match header.kind {
             Kind::Log => self.shared.log(header.call, &payload),
+            // Whether nothing of a function has seen a call is not for it to say: another instance runs it then.
+            Kind::Failed if header.form == NOT_BEGUN => return Err("a failure of a form that there is not".to_owned()),
             Kind::Result | Kind::Failed | Kind::Initialized if header.call != 0 => {
                 self.shared.end(header, payload)?;
             }
@@ -454,7 +469,11 @@ fn take_frame(buffer: &mut BytesMut) -> Result<Option<(FrameHeader, Bytes)>, Bad
 #[cfg(test)]
 mod tests {
     use fungraph_model::{Outcome, RequestId};
-    use tokio::{io::AsyncReadExt as _, net::UnixStream, sync::watch};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::UnixStream,
+        sync::watch,
+    };
 
     use super::*;
     use crate::{BoxFuture, CallEnd, Instance, LaunchError, Launched, Listener, Plan, Socket};
@@ -551,6 +570,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_function_cannot_send_its_calls_to_other_instances() {
+        let (instance, mut theirs, ended, _printed) = instance();
+        let call = instance.call(RequestId::random(), "", &EVENT, Duration::from_secs(60), Listener::Whole);
+        let says = async {
+            theirs.read_exact(&mut [0; FRAME]).await.expect("the call comes");
+            let header = FrameHeader { code: 4002, form: NOT_BEGUN, ..FrameHeader::new(Kind::Failed, 1, 2) };
+            theirs.write_all(&[&header.encode()[..], b"{}"].concat()).await.expect("it is read");
+        };
+        let (end, ()) = tokio::join!(call, says);
+        assert!(!end.not_begun && ended.borrow().is_some(), "{:?}", end.outcome);
+    }
+
+    #[tokio::test]
     async fn a_call_that_nobody_read_has_not_begun() {
         for reads in [0, 5, FRAME - 1] {
             let ends = calls(1, reads).await;
@@ -559,5 +591,21 @@ mod tests {
         }
         // Of two it is not known which one was read.
         assert!(calls(2, FRAME).await.iter().all(|end| !end.not_begun));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_came_too_late_to_be_sent_has_not_begun() {
+        let (instance, mut theirs, ended, _printed) = instance();
+        let call = || instance.call(RequestId::random(), "", &EVENT, Duration::from_secs(60), Listener::Whole);
+        let leaves = async {
+            theirs.read_exact(&mut [0; FRAME]).await.expect("the first call comes");
+            drop(theirs);
+            let late = call();
+            let exits = async { ended.send_replace(Some(LEFT)) };
+            tokio::join!(late, exits).0
+        };
+        let (first, late) = tokio::join!(call(), leaves);
+        assert!(!first.not_begun, "its frame was read");
+        assert!(late.not_begun);
     }
 }
