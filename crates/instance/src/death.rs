@@ -24,6 +24,12 @@ pub enum Death {
 }
 
 impl Death {
+    /// Whether the process left by itself: a call that nothing of it has seen goes to another instance then. What we ended ourselves is never
+    /// tried again, but for one that had closed its end before.
+    pub(crate) fn is_its_own(&self) -> bool {
+        matches!(self, Self::Ended(_) | Self::Lingered)
+    }
+
     /// What a call that was running is told.
     #[must_use]
     pub fn failure(&self) -> Failure<Bytes> {
