@@ -444,14 +444,18 @@ impl Reply {
     }
 
     fn is_failure(&self) -> bool {
-        matches!(&self.answer, Answer::Frame { header, .. } if header.kind == Kind::Failed)
+        match &self.answer {
+            Answer::Frame { header, .. } => header.kind == Kind::Failed,
+            Answer::Unreached(_) => true,
+            Answer::Died(_) | Answer::Unread(_) => false,
+        }
     }
 
     fn is_not_begun(&self) -> bool {
         match &self.answer {
             Answer::Frame { header, .. } => header.kind == Kind::Failed && header.form == protocol::NOT_BEGUN,
             Answer::Unread(_) => true,
-            Answer::Died(_) => false,
+            Answer::Died(_) | Answer::Unreached(_) => false,
         }
     }
 
@@ -478,6 +482,7 @@ impl Exchange {
             match self.reply.answer {
                 Answer::Frame { header, payload } => outcome(header, payload),
                 Answer::Died(death) | Answer::Unread(death) => Outcome::Failed(death.failure()),
+                Answer::Unreached(failure) => Outcome::Failed(failure),
             }
         };
         let took = self.reply.at.saturating_duration_since(self.started);

@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
+use fungraph_model::Failure;
 use tokio::{
     io::AsyncReadExt,
     net::unix::pipe,
@@ -92,6 +93,8 @@ pub(crate) enum Answer {
     Died(Death),
     /// The process died before it had read all that was sent to it, and this call was the only one; or before this one was sent.
     Unread(Death),
+    /// The platform could not bring it to the program.
+    Unreached(Failure<Bytes>),
 }
 
 impl Shared {
@@ -179,14 +182,20 @@ impl Shared {
             // Before its caller gives it back: the next call must not meet a process on its way out.
             self.takes_no_more();
         }
-        self.finish(header, payload)
+        self.finish(header.call, Answer::Frame { header, payload })
     }
 
-    fn finish(&self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
+    /// The end of a call by a fault of the platform's own.
+    pub(crate) fn unreached(&self, call: u32, failure: Failure<Bytes>) -> Result<(), String> {
+        self.drain_output();
+        self.finish(call, Answer::Unreached(failure))
+    }
+
+    fn finish(&self, call: u32, answer: Answer) -> Result<(), String> {
         let at = Instant::now();
         let mut calls = self.lock();
-        let Some(index) = calls.running.iter().position(|running| running.call == header.call) else {
-            return Err(format!("an answer to call {}, which is not running", header.call));
+        let Some(index) = calls.running.iter().position(|running| running.call == call) else {
+            return Err(format!("an answer to call {call}, which is not running"));
         };
         if calls.running.len() == 1 {
             calls.end_line();
@@ -194,7 +203,7 @@ impl Shared {
         // In order, because raw output goes to the one that began last.
         let running = calls.running.remove(index);
         drop(calls);
-        let reply = Reply { answer: Answer::Frame { header, payload }, log: running.log.finish(), at };
+        let reply = Reply { answer, log: running.log.finish(), at };
         // The caller may be gone; then nobody wants the reply.
         let _ = running.done.send(reply);
         Ok(())
