@@ -31,8 +31,6 @@ const LATER: Duration = Duration::from_millis(500);
 /// Its cause is the operator's to know.
 const NO_WAY: &str = "function entry exception, error: the platform could not connect to the program; its operator finds the cause in \
                       the server's log";
-/// The signal that the kernel kills with for want of memory.
-const KILL: i32 = 9;
 
 /// A connection on which the program has agreed to speak RPC.
 #[derive(Debug)]
@@ -114,8 +112,9 @@ async fn greet(mut stream: TcpStream) -> Result<Connected, NotReady> {
 impl NotReady {
     /// What the caller is told, and the log; each says what to do.
     pub(super) fn failure(&self, handler: &str, answers: &Answers) -> Failure<Bytes> {
-        if let Self::Ended(ended @ Ended { signal: Some(KILL), .. }) = self {
-            // Perhaps for want of memory.
+        if let Self::Ended(ended) = self
+            && ended.is_killed()
+        {
             return Death::Ended(*ended).start_failure();
         }
         if let Self::NoWay(cause) = self {
@@ -131,7 +130,7 @@ impl NotReady {
         match self {
             Self::Ended(ended) => cannot_load(&format!(
                 "{handler:?} {} before it served its function; what it printed is in the log, and {SERVE}",
-                how(*ended)
+                ended.how()
             )),
             Self::Silent(patience) => failure::told(
                 FailureCode::InitializerTimedOut,
@@ -147,14 +146,5 @@ impl NotReady {
             )),
             Self::NoWay(_) => failure::told(FailureCode::ExecutorFailed, "FunctionStartError", NO_WAY),
         }
-    }
-}
-
-/// What an end looks like in a sentence: "it ...".
-fn how(ended: Ended) -> String {
-    match (ended.code, ended.signal) {
-        (Some(code), _) => format!("exited with code {code}"),
-        (None, Some(signal)) => format!("was ended by signal {signal}"),
-        (None, None) => "ended".to_owned(),
     }
 }
