@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
+use fungraph_engine::InTurn;
 use http::{Request, Version};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -17,7 +18,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     activity::{Activity, Counted},
-    in_turn::InTurn,
     leaving::Leaving,
     service::{Peer, Service},
 };

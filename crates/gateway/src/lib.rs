@@ -12,7 +12,6 @@ mod busy_poll;
 mod config;
 mod connection;
 mod front;
-mod in_turn;
 mod leaving;
 mod local;
 mod memory;

@@ -4,22 +4,25 @@ use std::{
     future::poll_fn,
     io::{self, IoSlice},
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use fungraph_model::{Failure, FailureCode, FunctionVersion, Outcome, RequestId, StartKind, Value, limits};
 use tokio::{
-    sync::{Mutex, mpsc, watch},
+    sync::{Mutex, mpsc, oneshot, watch},
     time::timeout,
 };
 
 use crate::{
-    Death, FrameHeader, Kind, LaunchError, Launched, Plan,
+    Death, FrameHeader, InTurn, Kind, LaunchError, Launched, Plan,
     death::failure,
     load,
-    programs::{Answers, Custom, Patience, Program},
+    programs::{Answers, Custom, Patience, Program, caught},
     protocol,
     reader::{Answer, CONTROL_FRAMES, Reader, Reply, Shared},
     refusal::Looks,
@@ -264,7 +267,7 @@ impl Instance {
             Ok(begun) => begun,
             Err(death) => return Exchange::dead(death, started),
         };
-        let mut answered = pin!(beside(reply, self.hand_over(call, request, asked, listener)));
+        let mut answered = pin!(self.answered(reply, call, request, asked, listener));
         let in_time = timeout(limit, &mut answered).await;
         let memory_peak = self.shared.process.take_peak();
         if let Ok(reply) = in_time {
@@ -287,15 +290,34 @@ impl Instance {
         Exchange { reply, timed_out: true, started, memory_peak, refused_connection }
     }
 
-    /// Hands a call to whoever runs it. With a program it goes on until that has answered.
-    async fn hand_over(&self, call: u32, request: RequestId, asked: Asked<'_>, listener: Listener<'_>) {
+    /// Hands a call to whoever runs it, and waits for the answer.
+    async fn answered(
+        &self,
+        reply: oneshot::Receiver<Reply>,
+        call: u32,
+        request: RequestId,
+        asked: Asked<'_>,
+        listener: Listener<'_>,
+    ) -> Result<Reply, oneshot::error::RecvError> {
         let id = request.text();
-        if let Some(program) = &self.program {
-            // In a box: hardly a call is a program's, and all would carry the room for it.
-            return Box::pin(program.take(call, id.as_str(), asked, listener)).await;
-        }
+        let Some(program) = &self.program else {
+            return beside(reply, self.hand_over(call, id.as_str(), asked, listener)).await;
+        };
+        let (reply, polls) = (pin!(reply), AtomicU64::new(0));
+        let taken = async {
+            if caught(program.take(call, id.as_str(), asked, listener)).await.is_none() {
+                // Of it nothing can be trusted any more.
+                self.shared.kill(Death::Garbage("what it sent was more than the platform could read".to_owned()));
+            }
+        };
+        // It wakes itself: for the parts of one connection, and by its answer.
+        InTurn::new(beside(reply, taken), || polls.fetch_add(1, Ordering::Relaxed)).await
+    }
+
+    /// Sends a call to a bootstrap that runs it.
+    async fn hand_over(&self, call: u32, id: &str, asked: Asked<'_>, listener: Listener<'_>) {
         let form = if matches!(listener, Listener::Nobody) { protocol::ASYNCHRONOUS } else { 0 };
-        let id = id.as_str().as_bytes();
+        let id = id.as_bytes();
         // A write that fails means that the process is gone; its end answers the call.
         let _ = match asked {
             Asked::Initialize => self.write(Kind::Initialize, form, call, [id, &[], &[]]).await,

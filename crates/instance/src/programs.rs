@@ -7,6 +7,7 @@
 mod answers;
 mod body;
 mod busy;
+mod caught;
 mod custom;
 mod failure;
 mod go;
@@ -25,6 +26,7 @@ use fungraph_model::Failure;
 
 pub(crate) use self::{
     answers::Answers,
+    caught::caught,
     custom::Custom,
     go::{Lines, Run},
 };

@@ -47,4 +47,5 @@ mod statistics;
 mod templates;
 mod triggers;
 mod versions;
+mod web_servers;
 mod why;

@@ -4,13 +4,17 @@
 mod answer;
 mod event;
 mod head;
+mod metered;
 mod stream;
 mod wire;
+
+#[cfg(test)]
+mod tests;
 
 use std::{future::pending, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use fungraph_model::{Failure, FailureCode, Value, limits};
+use fungraph_model::{Failure, FailureCode, FunctionVersion, Value, limits};
 use http::StatusCode;
 use tokio::time::timeout;
 
@@ -59,11 +63,14 @@ struct Server {
 impl Http {
     /// The server of a function, whose port takes connections.
     pub(crate) fn new(plan: &Plan, answers: Answers) -> Self {
-        let version = &plan.version;
+        Self::at(wire::PORT, &plan.version, &plan.region, answers)
+    }
+
+    fn at(port: u16, version: &FunctionVersion, region: &str, answers: Answers) -> Self {
         let spec = &version.spec;
         let server = Server {
-            port: Port::new(answers.clone(), wire::PORT, spec.strategy.concurrent_num),
-            head: Head::of(version, &plan.region),
+            port: Port::new(answers.clone(), port, spec.strategy.concurrent_num),
+            head: Head::of(version, region),
             answers,
             open: Busy::default(),
             asks: if version.image.is_some() && spec.handler != "http" { Asks::Events } else { Asks::Requests },

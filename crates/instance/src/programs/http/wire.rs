@@ -31,6 +31,7 @@ use rustix::{
 };
 use tokio::net::TcpStream;
 
+use super::metered::{Meter, Metered};
 use crate::programs::{
     Answers,
     body::{self, BadBody},
@@ -126,13 +127,14 @@ impl Port {
         open.since = Instant::now();
         let mut kept = self.lock();
         // Not one of a process that has ended meanwhile.
-        if self.keeps.load(Ordering::Relaxed) {
+        if self.keeps.load(Ordering::Relaxed) && open.socket.is_some() {
             *kept = Some(open);
         }
     }
 
     async fn ask_anew(&self, request: Request<Full<Bytes>>) -> Result<(Open, Response<Incoming>), Error> {
-        let mut open = Open::new(self.connect().await.map_err(Error::Refused)?).await?;
+        let stream = self.connect().await.map_err(Error::Refused)?;
+        let mut open = Open::new(stream, self.keeps.load(Ordering::Relaxed)).await?;
         let answer = open.ask(request).await.map_err(broken)?;
         Ok((open, answer))
     }
@@ -146,6 +148,11 @@ impl Port {
         let mut kept = self.lock();
         self.keeps.store(false, Ordering::Relaxed);
         kept.take();
+    }
+
+    #[cfg(test)]
+    pub(super) fn keeps_one(&self) -> bool {
+        self.lock().is_some()
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Open>> {
@@ -171,22 +178,24 @@ impl Port {
 struct Open {
     sender: SendRequest<Full<Bytes>>,
     /// `None` once it has ended.
-    connection: Option<Connection<TokioIo<TcpStream>, Full<Bytes>>>,
-    /// The socket again, to look at.
-    socket: OwnedFd,
+    connection: Option<Connection<TokioIo<Metered>, Full<Bytes>>>,
+    meter: Meter,
+    /// The socket again, to look at; only of one that may be kept.
+    socket: Option<OwnedFd>,
     /// When its last answer was complete.
     since: Instant,
 }
 
 impl Open {
-    async fn new(stream: TcpStream) -> Result<Self, Error> {
+    async fn new(stream: TcpStream, may_be_kept: bool) -> Result<Self, Error> {
         // Only a delay is lost where it is refused.
         let _slower = stream.set_nodelay(true);
-        let socket = stream.as_fd().try_clone_to_owned().map_err(Error::Refused)?;
+        let socket = may_be_kept.then(|| stream.as_fd().try_clone_to_owned()).transpose().map_err(Error::Refused)?;
+        let (stream, meter) = Metered::new(stream);
         let mut http = http1::Builder::new();
         http.title_case_headers(true).max_buf_size(BUFFER);
         let (sender, connection) = http.handshake(TokioIo::new(stream)).await.map_err(broken)?;
-        Ok(Self { sender, connection: Some(connection), socket, since: Instant::now() })
+        Ok(Self { sender, connection: Some(connection), meter, socket, since: Instant::now() })
     }
 
     async fn ask(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
@@ -198,29 +207,32 @@ impl Open {
     async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         poll_fn(|context| match work.as_mut().poll(context) {
-            // What ends the connection is told by the answer, if there is one.
-            Poll::Pending if self.turn(context) => work.as_mut().poll(context),
+            // It may have brought what is waited for, and its end is told by the answer, if there is one.
+            Poll::Pending => {
+                self.turn(context);
+                work.as_mut().poll(context)
+            }
             polled => polled,
         })
         .await
     }
 
-    /// Lets it work; whether it has just ended.
-    fn turn(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(connection) = &mut self.connection else { return false };
-        let has_ended = Pin::new(connection).poll(context).is_ready();
-        if has_ended {
+    /// Lets it work.
+    fn turn(&mut self, context: &mut Context<'_>) {
+        let Some(connection) = &mut self.connection else { return };
+        self.meter.turn();
+        if Pin::new(connection).poll(context).is_ready() {
             self.connection = None;
         }
-        has_ended
     }
 
     /// Whether the server has left it open until now, and silent. The kernel is asked too: it may know of an end before the runtime does.
     async fn is_open(&mut self) -> bool {
         poll_fn(|context| Poll::Ready(self.turn(context))).await;
         let mut byte = [0; 1];
-        let looked = recv(&self.socket, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT);
-        self.connection.is_some() && looked == Err(Errno::WOULDBLOCK)
+        let mut is_silent =
+            |socket| recv(socket, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) == Err(Errno::WOULDBLOCK);
+        self.connection.is_some() && self.socket.as_ref().is_some_and(&mut is_silent)
     }
 
     /// Whether a short request that failed cannot have been read: it was not sent, or the kernel says that the other end was closed with
@@ -233,7 +245,11 @@ impl Open {
         };
         error.is_canceled()
             || std::iter::successors(std::error::Error::source(error), |cause| cause.source()).any(is_reset)
-            || matches!(socket_error(&self.socket), Ok(Err(Errno::CONNRESET | Errno::PIPE)))
+            || self
+                .socket
+                .as_ref()
+                .map(socket_error)
+                .is_some_and(|asked| matches!(asked, Ok(Err(Errno::CONNRESET | Errno::PIPE))))
     }
 }
 

@@ -3,7 +3,8 @@
 //! A request's body comes to its handler through a channel inside one task: hyper's dispatcher waits for the handler to want the body,
 //! the handler for the dispatcher to pass it on, and each wakes the other, which is the task itself. For tokio a task that wakes itself
 //! while it is polled *yields*, and a yield wakes another thread so that it may take the task over: a futex call, and a thread that runs
-//! for nothing, on the very processor that the interpreter is about to be woken on.
+//! for nothing, on the very processor that the interpreter is about to be woken on. A call of a web server of the user's own is the same: there the
+//! call is the handler, and hyper's client the dispatcher.
 
 use std::{
     pin::Pin,
@@ -25,7 +26,7 @@ const RUNG: u8 = 2;
 const MOST: usize = 4;
 
 /// A future that wakes itself.
-pub(crate) struct InTurn<F, P> {
+pub struct InTurn<F, P> {
     future: Pin<Box<F>>,
     /// A number that changes while it does what it wakes itself for. A wake means what it says in a turn that leaves it as it was.
     progress: P,
@@ -41,7 +42,8 @@ struct Bell {
 
 impl<F, P> InTurn<F, P> {
     /// `progress` is asked before and after each poll.
-    pub(crate) fn new(future: F, progress: P) -> Self {
+    #[must_use]
+    pub fn new(future: F, progress: P) -> Self {
         Self { future: Box::pin(future), progress, bell: None }
     }
 }
