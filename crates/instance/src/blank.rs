@@ -59,9 +59,14 @@ impl Blank {
         let mut instance = self.instance;
         let mut fitted = None;
         let loaded = timeout(limit + ITS_OWN_WORDS, async {
-            instance.fit(plan).await?;
+            // At once: the spawner does both, and may be about to launch another.
+            let (fit, api) = tokio::join!(instance.fit(plan), instance.open_api(&plan.version));
+            fit?;
             fitted = Some(Instant::now());
-            Ok::<_, LaunchError>(instance.load(plan, limit).await)
+            Ok::<_, LaunchError>(match api {
+                Ok(custom) => instance.load(plan, custom, limit).await,
+                Err(failure) => Err(failure),
+            })
         });
         let loaded = loaded.await;
         let now = Instant::now();

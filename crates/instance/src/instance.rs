@@ -155,11 +155,14 @@ impl Instance {
         check_hello(header, &hello)
     }
 
-    /// Lets it load its function, which may take up to `limit`.
-    pub(crate) async fn load(&mut self, plan: &Plan, limit: Duration) -> Result<(), Failure<Bytes>> {
+    /// Lets it load its function, which may take up to `limit`. `custom` is what its program asks, where it does.
+    pub(crate) async fn load(
+        &mut self,
+        plan: &Plan,
+        custom: Option<Custom>,
+        limit: Duration,
+    ) -> Result<(), Failure<Bytes>> {
         let patience = Patience::of(limit);
-        let answers = Answers::new(Arc::clone(&self.shared));
-        let custom = self.open_api(&plan.version, &answers).await?;
         let object = load::object(&plan.version, limit, custom.as_ref().map(Custom::address));
         if self.write(Kind::Load, 0, 0, [&[], &[], object.as_bytes()]).await.is_err() {
             return Err(self.dead().await.start_failure());
@@ -172,7 +175,10 @@ impl Instance {
                         custom.is_ready(patience, self.dead()).await?;
                         Some(Program::Custom(Arc::new(custom)))
                     }
-                    None => Program::reach(plan, &payload, patience, answers).await?,
+                    None => {
+                        let answers = Answers::new(Arc::clone(&self.shared));
+                        Program::reach(plan, &payload, patience, answers).await?
+                    }
                 };
                 if let Some(program) = &self.program {
                     self.shared.answered_by(program.clone());
@@ -188,11 +194,11 @@ impl Instance {
     }
 
     /// What a Custom function's program asks for its events; others have none.
-    async fn open_api(&self, version: &FunctionVersion, answers: &Answers) -> Result<Option<Custom>, Failure<Bytes>> {
+    pub(crate) async fn open_api(&self, version: &FunctionVersion) -> Result<Option<Custom>, Failure<Bytes>> {
         if version.spec.runtime.name() != "Custom" {
             return Ok(None);
         }
-        match Custom::open(version, answers.clone()).await {
+        match Custom::open(version, Answers::new(Arc::clone(&self.shared))).await {
             Ok(custom) => Ok(Some(custom)),
             Err(_) if !self.is_alive() => Err(self.dead().await.start_failure()),
             Err(failure) => Err(failure),

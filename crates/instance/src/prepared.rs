@@ -60,11 +60,15 @@ pub(crate) struct Turn {
 }
 
 impl Prepared {
-    /// Removes what an earlier run left: the interpreters may have changed since.
+    /// Removes what an earlier run left: the interpreters may have changed since, and an earlier release had other sources. What lies in
+    /// folders of its own there is written, or copied, anew by whoever wants it.
     pub(crate) fn new(folder: &Path) -> io::Result<Self> {
         for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|left| extension == *left)) {
+            let entry = entry?;
+            let path = entry.path();
+            if entry.file_type()?.is_dir() {
+                fs::remove_dir_all(path)?;
+            } else if path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|left| extension == *left)) {
                 fs::remove_file(path)?;
             }
         }
@@ -186,6 +190,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("bootstrap-3.8.0-1.pyc"), "old").expect("it is written");
         fs::write(folder.path().join("bootstrap.py"), "text").expect("it is written");
+        fs::create_dir_all(folder.path().join("java/old")).expect("it is made");
+        fs::write(folder.path().join("java/old/Gone.java"), "of an earlier release").expect("it is written");
         let prepared = Prepared::new(folder.path()).expect("a folder");
         let (one, other) = (interpreter("/a/python"), interpreter("/b/python"));
         let (seen, turn) = prepared.join(&one);

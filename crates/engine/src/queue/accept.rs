@@ -176,7 +176,7 @@ pub(crate) fn refused(error: QueueError) -> Error {
         ),
         QueueError::DiskFull => Fault::new(
             ErrorCode::Unavailable,
-            "The disk of the server takes no asynchronous calls at the moment. Nothing was stored; send the request again later. \
+            "The disk of the server takes nothing of asynchronous calls at the moment. Nothing was stored; send the request again later. \
              The operator should look at the room in the data folder",
         ),
         QueueError::Closed => Fault::new(ErrorCode::Unavailable, "The server is stopping. Send the request again"),

@@ -524,6 +524,11 @@ impl Board {
         self.lanes.is_empty()
     }
 
+    /// Whether a call was given out, or is being ended.
+    pub(super) fn is_out(&self, no: FunctionNo, seq: CallSeq) -> bool {
+        self.lanes.get(&no).is_some_and(|lane| lane.out.contains_key(&seq))
+    }
+
     /// Calls of a function that have their instance now.
     pub(super) fn running_of(&self, no: FunctionNo) -> HashSet<CallSeq> {
         let out = self.lanes.get(&no).into_iter().flat_map(|lane| &lane.out);

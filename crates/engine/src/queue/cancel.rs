@@ -6,7 +6,7 @@ use std::{
 };
 
 use fungraph_model::{AsyncRecord, CallSeq, Caller, ErrorCode, Fault, FunctionRef, RequestId};
-use fungraph_store::queue::{CancelledCall, FunctionNo, QueueFunction, WaitingCall};
+use fungraph_store::queue::{CancelledCall, FunctionNo, QueueError, QueueFunction, WaitingCall};
 use tokio::time::timeout;
 
 use super::{accept::refused, board::Place, broken::Struck, ending::Reason, plan::Point};
@@ -90,6 +90,11 @@ impl Engine {
     /// What the client is told is on disk by then: that the call has ended, or that it is to end and does not run again.
     pub(super) async fn cancel_one(self: &Arc<Self>, no: FunctionNo, seq: CallSeq, force: bool) -> Result<(), Error> {
         let Some(function) = self.queue.store.named(no) else { return Ok(()) };
+        if !self.queue.store.is_writable() && !self.queue.board().is_out(no, seq) {
+            // It waits, and nothing begins meanwhile: there is nothing to be done before the disk has room, and nobody's calls pile up in
+            // memory until then.
+            return Err(refused(QueueError::DiskFull));
+        }
         let place = self.queue.board().cancel(&function, no, seq, Instant::now());
         match place {
             Place::Out { out, again } => {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use fungraph_model::{CallSeq, Caller, ErrorCode, Fault, FunctionRef, RequestId};
-use fungraph_store::queue::{FunctionNo, NewCall, QueueFunction};
+use fungraph_store::queue::{FunctionNo, NewCall, QueueError, QueueFunction};
 
 use super::{
     AsyncQueue,
@@ -49,6 +49,9 @@ impl Engine {
     /// FSS.1051; FSS.0503 while the disk takes nothing.
     pub async fn purge_async(self: &Arc<Self>, caller: &Caller, function: &FunctionRef) -> Result<u64, Error> {
         let Some(no) = self.queue_number(caller, function).await? else { return Ok(0) };
+        if !self.queue.store.is_writable() {
+            return Err(accept::refused(QueueError::DiskFull));
+        }
         let engine = Arc::clone(self);
         let whole =
             async move { engine.throw_away(no, "The queue of the function was emptied while the call waited").await };

@@ -9,7 +9,7 @@ use std::{
 use fungraph_instance::{
     Blueprint, BoxFuture, Interpreters, LaunchError, Launched, Launcher, interpreters::SearchPlan,
 };
-use fungraph_model::{AsyncRecord, AsyncStatus, FunctionKey, FunctionVersion, RequestId, sample::function};
+use fungraph_model::{AsyncRecord, AsyncStatus, ErrorCode, FunctionKey, FunctionVersion, RequestId, sample::function};
 use fungraph_pool::Pool;
 use fungraph_store::{
     ImageLimits, ImageSettings, Images, LogLimits, Logs, ObjectSettings, Objects, PackageLimits, Packages, Store,
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 use super::{plan::Point, *};
-use crate::{Config, Destinations, Engine, Parts, panics};
+use crate::{Config, Destinations, Engine, Error, Parts, panics};
 
 /// Far more than anything here takes.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -195,4 +195,16 @@ async fn a_dispatcher_that_breaks_off_begins_again() {
     stage.panic_at(&[Point::Dispatched]);
     let calls = stage.accept_some(2).await;
     assert_eq!(stage.ends(&calls).await, [VERSION_GONE; 2]);
+}
+
+#[tokio::test]
+async fn a_call_that_waits_stays_as_it_is_while_the_disk_takes_nothing() {
+    let stage = Stage::set().await;
+    let no = stage.pause(true).await;
+    let seq = stage.accept().await.seq().expect("a place");
+    stage.engine.queue.store.close().await;
+    assert!(!stage.engine.queue.store.is_writable());
+    let refused = stage.engine.cancel_one(no, seq, true).await.expect_err("nothing can be stored");
+    assert!(matches!(&refused, Error::Refused(fault) if fault.code == ErrorCode::Unavailable), "{refused:?}");
+    assert!(stage.engine.queue.board().holds_nothing());
 }

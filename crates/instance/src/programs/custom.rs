@@ -8,6 +8,7 @@ mod calls;
 mod desk;
 mod door;
 mod line;
+mod pace;
 
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ mod tests;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -31,6 +33,7 @@ use self::{
     api::Api,
     desk::Desk,
     door::{Door, Fault},
+    pace::Pace,
 };
 use super::{Answers, Call, Patience, failure};
 use crate::{Death, instance::RESULT_TOLERANCE};
@@ -45,6 +48,7 @@ const ASKS: &str = "asked for an event (GET http://$RUNTIME_API_ADDR/v1/runtime/
 /// The API that one Custom function asks.
 pub(crate) struct Custom {
     desk: Desk,
+    pace: Arc<Pace>,
     answers: Answers,
     address: SocketAddr,
     /// Who serves it: ends with this, with [`Self::close`] or by itself when nothing more can come.
@@ -67,14 +71,16 @@ impl Custom {
     fn serve(listener: TcpListener, calls: u32, limit: usize, answers: Answers) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let desk = Desk::default();
-        let door = Door::new(listener, calls, Api::new(desk.clone(), answers.clone(), limit), answers.clone());
+        let pace = Arc::new(Pace::new());
+        let api = Api::new(desk.clone(), Arc::clone(&pace), answers.clone(), limit);
+        let door = Door::new(listener, calls, api, answers.clone());
         let (serves, served) = watch::channel(());
         let fault = Fault::of(&answers);
         let task = tokio::spawn(async move {
             let (_serves, _fault) = (serves, fault);
             door.keep().await;
         });
-        Ok(Self { desk, answers, address, serving: task.abort_handle(), served })
+        Ok(Self { desk, pace, answers, address, serving: task.abort_handle(), served })
     }
 
     /// What the program finds as `RUNTIME_API_ADDR`.
@@ -111,6 +117,7 @@ impl Custom {
     /// Takes a call; whoever asks next gets its event.
     pub(crate) fn call(&self, call: Call) {
         let number = call.number;
+        self.pace.call();
         if !self.desk.arrive(call) {
             self.answers.not_begun(number);
         }

@@ -23,6 +23,7 @@ use super::{
     desk::{Arriving, Desk, Unwanted},
     door::{Fault, Seat},
     line::{Client, Line},
+    pace::Pace,
 };
 
 const REQUEST: &str = "/v1/runtime/invocation/request";
@@ -42,6 +43,7 @@ type Answer = Response<Full<Bytes>>;
 #[derive(Clone)]
 pub(super) struct Api {
     desk: Desk,
+    pace: Arc<Pace>,
     answers: Answers,
     /// Bytes of an answer.
     limit: usize,
@@ -58,8 +60,13 @@ enum Route<'a> {
 }
 
 impl Api {
-    pub(super) fn new(desk: Desk, answers: Answers, limit: usize) -> Self {
-        Self { desk, answers, limit }
+    pub(super) fn new(desk: Desk, pace: Arc<Pace>, answers: Answers, limit: usize) -> Self {
+        Self { desk, pace, answers, limit }
+    }
+
+    /// Waits until another connection may come.
+    pub(super) async fn turn(&self) {
+        self.pace.turn().await;
     }
 
     /// Waits until no answer is arriving.
@@ -93,6 +100,7 @@ impl Api {
     }
 
     async fn answer(&self, request: Request<Incoming>, client: &Client, seat: &Arc<Seat>) -> Answer {
+        self.pace.turn().await;
         let (parts, body) = request.into_parts();
         match route(&parts.method, parts.uri.path()) {
             Route::Event => self.event(client, seat).await,

@@ -7,7 +7,6 @@
 use std::{
     collections::VecDeque,
     io,
-    os::fd::OwnedFd,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -79,6 +78,7 @@ impl Door {
             };
             match accepted {
                 Ok((stream, _)) => {
+                    self.api.turn().await;
                     self.make_room().await;
                     self.let_in(stream);
                 }
@@ -127,7 +127,7 @@ impl Door {
 /// A connection that the kernel has taken already.
 fn waiting(listener: &TcpListener) -> io::Result<TcpStream> {
     let accepted = accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
-    TcpStream::from_std(std::net::TcpStream::from(OwnedFd::from(accepted)))
+    TcpStream::from_std(std::net::TcpStream::from(accepted))
 }
 
 impl Seat {

@@ -1,6 +1,6 @@
 //! The API over real connections: which event is whose when clients come and go.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::{
