@@ -48,6 +48,17 @@ impl Engine {
         Ok(resolved.map(|resolved| Called { resolved, alias: None }))
     }
 
+    /// The same of a call that names no alias; `None` where the version is not in memory.
+    pub(crate) fn called_by_version(&self, key: &FunctionKey, qualifier: Option<&Qualifier>) -> Option<Called> {
+        let version = match qualifier {
+            None | Some(Qualifier::Latest) => limits::LATEST,
+            Some(Qualifier::Version(name)) => name,
+            Some(Qualifier::Alias(_)) => return None,
+        };
+        let resolved = self.resolver.get(key, version).ok()??;
+        Some(Called { resolved, alias: None })
+    }
+
     async fn called_by_alias(
         &self,
         key: &FunctionKey,

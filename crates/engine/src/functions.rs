@@ -562,13 +562,20 @@ fn with_image(
 
 /// The function a URN names, in the caller's project.
 pub(crate) fn key(caller: &Caller, function: &FunctionRef) -> Result<FunctionKey, Fault> {
-    if function.project.as_ref().is_some_and(|project| *project != caller.project) {
+    into_key(caller, function.clone()).map(|(key, _)| key)
+}
+
+/// The same, with what the caller says of the version.
+pub(crate) fn into_key(caller: &Caller, function: FunctionRef) -> Result<(FunctionKey, Option<Qualifier>), Fault> {
+    let FunctionRef { project, package, name, qualifier } = function;
+    let project = project.unwrap_or_else(|| caller.project.clone());
+    if project != caller.project {
         return Err(Fault::new(
             ErrorCode::Forbidden,
             "The project in the function's URN is not the project of the path. Use the same project in both",
         ));
     }
-    Ok(FunctionKey { project: caller.project.clone(), package: function.package.clone(), name: function.name.clone() })
+    Ok((FunctionKey { project, package, name }, qualifier))
 }
 
 pub(crate) fn latest_only(caller: &Caller, function: &FunctionRef) -> Result<FunctionKey, Fault> {

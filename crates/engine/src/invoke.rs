@@ -48,8 +48,6 @@ const WORTH_A_WORD_US: u64 = 1000;
 pub struct InvokeRequest<'a> {
     /// Id of the run.
     pub request: RequestId,
-    /// What to call.
-    pub function: FunctionRef,
     /// The event as it came.
     pub event: Bytes,
     /// Whether the caller wants the end of the log.
@@ -132,10 +130,12 @@ impl Engine {
     pub async fn invoke(
         self: &Arc<Self>,
         caller: &Caller,
+        function: FunctionRef,
         request: InvokeRequest<'_>,
     ) -> Result<(Invocation, OpenRecord), Error> {
         let (id, tail, watch) = (request.request, request.tail, request.watch);
-        let mut admitted = match self.admit(caller, request).await {
+        let found = self.find(caller, function, id, request.headers).await;
+        let mut admitted = match found.and_then(|called| self.admit(called, request)) {
             Ok(admitted) => admitted,
             Err(Error::ExecutorMissing { message, version, alias }) => {
                 let (memory_mb, started) = (version.spec.memory_mb, Timestamp::now());
@@ -177,11 +177,24 @@ impl Engine {
         async move { task.await.unwrap_or(false) }
     }
 
-    async fn admit(&self, caller: &Caller, request: InvokeRequest<'_>) -> Result<Admitted, Error> {
-        let key = functions::key(caller, &request.function)?;
-        let qualifier = request.function.qualifier.as_ref();
-        let called = self.called(&key, qualifier, request.request, request.headers).await?;
-        let Called { resolved, alias } = called.ok_or_else(not_found)?;
+    async fn find(
+        &self,
+        caller: &Caller,
+        function: FunctionRef,
+        request: RequestId,
+        headers: &dyn RequestHeaders,
+    ) -> Result<Called, Error> {
+        let (key, qualifier) = functions::into_key(caller, function)?;
+        if let Some(called) = self.called_by_version(&key, qualifier.as_ref()) {
+            return Ok(called);
+        }
+        // In a box: most calls find what they name in memory.
+        let called = Box::pin(self.called(&key, qualifier.as_ref(), request, headers)).await?;
+        called.ok_or_else(not_found)
+    }
+
+    fn admit(&self, called: Called, request: InvokeRequest<'_>) -> Result<Admitted, Error> {
+        let Called { resolved, alias } = called;
         let counters = self.statistics.of_call(&resolved, alias.as_ref().map(|alias| alias.name.as_str()));
         let version = &resolved.version;
         let event = event(request.event, version.spec.runtime, limits::EVENT_BYTES)?;

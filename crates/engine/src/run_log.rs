@@ -1,10 +1,10 @@
 //! The log of one run: the platform's lines around the function's own (contract: runtimes.md section 10, invocation.md).
 
-use std::{fmt, io::Write as _, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use fungraph_model::{Failure, FunctionVersion, RequestId, Summary};
-use fungraph_store::logs::LogText;
+use fungraph_store::logs::{LogText, ink};
 use jiff::Timestamp;
 
 /// The log of a run under way.
@@ -113,22 +113,32 @@ impl LogText for FinishedLog {
 
     fn write(&self, out: &mut Vec<u8>) {
         let Self { log: RunLog { function, request, started, lines }, summary, failed, ended } = self;
-        let mark = if *failed { "(invoke Failed)" } else { "" };
-        let memory_thousandths =
-            u64::try_from((u128::from(summary.memory_used) * 1000 + (1 << 19)) >> 20).unwrap_or(u64::MAX);
-        // Writing into memory cannot fail.
-        let _ = writeln!(out, "{} Start invoke request '{request}', version: {}", Second(*started), function.version);
+        let request = request.text();
+        ink::second(out, *started);
+        out.extend_from_slice(b" Start invoke request '");
+        out.extend_from_slice(request.as_bytes());
+        out.extend_from_slice(b"', version: ");
+        out.extend_from_slice(function.version.as_bytes());
+        out.push(b'\n');
         out.extend_from_slice(lines);
-        let _ = writeln!(
-            out,
-            "{} Finish invoke request '{request}'{mark}, duration: {}ms, billing duration: {}ms, memory used: {}MB, billing memory: {}MB",
-            Second(*ended),
-            Thousandths(summary.duration_us),
-            summary.billing_ms,
-            Thousandths(memory_thousandths),
-            summary.memory_mb
-        );
+        ink::second(out, *ended);
+        out.extend_from_slice(b" Finish invoke request '");
+        out.extend_from_slice(request.as_bytes());
+        out.extend_from_slice(if *failed { b"'(invoke Failed), duration: " } else { b"', duration: " });
+        ink::thousandths(out, summary.duration_us);
+        out.extend_from_slice(b"ms, billing duration: ");
+        ink::number(out, summary.billing_ms);
+        out.extend_from_slice(b"ms, memory used: ");
+        ink::thousandths(out, memory_thousandths(summary.memory_used));
+        out.extend_from_slice(b"MB, billing memory: ");
+        ink::number(out, summary.memory_mb);
+        out.extend_from_slice(b"MB\n");
     }
+}
+
+/// Bytes as thousandths of a megabyte, rounded.
+fn memory_thousandths(bytes: u64) -> u64 {
+    u64::try_from((u128::from(bytes) * 1000 + (1 << 19)) >> 20).unwrap_or(u64::MAX)
 }
 
 /// A number of thousandths with three decimals.

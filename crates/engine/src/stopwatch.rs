@@ -24,14 +24,19 @@ impl Stopwatch {
 
     /// Gives the time since the last lap to `phase`.
     pub fn lap(&mut self, phase: Phase) {
-        let us = self.next();
+        self.lap_at(phase, Instant::now());
+    }
+
+    /// The same of a lap that ended at `now`.
+    pub fn lap_at(&mut self, phase: Phase, now: Instant) {
+        let us = self.next(now);
         self.phases.add(phase, us);
     }
 
     /// A call has, or will not get, an instance. Of the time since the last lap the end belongs to the instance's start, as far as
     /// the call was there already; the rest it stood in line.
     pub(crate) fn lap_wait(&mut self, start: Option<StartTimes>) {
-        let all = self.next();
+        let all = self.next(Instant::now());
         let load = start.map_or(0, |start| micros(start.load)).min(all);
         let launch = start.map_or(0, |start| micros(start.launch)).min(all - load);
         self.phases.add(Phase::Load, load);
@@ -41,7 +46,7 @@ impl Stopwatch {
 
     /// The function answered after `took`; that we heard of it later is part of our answer.
     pub(crate) fn lap_run(&mut self, took: Duration) {
-        let all = self.next();
+        let all = self.next(Instant::now());
         let run = micros(took).min(all);
         self.phases.add(Phase::Run, run);
         self.phases.add(Phase::Answer, all - run);
@@ -52,8 +57,8 @@ impl Stopwatch {
         &self.phases
     }
 
-    fn next(&mut self) -> u64 {
-        let now = micros(self.begun.elapsed());
+    fn next(&mut self, now: Instant) -> u64 {
+        let now = micros(now.saturating_duration_since(self.begun));
         let us = now.saturating_sub(self.at_us);
         self.at_us = now;
         us

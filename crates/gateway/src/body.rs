@@ -1,11 +1,11 @@
 //! Bodies of requests: counted and hashed while they arrive, within a size and a time.
 
-use std::time::Duration;
+use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use fungraph_model::{ErrorCode, Fault};
 use http_body_util::BodyExt;
-use hyper::body::Body;
+use hyper::body::{Body, Frame};
 use sha2::{Digest, Sha256};
 use tokio::{
     task::{JoinHandle, spawn_blocking},
@@ -72,14 +72,15 @@ where
     let mut gathered = Gathered::new(announced, share);
     let mut length = 0;
     if !body.is_end_stream() {
-        let end = Instant::now() + pace.whole;
-        let mut beside = None;
-        while let Some(data) = next(body, end.min(Instant::now() + pace.pause)).await? {
+        let (mut patience, mut beside) = (Patience::new(pace), None);
+        while let Some(data) = next(body, &mut patience).await? {
             length += data.len();
             if length > limit.bytes {
                 return Err(too_large(limit));
             }
-            gathered = settled(gathered, beside.take()).await?;
+            if let Some(beside) = beside.take() {
+                gathered = settled(beside).await?;
+            }
             if length > SMALL && gathered.share.is_none() {
                 gathered.share = Some(seat.take(limit.bytes).await?);
             }
@@ -92,15 +93,20 @@ where
             } else {
                 gathered.push(data);
             }
+            // A body of known length is not asked for more than that.
+            if body.is_end_stream() {
+                break;
+            }
         }
-        gathered = settled(gathered, beside).await?;
+        if let Some(beside) = beside {
+            gathered = settled(beside).await?;
+        }
     }
     Ok(gathered.received(length))
 }
 
 /// What has come so far, once the piece is in it that was put there beside the reading of the next.
-async fn settled(gathered: Gathered, beside: Option<JoinHandle<Gathered>>) -> Result<Gathered, Fault> {
-    let Some(beside) = beside else { return Ok(gathered) };
+async fn settled(beside: JoinHandle<Gathered>) -> Result<Gathered, Fault> {
     beside.await.map_err(|_| Fault::new(ErrorCode::Unavailable, "The server is stopping: send the request again"))
 }
 
@@ -111,36 +117,54 @@ pub(crate) async fn drain<B>(body: &mut B, most: usize, pace: Pace)
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let end = Instant::now() + pace.whole;
+    let mut patience = Patience::new(pace);
     let mut length = 0;
     while !body.is_end_stream() && length <= most {
-        match next(body, end.min(Instant::now() + pace.pause)).await {
+        match next(body, &mut patience).await {
             Ok(Some(data)) => length += data.len(),
             Ok(None) | Err(_) => return,
         }
     }
 }
 
-async fn next<B>(body: &mut B, deadline: Instant) -> Result<Option<Bytes>, Fault>
+/// How long a sender is waited for, from the first time that it is.
+struct Patience {
+    pace: Pace,
+    end: Option<Instant>,
+}
+
+impl Patience {
+    fn new(pace: Pace) -> Self {
+        Self { pace, end: None }
+    }
+
+    fn deadline(&mut self) -> Instant {
+        let now = Instant::now();
+        let end = *self.end.get_or_insert(now + self.pace.whole);
+        end.min(now + self.pace.pause)
+    }
+}
+
+type Next<E> = Option<Result<Frame<Bytes>, E>>;
+
+async fn next<B>(body: &mut B, patience: &mut Patience) -> Result<Option<Bytes>, Fault>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     loop {
-        match timeout_at(deadline, body.frame()).await {
-            Err(_) => {
-                return Err(Fault::new(
-                    ErrorCode::RequestTimeout,
-                    "The body did not arrive in time: send it again, faster",
-                ));
-            }
-            Ok(None) => return Ok(None),
-            Ok(Some(Err(_))) => {
+        let frame = match at_once(body).await {
+            Some(frame) => frame,
+            None => timeout_at(patience.deadline(), body.frame()).await.map_err(|_| too_slow())?,
+        };
+        match frame {
+            None => return Ok(None),
+            Some(Err(_)) => {
                 return Err(Fault::new(
                     ErrorCode::BadParameter,
                     "The body broke off or its chunks are malformed: send it again",
                 ));
             }
-            Ok(Some(Ok(frame))) => {
+            Some(Ok(frame)) => {
                 // Trailers are no part of the body.
                 if let Ok(data) = frame.into_data() {
                     return Ok(Some(data));
@@ -148,6 +172,28 @@ where
             }
         }
     }
+}
+
+/// What comes next of a body, if it has arrived: hyper hands it over in the turn in which it is asked. A timer is set only for what has
+/// still to come, which of nearly all bodies is nothing.
+async fn at_once<B>(body: &mut B) -> Option<Next<B::Error>>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let mut asked = false;
+    poll_fn(|context| match Pin::new(&mut *body).poll_frame(context) {
+        Poll::Ready(frame) => Poll::Ready(Some(frame)),
+        Poll::Pending if std::mem::replace(&mut asked, true) => Poll::Ready(None),
+        Poll::Pending => {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+fn too_slow() -> Fault {
+    Fault::new(ErrorCode::RequestTimeout, "The body did not arrive in time: send it again, faster")
 }
 
 fn too_large(limit: Limit) -> Fault {
@@ -212,14 +258,9 @@ impl Gathered {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        convert::Infallible,
-        pin::Pin,
-        task::{Context, Poll},
-    };
+    use std::{convert::Infallible, task::Context};
 
     use http_body_util::Full;
-    use hyper::body::Frame;
 
     use super::*;
     use crate::memory::Memory;

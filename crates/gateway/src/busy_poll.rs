@@ -21,7 +21,7 @@ const WINDOW: Duration = Duration::from_micros(200);
 /// Events in a row within the window that make it worth to look: eight calls.
 const ENOUGH: u32 = 16;
 
-/// Most calls under way with which it is worth to look. With more of them the threads have work.
+/// Most calls under way with which it is worth to look. With more of them the threads have work, and nothing is counted.
 const FEW: u32 = 4;
 
 /// Who stays awake, and for how long. Its events are arrivals and answers of calls whose caller is proven: what strangers send keeps
@@ -57,8 +57,9 @@ impl BusyPoll {
 
     /// A call has arrived.
     pub(crate) fn arrived(&self, now: Instant) -> UnderWay<'_> {
-        self.calls.fetch_add(1, Relaxed);
-        self.event(now);
+        if self.calls.fetch_add(1, Relaxed) < FEW {
+            self.event(now);
+        }
         UnderWay(self)
     }
 
@@ -100,8 +101,14 @@ impl BusyPoll {
 
 impl UnderWay<'_> {
     /// It has its answer.
-    pub(crate) fn answered(self, now: Instant) {
-        self.0.event(now);
+    pub(crate) fn answered(self) {
+        self.answered_at(Instant::now);
+    }
+
+    fn answered_at(self, now: impl FnOnce() -> Instant) {
+        if self.0.calls.load(Relaxed) <= FEW {
+            self.0.event(now());
+        }
     }
 }
 
@@ -122,7 +129,7 @@ mod tests {
         for _ in 0..many {
             let call = poll.arrived(now + gap);
             now += 2 * gap;
-            call.answered(now);
+            call.answered_at(|| now);
         }
         now
     }
@@ -144,7 +151,7 @@ mod tests {
         assert!(!poll.is_worth_it(now));
         let now = calls(&poll, now, 100, CLOSE);
         let slow = poll.arrived(now + CLOSE);
-        slow.answered(now + WINDOW + 2 * CLOSE);
+        slow.answered_at(|| now + WINDOW + 2 * CLOSE);
         assert!(!poll.is_worth_it(now + WINDOW + 2 * CLOSE), "one slow call begins the count anew");
     }
 

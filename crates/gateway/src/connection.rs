@@ -1,6 +1,6 @@
 //! Sockets: accepting, HTTP/1 or HTTP/2 on each, and an orderly end.
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::poll_fn, io, net::SocketAddr, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use fungraph_engine::InTurn;
 use http::{Request, Version};
@@ -18,6 +18,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     activity::{Activity, Counted},
+    aside::Aside,
+    config::Config,
     leaving::Leaving,
     service::{Peer, Service},
 };
@@ -95,31 +97,30 @@ async fn serve(
     let requests = service_fn(|request: Request<Incoming>| {
         let version = request.version();
         let (service, (serving, begun)) = (service.clone(), activity.serve(version));
-        let request = request.map(|body| activity.receive(body));
+        let (head, body) = request.into_parts();
+        let mut body = activity.receive(body);
         async move {
-            let response = service.serve(peer, begun, request).await;
+            let response = service.serve(peer, begun, &head, &mut body).await;
             Ok::<_, Infallible>(response.map(|body| Leaving::new(body, serving, version == Version::HTTP_2)))
         }
     });
     let io = TokioIo::new(Counted { io: stream, activity: activity.clone() });
     let mut connection = pin!(builder.serve_connection(io, requests));
-    let mut ceased = pin!(activity.ceased(service.config.header_read_timeout));
-    let mut untaken = pin!(activity.unread(unread));
-    let mut is_leaving = false;
+    let mut watch = Aside::new(watch(&activity, &service.config, &shutdown));
     let outcome = loop {
-        select! {
+        let event = select! {
             // The connection first: a request that has just arrived is no silence.
             biased;
             outcome = connection.as_mut() => break outcome,
-            () = shutdown.cancelled(), if !is_leaving => {
-                connection.as_mut().graceful_shutdown();
-                is_leaving = true;
-            }
-            () = ceased.as_mut() => {
+            event = &mut watch => event,
+        };
+        match event {
+            Event::Shutdown => connection.as_mut().graceful_shutdown(),
+            Event::Silent => {
                 tracing::debug!(peer = %remote, "connection was silent for too long");
                 return;
             }
-            () = untaken.as_mut() => {
+            Event::Untaken => {
                 tracing::debug!(peer = %remote, "the client did not take its answer");
                 return;
             }
@@ -128,6 +129,38 @@ async fn serve(
     if let Err(error) = outcome {
         tracing::debug!(peer = %remote, error, "connection ended early");
     }
+}
+
+/// What a connection is told beside its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Event {
+    /// To end what it is doing. Told once.
+    Shutdown,
+    /// Its client has begun nothing for too long.
+    Silent,
+    /// Its client has taken nothing for too long.
+    Untaken,
+}
+
+/// Watches over a connection; gives one event after the other.
+fn watch<'a>(
+    activity: &'a Activity,
+    config: &Config,
+    shutdown: &'a CancellationToken,
+) -> impl Future<Output = Event> + Unpin + 'a {
+    let mut told = Some(Box::pin(shutdown.cancelled()));
+    let mut ceased = Box::pin(activity.ceased(config.header_read_timeout));
+    let mut untaken = Box::pin(activity.unread(config.answer_pause_timeout));
+    poll_fn(move |context| {
+        if told.as_mut().is_some_and(|told| told.as_mut().poll(context).is_ready()) {
+            told = None;
+            return Poll::Ready(Event::Shutdown);
+        }
+        if ceased.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Event::Silent);
+        }
+        untaken.as_mut().poll(context).map(|()| Event::Untaken)
+    })
 }
 
 /// The other side gave up before we took the connection.

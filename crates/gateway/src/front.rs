@@ -188,18 +188,9 @@ fn call(engine: &Arc<Engine>, api: &GatewayApi, asked: &Asked<'_>, event: Bytes,
     };
     Box::pin(async move {
         let (headers, sink) = (Sent(&headers), Some(sink));
-        let request = InvokeRequest {
-            request,
-            function,
-            event,
-            tail: false,
-            memory: None,
-            headers: &headers,
-            arrived,
-            watch,
-            sink,
-        };
-        engine.invoke(&caller, request).await
+        let request =
+            InvokeRequest { request, event, tail: false, memory: None, headers: &headers, arrived, watch, sink };
+        engine.invoke(&caller, function, request).await
     })
 }
 

@@ -6,6 +6,7 @@
 mod activity;
 mod answer;
 mod api;
+mod aside;
 mod auth;
 mod body;
 mod busy_poll;
@@ -20,6 +21,7 @@ mod project;
 mod routes;
 mod service;
 mod shape;
+mod split;
 
 use std::{io, sync::Arc};
 

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr_iter};
+
 /// A `%` that two hexadecimal digits do not follow, or bytes that are no UTF-8 where text is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed percent-encoding")]
@@ -9,12 +11,27 @@ pub(crate) struct Malformed;
 
 /// Decodes every `%XX`.
 pub(crate) fn decode(text: &str) -> Result<Cow<'_, [u8]>, Malformed> {
-    if !text.contains('%') {
-        return Ok(Cow::Borrowed(text.as_bytes()));
+    let mut rest = text.as_bytes();
+    let Some(mut at) = memchr(b'%', rest) else { return Ok(Cow::Borrowed(rest)) };
+    let mut decoded = Vec::with_capacity(rest.len());
+    loop {
+        decoded.extend_from_slice(&rest[..at]);
+        decoded.push(byte(&rest[at..]).ok_or(Malformed)?);
+        rest = &rest[at + 3..];
+        match memchr(b'%', rest) {
+            Some(next) => at = next,
+            None => break,
+        }
     }
-    let mut decoded = Vec::with_capacity(text.len());
-    for_each_byte(text, |byte| decoded.push(byte))?;
+    decoded.extend_from_slice(rest);
     Ok(Cow::Owned(decoded))
+}
+
+/// The byte that `%XX` stands for, at the beginning of a text.
+fn byte(escape: &[u8]) -> Option<u8> {
+    let digit = |at: usize| escape.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+    let (high, low) = (digit(1)?, digit(2)?);
+    Some(u8::try_from(high * 16 + low).expect("two hexadecimal digits fit a byte"))
 }
 
 /// Decodes every `%XX` to a text.
@@ -27,32 +44,31 @@ pub(crate) fn decode_text(text: &str) -> Result<Cow<'_, str>, Malformed> {
 
 /// Whether every `%` is followed by two hexadecimal digits.
 pub(crate) fn is_well_formed(text: &str) -> bool {
-    !text.contains('%') || for_each_byte(text, |_| ()).is_ok()
+    let text = text.as_bytes();
+    memchr_iter(b'%', text).all(|at| byte(&text[at..]).is_some())
 }
 
-/// Writes a byte as it is where the signature keeps it (letters, digits, `-._~`), else as `%XX` with upper-case digits.
-pub(crate) fn encode(byte: u8, out: &mut Vec<u8>) {
-    if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-        out.push(byte);
-    } else {
-        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-        out.extend([b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+/// What the signature keeps as it is: letters, digits, `-._~`.
+const KEPT: [bool; 256] = {
+    let mut kept = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        kept[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        byte += 1;
     }
-}
+    kept
+};
 
-/// Hands over each decoded byte.
-pub(crate) fn for_each_byte(text: &str, mut visit: impl FnMut(u8)) -> Result<(), Malformed> {
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte == b'%' {
-            let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16)).ok_or(Malformed);
-            let (high, low) = (digit()?, digit()?);
-            visit(u8::try_from(high * 16 + low).expect("two hexadecimal digits fit a byte"));
-        } else {
-            visit(byte);
-        }
+/// Writes bytes as they are where the signature keeps them, else as `%XX` with upper-case digits.
+pub(crate) fn encode(mut bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    loop {
+        let kept = bytes.iter().position(|byte| !KEPT[usize::from(*byte)]).unwrap_or(bytes.len());
+        out.extend_from_slice(&bytes[..kept]);
+        let Some((byte, rest)) = bytes[kept..].split_first() else { return };
+        out.extend_from_slice(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        bytes = rest;
     }
-    Ok(())
 }
 
 #[cfg(test)]

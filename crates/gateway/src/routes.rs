@@ -32,7 +32,7 @@ pub(crate) mod versions;
 use fungraph_model::{Fault, FunctionRef, Right};
 use http::Method;
 
-use crate::{answer::Refusal, percent};
+use crate::{answer::Refusal, percent, split};
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -307,7 +307,7 @@ pub(crate) fn is_invocation(path: &str) -> bool {
 
 /// Whether a path belongs to the function service, where a body must be signed (SETTLED.md, "Signatures").
 pub(crate) fn needs_signed_payload(path: &str) -> bool {
-    path.split('/').nth(3) == Some("fgs")
+    split::pieces(path, b'/').nth(3) == Some("fgs")
 }
 
 /// Finds the operation of a request.
@@ -345,9 +345,9 @@ fn without_slash(path: &str) -> &str {
 /// The parameters of a path that has the form of `pattern`.
 fn parameters<'a>(pattern: &str, path: &'a str) -> Option<Parameters<'a>> {
     let mut found = Parameters::default();
-    let mut given = path.split('/');
+    let mut given = split::pieces(path, b'/');
     let mut other = 0;
-    for part in pattern.split('/') {
+    for part in split::pieces(pattern, b'/') {
         let segment = given.next()?;
         match part {
             "{project_id}" => found.project = segment,

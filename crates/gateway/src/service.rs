@@ -62,14 +62,14 @@ pub(crate) struct Peer {
 pub(crate) struct Call<'a> {
     pub(crate) id: RequestId,
     pub(crate) head: &'a Parts,
-    pub(crate) route: Route<'a>,
+    pub(crate) route: &'a Route<'a>,
     pub(crate) caller: Caller,
     pub(crate) body: Bytes,
     /// What the body has of the memory, where it does not hold that itself.
     pub(crate) share: Option<Share>,
     pub(crate) arrived: Instant,
     pub(crate) watch: Stopwatch,
-    peer: Peer,
+    peer: &'a Peer,
 }
 
 /// Everything a request may need.
@@ -78,7 +78,7 @@ pub(crate) struct Service {
     pub(crate) engine: Arc<Engine>,
     metrics: Box<dyn Fn() -> String + Send + Sync>,
     links: download::Links,
-    statuses: Statuses,
+    pub(crate) statuses: Statuses,
     document: OnceLock<Bytes>,
     bodies: Memory,
     events: Memory,
@@ -100,23 +100,24 @@ impl Service {
         &self,
         peer: Peer,
         begun: Option<Instant>,
-        request: http::Request<Arriving<Incoming>>,
+        head: &Parts,
+        body: &mut Arriving<Incoming>,
     ) -> Response {
         let arrived = Instant::now();
-        let watch = Stopwatch::since(begun.unwrap_or(arrived));
+        let mut watch = Stopwatch::since(begun.unwrap_or(arrived));
+        watch.lap_at(Phase::Accept, arrived);
         let id = RequestId::random();
-        let (head, mut body) = request.into_parts();
-        let answer = panics(pin!(self.answer(id, peer, arrived, watch, &head, &mut body))).await;
+        let answer = panics(pin!(self.answer(id, peer, arrived, watch, head, body))).await;
         let response = match answer {
             Ok(Ok(response)) => response,
-            Ok(Err(refusal)) => self.refuse(refusal, id, &head, &mut body).await,
+            Ok(Err(refusal)) => Box::pin(self.refuse(refusal, id, head, body)).await,
             Err(message) => Refusal::Panic { message }.into_response(id),
         };
         let path = head.uri.path();
         let response = if routes::iam::has(path) { routes::iam::finish(response, id) } else { response };
         let response = answer::finish(response, id, routes::is_invocation(path));
-        let (status, us) = (response.status().as_u16(), arrived.elapsed().as_micros());
-        tracing::debug!(request = %id, peer = %peer.remote, method = %head.method, path, status, us, "answered");
+        tracing::debug!(request = %id, peer = %peer.remote, method = %head.method, path,
+            status = response.status().as_u16(), us = arrived.elapsed().as_micros(), "answered");
         response
     }
 
@@ -143,7 +144,6 @@ impl Service {
         head: &Parts,
         body: &mut Arriving<Incoming>,
     ) -> Result<Response, Refusal> {
-        watch.lap(Phase::Accept);
         let path = head.uri.path();
         if !percent::is_well_formed(path) || head.uri.query().is_some_and(|query| !percent::is_well_formed(query)) {
             return Err(auth::Error::Encoding.into());
@@ -166,8 +166,12 @@ impl Service {
             // A package is decoded in the place of its text, which nobody else may hold.
             _ => (received.bytes, received.share),
         };
-        let call = Call { id, head, route, caller, body, share, arrived, watch, peer };
-        let answer = self.dispatch(call).await;
+        let call = Call { id, head, route: &route, caller, body, share, arrived, watch, peer: &peer };
+        let answer = match route.operation {
+            Operation::InvokeFunction => invocations::invoke(self, call).await,
+            // In boxes, all but a call: its future is moved about, and need not have room for the others.
+            _ => Box::pin(self.dispatch(call)).await,
+        };
         #[cfg(debug_assertions)]
         let answer = api::fit::check(&route, answer);
         answer
@@ -175,90 +179,80 @@ impl Service {
 
     async fn dispatch(&self, call: Call<'_>) -> Result<Response, Refusal> {
         let engine = &self.engine;
-        // All but the call itself in boxes: the future of a call is moved about, and need not have room for the others.
         match call.route.operation {
-            Operation::InvokeFunction => {
-                let under_way = self.busy_poll.arrived(call.arrived);
-                let answer = invocations::invoke(engine, self.statuses, call).await;
-                under_way.answered(Instant::now());
-                answer
-            }
-            Operation::AsyncInvokeFunction => Box::pin(async_calls::invoke(engine, call)).await,
-            Operation::ListAsyncInvocations => Box::pin(async_calls::list(engine, call)).await,
-            Operation::ListActiveAsyncInvocations => Box::pin(async_calls::list_active(engine, call)).await,
-            Operation::CancelAsyncInvocation => Box::pin(async_calls::cancel(engine, call)).await,
-            Operation::CreateFunction => Box::pin(functions::create(engine, call)).await,
-            Operation::ListFunctions => Box::pin(functions::list(engine, call)).await,
-            Operation::ShowFunctionConfig => Box::pin(functions::show(engine, call)).await,
-            Operation::UpdateFunctionConfig => Box::pin(functions::update(engine, call)).await,
-            Operation::DeleteFunction => Box::pin(functions::delete(engine, call)).await,
-            Operation::ShowFunctionCode => Box::pin(code::show(engine, &self.links, call)).await,
-            Operation::UpdateFunctionCode => Box::pin(code::update(engine, &self.links, call)).await,
-            Operation::UpdateFunctionReservedInstancesCount => Box::pin(reservations::update(engine, call)).await,
-            Operation::ListReservedInstanceConfigs => Box::pin(reservations::list_configs(engine, call)).await,
-            Operation::ListFunctionReservedInstances => Box::pin(reservations::list(engine, call)).await,
-            Operation::UpdateFunctionMaxInstanceConfig => {
-                Box::pin(reservations::set_most_instances(engine, call)).await
-            }
-            Operation::CreateDependencyVersion => Box::pin(dependencies::create(engine, &self.links, call)).await,
-            Operation::ListDependencies => Box::pin(dependencies::list(engine, call)).await,
-            Operation::ListDependencyVersion => Box::pin(dependencies::list_versions(engine, call)).await,
-            Operation::ShowDependencyVersion => Box::pin(dependencies::show(engine, &self.links, call)).await,
-            Operation::DeleteDependencyVersion => Box::pin(dependencies::delete(engine, call)).await,
-            Operation::ListFunctionVersions => Box::pin(versions::list(engine, call)).await,
-            Operation::CreateFunctionVersion => Box::pin(versions::publish(engine, call)).await,
-            Operation::ListVersionAliases => Box::pin(aliases::list(engine, call)).await,
-            Operation::CreateVersionAlias => Box::pin(aliases::create(engine, call)).await,
-            Operation::ShowVersionAlias => Box::pin(aliases::show(engine, call)).await,
-            Operation::UpdateVersionAlias => Box::pin(aliases::update(engine, call)).await,
-            Operation::DeleteVersionAlias => Box::pin(aliases::delete(engine, call)).await,
-            Operation::CreateFunctionTrigger => Box::pin(triggers::create(engine, call)).await,
-            Operation::ListFunctionTriggers => Box::pin(triggers::list(engine, call)).await,
-            Operation::ShowFunctionTrigger => Box::pin(triggers::show(engine, call)).await,
-            Operation::UpdateTrigger => Box::pin(triggers::update(engine, call)).await,
-            Operation::DeleteFunctionTrigger => Box::pin(triggers::delete(engine, call)).await,
-            Operation::BatchDeleteFunctionTriggers => Box::pin(triggers::delete_all(engine, call)).await,
-            Operation::ListTriggers => Box::pin(triggers::list_all(engine, call)).await,
+            Operation::InvokeFunction => invocations::invoke(self, call).await,
+            Operation::AsyncInvokeFunction => async_calls::invoke(engine, call).await,
+            Operation::ListAsyncInvocations => async_calls::list(engine, call).await,
+            Operation::ListActiveAsyncInvocations => async_calls::list_active(engine, call).await,
+            Operation::CancelAsyncInvocation => async_calls::cancel(engine, call).await,
+            Operation::CreateFunction => functions::create(engine, call).await,
+            Operation::ListFunctions => functions::list(engine, call).await,
+            Operation::ShowFunctionConfig => functions::show(engine, call).await,
+            Operation::UpdateFunctionConfig => functions::update(engine, call).await,
+            Operation::DeleteFunction => functions::delete(engine, call).await,
+            Operation::ShowFunctionCode => code::show(engine, &self.links, call).await,
+            Operation::UpdateFunctionCode => code::update(engine, &self.links, call).await,
+            Operation::UpdateFunctionReservedInstancesCount => reservations::update(engine, call).await,
+            Operation::ListReservedInstanceConfigs => reservations::list_configs(engine, call).await,
+            Operation::ListFunctionReservedInstances => reservations::list(engine, call).await,
+            Operation::UpdateFunctionMaxInstanceConfig => reservations::set_most_instances(engine, call).await,
+            Operation::CreateDependencyVersion => dependencies::create(engine, &self.links, call).await,
+            Operation::ListDependencies => dependencies::list(engine, call).await,
+            Operation::ListDependencyVersion => dependencies::list_versions(engine, call).await,
+            Operation::ShowDependencyVersion => dependencies::show(engine, &self.links, call).await,
+            Operation::DeleteDependencyVersion => dependencies::delete(engine, call).await,
+            Operation::ListFunctionVersions => versions::list(engine, call).await,
+            Operation::CreateFunctionVersion => versions::publish(engine, call).await,
+            Operation::ListVersionAliases => aliases::list(engine, call).await,
+            Operation::CreateVersionAlias => aliases::create(engine, call).await,
+            Operation::ShowVersionAlias => aliases::show(engine, call).await,
+            Operation::UpdateVersionAlias => aliases::update(engine, call).await,
+            Operation::DeleteVersionAlias => aliases::delete(engine, call).await,
+            Operation::CreateFunctionTrigger => triggers::create(engine, call).await,
+            Operation::ListFunctionTriggers => triggers::list(engine, call).await,
+            Operation::ShowFunctionTrigger => triggers::show(engine, call).await,
+            Operation::UpdateTrigger => triggers::update(engine, call).await,
+            Operation::DeleteFunctionTrigger => triggers::delete(engine, call).await,
+            Operation::BatchDeleteFunctionTriggers => triggers::delete_all(engine, call).await,
+            Operation::ListTriggers => triggers::list_all(engine, call).await,
             Operation::ListTriggerTypes => Ok(triggers::list_types()),
             Operation::ListFunctionTemplate => templates::list(engine, &call).await,
             Operation::ShowFunctionTemplate => templates::show(engine, &call).await,
-            Operation::ListEvents => Box::pin(test_events::list(engine, call)).await,
-            Operation::CreateEvent => Box::pin(test_events::create(engine, call)).await,
-            Operation::ShowEvent => Box::pin(test_events::show(engine, call)).await,
-            Operation::UpdateEvent => Box::pin(test_events::update(engine, call)).await,
-            Operation::DeleteEvent => Box::pin(test_events::delete(engine, call)).await,
-            Operation::CreateTags => Box::pin(tags::create(engine, call)).await,
-            Operation::DeleteTags => Box::pin(tags::delete(engine, call)).await,
-            Operation::ListFunctionTags => Box::pin(tags::list(engine, call)).await,
-            Operation::ShowProjectTagsList => Box::pin(tags::list_of_project(engine, call)).await,
-            Operation::ShowResInstanceInfo => Box::pin(tags::find(engine, call)).await,
-            Operation::ShowFunctionAsyncInvokeConfig => Box::pin(async_configs::show(engine, call)).await,
-            Operation::UpdateFunctionAsyncInvokeConfig => Box::pin(async_configs::update(engine, call)).await,
-            Operation::DeleteFunctionAsyncInvokeConfig => Box::pin(async_configs::delete(engine, call)).await,
-            Operation::ListFunctionAsyncInvokeConfig => Box::pin(async_configs::list(engine, call)).await,
-            Operation::ShowTracing => Box::pin(tracing_keys::show(engine, call)).await,
-            Operation::UpdateTracing => Box::pin(tracing_keys::update(engine, call)).await,
-            Operation::UpdateFunctionCollectState => Box::pin(tracing_keys::pin(engine, call)).await,
-            Operation::ListQuotas => Box::pin(projects::quotas(engine, call)).await,
-            Operation::CreateVpcEndpoint => Box::pin(projects::create_vpc_endpoint(engine, call)).await,
-            Operation::DeleteVpcEndpoint => Box::pin(projects::delete_vpc_endpoint(engine, call)).await,
-            Operation::EnableLtsLogs => Box::pin(projects::enable_logs(engine, call, LogKind::Functions)).await,
-            Operation::EnableAsyncStatusLog => {
-                Box::pin(projects::enable_logs(engine, call, LogKind::AsyncStates)).await
-            }
-            Operation::ShowProjectAsyncStatusLogInfo => Box::pin(projects::show_async_log(engine, call)).await,
-            Operation::DisableAsyncStatusLog => Box::pin(projects::disable_async_log(engine, call)).await,
-            Operation::ShowLtsLogDetails => Box::pin(projects::show_function_log(engine, call)).await,
+            Operation::ListEvents => test_events::list(engine, call).await,
+            Operation::CreateEvent => test_events::create(engine, call).await,
+            Operation::ShowEvent => test_events::show(engine, call).await,
+            Operation::UpdateEvent => test_events::update(engine, call).await,
+            Operation::DeleteEvent => test_events::delete(engine, call).await,
+            Operation::CreateTags => tags::create(engine, call).await,
+            Operation::DeleteTags => tags::delete(engine, call).await,
+            Operation::ListFunctionTags => tags::list(engine, call).await,
+            Operation::ShowProjectTagsList => tags::list_of_project(engine, call).await,
+            Operation::ShowResInstanceInfo => tags::find(engine, call).await,
+            Operation::ShowFunctionAsyncInvokeConfig => async_configs::show(engine, call).await,
+            Operation::UpdateFunctionAsyncInvokeConfig => async_configs::update(engine, call).await,
+            Operation::DeleteFunctionAsyncInvokeConfig => async_configs::delete(engine, call).await,
+            Operation::ListFunctionAsyncInvokeConfig => async_configs::list(engine, call).await,
+            Operation::ShowTracing => tracing_keys::show(engine, call).await,
+            Operation::UpdateTracing => tracing_keys::update(engine, call).await,
+            Operation::UpdateFunctionCollectState => tracing_keys::pin(engine, call).await,
+            Operation::ListQuotas => projects::quotas(engine, call).await,
+            Operation::CreateVpcEndpoint => projects::create_vpc_endpoint(engine, call).await,
+            Operation::DeleteVpcEndpoint => projects::delete_vpc_endpoint(engine, call).await,
+            Operation::EnableLtsLogs => projects::enable_logs(engine, call, LogKind::Functions).await,
+            Operation::EnableAsyncStatusLog => projects::enable_logs(engine, call, LogKind::AsyncStates).await,
+            Operation::ShowProjectAsyncStatusLogInfo => projects::show_async_log(engine, call).await,
+            Operation::DisableAsyncStatusLog => projects::disable_async_log(engine, call).await,
+            Operation::ShowLtsLogDetails => projects::show_function_log(engine, call).await,
             Operation::ShowFeatures => Ok(projects::features()),
             Operation::ListRuntimes => Ok(projects::runtimes(engine)),
             Operation::ListTrustedAgencies => Ok(projects::agencies()),
-            Operation::ListStatistics => Box::pin(statistics::of_project(engine, call)).await,
-            Operation::ListFunctionStatistics => Box::pin(statistics::of_function(engine, call)).await,
-            Operation::ShowFunctionMetrics => Box::pin(statistics::metrics(engine, call)).await,
-            Operation::ShowFuncReservedInstanceMetrics => Box::pin(statistics::instances(engine, call)).await,
-            Operation::ListFunctionAsMetric => Box::pin(statistics::ranking(engine, call)).await,
-            Operation::ImportFunction => Box::pin(exports::import(engine, call)).await,
-            Operation::ExportFunction => Box::pin(exports::export(engine, call)).await,
+            Operation::ListStatistics => statistics::of_project(engine, call).await,
+            Operation::ListFunctionStatistics => statistics::of_function(engine, call).await,
+            Operation::ShowFunctionMetrics => statistics::metrics(engine, call).await,
+            Operation::ShowFuncReservedInstanceMetrics => statistics::instances(engine, call).await,
+            Operation::ListFunctionAsMetric => statistics::ranking(engine, call).await,
+            Operation::ImportFunction => exports::import(engine, call).await,
+            Operation::ExportFunction => exports::export(engine, call).await,
             Operation::NotBuilt(name) => Err(Operation::not_built(name).into()),
         }
     }

@@ -324,14 +324,17 @@ impl Instance {
     async fn hand_over(&self, call: u32, id: &str, asked: Asked<'_>, listener: Listener<'_>) {
         let form = if matches!(listener, Listener::Nobody) { protocol::ASYNCHRONOUS } else { 0 };
         let id = id.as_bytes();
-        // A write that fails means that the process is gone; its end answers the call.
-        let _ = match asked {
+        let written = match asked {
             Asked::Initialize => self.write(Kind::Initialize, form, call, [id, &[], &[]]).await,
             Asked::Call { alias: "", event } => self.write(Kind::Invoke, form, call, [id, &[], event]).await,
             Asked::Call { alias, event } => {
                 self.write(Kind::InvokeAs, form, call, [id, &protocol::short_text(alias), event]).await
             }
         };
+        // The process is gone; its end answers the call.
+        if written.is_err() {
+            self.shared.not_sent(call);
+        }
     }
 
     /// Sends a frame; its payload may be in parts.
@@ -429,14 +432,18 @@ struct Exchange {
 
 impl Reply {
     fn is_failure(&self) -> bool {
-        matches!(&self.answer, Answer::Frame { header, .. } if header.kind == Kind::Failed)
+        match &self.answer {
+            Answer::Frame { header, .. } => header.kind == Kind::Failed,
+            Answer::Unreached(_) => true,
+            Answer::Died(_) | Answer::Unread(_) => false,
+        }
     }
 
     fn is_not_begun(&self) -> bool {
         match &self.answer {
             Answer::Frame { header, .. } => header.kind == Kind::Failed && header.form == protocol::NOT_BEGUN,
             Answer::Unread(_) => true,
-            Answer::Died(_) => false,
+            Answer::Died(_) | Answer::Unreached(_) => false,
         }
     }
 
@@ -463,6 +470,7 @@ impl Exchange {
             match self.reply.answer {
                 Answer::Frame { header, payload } => outcome(header, payload),
                 Answer::Died(death) | Answer::Unread(death) => Outcome::Failed(death.failure()),
+                Answer::Unreached(failure) => Outcome::Failed(failure),
             }
         };
         let took = self.reply.at.saturating_duration_since(self.started);

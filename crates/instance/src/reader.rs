@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
+use fungraph_model::Failure;
 use tokio::{
     io::AsyncReadExt,
     net::unix::pipe,
@@ -74,6 +75,8 @@ struct Running {
     call: u32,
     log: CallLog,
     done: oneshot::Sender<Reply>,
+    /// The process was gone before all of its frame was written.
+    not_sent: bool,
 }
 
 /// The end of one exchange.
@@ -90,8 +93,10 @@ pub(crate) enum Answer {
         payload: Bytes,
     },
     Died(Death),
-    /// The process died before it had read all that was sent to it, and this call was the only one.
+    /// The process died before it had read all that was sent to it, and this call was the only one; or before this one was sent.
     Unread(Death),
+    /// The platform could not bring it to the program.
+    Unreached(Failure<Bytes>),
 }
 
 impl Shared {
@@ -140,7 +145,7 @@ impl Shared {
         } else {
             std::mem::replace(&mut calls.stray, CallLog::new(self.log_limit))
         };
-        calls.running.push(Running { call, log, done });
+        calls.running.push(Running { call, log, done, not_sent: false });
         Ok((call, reply))
     }
 
@@ -179,14 +184,20 @@ impl Shared {
             // Before its caller gives it back: the next call must not meet a process on its way out.
             self.takes_no_more();
         }
-        self.finish(header, payload)
+        self.finish(header.call, Answer::Frame { header, payload })
     }
 
-    fn finish(&self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
+    /// The end of a call by a fault of the platform's own.
+    pub(crate) fn unreached(&self, call: u32, failure: Failure<Bytes>) -> Result<(), String> {
+        self.drain_output();
+        self.finish(call, Answer::Unreached(failure))
+    }
+
+    fn finish(&self, call: u32, answer: Answer) -> Result<(), String> {
         let at = Instant::now();
         let mut calls = self.lock();
-        let Some(index) = calls.running.iter().position(|running| running.call == header.call) else {
-            return Err(format!("an answer to call {}, which is not running", header.call));
+        let Some(index) = calls.running.iter().position(|running| running.call == call) else {
+            return Err(format!("an answer to call {call}, which is not running"));
         };
         if calls.running.len() == 1 {
             calls.end_line();
@@ -194,10 +205,18 @@ impl Shared {
         // In order, because raw output goes to the one that began last.
         let running = calls.running.remove(index);
         drop(calls);
-        let reply = Reply { answer: Answer::Frame { header, payload }, log: running.log.finish(), at };
+        let reply = Reply { answer, log: running.log.finish(), at };
         // The caller may be gone; then nobody wants the reply.
         let _ = running.done.send(reply);
         Ok(())
+    }
+
+    /// Nothing of the function will see this call.
+    pub(crate) fn not_sent(&self, call: u32) {
+        let mut calls = self.lock();
+        if let Some(running) = calls.running.iter_mut().find(|running| running.call == call) {
+            running.not_sent = true;
+        }
     }
 
     /// Lines that a bootstrap tagged.
@@ -251,6 +270,7 @@ impl Shared {
         true
     }
 
+    /// `unread`: something was written to it that it had not read.
     pub(crate) fn die(&self, death: &Death, unread: bool) {
         let at = Instant::now();
         let running = {
@@ -261,9 +281,12 @@ impl Shared {
         };
         // Of several, nobody knows whose frame it was that nobody read.
         let unread = unread && running.len() == 1;
+        // What we ended ourselves is never tried again, but for one that had closed its end before it read.
+        let by_itself = matches!(death, Death::Ended(_) | Death::Lingered);
         for call in running {
             let death = death.clone();
-            let answer = if unread { Answer::Unread(death) } else { Answer::Died(death) };
+            let unseen = by_itself && (unread || call.not_sent);
+            let answer = if unseen { Answer::Unread(death) } else { Answer::Died(death) };
             let _ = call.done.send(Reply { answer, log: call.log.finish(), at });
         }
     }
@@ -341,8 +364,7 @@ impl Reader {
         }
         self.shared.drain_output();
         let death = self.cause(broken, ended, killed);
-        // What we ended ourselves is never tried again, but for one that had closed its end before it read.
-        self.shared.die(&death, unread && matches!(death, Death::Ended(_) | Death::Lingered));
+        self.shared.die(&death, unread);
         self.death.send_replace(Some(death));
     }
 
@@ -404,6 +426,8 @@ impl Reader {
     fn take(&mut self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
         match header.kind {
             Kind::Log => self.shared.log(header.call, &payload),
+            // Whether nothing of a function has seen a call is not for it to say: another instance runs it then.
+            Kind::Failed if header.form == NOT_BEGUN => return Err("a failure of a form that there is not".to_owned()),
             Kind::Result | Kind::Failed | Kind::Initialized if header.call != 0 => {
                 self.shared.end(header, payload)?;
             }
@@ -445,7 +469,11 @@ fn take_frame(buffer: &mut BytesMut) -> Result<Option<(FrameHeader, Bytes)>, Bad
 #[cfg(test)]
 mod tests {
     use fungraph_model::{Outcome, RequestId};
-    use tokio::{io::AsyncReadExt as _, net::UnixStream, sync::watch};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::UnixStream,
+        sync::watch,
+    };
 
     use super::*;
     use crate::{BoxFuture, CallEnd, Instance, LaunchError, Launched, Listener, Plan, Socket};
@@ -542,6 +570,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_function_cannot_send_its_calls_to_other_instances() {
+        let (instance, mut theirs, ended, _printed) = instance();
+        let call = instance.call(RequestId::random(), "", &EVENT, Duration::from_secs(60), Listener::Whole);
+        let says = async {
+            theirs.read_exact(&mut [0; FRAME]).await.expect("the call comes");
+            let header = FrameHeader { code: 4002, form: NOT_BEGUN, ..FrameHeader::new(Kind::Failed, 1, 2) };
+            theirs.write_all(&[&header.encode()[..], b"{}"].concat()).await.expect("it is read");
+        };
+        let (end, ()) = tokio::join!(call, says);
+        assert!(!end.not_begun && ended.borrow().is_some(), "{:?}", end.outcome);
+    }
+
+    #[tokio::test]
     async fn a_call_that_nobody_read_has_not_begun() {
         for reads in [0, 5, FRAME - 1] {
             let ends = calls(1, reads).await;
@@ -550,5 +591,21 @@ mod tests {
         }
         // Of two it is not known which one was read.
         assert!(calls(2, FRAME).await.iter().all(|end| !end.not_begun));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_came_too_late_to_be_sent_has_not_begun() {
+        let (instance, mut theirs, ended, _printed) = instance();
+        let call = || instance.call(RequestId::random(), "", &EVENT, Duration::from_secs(60), Listener::Whole);
+        let leaves = async {
+            theirs.read_exact(&mut [0; FRAME]).await.expect("the first call comes");
+            drop(theirs);
+            let late = call();
+            let exits = async { ended.send_replace(Some(LEFT)) };
+            tokio::join!(late, exits).0
+        };
+        let (first, late) = tokio::join!(call(), leaves);
+        assert!(!first.not_begun, "its frame was read");
+        assert!(late.not_begun);
     }
 }

@@ -98,6 +98,12 @@ impl RequestIdText {
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("an encoded UUID is ASCII")
     }
+
+    /// The same as bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl fmt::Display for RequestId {

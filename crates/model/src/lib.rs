@@ -14,6 +14,7 @@ mod function;
 mod identity;
 mod ids;
 mod invocation;
+mod json;
 pub mod limits;
 mod mounts;
 mod outcome;
@@ -40,6 +41,7 @@ pub use function::{CodePackage, CodeType, Digest, FunctionImage, FunctionKey, Fu
 pub use identity::{Domain, Grant, KeyRecord, Project, Register, Right, Rights, Role, User};
 pub use ids::{DomainId, ProjectId, RequestId, UserId};
 pub use invocation::{LogTail, Summary};
+pub use json::{JSON_VALUES, has_few_values};
 pub use mounts::{Mount, MountKind, MountUser, Mounts};
 pub use outcome::{Failure, FailureCode, Outcome, Value};
 pub use phases::{Phase, Phases, StartKind};

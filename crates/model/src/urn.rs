@@ -30,6 +30,9 @@ pub struct FunctionRef {
     pub qualifier: Option<Qualifier>,
 }
 
+/// Fields of the longest form.
+const MOST_FIELDS: usize = 8;
+
 impl FunctionRef {
     /// Reads a decoded URN of 1, 2, 3, 4, 7 or 8 fields.
     ///
@@ -39,8 +42,13 @@ impl FunctionRef {
         if text.is_empty() || text.chars().count() > limits::URN_CHARS {
             return Err(bad(text, "it must have 1 to 269 characters"));
         }
-        let fields: Vec<&str> = text.split(':').collect();
-        let (project, package, name, qualifier) = match *fields.as_slice() {
+        let mut fields = [""; MOST_FIELDS + 1];
+        let mut count = 0;
+        for (place, field) in fields.iter_mut().zip(text.split(':')) {
+            *place = field;
+            count += 1;
+        }
+        let (project, package, name, qualifier) = match fields[..count] {
             [name] => (None, "", name, None),
             [package, name] => (None, package, name, None),
             [project, package, name] => (Some(project), package, name, None),

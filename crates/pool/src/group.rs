@@ -14,7 +14,7 @@ use fungraph_instance::{Blank, Instance, Plan, StartError};
 use fungraph_model::{FunctionVersion, ProjectId, StartKind};
 use tokio::{
     sync::oneshot,
-    time::{Instant as Deadline, timeout_at},
+    time::{Instant as Deadline, timeout},
 };
 
 use crate::{
@@ -63,14 +63,16 @@ pub enum AcquireError {
 }
 
 /// What somebody in line holds.
-struct InLine {
+struct InLine<'a> {
     reply: oneshot::Receiver<Result<Lease, StartError>>,
+    /// How long he waits at first without asking again whether another instance should be started for him.
+    patience: Duration,
     /// Held for its `Drop`: he counts until he is served or leaves, however he does.
-    _place: Place,
-    group: Arc<Group>,
+    _place: Place<'a>,
+    group: &'a Group,
 }
 
-impl Drop for InLine {
+impl Drop for InLine<'_> {
     fn drop(&mut self) {
         self.reply.close();
         // Who leaves may have been the last one for whom another size was to give an instance up.
@@ -103,9 +105,21 @@ enum Share {
     Half,
 }
 
-enum Seated {
+/// A slot for the first in line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    /// The call that had it was answered just now: nobody looks whether the process is still there. A call that comes too late to be
+    /// sent goes to another instance.
+    Answered,
+    /// Nobody had it just now.
+    Unused,
+    /// The initializer has to run in it first.
+    Uninitialized,
+}
+
+enum Seated<'a> {
     Now(Lease),
-    InLine(InLine),
+    InLine(InLine<'a>),
 }
 
 impl Group {
@@ -143,14 +157,15 @@ impl Group {
             Seated::InLine(line) => line,
         };
         let deadline = arrived + self.pool.config.wait;
+        let mut patience = line.patience;
         loop {
-            let patience = Deadline::now() + self.patience();
-            match timeout_at(patience, &mut line.reply).await {
+            match timeout(patience, &mut line.reply).await {
                 Ok(Ok(lease)) => return Ok(lease?),
                 Ok(Err(_)) => return Err(AcquireError::Refused(Refusal::Stopping)),
                 Err(_) if self.waited_enough(deadline) => return Err(AcquireError::Refused(Refusal::WaitedTooLong)),
                 Err(_) => self.help_overdue(),
             }
+            patience = self.patience(&self.lock());
         }
     }
 
@@ -168,7 +183,7 @@ impl Group {
         self.state.lock().expect("nothing panics while it holds the state of a group")
     }
 
-    fn seat(self: &Arc<Self>, share: Share) -> Result<Seated, AcquireError> {
+    fn seat(self: &Arc<Self>, share: Share) -> Result<Seated<'_>, AcquireError> {
         if self.pool.stopping() {
             return Err(AcquireError::Refused(Refusal::Stopping));
         }
@@ -194,13 +209,13 @@ impl Group {
         }
     }
 
-    fn stand_in_line(self: &Arc<Self>, state: &mut State, start: Option<Start>) -> InLine {
+    fn stand_in_line(self: &Arc<Self>, state: &mut State, start: Option<Start>) -> InLine<'_> {
         let (sender, reply) = oneshot::channel();
         state.join_line(sender);
         if let Some(start) = start {
             self.launch(state, start);
         }
-        InLine { reply, _place: self.lines.join(), group: Arc::clone(self) }
+        InLine { reply, patience: self.patience(state), _place: self.lines.join(), group: self }
     }
 
     fn view(&self, state: &State) -> View {
@@ -210,7 +225,7 @@ impl Group {
             slots_each,
             ready: state.seats.len(),
             starting: state.starting,
-            free: state.seats.iter().any(|seat| seat.is_free(slots_each)),
+            free: state.has_free(slots_each),
             running: state.seats.iter().map(|seat| seat.taken).sum(),
             processors: self.pool.config.processors,
             quick_us: state.quick.get(),
@@ -256,9 +271,8 @@ impl Group {
     }
 
     /// How long the line is trusted to move: as long as a start takes, or not long at all while instances are free.
-    fn patience(&self) -> Duration {
-        let state = self.lock();
-        if self.view(&state).free {
+    fn patience(&self, state: &State) -> Duration {
+        if state.has_free(self.slots()) {
             return SHORTEST_PATIENCE;
         }
         state.start.get().map_or(FIRST_START, Duration::from_micros).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE)
@@ -276,7 +290,7 @@ impl Group {
                 state.quick.forget();
                 let member = state.take_slot(self.slots()).expect("decide saw a free slot under the same lock");
                 drop(state);
-                self.pass_on(&member, false);
+                self.pass_on(&member, Slot::Unused);
             }
         }
     }
@@ -408,7 +422,7 @@ impl Group {
     /// A new instance: one slot where the initializer has to run first, else all of them.
     fn welcome(self: &Arc<Self>, member: &Arc<Member>, claim: Claim) {
         let uninitialized = self.plan.version.spec.initializer.is_some();
-        let offered = if uninitialized { 1 } else { self.slots() };
+        let (offered, slot) = if uninitialized { (1, Slot::Uninitialized) } else { (self.slots(), Slot::Unused) };
         let mut state = self.lock();
         state.starting -= 1;
         let (initialized, last_used) = (!uninitialized, Deadline::now());
@@ -429,14 +443,14 @@ impl Group {
             member.instance.kill();
         }
         for _ in 0..offered {
-            self.pass_on(member, uninitialized);
+            self.pass_on(member, slot);
         }
     }
 
     pub(crate) fn initialized(self: &Arc<Self>, member: &Arc<Member>) {
         self.lock().initialized(member);
         for _ in 1..self.slots() {
-            self.pass_on(member, false);
+            self.pass_on(member, Slot::Unused);
         }
     }
 
@@ -477,27 +491,39 @@ impl Group {
     }
 
     pub(crate) fn give_back(self: &Arc<Self>, member: &Arc<Member>) {
-        self.pass_on(member, false);
+        self.pass_on(member, Slot::Unused);
     }
 
     /// Gives a slot that is not in use to the first in line, or keeps it; `true` where somebody got it.
-    fn pass_on(self: &Arc<Self>, member: &Arc<Member>, uninitialized: bool) -> bool {
-        while let Some(waiter) = self.next_in_line(member, uninitialized) {
-            let lease = Lease::new(Arc::clone(self), Arc::clone(member), uninitialized);
+    fn pass_on(self: &Arc<Self>, member: &Arc<Member>, slot: Slot) -> bool {
+        self.pass_on_from(self.lock(), member, slot)
+    }
+
+    fn pass_on_from(self: &Arc<Self>, state: MutexGuard<'_, State>, member: &Arc<Member>, slot: Slot) -> bool {
+        let mut next = self.next_in_line(state, member, slot);
+        while let Some(waiter) = next {
+            let lease = Lease::new(Arc::clone(self), Arc::clone(member), slot == Slot::Uninitialized);
             match waiter.reply.send(Ok(lease)) {
                 // He left this very moment: the next one gets the slot.
                 Err(Ok(lease)) => lease.forget(),
                 _ => return true,
             }
+            next = self.next_in_line(self.lock(), member, slot);
         }
         false
     }
 
     /// Who gets the slot; `None` once it was kept, or its instance left.
-    fn next_in_line(self: &Arc<Self>, member: &Arc<Member>, uninitialized: bool) -> Option<Waiter> {
-        let mut state = self.lock();
+    fn next_in_line(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        member: &Arc<Member>,
+        slot: Slot,
+    ) -> Option<Waiter> {
+        let uninitialized = slot == Slot::Uninitialized;
         let left = member.instance.is_dead() || !state.has(member);
-        if left || (!state.waiting.is_empty() && !member.instance.is_alive()) {
+        let is_looked_at = slot != Slot::Answered && !state.waiting.is_empty();
+        if left || (is_looked_at && !member.instance.is_alive()) {
             state.remove(member);
             self.serve_line(&mut state);
             self.fill_reserve(&mut state);
@@ -553,13 +579,11 @@ impl Group {
     }
 
     pub(crate) fn ran(self: &Arc<Self>, member: &Arc<Member>, took: Duration) -> bool {
-        {
-            let mut state = self.lock();
-            state.pulse.count();
-            state.run.add(took);
-            state.quick.add(took);
-        }
-        self.pass_on(member, false)
+        let mut state = self.lock();
+        state.pulse.count();
+        state.run.add(took);
+        state.quick.add(took);
+        self.pass_on_from(state, member, Slot::Answered)
     }
 
     /// Lets an instance go of which one slot is held by who says so.

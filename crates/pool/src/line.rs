@@ -19,13 +19,13 @@ pub(crate) struct Lines {
 
 /// A place in line; dropping it leaves the line.
 #[derive(Debug)]
-pub(crate) struct Place(Arc<Lines>);
+pub(crate) struct Place<'a>(&'a Lines);
 
 impl Lines {
-    pub(crate) fn join(self: &Arc<Self>) -> Place {
+    pub(crate) fn join(&self) -> Place<'_> {
         self.project.fetch_add(1, Ordering::Relaxed);
         self.all.fetch_add(1, Ordering::Relaxed);
-        Place(Arc::clone(self))
+        Place(self)
     }
 
     /// How many more there may be.
@@ -35,7 +35,7 @@ impl Lines {
     }
 }
 
-impl Drop for Place {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.project.fetch_sub(1, Ordering::Relaxed);
         self.0.all.fetch_sub(1, Ordering::Relaxed);
@@ -75,7 +75,8 @@ mod tests {
     fn places_count_for_their_project_and_for_all() {
         let all = AllLines::default();
         let (a, b) = (all.of(&ProjectId("a".into())), all.of(&ProjectId("b".into())));
-        let held = [a.join(), a.join(), all.of(&ProjectId("a".into())).join(), b.join()];
+        let again = all.of(&ProjectId("a".into()));
+        let held = [a.join(), a.join(), again.join(), b.join()];
         assert_eq!((a.room(3, 9), a.room(5, 9), b.room(5, 9), b.room(5, 5)), (0, 2, 4, 1));
         drop(held);
         assert_eq!((a.room(3, 9), all.waiting()), (3, 0));

@@ -14,6 +14,7 @@
 //! function go with it ([`Logs::remove`]), and what its instances print afterwards is not kept: it is no business of the next
 //! function of that name.
 
+pub mod ink;
 mod queue;
 mod reader;
 mod record;

@@ -1,6 +1,7 @@
 //! The `Authorization` header, taken apart (auth.md, step 1).
 
 use super::{ALGORITHM, Error, hex};
+use crate::split;
 
 /// How the access key is given, which decides the signing key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +32,13 @@ impl<'a> Authorization<'a> {
     /// Reads the header's value.
     pub(super) fn parse(value: &'a str) -> Result<Self, Error> {
         let value = value.trim();
-        let (algorithm, fields) = value.split_once(' ').unwrap_or((value, ""));
+        let (algorithm, fields) = split::once(value, b' ').unwrap_or((value, ""));
         if algorithm != ALGORITHM {
             return Err(Error::Algorithm { name: algorithm.chars().take(40).collect() });
         }
         let (mut key, mut signed_headers, mut signature) = (None, None, None);
-        for field in fields.split(',') {
-            let (name, value) = field.trim().split_once('=').ok_or(malformed("a field has no '='"))?;
+        for field in split::pieces(fields, b',') {
+            let (name, value) = split::once(field.trim(), b'=').ok_or(malformed("a field has no '='"))?;
             let before = match name {
                 "Access" => key.replace((value, Form::Access)),
                 "Credential" => key.replace(credential(value)?),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::{HeaderMap, Method};
 
 use super::Error;
-use crate::percent;
+use crate::{percent, split};
 
 /// The parts of a request that a signature covers, without the body.
 #[derive(Clone, Copy)]
@@ -55,7 +55,7 @@ fn names(signed_headers: &str) -> Result<Vec<Cow<'_, str>>, Error> {
         name if str::bytes(name).any(|b| b.is_ascii_uppercase()) => Cow::Owned(name.to_ascii_lowercase()),
         name => Cow::Borrowed(name),
     };
-    let mut names: Vec<_> = signed_headers.split(';').map(|name| lower(name.trim())).collect();
+    let mut names: Vec<_> = split::pieces(signed_headers, b';').map(|name| lower(name.trim())).collect();
     if !names.is_sorted() {
         names.sort_unstable();
     }
@@ -70,13 +70,14 @@ fn names(signed_headers: &str) -> Result<Vec<Cow<'_, str>>, Error> {
 
 /// Decoded once and encoded again, so that `:` and `%3A` sign alike; `%2F` becomes `/`, since clients decode before they split.
 fn write_path(path: &str, out: &mut Vec<u8>) -> Result<(), Error> {
-    let mut last = 0;
-    percent::for_each_byte(path, |byte| {
-        last = byte;
-        if byte == b'/' { out.push(byte) } else { percent::encode(byte, out) }
-    })
-    .map_err(|_| Error::Encoding)?;
-    if last != b'/' {
+    let path = percent::decode(path).map_err(|_| Error::Encoding)?;
+    for (index, segment) in path.split(|byte| *byte == b'/').enumerate() {
+        if index > 0 {
+            out.push(b'/');
+        }
+        percent::encode(segment, out);
+    }
+    if !path.ends_with(b"/") {
         out.push(b'/');
     }
     Ok(())
@@ -97,9 +98,9 @@ fn write_query(query: &str, out: &mut Vec<u8>) -> Result<(), Error> {
         if i > 0 {
             out.push(b'&');
         }
-        key.iter().for_each(|byte| percent::encode(*byte, out));
+        percent::encode(key, out);
         out.push(b'=');
-        value.iter().for_each(|byte| percent::encode(*byte, out));
+        percent::encode(value, out);
     }
     Ok(())
 }

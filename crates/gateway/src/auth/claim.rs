@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use jiff::Timestamp;
 
 use super::{Error, authorization::Authorization, date};
+use crate::split;
 
 const DATE: HeaderName = HeaderName::from_static("x-sdk-date");
 const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
@@ -46,7 +47,8 @@ impl<'a> Claim<'a> {
             return Err(Error::Skew { now: now.strftime("%Y%m%dT%H%M%SZ").to_string() });
         }
         let signed = |name: &HeaderName| {
-            authorization.signed_headers.split(';').any(|given| given.trim().eq_ignore_ascii_case(name.as_str()))
+            split::pieces(authorization.signed_headers, b';')
+                .any(|given| given.trim().eq_ignore_ascii_case(name.as_str()))
         };
         if !signed(&DATE) {
             return Err(Error::NotSigned { name: "X-Sdk-Date" });

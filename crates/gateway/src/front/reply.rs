@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
-use fungraph_model::{ErrorCode, Fault, Value};
+use fungraph_model::{ErrorCode, Fault, JSON_VALUES, Value, has_few_values};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -52,6 +52,12 @@ fn object(result: &Value<Bytes>) -> Result<ApiResult, Fault> {
     // A list would be taken for the fields in their order.
     if text.trim_ascii_start().first() != Some(&b'{') {
         return Err(no_object());
+    }
+    if !has_few_values(&text) {
+        // It would take much more memory than it is long, and a map of headers has no room for so many.
+        return Err(wrong(&format!(
+            "the result has more than {JSON_VALUES} values; put them into its body, as JSON text"
+        )));
     }
     serde_json::from_slice(&text).map_err(|_| no_object())
 }
@@ -186,6 +192,9 @@ mod tests {
         ] {
             refuse(result, ErrorCode::BadApiResult, word);
         }
+        let headers: Vec<String> = (0..40_000).map(|number| format!("\"h{number}\":1")).collect();
+        let many = format!(r#"{{"statusCode":200,"headers":{{{}}}}}"#, headers.join(","));
+        refuse(&many, ErrorCode::BadApiResult, "more than 40000 values");
         assert_eq!(reply(&Value::Nothing).expect_err("nothing").code, ErrorCode::BadApiResult);
     }
 }

@@ -109,7 +109,7 @@ pub(crate) fn file(file: FileContent, name: &str) -> Response {
 fn disposition(name: &str) -> HeaderValue {
     let base = name.rsplit(['/', '\\']).next().unwrap_or(name);
     let mut encoded = b"attachment; filename*=UTF-8''".to_vec();
-    base.bytes().for_each(|byte| percent::encode(byte, &mut encoded));
+    percent::encode(base.as_bytes(), &mut encoded);
     HeaderValue::from_maybe_shared(bytes::Bytes::from(encoded)).expect("percent-encoded text is ASCII")
 }
 

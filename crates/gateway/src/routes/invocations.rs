@@ -1,13 +1,11 @@
 //! Calls.
 
-use std::sync::Arc;
-
-use fungraph_engine::{Engine, InvokeRequest, RequestHeaders};
+use fungraph_engine::{InvokeRequest, RequestHeaders};
 use http::{HeaderMap, HeaderName};
 
 use crate::{
-    answer::{self, Form, Refusal, Response, Statuses},
-    service::Call,
+    answer::{self, Form, Refusal, Response},
+    service::{Call, Service},
 };
 
 const LOG_TYPE: HeaderName = HeaderName::from_static("x-cff-log-type");
@@ -25,13 +23,14 @@ impl RequestHeaders for Sent<'_> {
 }
 
 /// InvokeFunction.
-pub(crate) async fn invoke(engine: &Arc<Engine>, statuses: Statuses, call: Call<'_>) -> Result<Response, Refusal> {
+pub(crate) async fn invoke(service: &Service, call: Call<'_>) -> Result<Response, Refusal> {
+    let under_way = service.busy_poll.arrived(call.arrived);
     let headers = &call.head.headers;
     let form = if says(headers, &VERSION, "v1") { Form::V1 } else { Form::V0 };
     let tail = says(headers, &LOG_TYPE, "tail");
+    let function = call.route.function()?;
     let request = InvokeRequest {
         request: call.id,
-        function: call.route.function()?,
         event: call.body,
         tail,
         memory: memory(headers),
@@ -40,8 +39,10 @@ pub(crate) async fn invoke(engine: &Arc<Engine>, statuses: Statuses, call: Call<
         watch: call.watch,
         sink: None,
     };
-    let (invocation, record) = engine.invoke(&call.caller, request).await?;
-    let response = answer::run(call.id, form, tail, invocation, statuses);
+    let invoked = service.engine.invoke(&call.caller, function, request).await;
+    under_way.answered();
+    let (invocation, record) = invoked?;
+    let response = answer::run(call.id, form, tail, invocation, service.statuses);
     // Its last phase is over.
     drop(record);
     Ok(response)

@@ -6,10 +6,9 @@ use bytes::Bytes;
 use fungraph_model::{Failure, FailureCode, Value};
 use tokio::net::TcpSocket;
 
-use super::Lines;
+use super::{Lines, failure};
 use crate::{
-    Death, Ended, FrameHeader, Kind,
-    death::failure,
+    Death, Ended, FrameHeader, Kind, death,
     protocol::{LEAVING, NOT_BEGUN},
     reader::Shared,
 };
@@ -62,8 +61,15 @@ impl Answers {
     /// The program has ended and never saw this call: another instance may run it.
     pub(crate) fn not_begun(&self, call: u32) {
         let message = "function invocation exception, error: the function's process ended before it took the call";
-        let Failure { code, object } = failure(FailureCode::HandlerFailed, "FunctionCrashed", message);
+        let Failure { code, object } = death::failure(FailureCode::HandlerFailed, "FunctionCrashed", message);
         self.end(failed(call, code, NOT_BEGUN, &object), object);
+    }
+
+    /// The platform could not bring this call to the program: a fault of ours.
+    pub(crate) fn unreached(&self, call: u32) {
+        let failure = failure::unreachable();
+        self.log(call, &String::from_utf8_lossy(&failure.object));
+        let _late = self.shared.unreached(call, failure);
     }
 
     /// Writes into the log of a call; of one that has ended, or of none, it goes to the next.

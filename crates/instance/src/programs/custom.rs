@@ -62,10 +62,10 @@ impl Custom {
     pub(crate) async fn open(version: &FunctionVersion, answers: Answers) -> Result<Self, Failure<Bytes>> {
         let listener = listen(&answers).await.map_err(|error| {
             tracing::warn!(error = &error as &dyn std::error::Error, "no address for a runtime API");
-            no_address()
+            failure::unreachable()
         })?;
         Self::serve(listener, version.spec.strategy.concurrent_num, limits::RESULT_BYTES + RESULT_TOLERANCE, answers)
-            .map_err(|_| no_address())
+            .map_err(|_| failure::unreachable())
     }
 
     fn serve(listener: TcpListener, calls: u32, limit: usize, answers: Answers) -> io::Result<Self> {
@@ -154,10 +154,6 @@ fn not_ready(patience: Patience) -> Failure<Bytes> {
     let why =
         format!("bootstrap has not {ASKS} within {seconds} seconds; raise initializer_timeout, or do less before that");
     failure::told(FailureCode::InitializerTimedOut, "FunctionTimeout", &why)
-}
-
-fn no_address() -> Failure<Bytes> {
-    not_started("there is no address for the runtime API; the operator of this server finds the cause in its log")
 }
 
 async fn listen(answers: &Answers) -> io::Result<TcpListener> {

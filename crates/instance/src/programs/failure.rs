@@ -21,6 +21,13 @@ pub(crate) fn told(code: FailureCode, error_type: &str, message: &str) -> Failur
     failure(code, error_type, &format!("{prefix}{message}"))
 }
 
+/// The platform has no way to the program, or the program none to it: a fault of ours. Its cause is the operator's to know.
+pub(crate) fn unreachable() -> Failure<Bytes> {
+    let message = "function entry exception, error: the platform could not connect to the program; its operator finds the cause in \
+                   the server's log";
+    told(FailureCode::ExecutorFailed, "FunctionStartError", message)
+}
+
 /// The result is over its limit.
 pub(crate) fn too_large() -> Failure<Bytes> {
     let message = "the return value of the function exceeds the maximum allowed limit";

@@ -1,10 +1,19 @@
 //! What tests of programs need: a process that is none, and calls of it.
 
-use std::sync::Arc;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use fungraph_model::{FunctionVersion, Runtime};
-use tokio::{net::unix::pipe, sync::watch};
+use tokio::{
+    net::{TcpSocket, unix::pipe},
+    sync::watch,
+};
 
 use super::{Answers, Call};
 use crate::{
@@ -22,9 +31,11 @@ pub(crate) struct Fake {
     pub(crate) ended: watch::Sender<Option<Ended>>,
     /// What the process prints into.
     pub(crate) prints: pipe::Sender,
+    /// Whether there are no sockets of its network.
+    pub(crate) is_out_of_sockets: Arc<AtomicBool>,
 }
 
-struct NoProcess(watch::Sender<Option<Ended>>);
+struct NoProcess(watch::Sender<Option<Ended>>, Arc<AtomicBool>);
 
 impl Process for NoProcess {
     fn fit<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Result<(), LaunchError>> {
@@ -43,6 +54,15 @@ impl Process for NoProcess {
         })
     }
 
+    fn tcp_socket(&self) -> BoxFuture<'_, io::Result<TcpSocket>> {
+        let made = if self.1.load(Ordering::Relaxed) {
+            Err(io::Error::other("no room for one more in sandbox i7"))
+        } else {
+            TcpSocket::new_v4()
+        };
+        Box::pin(async { made })
+    }
+
     fn take_peak(&self) -> u64 {
         0
     }
@@ -52,8 +72,10 @@ impl Fake {
     pub(crate) fn start() -> Self {
         let (prints, output) = pipe::pipe().expect("a pipe");
         let ended = watch::Sender::new(None);
-        let shared = Arc::new(Shared::new(Box::new(NoProcess(ended.clone())), output, 1024));
-        Self { answers: Answers::new(Arc::clone(&shared)), shared, ended, prints }
+        let is_out_of_sockets = Arc::default();
+        let process = Box::new(NoProcess(ended.clone(), Arc::clone(&is_out_of_sockets)));
+        let shared = Arc::new(Shared::new(process, output, 1024));
+        Self { answers: Answers::new(Arc::clone(&shared)), shared, ended, prints, is_out_of_sockets }
     }
 
     /// A call with this event, and its answer.

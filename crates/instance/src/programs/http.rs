@@ -175,7 +175,8 @@ impl Server {
     /// A connection broke. Where the program ends too, that is what its caller is told, and not by us; but a call whose connection it
     /// did not even take goes to another instance.
     async fn broken(&self, call: &Call, open: Task, code: FailureCode, error: &wire::Error) -> Failure<Bytes> {
-        let is_unseen = code == FailureCode::HandlerFailed && matches!(error, wire::Error::Refused(_));
+        let is_unseen =
+            code == FailureCode::HandlerFailed && matches!(error, wire::Error::Refused(_) | wire::Error::NoWay(_));
         // While it is held, the end of the instance waits.
         let open = Some(open).filter(|_| is_unseen);
         let has_ended = timeout(LAST_BREATH, self.answers.process_ended()).await.is_ok();
@@ -186,6 +187,11 @@ impl Server {
         drop(open);
         if has_ended || is_killed {
             // The end of the instance answers the call, and drops this. Where that was our doing, it is known why.
+            pending::<()>().await;
+        }
+        if let wire::Error::NoWay(cause) = error {
+            tracing::warn!(%cause, request = call.id, "a function's web server could not be reached");
+            self.answers.unreached(call.number);
             pending::<()>().await;
         }
         failure::told(code, "HttpServerError", &error.to_string())

@@ -63,6 +63,10 @@ impl Seat {
 }
 
 impl State {
+    pub(super) fn has_free(&self, slots: usize) -> bool {
+        self.seats.iter().any(|seat| seat.is_free(slots))
+    }
+
     /// The slot used last is taken first: the others grow old and leave.
     pub(super) fn take_slot(&mut self, slots: usize) -> Option<Arc<Member>> {
         let free = self.seats.iter_mut().filter(|seat| seat.is_free(slots));

@@ -7,9 +7,9 @@
 //! `us` has the phases in their order. A word that is not known is passed over, and so is a phase more than we know: a later version
 //! may say more. A record that lacks what we need is none.
 
-use std::fmt::Write as _;
-
 use fungraph_model::{CallRecord, Ending, Line, Phase, Phases, StartKind};
+
+use super::ink;
 
 /// Stands for "no limit".
 const NO_LIMIT: &str = "-";
@@ -17,32 +17,51 @@ const NO_LIMIT: &str = "-";
 const FULL: &str = "full";
 
 /// Adds the words, each after a space.
-pub(super) fn write(out: &mut String, record: &CallRecord) {
+pub(super) fn write(out: &mut Vec<u8>, record: &CallRecord) {
     let CallRecord { phases, start, end, memory_used, memory_mb, line, is_server_error: _ } = record;
-    let put = |out: &mut String| -> std::fmt::Result {
-        out.push_str(" us=");
-        for (phase, us) in phases.iter() {
-            let comma = if phase == Phase::Accept { "" } else { "," };
-            write!(out, "{comma}{us}")?;
+    out.extend_from_slice(b" us=");
+    for (phase, us) in phases.iter() {
+        if phase != Phase::Accept {
+            out.push(b',');
         }
-        if let Some(start) = start {
-            write!(out, " start={}", start.name())?;
+        ink::number(out, us);
+    }
+    if let Some(start) = start {
+        out.extend_from_slice(b" start=");
+        out.extend_from_slice(start.name().as_bytes());
+    }
+    match end {
+        Ending::Returned => out.extend_from_slice(b" end=0"),
+        Ending::Failed(number) => {
+            out.extend_from_slice(b" end=");
+            ink::number(out, *number);
         }
-        match end {
-            Ending::Returned => write!(out, " end=0")?,
-            Ending::Failed(number) => write!(out, " end={number}")?,
-            Ending::Refused(why) => write!(out, " refused={why}")?,
+        Ending::Refused(why) => {
+            out.extend_from_slice(b" refused=");
+            out.extend_from_slice(why.as_bytes());
         }
-        write!(out, " memory={memory_used}/{memory_mb}")?;
-        let Some(line) = line else { return Ok(()) };
-        write!(out, " line={}/", line.instances)?;
-        match line.most {
-            Some(most) => write!(out, "{most}")?,
-            None => out.push_str(NO_LIMIT),
-        }
-        if line.room { Ok(()) } else { write!(out, "/{FULL}") }
-    };
-    put(out).expect("a String takes all");
+    }
+    out.extend_from_slice(b" memory=");
+    ink::number(out, *memory_used);
+    out.push(b'/');
+    ink::number(out, *memory_mb);
+    if let Some(line) = line {
+        write_line(out, line);
+    }
+}
+
+fn write_line(out: &mut Vec<u8>, line: &Line) {
+    out.extend_from_slice(b" line=");
+    ink::number(out, line.instances);
+    out.push(b'/');
+    match line.most {
+        Some(most) => ink::number(out, most),
+        None => out.extend_from_slice(NO_LIMIT.as_bytes()),
+    }
+    if !line.room {
+        out.push(b'/');
+        out.extend_from_slice(FULL.as_bytes());
+    }
 }
 
 /// Reads the words; `None` where they are no record, or one that this version cannot read.
@@ -111,8 +130,9 @@ mod tests {
 
     #[track_caller]
     fn comes_back(record: &CallRecord, text: &str) {
-        let mut words = String::new();
+        let mut words = Vec::new();
         write(&mut words, record);
+        let words = String::from_utf8(words).expect("it is text");
         assert_eq!(words, format!(" {text}"));
         assert_eq!(parse(words.split(' ')).as_ref(), Some(record));
     }

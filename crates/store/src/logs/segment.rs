@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use fungraph_model::{CallRecord, FunctionKey, RequestId};
 use jiff::Timestamp;
 
-use super::record;
+use super::{ink, record};
 
 const MARK: &str = "=== ";
 /// Longer than any header; a longer line is none.
@@ -119,15 +119,23 @@ pub(super) fn write(
     text: &[u8],
     call: Option<&CallRecord>,
 ) {
-    let id = request.map(RequestId::text);
-    let id = id.as_ref().map_or(NOBODY, |id| id.as_str());
-    let version: String = version.chars().map(|c| if c.is_whitespace() { '_' } else { c }).collect();
-    let mut header = format!("{MARK}{started:.6} {id} {version} {}", text.len());
-    if let Some(call) = call {
-        record::write(&mut header, call);
+    buffer.extend_from_slice(MARK.as_bytes());
+    ink::microsecond(buffer, started);
+    buffer.push(b' ');
+    match request {
+        Some(request) => buffer.extend_from_slice(request.text().as_bytes()),
+        None => buffer.extend_from_slice(NOBODY.as_bytes()),
     }
-    header.push('\n');
-    buffer.extend_from_slice(header.as_bytes());
+    for (index, word) in version.split(char::is_whitespace).enumerate() {
+        buffer.push(if index == 0 { b' ' } else { b'_' });
+        buffer.extend_from_slice(word.as_bytes());
+    }
+    buffer.push(b' ');
+    ink::number(buffer, text.len());
+    if let Some(call) = call {
+        record::write(buffer, call);
+    }
+    buffer.push(b'\n');
     buffer.extend_from_slice(text);
     if text.last() != Some(&b'\n') {
         buffer.push(b'\n');

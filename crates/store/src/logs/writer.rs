@@ -21,13 +21,15 @@ pub(super) fn run(queue: &Queue, done: &watch::Sender<u64>, root: &Path, limits:
         text: Vec::new(),
         refused: false,
     };
+    let mut spare = Vec::new();
     loop {
-        let batch = queue.take();
+        let batch = queue.take(spare);
         writer.write(&batch);
         done.send_replace(batch.mark);
         if batch.closed {
             return;
         }
+        spare = batch.entries;
     }
 }
 

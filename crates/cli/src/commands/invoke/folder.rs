@@ -92,9 +92,9 @@ async fn call(platform: &Platform, draft: FunctionDraft, event: Bytes) -> anyhow
     let name = draft.name.clone().unwrap_or_default();
     engine.create_function(&caller, draft).await.map_err(told)?;
     let arrived = Instant::now();
+    let function = FunctionRef::parse(&name).map_err(|fault| Stop::usage(fault.message))?;
     let request = InvokeRequest {
         request: RequestId::random(),
-        function: FunctionRef::parse(&name).map_err(|fault| Stop::usage(fault.message))?,
         event,
         tail: true,
         memory: None,
@@ -103,7 +103,7 @@ async fn call(platform: &Platform, draft: FunctionDraft, event: Bytes) -> anyhow
         watch: Stopwatch::since(arrived),
         sink: None,
     };
-    let (invocation, _record) = engine.invoke(&caller, request).await.map_err(told)?;
+    let (invocation, _record) = engine.invoke(&caller, function, request).await.map_err(told)?;
     Ok(report(invocation, arrived))
 }
 

@@ -1,7 +1,7 @@
 //! Body of a failed call in form v0: the error object with the pair in front that the SDK looks for (errors.md, "Body of a failed function").
 
 use bytes::Bytes;
-use fungraph_model::Failure;
+use fungraph_model::{Failure, has_few_values};
 use serde::Serialize;
 use serde_json::{Map, Value, ser::PrettyFormatter};
 
@@ -9,15 +9,17 @@ use serde_json::{Map, Value, ser::PrettyFormatter};
 pub(super) fn body(failure: &Failure<Bytes>) -> Bytes {
     let mut body = Map::new();
     body.insert("error_code".to_owned(), Value::String(failure.code.fss()));
-    match serde_json::from_slice(&failure.object) {
-        Ok(Value::Object(object)) => {
+    // What would take many times its length in memory stays a text.
+    let read = Some(&failure.object[..]).filter(|object| has_few_values(object)).map(serde_json::from_slice);
+    match read {
+        Some(Ok(Value::Object(object))) => {
             body.insert("error_msg".to_owned(), Value::String(message(&object)));
             for (key, value) in object {
                 body.entry(key).or_insert(value);
             }
         }
         // A Custom runtime or a Go program may send anything; its text is then the message.
-        Ok(Value::String(text)) => {
+        Some(Ok(Value::String(text))) => {
             body.insert("error_msg".to_owned(), Value::String(text));
         }
         _ => {
@@ -54,7 +56,8 @@ fn write(body: &Map<String, Value>, indent: Option<&[u8]>) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use fungraph_model::FailureCode;
+    use fungraph_model::{FailureCode, JSON_VALUES};
+    use serde_json::json;
 
     use super::*;
 
@@ -80,6 +83,9 @@ mod tests {
         check(r#""just text""#, r#"{"error_code":"FSS.4002","error_msg":"just text"}"#);
         check("not JSON", r#"{"error_code":"FSS.4002","error_msg":"not JSON"}"#);
         check("", r#"{"error_code":"FSS.4002","error_msg":""}"#);
+        // Read, it would take many times as much.
+        let many = format!("{{\"errorMessage\":[{}0]}}", "0,".repeat(JSON_VALUES)).leak();
+        check(many, &json!({"error_code": "FSS.4002", "error_msg": many}).to_string());
         check("[1,2]", r#"{"error_code":"FSS.4002","error_msg":"[1,2]"}"#);
         check(r#"{"a":1}"#, r#"{"error_code":"FSS.4002","error_msg":"{\"a\":1}","a":1}"#);
         check(r#"{"error_code":"MINE","error_msg":"m"}"#, r#"{"error_code":"FSS.4002","error_msg":"m"}"#);

@@ -1,7 +1,5 @@
 //! `X-Cff-Invoke-Summary` and `X-CFF-Billing-Duration`, written into one buffer.
 
-use std::fmt::Write;
-
 use bytes::{Bytes, BytesMut};
 use fungraph_model::Summary;
 use http::HeaderValue;
@@ -32,24 +30,28 @@ fn value(text: Bytes) -> HeaderValue {
 
 /// At most three decimals, no padding: 1.913, 100, 0.5.
 fn milliseconds(us: u64, out: &mut BytesMut) {
-    let mut number = itoa::Buffer::new();
-    out.extend_from_slice(number.format(us / 1000).as_bytes());
-    let mut fraction = us % 1000;
-    if fraction > 0 {
-        let mut digits = 3;
-        while fraction.is_multiple_of(10) {
-            fraction /= 10;
-            digits -= 1;
-        }
-        write!(out, ".{fraction:0digits$}").expect("memory takes any text");
-    }
+    out.extend_from_slice(itoa::Buffer::new().format(us / 1000).as_bytes());
+    fraction(us % 1000, 3, out);
 }
 
 /// The shortest decimal that is the number: a count of pages has at most eight places.
 fn megabytes(bytes: u64, out: &mut BytesMut) {
-    #[expect(clippy::cast_precision_loss, reason = "memory sizes are far below 2^53 bytes, so the quotient is exact")]
-    let megabytes = bytes as f64 / 1_048_576.0;
-    write!(out, "{megabytes}").expect("memory takes any text");
+    const PAGE: u64 = 4096;
+    const PAGES: u64 = 256;
+    let pages = bytes.div_ceil(PAGE);
+    out.extend_from_slice(itoa::Buffer::new().format(pages / PAGES).as_bytes());
+    fraction(pages % PAGES * (100_000_000 / PAGES), 8, out);
+}
+
+/// A point and so many digits, of which zeros at the end are left out, as is the point where nothing follows it.
+fn fraction(mut number: u64, places: usize, out: &mut BytesMut) {
+    let mut text = *b".00000000";
+    for place in text[1..=places].iter_mut().rev() {
+        *place = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+    let end = text[..=places].iter().rposition(|digit| matches!(digit, b'1'..=b'9')).map_or(0, |last| last + 1);
+    out.extend_from_slice(&text[..end]);
 }
 
 #[cfg(test)]

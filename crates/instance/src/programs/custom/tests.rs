@@ -97,6 +97,7 @@ async fn outcome(reply: oneshot::Receiver<Reply>) -> String {
     let text = match answer(reply).await {
         Answer::Frame { payload, .. } => payload,
         Answer::Died(death) | Answer::Unread(death) => death.failure().object,
+        Answer::Unreached(failure) => failure.object,
     };
     String::from_utf8_lossy(&text).into_owned()
 }
@@ -300,6 +301,14 @@ async fn what_was_sent_before_the_end_counts_and_what_nobody_took_has_not_begun(
     assert!(has_not_begun(stage.arrive()).await, "nobody asks any more");
     stage.fake.shared.die(&Death::Ended(LEFT), false);
     assert!(outcome(taken).await.contains("exited with code 3 during the call"));
+}
+
+#[tokio::test]
+async fn a_start_without_an_address_is_no_failure_of_the_function() {
+    let fake = Fake::start();
+    fake.is_out_of_sockets.store(true, std::sync::atomic::Ordering::Relaxed);
+    let opened = Custom::open(&super::super::fake::version("Custom"), fake.answers.clone()).await;
+    assert_eq!(opened.err().map(|failure| failure.code), Some(FailureCode::ExecutorFailed));
 }
 
 #[tokio::test]

@@ -28,9 +28,6 @@ use crate::{
 /// How soon a port that takes no connection is tried again: at first, and later.
 const SOON: Duration = Duration::from_millis(5);
 const LATER: Duration = Duration::from_millis(500);
-/// Its cause is the operator's to know.
-const NO_WAY: &str = "function entry exception, error: the platform could not connect to the program; its operator finds the cause in \
-                      the server's log";
 
 /// A connection on which the program has agreed to speak RPC.
 #[derive(Debug)]
@@ -144,7 +141,7 @@ impl NotReady {
             Self::Lost(kind) => cannot_load(&format!(
                 "{handler:?} closed the connection instead of speaking Go's RPC ({kind}); {SERVE}"
             )),
-            Self::NoWay(_) => failure::told(FailureCode::ExecutorFailed, "FunctionStartError", NO_WAY),
+            Self::NoWay(_) => failure::unreachable(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use fungraph_model::{JSON_VALUES, has_few_values};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 use http_body_util::Full;
 use serde_json::{Map, Value};
@@ -12,6 +13,9 @@ pub(crate) enum BadEvent {
     /// It is no JSON object.
     #[error("this one is no JSON object")]
     NoObject,
+    /// It would take much more memory than it is long, or more headers than there is room for.
+    #[error("this one has more than {JSON_VALUES} values; put them into its body, as JSON text")]
+    TooMany,
     /// A field that is needed is not there.
     #[error("this one has no {field}")]
     Missing {
@@ -53,6 +57,9 @@ const HOST: HeaderValue = HeaderValue::from_static("127.0.0.1:8000");
 
 /// The request that the event describes.
 pub(crate) fn request(event: &[u8]) -> Result<Request<Full<Bytes>>, BadEvent> {
+    if !has_few_values(event) {
+        return Err(BadEvent::TooMany);
+    }
     let Ok(Value::Object(event)) = serde_json::from_slice(event) else { return Err(BadEvent::NoObject) };
     let mut request = Request::new(Full::new(body(&event)?));
     *request.method_mut() = method(&event)?;

@@ -1,6 +1,6 @@
 //! Web servers that say what they should not, or end when they should not.
 
-use std::{io, time::Duration};
+use std::{io, sync::atomic::Ordering, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -198,6 +198,22 @@ async fn a_call_whose_connection_nobody_took_has_not_begun_where_the_program_end
     }
     assert!(scene.fake.shared.is_dead(), "nobody else is sent there");
     timeout(LONG, scene.http.ended()).await.expect("nothing is open");
+}
+
+#[tokio::test]
+async fn a_call_for_which_there_is_no_socket_is_no_failure_of_the_function() {
+    let scene = Scene::at(1);
+    scene.fake.is_out_of_sockets.store(true, Ordering::Relaxed);
+    let (call, reply) = scene.fake.begin(EVENT);
+    let answer = tokio::select! {
+        biased;
+        () = scene.http.call(call, None) => panic!("it has its answer"),
+        reply = reply => reply.expect("an answer").answer,
+    };
+    let Answer::Unreached(failure) = answer else { panic!("the function is blamed") };
+    let text = String::from_utf8_lossy(&failure.object).into_owned();
+    assert!(failure.code == FailureCode::ExecutorFailed && !text.contains("i7"), "{text}");
+    assert!(!scene.fake.shared.is_dead(), "the next one may have a socket");
 }
 
 #[tokio::test]

@@ -52,6 +52,9 @@ type Cause = dyn std::error::Error + Send + Sync;
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
+    /// There is no socket for it: a fault of ours.
+    #[error("the platform could not connect to the function's server")]
+    NoWay(#[source] io::Error),
     /// Nothing listens.
     #[error("port {PORT} of the function takes no connection: {0}")]
     Refused(io::Error),
@@ -133,14 +136,15 @@ impl Port {
     }
 
     async fn ask_anew(&self, request: Request<Full<Bytes>>) -> Result<(Open, Response<Incoming>), Error> {
-        let stream = self.connect().await.map_err(Error::Refused)?;
+        let stream = self.connect().await?;
         let mut open = Open::new(stream, self.keeps.load(Ordering::Relaxed)).await?;
         let answer = open.ask(request).await.map_err(broken)?;
         Ok((open, answer))
     }
 
-    async fn connect(&self) -> io::Result<TcpStream> {
-        self.answers.tcp_socket().await?.connect((Ipv4Addr::LOCALHOST, self.number).into()).await
+    async fn connect(&self) -> Result<TcpStream, Error> {
+        let socket = self.answers.tcp_socket().await.map_err(Error::NoWay)?;
+        socket.connect((Ipv4Addr::LOCALHOST, self.number).into()).await.map_err(Error::Refused)
     }
 
     /// Keeps no connection any more: one that is left open keeps the network of a process that has ended.
@@ -190,7 +194,7 @@ impl Open {
     async fn new(stream: TcpStream, may_be_kept: bool) -> Result<Self, Error> {
         // Only a delay is lost where it is refused.
         let _slower = stream.set_nodelay(true);
-        let socket = may_be_kept.then(|| stream.as_fd().try_clone_to_owned()).transpose().map_err(Error::Refused)?;
+        let socket = may_be_kept.then(|| stream.as_fd().try_clone_to_owned()).transpose().map_err(Error::NoWay)?;
         let (stream, meter) = Metered::new(stream);
         let mut http = http1::Builder::new();
         http.title_case_headers(true).max_buf_size(BUFFER);

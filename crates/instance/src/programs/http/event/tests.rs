@@ -59,6 +59,24 @@ fn what_is_no_gateway_event_is_told_by_its_field() {
     assert!(read(&event).expect_err("it is not base64").to_string().contains("is not base64"));
 }
 
+#[test]
+fn headers_and_values_without_end_are_refused_before_they_are_read() {
+    let event = |headers: usize| {
+        let headers: Vec<String> = (0..headers).map(|number| format!("\"h{number}\":\"\"")).collect();
+        format!(r#"{{"httpMethod":"GET","path":"/","headers":{{{}}}}}"#, headers.join(","))
+    };
+    assert_eq!(request(event(40_000).as_bytes()).expect_err("a map of headers has no room"), BadEvent::TooMany);
+    // The most that are let through, and those that the platform adds, find room.
+    let mut most = request(event(JSON_VALUES / 2 - 4).as_bytes()).expect("it is one");
+    let version = crate::programs::fake::version("http");
+    let head = super::super::head::Head::of(&version, "local");
+    head.add(most.headers_mut(), &crate::programs::fake::call(1, b""));
+    let list = format!(r#"{{"httpMethod":"GET","path":"/","more":[{}0]}}"#, "0,".repeat(JSON_VALUES));
+    assert_eq!(request(list.as_bytes()).expect_err("nobody asked for it"), BadEvent::TooMany);
+    let long = json!({"httpMethod": "GET", "path": "/", "body": "[0,0],".repeat(JSON_VALUES)});
+    read(&long).expect("a body is one text");
+}
+
 /// What the headers of an event become.
 #[track_caller]
 fn check_headers(headers: &Value, context: &Value, expected: &[(&str, &str)]) {
