@@ -426,6 +426,8 @@ impl Reader {
     fn take(&mut self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
         match header.kind {
             Kind::Log => self.shared.log(header.call, &payload),
+            // Whether nothing of a function has seen a call is not for it to say: another instance runs it then.
+            Kind::Failed if header.form == NOT_BEGUN => return Err("a failure of a form that there is not".to_owned()),
             Kind::Result | Kind::Failed | Kind::Initialized if header.call != 0 => {
                 self.shared.end(header, payload)?;
             }
@@ -467,7 +469,11 @@ fn take_frame(buffer: &mut BytesMut) -> Result<Option<(FrameHeader, Bytes)>, Bad
 #[cfg(test)]
 mod tests {
     use fungraph_model::{Outcome, RequestId};
-    use tokio::{io::AsyncReadExt as _, net::UnixStream, sync::watch};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::UnixStream,
+        sync::watch,
+    };
 
     use super::*;
     use crate::{BoxFuture, CallEnd, Instance, LaunchError, Launched, Listener, Plan, Socket};
@@ -561,6 +567,19 @@ mod tests {
         assert!(!lingered.contains("signal"), "{lingered}");
         assert!(told(Some(KILLED)).await.contains("ended by signal 9"), "that was not us");
         assert!(told(Some(LEFT)).await.contains("exited with code 0"));
+    }
+
+    #[tokio::test]
+    async fn a_function_cannot_send_its_calls_to_other_instances() {
+        let (instance, mut theirs, ended, _printed) = instance();
+        let call = instance.call(RequestId::random(), "", &EVENT, Duration::from_secs(60), Listener::Whole);
+        let says = async {
+            theirs.read_exact(&mut [0; FRAME]).await.expect("the call comes");
+            let header = FrameHeader { code: 4002, form: NOT_BEGUN, ..FrameHeader::new(Kind::Failed, 1, 2) };
+            theirs.write_all(&[&header.encode()[..], b"{}"].concat()).await.expect("it is read");
+        };
+        let (end, ()) = tokio::join!(call, says);
+        assert!(!end.not_begun && ended.borrow().is_some(), "{:?}", end.outcome);
     }
 
     #[tokio::test]
