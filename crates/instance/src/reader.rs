@@ -75,8 +75,6 @@ struct Running {
     call: u32,
     log: CallLog,
     done: oneshot::Sender<Reply>,
-    /// The process was gone before all of its frame was written.
-    not_sent: bool,
 }
 
 /// The end of one exchange.
@@ -145,7 +143,7 @@ impl Shared {
         } else {
             std::mem::replace(&mut calls.stray, CallLog::new(self.log_limit))
         };
-        calls.running.push(Running { call, log, done, not_sent: false });
+        calls.running.push(Running { call, log, done });
         Ok((call, reply))
     }
 
@@ -211,14 +209,6 @@ impl Shared {
         Ok(())
     }
 
-    /// Nothing of the function will see this call.
-    pub(crate) fn not_sent(&self, call: u32) {
-        let mut calls = self.lock();
-        if let Some(running) = calls.running.iter_mut().find(|running| running.call == call) {
-            running.not_sent = true;
-        }
-    }
-
     /// Lines that a bootstrap tagged.
     pub(crate) fn log(&self, call: u32, lines: &[u8]) {
         self.lock().log(call, lines);
@@ -280,13 +270,10 @@ impl Shared {
             std::mem::take(&mut calls.running)
         };
         // Of several, nobody knows whose frame it was that nobody read.
-        let unread = unread && running.len() == 1;
-        // What we ended ourselves is never tried again, but for one that had closed its end before it read.
-        let by_itself = matches!(death, Death::Ended(_) | Death::Lingered);
+        let unread = unread && running.len() == 1 && death.is_its_own();
         for call in running {
             let death = death.clone();
-            let unseen = by_itself && (unread || call.not_sent);
-            let answer = if unseen { Answer::Unread(death) } else { Answer::Died(death) };
+            let answer = if unread { Answer::Unread(death) } else { Answer::Died(death) };
             let _ = call.done.send(Reply { answer, log: call.log.finish(), at });
         }
     }
@@ -606,6 +593,8 @@ mod tests {
         };
         let (first, late) = tokio::join!(call(), leaves);
         assert!(!first.not_begun, "its frame was read");
-        assert!(late.not_begun);
+        assert!(late.not_begun, "its end was not noticed yet");
+        instance.dead().await;
+        assert!(call().await.not_begun, "it was");
     }
 }

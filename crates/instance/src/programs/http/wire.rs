@@ -249,7 +249,11 @@ impl Open {
 
     /// Whether the server has left it open until now, and silent. The kernel is asked too: it may know of an end before the runtime does.
     async fn is_open(&mut self) -> bool {
-        poll_fn(|context| Poll::Ready(self.turn(context))).await;
+        poll_fn(|context| {
+            self.turn(context);
+            Poll::Ready(())
+        })
+        .await;
         let mut byte = [0; 1];
         let mut is_silent =
             |socket| recv(socket, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) == Err(Errno::WOULDBLOCK);
