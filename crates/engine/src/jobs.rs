@@ -23,8 +23,9 @@ use crate::{
 
 /// How often unused packages are looked for without a nudge.
 const CLEANING_PERIOD: Duration = Duration::from_secs(600);
-/// The pause before a job that broke off begins again.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// The shortest and the longest pause before a job that broke off begins again; twice as long each time that it breaks off again within the
+/// longest: some begin with a look at all there is.
+const AGAIN_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 /// After each look, so many times what it took is none: it goes through all code there is, and whoever is refused again and again would
 /// keep the database at it.
 const CLEANING_RESTS: u32 = 9;
@@ -71,12 +72,15 @@ impl Jobs {
     {
         let (engine, stop) = (Arc::downgrade(engine), self.stop.clone());
         self.tasks.spawn(async move {
+            let mut pause = Duration::ZERO;
             while let Some(mut job) = engine.upgrade().map(|engine| Box::pin(begin(&engine))) {
+                let begun = Instant::now();
                 let Err(why) = panics(job.as_mut()).await else { return };
                 tracing::error!(job = name, why, "a background job broke off by a panic; it begins again");
+                pause = pause_after(pause, begun.elapsed());
                 tokio::select! {
                     () = stop.cancelled() => return,
-                    () = sleep(AGAIN_AFTER) => {}
+                    () = sleep(pause) => {}
                 }
             }
         });
@@ -118,6 +122,12 @@ impl Jobs {
         self.stop.cancel();
         self.tasks.wait().await;
     }
+}
+
+/// The pause after a job that `ran` for so long, and began after a pause of `last`.
+fn pause_after(last: Duration, ran: Duration) -> Duration {
+    let [shortest, longest] = AGAIN_AFTER;
+    if ran < longest { (last * 2).clamp(shortest, longest) } else { shortest }
 }
 
 /// Keeps blank instances for the functions there are; those that are created later say so themselves.
@@ -170,5 +180,25 @@ async fn clean(engine: Weak<Engine>, nudge: Arc<Notify>, stop: CancellationToken
             () = stop.cancelled() => return,
             () = sleep(begun.elapsed() * CLEANING_RESTS) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_breaks_off_at_once_pauses_longer_each_time() {
+        let second = Duration::from_secs(1);
+        let mut pause = Duration::ZERO;
+        let pauses = [1, 2, 4, 8, 16, 30, 30].map(|seconds| seconds * second);
+        assert_eq!(
+            pauses.map(|_| {
+                pause = pause_after(pause, second);
+                pause
+            }),
+            pauses
+        );
+        assert_eq!(pause_after(pause, 3600 * second), second, "it did its work in between");
     }
 }

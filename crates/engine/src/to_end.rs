@@ -35,10 +35,11 @@ where
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let future = self.future.as_mut().expect("a finished future is not polled again");
+        // Out of its place meanwhile: what breaks off by a panic is not gone on with.
+        let mut future = self.future.take().expect("a finished future is not polled again");
         let polled = future.as_mut().poll(context);
-        if polled.is_ready() {
-            self.future = None;
+        if polled.is_pending() {
+            self.future = Some(future);
         }
         polled
     }
@@ -78,6 +79,20 @@ mod tests {
         drop(call);
         go.send(()).expect("the call still runs");
         assert_eq!(finished.await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn what_breaks_off_is_not_gone_on_with() {
+        let tasks = TaskTracker::new();
+        let breaks = async {
+            tokio::task::yield_now().await;
+            panic!("planned");
+        };
+        let mut call: ToEnd<_> = to_end::<_>(breaks, tasks.clone());
+        assert!(futures_poll_once(&mut call).await.is_pending());
+        assert!(crate::panics(Pin::new(&mut call)).await.is_err());
+        drop(call);
+        assert!(tasks.is_empty(), "it would panic once more");
     }
 
     async fn futures_poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {

@@ -1,7 +1,5 @@
-//! Short texts in pieces. The paths, lists and headers of a request are split a dozen times, and the standard library's search is made for
-//! texts longer than these: it takes four times as long.
-
-use memchr::memchr;
+//! Short texts in pieces. The paths, lists and headers of a request are split a dozen times. What searches for a character otherwise, in the
+//! standard library or `memchr`, is made for longer texts: until it has begun, a byte after the other has been looked at.
 
 /// The pieces between the places where `by` stands.
 pub(crate) fn pieces(text: &str, by: u8) -> impl Iterator<Item = &str> {
@@ -21,7 +19,7 @@ pub(crate) fn pieces(text: &str, by: u8) -> impl Iterator<Item = &str> {
 
 /// What stands before and after the first `by`.
 pub(crate) fn once(text: &str, by: u8) -> Option<(&str, &str)> {
-    memchr(by, text.as_bytes()).map(|at| (&text[..at], &text[at + 1..]))
+    text.bytes().position(|byte| byte == by).map(|at| (&text[..at], &text[at + 1..]))
 }
 
 #[cfg(test)]

@@ -24,6 +24,12 @@ pub enum Death {
 }
 
 impl Death {
+    /// Whether the process left by itself: a call that nothing of it has seen goes to another instance then. What we ended ourselves is never
+    /// tried again, but for one that had closed its end before.
+    pub(crate) fn is_its_own(&self) -> bool {
+        matches!(self, Self::Ended(_) | Self::Lingered)
+    }
+
     /// What a call that was running is told.
     #[must_use]
     pub fn failure(&self) -> Failure<Bytes> {
@@ -101,10 +107,25 @@ fn not_loaded(how: &str) -> String {
 }
 
 fn ended_how(ended: Ended) -> String {
-    match (ended.code, ended.signal) {
-        (Some(code), _) => format!("the function's process exited with code {code}"),
-        (None, Some(signal)) => format!("the function's process was ended by signal {signal}"),
-        (None, None) => "the function's process ended".to_owned(),
+    format!("the function's process {}", ended.how())
+}
+
+/// The signal that the kernel kills with for want of memory.
+const KILL: i32 = 9;
+
+impl Ended {
+    /// How, as a part of a sentence: "it ...".
+    pub(crate) fn how(self) -> String {
+        match (self.code, self.signal) {
+            (Some(code), _) => format!("exited with code {code}"),
+            (None, Some(signal)) => format!("was ended by signal {signal}"),
+            (None, None) => "ended".to_owned(),
+        }
+    }
+
+    /// Whether somebody killed it, perhaps for want of memory.
+    pub(crate) fn is_killed(self) -> bool {
+        (self.code, self.signal) == (None, Some(KILL))
     }
 }
 

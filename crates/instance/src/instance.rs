@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -307,7 +308,8 @@ impl Instance {
     ) -> Result<Reply, oneshot::error::RecvError> {
         let id = request.text();
         let Some(program) = &self.program else {
-            return beside(reply, self.hand_over(call, id.as_str(), asked, listener)).await;
+            let (reply, sent) = beside(reply, self.hand_over(call, id.as_str(), asked, listener)).await;
+            return if sent == Some(true) { reply } else { reply.map(Reply::of_unsent) };
         };
         let (reply, polls) = (pin!(reply), AtomicU64::new(0));
         let taken = async {
@@ -317,11 +319,11 @@ impl Instance {
             }
         };
         // It wakes itself: for the parts of one connection, and by its answer.
-        InTurn::new(beside(reply, taken), || polls.fetch_add(1, Ordering::Relaxed)).await
+        InTurn::new(beside(reply, taken), || polls.fetch_add(1, Ordering::Relaxed)).await.0
     }
 
-    /// Sends a call to a bootstrap that runs it.
-    async fn hand_over(&self, call: u32, id: &str, asked: Asked<'_>, listener: Listener<'_>) {
+    /// Sends a call to a bootstrap that runs it; `false` where the process is gone, whose end answers the call.
+    async fn hand_over(&self, call: u32, id: &str, asked: Asked<'_>, listener: Listener<'_>) -> bool {
         let form = if matches!(listener, Listener::Nobody) { protocol::ASYNCHRONOUS } else { 0 };
         let id = id.as_bytes();
         let written = match asked {
@@ -331,10 +333,7 @@ impl Instance {
                 self.write(Kind::InvokeAs, form, call, [id, &protocol::short_text(alias), event]).await
             }
         };
-        // The process is gone; its end answers the call.
-        if written.is_err() {
-            self.shared.not_sent(call);
-        }
+        written.is_ok()
     }
 
     /// Sends a frame; its payload may be in parts.
@@ -411,15 +410,20 @@ impl Drop for Instance {
     }
 }
 
-/// Waits for an answer, and lets work go on meanwhile.
-async fn beside<T>(answer: impl Future<Output = T>, work: impl Future<Output = ()>) -> T {
+/// Waits for an answer, and lets work go on meanwhile; gives what the work came to, if it has ended.
+async fn beside<T, W>(answer: impl Future<Output = T>, work: impl Future<Output = W>) -> (T, Option<W>) {
     let (mut answer, mut work) = (pin!(answer), pin!(work));
-    let mut works = true;
-    poll_fn(|context| {
-        works = works && work.as_mut().poll(context).is_pending();
+    let mut done = None;
+    let answer = poll_fn(|context| {
+        if done.is_none()
+            && let Poll::Ready(what) = work.as_mut().poll(context)
+        {
+            done = Some(what);
+        }
         answer.as_mut().poll(context)
     })
-    .await
+    .await;
+    (answer, done)
 }
 
 struct Exchange {
@@ -431,6 +435,14 @@ struct Exchange {
 }
 
 impl Reply {
+    /// The same for a call of which not all was sent: nothing of the function has seen it.
+    fn of_unsent(self) -> Self {
+        match self.answer {
+            Answer::Died(death) if death.is_its_own() => Self { answer: Answer::Unread(death), ..self },
+            _ => self,
+        }
+    }
+
     fn is_failure(&self) -> bool {
         match &self.answer {
             Answer::Frame { header, .. } => header.kind == Kind::Failed,
@@ -458,7 +470,7 @@ impl Reply {
 impl Exchange {
     /// It could not begin.
     fn dead(death: Death, started: Instant) -> Self {
-        Self { reply: died(death), timed_out: false, started, memory_peak: 0, refused_connection: None }
+        Self { reply: died(death).of_unsent(), timed_out: false, started, memory_peak: 0, refused_connection: None }
     }
 
     fn into_call_end(self, too_slow: impl FnOnce() -> Failure<Bytes>) -> CallEnd {

@@ -22,7 +22,6 @@ mod launcher;
 mod load;
 mod native;
 mod prepared;
-#[allow(dead_code, unreachable_code, reason = "programs move here one kind after the other")]
 mod programs;
 mod protocol;
 mod reader;

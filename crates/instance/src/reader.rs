@@ -75,8 +75,6 @@ struct Running {
     call: u32,
     log: CallLog,
     done: oneshot::Sender<Reply>,
-    /// The process was gone before all of its frame was written.
-    not_sent: bool,
 }
 
 /// The end of one exchange.
@@ -145,7 +143,7 @@ impl Shared {
         } else {
             std::mem::replace(&mut calls.stray, CallLog::new(self.log_limit))
         };
-        calls.running.push(Running { call, log, done, not_sent: false });
+        calls.running.push(Running { call, log, done });
         Ok((call, reply))
     }
 
@@ -211,14 +209,6 @@ impl Shared {
         Ok(())
     }
 
-    /// Nothing of the function will see this call.
-    pub(crate) fn not_sent(&self, call: u32) {
-        let mut calls = self.lock();
-        if let Some(running) = calls.running.iter_mut().find(|running| running.call == call) {
-            running.not_sent = true;
-        }
-    }
-
     /// Lines that a bootstrap tagged.
     pub(crate) fn log(&self, call: u32, lines: &[u8]) {
         self.lock().log(call, lines);
@@ -280,13 +270,10 @@ impl Shared {
             std::mem::take(&mut calls.running)
         };
         // Of several, nobody knows whose frame it was that nobody read.
-        let unread = unread && running.len() == 1;
-        // What we ended ourselves is never tried again, but for one that had closed its end before it read.
-        let by_itself = matches!(death, Death::Ended(_) | Death::Lingered);
+        let unread = unread && running.len() == 1 && death.is_its_own();
         for call in running {
             let death = death.clone();
-            let unseen = by_itself && (unread || call.not_sent);
-            let answer = if unseen { Answer::Unread(death) } else { Answer::Died(death) };
+            let answer = if unread { Answer::Unread(death) } else { Answer::Died(death) };
             let _ = call.done.send(Reply { answer, log: call.log.finish(), at });
         }
     }
@@ -426,6 +413,8 @@ impl Reader {
     fn take(&mut self, header: FrameHeader, payload: Bytes) -> Result<(), String> {
         match header.kind {
             Kind::Log => self.shared.log(header.call, &payload),
+            // Whether nothing of a function has seen a call is not for it to say: another instance runs it then.
+            Kind::Failed if header.form == NOT_BEGUN => return Err("a failure of a form that there is not".to_owned()),
             Kind::Result | Kind::Failed | Kind::Initialized if header.call != 0 => {
                 self.shared.end(header, payload)?;
             }
@@ -467,7 +456,11 @@ fn take_frame(buffer: &mut BytesMut) -> Result<Option<(FrameHeader, Bytes)>, Bad
 #[cfg(test)]
 mod tests {
     use fungraph_model::{Outcome, RequestId};
-    use tokio::{io::AsyncReadExt as _, net::UnixStream, sync::watch};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::UnixStream,
+        sync::watch,
+    };
 
     use super::*;
     use crate::{BoxFuture, CallEnd, Instance, LaunchError, Launched, Listener, Plan, Socket};
@@ -564,6 +557,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_function_cannot_send_its_calls_to_other_instances() {
+        let (instance, mut theirs, ended, _printed) = instance();
+        let call = instance.call(RequestId::random(), "", &EVENT, Duration::from_secs(60), Listener::Whole);
+        let says = async {
+            theirs.read_exact(&mut [0; FRAME]).await.expect("the call comes");
+            let header = FrameHeader { code: 4002, form: NOT_BEGUN, ..FrameHeader::new(Kind::Failed, 1, 2) };
+            theirs.write_all(&[&header.encode()[..], b"{}"].concat()).await.expect("it is read");
+        };
+        let (end, ()) = tokio::join!(call, says);
+        assert!(!end.not_begun && ended.borrow().is_some(), "{:?}", end.outcome);
+    }
+
+    #[tokio::test]
     async fn a_call_that_nobody_read_has_not_begun() {
         for reads in [0, 5, FRAME - 1] {
             let ends = calls(1, reads).await;
@@ -587,6 +593,8 @@ mod tests {
         };
         let (first, late) = tokio::join!(call(), leaves);
         assert!(!first.not_begun, "its frame was read");
-        assert!(late.not_begun);
+        assert!(late.not_begun, "its end was not noticed yet");
+        instance.dead().await;
+        assert!(call().await.not_begun, "it was");
     }
 }

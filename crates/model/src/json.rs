@@ -23,7 +23,7 @@ pub fn has_few_values(json: &[u8]) -> bool {
 
 /// What follows a text, whose first quotation mark is gone already.
 fn behind_text(mut json: &[u8]) -> &[u8] {
-    while let Some(at) = json.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', json) {
         if json[at] == b'"' {
             return &json[at + 1..];
         }

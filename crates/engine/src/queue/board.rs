@@ -171,15 +171,19 @@ impl Board {
     /// For a function that asks: whoever has more than its share, or gives nothing out, leaves that to others.
     fn make_room(&mut self, asks: FunctionNo, now: Instant) {
         let Some(asks) = self.lanes.get(&asks).map(|lane| Arc::clone(&lane.function)) else { return };
-        let holders = self.lanes.iter().filter(|(_, lane)| lane.has_ready());
-        let holders: Vec<_> = holders.map(|(no, lane)| (*no, Arc::clone(&lane.function), lane.is_stuck(now))).collect();
-        let of = |project: &ProjectId, shelves: &Shelves| shelves.share(project, &asks.key.project);
-        let shares: Vec<_> = holders.iter().map(|(_, of_whom, _)| of(&of_whom.key.project, &self.shelves)).collect();
+        let over = self.lanes.iter().filter_map(|(no, lane)| {
+            let project = &lane.function.key.project;
+            let share = self.shelves.share(project, &asks.key.project);
+            let most = if lane.is_stuck(now) { 0 } else { share.of_function };
+            // Nobody else is touched: there may be tens of thousands, and the board stands still meanwhile.
+            let is_over = lane.is_over(most) || self.shelves.weight_of(project) > share.of_project;
+            (lane.has_ready() && is_over).then(|| (*no, Arc::clone(&lane.function), most, share))
+        });
+        let over: Vec<_> = over.collect();
         let mut kept: HashMap<&ProjectId, usize> = HashMap::new();
-        for ((no, function, is_stuck), share) in holders.iter().zip(shares) {
-            let most = if *is_stuck { 0 } else { share.of_function };
+        for (no, function, most, share) in &over {
             let left = self.change(*no, |lane, _| {
-                lane.shrink(most);
+                lane.shrink(*most);
                 lane.weight()
             });
             let kept = kept.entry(&function.key.project).or_default();

@@ -51,8 +51,8 @@ impl Engine {
         self.queue.nudge();
     }
 
-    /// What an attempt left that broke off: as long as the call could run it is tried again, as where the platform fails otherwise. What broke
-    /// off behind that would run, and break off, again and again.
+    /// What an attempt left that broke off: as long as the call could run it is tried again a few times, as where the platform fails otherwise.
+    /// What broke off behind that would run, and break off, again and again.
     async fn pick_up(self: &Arc<Self>, known: &Known) {
         let (no, seq, out) = (known.no, known.seq, Arc::clone(&known.out));
         let stage = self.queue.board().stage(no, seq, &out);
@@ -66,7 +66,7 @@ impl Engine {
             let ending = Ending::of(Reason::Broken, &given.call);
             self.end_call(given, ending).await;
         } else {
-            self.conclude_attempt(given, Attempt::PlatformFailed, None, known.started).await;
+            self.conclude_attempt(given, Attempt::BrokeOff, None, known.started).await;
         }
     }
 }

@@ -281,6 +281,11 @@ impl Lane {
         self.unread.extend(here.filter(|seq| *seq > self.read_to));
     }
 
+    /// Whether there is anything that it would let go of.
+    pub(super) fn is_over(&self, most: usize) -> bool {
+        self.weight > most && (most == 0 || self.ready.len() > 1)
+    }
+
     /// Takes the calls away that `which` chooses.
     fn take(&mut self, mut which: impl FnMut(&WaitingCall) -> bool) -> Vec<Ready> {
         let (taken, kept): (VecDeque<_>, VecDeque<_>) =

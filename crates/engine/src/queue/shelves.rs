@@ -84,7 +84,6 @@ impl Shelves {
         self.projects.get(project).copied().unwrap_or_default()
     }
 
-    #[cfg(test)]
     pub(super) fn weight_of(&self, project: &ProjectId) -> usize {
         self.held(project).weight
     }

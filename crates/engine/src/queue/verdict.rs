@@ -13,6 +13,8 @@ pub(super) enum Attempt {
     Failed(FailureCode),
     /// The platform failed before there was a reason with a number.
     PlatformFailed,
+    /// The same by a panic: nobody knows how far the call had come.
+    BrokeOff,
 }
 
 /// A call after an attempt.
@@ -56,6 +58,10 @@ const DELAYS: [u64; 3] = [1, 4, 16];
 /// How far a delay may be from its length, either way.
 const JITTER: f64 = 0.2;
 
+/// After so many failures of the platform in a row, a call that breaks off by a panic is taken to be what breaks it: its code may have run
+/// each time, and shall not run until it is too old.
+const BREAKS: u32 = 5;
+
 /// The age at which a call is thrown away.
 pub(super) fn most_age(settings: Option<&AsyncConfig>) -> Duration {
     Duration::from_secs(settings.map_or(limits::ASYNC_AGE_DEFAULT, |settings| settings.max_age_s).into())
@@ -67,8 +73,11 @@ pub(super) fn judge(tried: &Tried<'_>) -> Verdict {
         Attempt::Returned => Verdict::Succeeds,
         _ if tried.cancelled => Verdict::Fails,
         Attempt::Failed(code) if !is_platforms(code) => after_own_failure(tried),
-        Attempt::Failed(_) | Attempt::PlatformFailed if tried.age >= most_age(tried.settings) => Verdict::TooOld,
-        Attempt::Failed(_) | Attempt::PlatformFailed => again(tried, tried.stumbled, false),
+        Attempt::BrokeOff if tried.stumbled >= BREAKS => Verdict::Fails,
+        Attempt::Failed(_) | Attempt::PlatformFailed | Attempt::BrokeOff if tried.age >= most_age(tried.settings) => {
+            Verdict::TooOld
+        }
+        Attempt::Failed(_) | Attempt::PlatformFailed | Attempt::BrokeOff => again(tried, tried.stumbled, false),
     }
 }
 
@@ -147,6 +156,13 @@ mod tests {
             }
             let late = Tried { age: Duration::from_secs(3600), ..tried(attempt) };
             assert_eq!(judge(&late), Verdict::TooOld);
+        }
+    }
+
+    #[test]
+    fn what_breaks_off_by_a_panic_is_tried_again_a_few_times() {
+        for (stumbled, expected) in [(0, again(1, false)), (BREAKS - 1, again(16, false)), (BREAKS, Verdict::Fails)] {
+            assert_eq!(judge(&Tried { stumbled, ..tried(Attempt::BrokeOff) }), expected, "after {stumbled}");
         }
     }
 

@@ -42,8 +42,6 @@ use crate::{Death, instance::RESULT_TOLERANCE};
 const BACKLOG: u32 = 128;
 /// How long what a program sent before its end may take to be read: it lies in sockets of ours already.
 const LAST_BYTES: Duration = Duration::from_millis(500);
-/// The signal that the kernel kills with for want of memory.
-const KILL: i32 = 9;
 /// What makes a program ready.
 const ASKS: &str = "asked for an event (GET http://$RUNTIME_API_ADDR/v1/runtime/invocation/request)";
 
@@ -166,11 +164,8 @@ async fn listen(answers: &Answers) -> io::Result<TcpListener> {
 
 /// How a program ended that nobody has killed, as a part of a sentence.
 fn ended_by_itself(death: &Death) -> Option<String> {
-    let Death::Ended(ended) = death else { return None };
-    match (ended.code, ended.signal) {
-        (Some(code), _) => Some(format!("exited with code {code}")),
-        (None, Some(KILL)) => None,
-        (None, Some(signal)) => Some(format!("was ended by signal {signal}")),
-        (None, None) => Some("ended".to_owned()),
+    match death {
+        Death::Ended(ended) if !ended.is_killed() => Some(ended.how()),
+        _ => None,
     }
 }

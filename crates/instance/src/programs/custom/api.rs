@@ -1,6 +1,12 @@
 //! The Custom runtime's API: three paths, HTTP/1.1, plain (contract: custom-runtime.md 1.2).
 
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use fungraph_model::Value;
@@ -12,7 +18,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, runtime::Handle, time::timeout};
 
 use super::{
     super::{
@@ -138,13 +144,11 @@ impl Api {
             }
         };
         let (api, needed, fault) = (self.clone(), seat.is_needed(), Fault::of(&self.answers));
-        // In a task of its own: a client may leave once it has sent its answer, and the end of its connection must not lose that. The
-        // task ends with the connection all the same, as nothing more of a body comes then.
-        let taken = tokio::spawn(async move {
+        Taking::begin(async move {
             let _held = (needed, fault);
             api.take(arriving, body, is_result).await
-        });
-        taken.await.unwrap_or_else(|_| status(StatusCode::INTERNAL_SERVER_ERROR))
+        })
+        .await
     }
 
     async fn take(&self, arriving: Arriving, body: Incoming, is_result: bool) -> Answer {
@@ -176,6 +180,36 @@ impl Api {
         }
         let mut body = Limited::new(body, self.limit);
         while let Some(Ok(_)) = body.frame().await {}
+    }
+}
+
+/// An answer that is taken in. A client may leave once it has sent it, and the end of its connection must not lose that: what is not done
+/// then, a task does. That ends soon, as nothing more of a body comes. A task for each would cost each call a thread's wake-up.
+struct Taking(Option<Pin<Box<dyn Future<Output = Answer> + Send>>>);
+
+impl Taking {
+    fn begin(take: impl Future<Output = Answer> + Send + 'static) -> Self {
+        Self(Some(Box::pin(take)))
+    }
+}
+
+impl Future for Taking {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+        let Some(take) = &mut self.0 else { return Poll::Pending };
+        let answer = ready!(take.as_mut().poll(context));
+        self.0 = None;
+        Poll::Ready(answer)
+    }
+}
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        let take = self.0.take().filter(|_| !std::thread::panicking());
+        if let (Some(take), Ok(runtime)) = (take, Handle::try_current()) {
+            drop(runtime.spawn(take));
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{super::Answers, api::Api};
-use crate::Death;
+use crate::{Death, InTurn};
 
 /// Most connections at once, however many calls there may be.
 const MOST: usize = 128;
@@ -98,10 +98,13 @@ impl Door {
         let seat = Arc::new(Seat::new(self.last));
         self.seats.push_back(Arc::clone(&seat));
         let (api, fault) = (self.api.clone(), Fault::of(&self.answers));
-        self.connections.spawn(async move {
+        let served = async move {
             let _fault = fault;
             api.connection(stream, seat).await;
-        });
+        };
+        // It wakes itself, for the parts of one connection.
+        let polls = AtomicU64::new(0);
+        self.connections.spawn(InTurn::new(served, move || polls.fetch_add(1, Ordering::Relaxed)));
     }
 
     /// Waits until there is a place.

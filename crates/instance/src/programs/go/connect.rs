@@ -28,8 +28,6 @@ use crate::{
 /// How soon a port that takes no connection is tried again: at first, and later.
 const SOON: Duration = Duration::from_millis(5);
 const LATER: Duration = Duration::from_millis(500);
-/// The signal that the kernel kills with for want of memory.
-const KILL: i32 = 9;
 
 /// A connection on which the program has agreed to speak RPC.
 #[derive(Debug)]
@@ -111,8 +109,9 @@ async fn greet(mut stream: TcpStream) -> Result<Connected, NotReady> {
 impl NotReady {
     /// What the caller is told, and the log; each says what to do.
     pub(super) fn failure(&self, handler: &str, answers: &Answers) -> Failure<Bytes> {
-        if let Self::Ended(ended @ Ended { signal: Some(KILL), .. }) = self {
-            // Perhaps for want of memory.
+        if let Self::Ended(ended) = self
+            && ended.is_killed()
+        {
             return Death::Ended(*ended).start_failure();
         }
         if let Self::NoWay(cause) = self {
@@ -128,7 +127,7 @@ impl NotReady {
         match self {
             Self::Ended(ended) => cannot_load(&format!(
                 "{handler:?} {} before it served its function; what it printed is in the log, and {SERVE}",
-                how(*ended)
+                ended.how()
             )),
             Self::Silent(patience) => failure::told(
                 FailureCode::InitializerTimedOut,
@@ -144,14 +143,5 @@ impl NotReady {
             )),
             Self::NoWay(_) => failure::unreachable(),
         }
-    }
-}
-
-/// What an end looks like in a sentence: "it ...".
-fn how(ended: Ended) -> String {
-    match (ended.code, ended.signal) {
-        (Some(code), _) => format!("exited with code {code}"),
-        (None, Some(signal)) => format!("was ended by signal {signal}"),
-        (None, None) => "ended".to_owned(),
     }
 }
