@@ -121,12 +121,10 @@ impl Statistics {
     /// sums of the function, under a name that no version can have; what came by an alias is in no sum.
     fn retire(&self, whose: Whose, now: Timestamp) {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        let (Whose { func_id, project, qualifier }, Some(counter)) = (whose.clone(), counters.remove(&whose)) else {
-            return;
-        };
-        if let Qualifier::Version(name) = qualifier {
+        let Some(counter) = counters.remove(&whose) else { return };
+        if let Qualifier::Version(name) = &whose.qualifier {
             let qualifier = Qualifier::Version(format!("{name}@{}", now.as_microsecond()));
-            counters.insert(Whose { func_id, project, qualifier }, counter);
+            counters.insert(Whose { qualifier, ..whose }, counter);
         }
     }
 

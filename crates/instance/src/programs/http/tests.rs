@@ -263,7 +263,7 @@ async fn an_answer_in_pieces_goes_on_unheard_when_its_caller_leaves() {
     let (call, reply) = scene.fake.begin(EVENT);
     let caller = async move {
         let Some(crate::Piece::Head(head)) = pieces.next().await else { panic!("a head comes first") };
-        let names: Vec<_> = head.headers.keys().map(|name| name.as_str()).collect();
+        let names: Vec<_> = head.headers.keys().map(http::HeaderName::as_str).collect();
         assert_eq!((head.status, names), (StatusCode::CREATED, vec!["content-length", "etag"]));
     };
     let both = async { tokio::join!(scene.http.call(call, Some(&sink)), caller) };
