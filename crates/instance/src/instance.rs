@@ -22,8 +22,8 @@ use tokio::{
 use crate::{
     Death, FrameHeader, InTurn, Kind, LaunchError, Launched, Plan,
     death::failure,
-    load,
-    programs::{Answers, Custom, Patience, Program, caught},
+    load, panics,
+    programs::{Answers, Custom, Patience, Program},
     protocol,
     reader::{Answer, CONTROL_FRAMES, Reader, Reply, Shared},
     refusal::Looks,
@@ -313,7 +313,7 @@ impl Instance {
         };
         let (reply, polls) = (pin!(reply), AtomicU64::new(0));
         let taken = async {
-            if caught(program.take(call, id.as_str(), asked, listener)).await.is_none() {
+            if panics(pin!(program.take(call, id.as_str(), asked, listener))).await.is_err() {
                 // Of it nothing can be trusted any more.
                 self.shared.kill(Death::Garbage("what it sent was more than the platform could read".to_owned()));
             }

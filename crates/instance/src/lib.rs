@@ -7,6 +7,7 @@ mod blank;
 mod bootstrap;
 mod byte_code;
 mod call_log;
+mod catch;
 mod compile;
 #[cfg(test)]
 mod compiled_in;
@@ -33,6 +34,7 @@ mod socket;
 mod stream;
 
 pub use blank::Blank;
+pub use catch::panics;
 pub use death::{Death, failure};
 pub use dotnet::api_sources as dotnet_api;
 pub use in_turn::InTurn;

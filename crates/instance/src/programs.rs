@@ -7,9 +7,9 @@
 mod answers;
 mod body;
 mod busy;
-mod caught;
 mod custom;
 mod failure;
+mod fault;
 mod go;
 mod http;
 
@@ -26,7 +26,6 @@ use fungraph_model::Failure;
 
 pub(crate) use self::{
     answers::Answers,
-    caught::caught,
     custom::Custom,
     go::{Lines, Run},
 };

@@ -29,19 +29,16 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use self::{
-    api::Api,
-    desk::Desk,
-    door::{Door, Fault},
-    pace::Pace,
-};
-use super::{Answers, Call, Patience, failure};
+use self::{api::Api, desk::Desk, door::Door, pace::Pace};
+use super::{Answers, Call, Patience, failure, fault::Fault};
 use crate::{Death, instance::RESULT_TOLERANCE};
 
 /// Connections that may wait until they are let in.
 const BACKLOG: u32 = 128;
 /// How long what a program sent before its end may take to be read: it lies in sockets of ours already.
 const LAST_BYTES: Duration = Duration::from_millis(500);
+/// What is told where we cannot go on.
+const FAULT: &str = "the runtime API could not go on";
 /// What makes a program ready.
 const ASKS: &str = "asked for an event (GET http://$RUNTIME_API_ADDR/v1/runtime/invocation/request)";
 
@@ -75,7 +72,7 @@ impl Custom {
         let api = Api::new(desk.clone(), Arc::clone(&pace), answers.clone(), limit);
         let door = Door::new(listener, calls, api, answers.clone());
         let (serves, served) = watch::channel(());
-        let fault = Fault::of(&answers);
+        let fault = Fault::of(&answers, FAULT);
         let task = tokio::spawn(async move {
             let (_serves, _fault) = (serves, fault);
             door.keep().await;

@@ -25,9 +25,10 @@ use super::{
         Answers, Call,
         body::{self, BadBody},
         failure,
+        fault::Fault,
     },
     desk::{Arriving, Desk, Unwanted},
-    door::{Fault, Seat},
+    door::Seat,
     line::{Client, Line},
     pace::Pace,
 };
@@ -143,7 +144,7 @@ impl Api {
                 return refused(&unwanted);
             }
         };
-        let (api, needed, fault) = (self.clone(), seat.is_needed(), Fault::of(&self.answers));
+        let (api, needed, fault) = (self.clone(), seat.is_needed(), Fault::of(&self.answers, super::FAULT));
         Taking::begin(async move {
             let _held = (needed, fault);
             api.take(arriving, body, is_result).await

@@ -22,8 +22,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{super::Answers, api::Api};
-use crate::{Death, InTurn};
+use super::{
+    super::{Answers, fault::Fault},
+    api::Api,
+};
+use crate::InTurn;
 
 /// Most connections at once, however many calls there may be.
 const MOST: usize = 128;
@@ -97,7 +100,7 @@ impl Door {
         self.last += 1;
         let seat = Arc::new(Seat::new(self.last));
         self.seats.push_back(Arc::clone(&seat));
-        let (api, fault) = (self.api.clone(), Fault::of(&self.answers));
+        let (api, fault) = (self.api.clone(), Fault::of(&self.answers, super::FAULT));
         let served = async move {
             let _fault = fault;
             api.connection(stream, seat).await;
@@ -156,22 +159,5 @@ pub(super) struct Needed(Arc<Seat>);
 impl Drop for Needed {
     fn drop(&mut self) {
         self.0.busy.store(false, Ordering::Release);
-    }
-}
-
-/// No call waits for what a fault of ours has ended.
-pub(super) struct Fault(Answers);
-
-impl Fault {
-    pub(super) fn of(answers: &Answers) -> Self {
-        Self(answers.clone())
-    }
-}
-
-impl Drop for Fault {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.kill(Death::Garbage("the runtime API could not go on".to_owned()));
-        }
     }
 }

@@ -7,6 +7,7 @@ use fungraph_model::{Failure, FailureCode, Value};
 use tokio::{io::AsyncReadExt as _, net::tcp::OwnedReadHalf, sync::watch, time::timeout};
 
 use super::{
+    super::fault::Fault,
     RESULT_LIMIT, cannot_load,
     rpc::{Answer, Broken, Replies},
     running::Running,
@@ -39,7 +40,7 @@ pub(super) struct Reader {
 impl Reader {
     /// Gives each call its answer, until the connection ends, and tells that. The instance ends with it.
     pub(super) async fn run(mut self, told: watch::Sender<bool>) {
-        let _fault = Fault(self.answers.clone());
+        let _fault = Fault::of(&self.answers, "its answer was not understood");
         let end = self.answer_all().await;
         self.answers.takes_no_more();
         self.running.close();
@@ -113,17 +114,6 @@ enum End {
     Reset,
     /// The program said what cannot be understood.
     Broken(Broken),
-}
-
-/// No call waits for a reader that a fault of ours has ended.
-struct Fault(Answers);
-
-impl Drop for Fault {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.kill(Death::Garbage("its answer was not understood".to_owned()));
-        }
-    }
 }
 
 /// A value, or what went wrong.

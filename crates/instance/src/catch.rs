@@ -1,5 +1,5 @@
-//! A panic becomes a value: a handler's ends as an answer and never as a torn connection, and what the engine does in the background goes on
-//! with the next piece of work.
+//! A panic becomes a value: a handler's ends as an answer and never as a torn connection, what the engine does in the background goes on
+//! with the next piece of work, and one that a program's answer has met ends that program's instance and nothing else.
 
 use std::{
     any::Any,
@@ -11,7 +11,7 @@ use std::{
 
 /// Awaits `future`; a panic inside gives its message.
 ///
-/// What it touched lives behind the engine, whose locks are never held over a poll of ours; hence the assertion.
+/// What it touched lives behind locks that are never held over a poll, or is not used any more; hence the assertion.
 ///
 /// Pinned by the caller: taken by value it would stand in our own future twice.
 ///
