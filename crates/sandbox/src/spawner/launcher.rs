@@ -132,7 +132,7 @@ impl Launcher {
         output: OwnedFd,
     ) -> Result<Instance, LaunchError> {
         launch.check().map_err(LaunchError::Invalid)?;
-        open_files::allow(launch.limits.open_files)?;
+        open_files::check(launch.limits.open_files)?;
         let slot = self.slots.take().ok_or(LaunchError::NoSlot)?;
         let first_id = self.slots.first_id(&slot);
         match self.create(launch, first_id, socket, output) {

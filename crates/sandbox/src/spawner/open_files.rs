@@ -1,6 +1,6 @@
 //! The limit on open files: that of this process, and what it can give to sandboxes.
 //!
-//! A sandbox sets its own limit where it has no right to raise any, so it cannot have more than this process could.
+//! A sandbox sets its own limit where it has no right to raise any, and neither has this process: what the server was started with is the most.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -24,27 +24,8 @@ pub(super) fn raise() {
     }
 }
 
-/// Sees to it that a sandbox can have so many, if this process has the right to.
-pub(super) fn allow(needed: u64) -> Result<(), TooFew> {
-    let Some(most) = getrlimit(Resource::Nofile).maximum.filter(|most| *most < needed) else { return Ok(()) };
-    let raised = Rlimit { current: Some(needed), maximum: Some(needed) };
-    setrlimit(Resource::Nofile, raised).map_err(|_| TooFew { needed, most })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_cannot_be_had_is_told_with_what_to_do() {
-        let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
-        assert!(allow(most.min(1024)).is_ok(), "nothing is to be raised");
-        // More than the kernel allows anybody (fs.nr_open).
-        if let Err(told) = allow(u64::MAX - 1) {
-            let told = told.to_string();
-            assert!(told.contains("18446744073709551614") && told.contains("ulimit -Hn"), "{told}");
-        } else {
-            assert_eq!(most, u64::MAX, "it cannot be raised so far");
-        }
-    }
+/// Whether a sandbox can have so many.
+pub(super) fn check(needed: u64) -> Result<(), TooFew> {
+    let too_few = getrlimit(Resource::Nofile).maximum.filter(|most| *most < needed);
+    too_few.map_or(Ok(()), |most| Err(TooFew { needed, most }))
 }
