@@ -43,6 +43,8 @@ pub struct Config {
     pub answer_pause_timeout: Duration,
     /// Whether a thread stays awake between calls that follow each other closely, for which there must be more than one processor; no.
     pub busy_poll: bool,
+    /// Host name by which nothing but HTTP APIs is served, so that their pages have an origin of their own; none.
+    pub api_host: Option<String>,
     /// How long a download link of a code package works; 10 minutes.
     pub link_lifetime: Duration,
 }
@@ -59,6 +61,7 @@ impl Default for Config {
             body_read_timeout: Duration::from_secs(15 * 60),
             answer_pause_timeout: Duration::from_secs(60),
             busy_poll: false,
+            api_host: None,
             link_lifetime: Duration::from_secs(10 * 60),
         }
     }

@@ -223,6 +223,7 @@ fn gateway(settings: &Settings) -> fungraph_gateway::Config {
         answer_pause_timeout: server.answer_pause,
         // With one processor it would take from the function what it gives to the server.
         busy_poll: server.busy_poll && crate::host::processors() > 1,
+        api_host: server.api_host.clone(),
         link_lifetime: server.link,
     }
 }
