@@ -26,8 +26,8 @@ use crate::{
     answer::{self, Refusal, Response, Statuses},
     api,
     auth::{self, Claim, Message, Payload},
+    awake::Awake,
     body::{self, Limit, Pace, Received},
-    busy_poll::BusyPoll,
     config::{Auth, Config},
     front, local,
     memory::{Memory, SMALL, Seat, Share},
@@ -82,7 +82,7 @@ pub(crate) struct Service {
     document: OnceLock<Bytes>,
     bodies: Memory,
     events: Memory,
-    pub(crate) busy_poll: BusyPoll,
+    pub(crate) awake: Awake,
 }
 
 impl Service {
@@ -91,8 +91,8 @@ impl Service {
         let statuses = config.user_failure_status.into();
         let bodies = Memory::of_bodies(BODIES, config.management_body_bytes);
         let events = Memory::of_bodies(EVENTS, limits::EVENT_BYTES);
-        let busy_poll = BusyPoll::new();
-        Self { config, engine, metrics, links, statuses, document: OnceLock::new(), bodies, events, busy_poll }
+        let awake = Awake::new(config.stay_awake.clone());
+        Self { config, engine, metrics, links, statuses, document: OnceLock::new(), bodies, events, awake }
     }
 
     /// Answers a request, whatever it is. `begun` is when its first byte was seen, where that is known.

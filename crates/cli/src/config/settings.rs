@@ -58,10 +58,21 @@ pub(crate) struct Server {
     pub(crate) body_pause: Duration,
     pub(crate) body: Duration,
     pub(crate) answer_pause: Duration,
-    pub(crate) busy_poll: bool,
+    pub(crate) stay_awake: Wakefulness,
     /// `None`: HTTP APIs have no host name of their own.
     pub(crate) api_host: Option<String>,
     pub(crate) link: Duration,
+}
+
+/// How processors stay awake between calls that follow each other closely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wakefulness {
+    /// By the kernel where it can, else by busy polling.
+    Auto,
+    /// A thread goes on looking at its sockets.
+    BusyPoll,
+    /// They go to sleep.
+    No,
 }
 
 /// `[sandbox]`.
@@ -267,7 +278,7 @@ fn server(section: &Section<'_>) -> Result<Server, Error> {
         body_pause: section.seconds("body_pause_seconds", 1..=3600)?,
         answer_pause: section.seconds("answer_pause_seconds", 1..=3600)?,
         body: section.seconds("body_seconds", 1..=3600)?,
-        busy_poll: section.truth("busy_poll")?,
+        stay_awake: section.text("stay_awake", stay_awake)?,
         api_host: section.text("api_host", api_host)?,
         link: section.seconds("link_seconds", 1..=86_400)?,
     })
@@ -404,6 +415,15 @@ fn engine(text: &str) -> Result<Engine, String> {
             "Kata Containers has had no OCI command line since version 2, so it cannot be driven; {others}"
         )),
         _ => Engine::from_name(text).ok_or_else(|| "it must be \"embedded\", \"crun\" or \"runc\"".to_owned()),
+    }
+}
+
+fn stay_awake(text: &str) -> Result<Wakefulness, String> {
+    match text {
+        "auto" => Ok(Wakefulness::Auto),
+        "busy-poll" => Ok(Wakefulness::BusyPoll),
+        "no" => Ok(Wakefulness::No),
+        _ => Err("it must be \"auto\", \"busy-poll\" or \"no\"".to_owned()),
     }
 }
 
