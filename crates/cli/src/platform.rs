@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use fungraph_engine::{
     AsyncLimits, DestinationSettings, Destinations, DisSettings, Engine, MountName, MountNames, Parts, SmnSettings,
 };
+use fungraph_gateway::StayAwake;
 use fungraph_instance::{Interpreters, Launcher, NativeBootstrap, SandboxLauncher};
 use fungraph_model::{ProjectId, Secret};
 use fungraph_pool::Pool;
@@ -22,7 +23,7 @@ use fungraph_store::objects::{ObjectSettings, Objects};
 use fungraph_store::queue::{Queue, QueueConfig, Retention};
 use fungraph_store::{ImageLimits, ImageSettings, Images, LogLimits, Logs, PackageLimits, Packages, Store};
 
-use crate::config::{Mount, Network, SecretKey, Settings};
+use crate::config::{Mount, Network, SecretKey, Settings, Wakefulness};
 use crate::data_folder::DataFolder;
 use crate::environment;
 use crate::exit::Stop;
@@ -150,6 +151,23 @@ fn walls(settings: &Settings) -> anyhow::Result<Vec<Wall>> {
         tracing::warn!("running WITHOUT THE WALL {wall}: {why}; {remedy}");
     }
     Ok(accepted)
+}
+
+/// How processors stay awake between calls. For root, as only root may ask the kernel for it; the device stays open.
+pub(crate) fn stay_awake(settings: &Settings) -> StayAwake {
+    // On one processor it would take from the function what it gives to the server.
+    let busy_poll = if host::processors() > 1 { StayAwake::BusyPoll } else { StayAwake::No };
+    match settings.server.stay_awake {
+        Wakefulness::No => StayAwake::No,
+        Wakefulness::BusyPoll => busy_poll,
+        Wakefulness::Auto => host::idle_latency().map_or_else(
+            |why| {
+                tracing::debug!("processors stay awake by busy polling: {why}");
+                busy_poll
+            },
+            StayAwake::Kernel,
+        ),
+    }
 }
 
 /// A runtime with the threads that the settings say.
