@@ -45,6 +45,8 @@ pub struct Config {
     pub answer_pause_timeout: Duration,
     /// How processors stay awake between calls that follow each other closely; not at all.
     pub stay_awake: StayAwake,
+    /// Host name by which nothing but HTTP APIs is served, so that their pages have an origin of their own; none.
+    pub api_host: Option<String>,
     /// How long a download link of a code package works; 10 minutes.
     pub link_lifetime: Duration,
 }
@@ -61,6 +63,7 @@ impl Default for Config {
             body_read_timeout: Duration::from_secs(15 * 60),
             answer_pause_timeout: Duration::from_secs(60),
             stay_awake: StayAwake::No,
+            api_host: None,
             link_lifetime: Duration::from_secs(10 * 60),
         }
     }

@@ -148,6 +148,9 @@ impl Service {
         if !percent::is_well_formed(path) || head.uri.query().is_some_and(|query| !percent::is_well_formed(query)) {
             return Err(auth::Error::Encoding.into());
         }
+        if !path.starts_with(front::PREFIX) && self.is_host_of_apis(head) {
+            return Err(Refusal::unknown_path());
+        }
         if !path.starts_with("/v2/") {
             if let Some(place) = path.strip_prefix(front::PREFIX) {
                 let asked = front::Asked { id, peer, arrived, watch, head, place };
@@ -310,6 +313,11 @@ impl Service {
         let (caller, rights) = project::caller(&proof, project, &head.headers)?;
         rights::check_right(rights, right)?;
         beside::answer(&self.engine, asked, &caller, names).await
+    }
+
+    /// Whether a request came by the name that is for HTTP APIs alone.
+    pub(crate) fn is_host_of_apis(&self, head: &Parts) -> bool {
+        front::wall::names_api_host(self.config.api_host.as_deref(), &head.headers, &head.uri)
     }
 
     /// How slowly a body may come.

@@ -1,6 +1,7 @@
 //! The pool with processes that are tasks of the test: they speak the real protocol over real sockets.
 
 pub(super) mod fake;
+mod faults;
 mod report;
 mod reserve;
 mod room;

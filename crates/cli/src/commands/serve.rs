@@ -228,6 +228,7 @@ fn gateway(settings: &Settings, stay_awake: StayAwake) -> fungraph_gateway::Conf
         body_read_timeout: server.body,
         answer_pause_timeout: server.answer_pause,
         stay_awake,
+        api_host: server.api_host.clone(),
         link_lifetime: server.link,
     }
 }

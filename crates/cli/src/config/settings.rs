@@ -61,6 +61,8 @@ pub(crate) struct Server {
     pub(crate) stay_awake: Wakefulness,
     /// Steps of `nice`.
     pub(crate) precedence: u32,
+    /// `None`: HTTP APIs have no host name of their own.
+    pub(crate) api_host: Option<String>,
     pub(crate) link: Duration,
 }
 
@@ -280,6 +282,7 @@ fn server(section: &Section<'_>) -> Result<Server, Error> {
         body: section.seconds("body_seconds", 1..=3600)?,
         stay_awake: section.text("stay_awake", stay_awake)?,
         precedence: section.number("precedence", 0..=20)?,
+        api_host: section.text("api_host", api_host)?,
         link: section.seconds("link_seconds", 1..=86_400)?,
     })
 }
@@ -391,6 +394,13 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     let numeric = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
     let allowed = "it must be an address and a port, such as 127.0.0.1:3470, 0.0.0.0:3470 or [::1]:0";
     numeric.as_deref().unwrap_or(text).parse().map_err(|_| allowed.to_owned())
+}
+
+fn api_host(text: &str) -> Result<Option<String>, String> {
+    let good =
+        text.len() <= 253 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+    let host = (!text.is_empty()).then(|| text.to_ascii_lowercase());
+    good.then_some(host).ok_or_else(|| "it must be a host name without a port, or empty".to_owned())
 }
 
 fn region(text: &str) -> Result<String, String> {

@@ -49,6 +49,7 @@ pub(super) fn plan_with(name: &str, strategy: Strategy, change: impl FnOnce(&mut
 pub(super) struct FakeLauncher {
     launched: AtomicUsize,
     fail_next: AtomicBool,
+    panic_next: AtomicBool,
     running: Mutex<Vec<Running>>,
     fits: Arc<Fits>,
 }
@@ -76,6 +77,11 @@ impl FakeLauncher {
 
     pub(super) fn fail_next(&self) {
         self.fail_next.store(true, Ordering::SeqCst);
+    }
+
+    /// The next launch is a fault of ours.
+    pub(super) fn panic_next(&self) {
+        self.panic_next.store(true, Ordering::SeqCst);
     }
 
     /// The functions that processes were made instances of, in order.
@@ -110,6 +116,7 @@ impl FakeLauncher {
 impl Launcher for FakeLauncher {
     fn launch<'a>(&'a self, blueprint: &'a Blueprint) -> BoxFuture<'a, Result<Launched, LaunchError>> {
         Box::pin(async move {
+            assert!(!self.panic_next.swap(false, Ordering::SeqCst), "planned");
             self.launched.fetch_add(1, Ordering::SeqCst);
             if self.fail_next.swap(false, Ordering::SeqCst) {
                 return Err(LaunchError { of: blueprint.to_string(), told: None, source: "as planned".into() });

@@ -1,6 +1,6 @@
 //! Which calls the program works on.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Most bytes of an event that a program takes at once, with all that stands around it, or not at all.
 const AT_ONCE: usize = 3 << 10;
@@ -79,7 +79,7 @@ impl Running {
     }
 
     fn lock(&self) -> MutexGuard<'_, Calls> {
-        self.0.lock().expect("nothing panics while it holds the list of calls")
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
