@@ -49,6 +49,7 @@ pub(super) fn plan_with(name: &str, strategy: Strategy, change: impl FnOnce(&mut
 pub(super) struct FakeLauncher {
     launched: AtomicUsize,
     fail_next: AtomicBool,
+    fail_always: AtomicBool,
     running: Mutex<Vec<Running>>,
     fits: Arc<Fits>,
 }
@@ -76,6 +77,10 @@ impl FakeLauncher {
 
     pub(super) fn fail_next(&self) {
         self.fail_next.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn fail_always(&self, fail: bool) {
+        self.fail_always.store(fail, Ordering::SeqCst);
     }
 
     /// The functions that processes were made instances of, in order.
@@ -111,7 +116,7 @@ impl Launcher for FakeLauncher {
     fn launch<'a>(&'a self, blueprint: &'a Blueprint) -> BoxFuture<'a, Result<Launched, LaunchError>> {
         Box::pin(async move {
             self.launched.fetch_add(1, Ordering::SeqCst);
-            if self.fail_next.swap(false, Ordering::SeqCst) {
+            if self.fail_next.swap(false, Ordering::SeqCst) || self.fail_always.load(Ordering::SeqCst) {
                 return Err(LaunchError { of: blueprint.to_string(), told: None, source: "as planned".into() });
             }
             let (socket, theirs) = Socket::pair().expect("a runtime");
