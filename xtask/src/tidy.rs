@@ -41,6 +41,9 @@ pub(crate) fn run() -> Result<()> {
         if path.starts_with("crates/") && path.contains("/src/") && path.ends_with(".rs") && !text.starts_with("//!") {
             faults.push(format!("{path}: opens without saying what it is for (`//!`)"));
         }
+        if path.starts_with("crates/") && path.contains("/src/") && path.ends_with(".rs") {
+            faults.extend(broken_locks(&file));
+        }
         if path.ends_with("Cargo.toml") && text.contains("[package]") && !text.contains("[lints]\nworkspace = true") {
             faults.push(format!("{path}: does not take the workspace's lints"));
         }
@@ -79,6 +82,16 @@ fn lines(file: &Text<'_>) -> Vec<String> {
         }
     }
     faults
+}
+
+/// Locks that one panic breaks for good (CONTRIBUTING.md says what to do instead). Tests may: there the panic has told already.
+fn broken_locks(file: &Text<'_>) -> Vec<String> {
+    let is_test = file.path.contains("/tests/") || ["tests.rs", "fake.rs"].iter().any(|name| file.path.ends_with(name));
+    let outside_tests = file.text.lines().take_while(|line| !is_test && line.trim() != "#[cfg(test)]");
+    let breaks =
+        |line: &str| [".lock()", ".read()", ".write()"].iter().any(|lock| line.contains(&format!("{lock}.expect(")));
+    let found = outside_tests.enumerate().filter(|(_, line)| breaks(line));
+    found.map(|(at, _)| format!("{}:{}: a lock that one panic breaks for good", file.path, at + 1)).collect()
 }
 
 /// Folders that exist on one machine only: this checkout, and the home of whoever runs this.

@@ -1,7 +1,10 @@
 //! What the kernel says about processes and about this machine.
 
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::Path;
-use std::{fs, io};
+
+use anyhow::Context as _;
 
 /// Megabytes of memory that a process holds, shared pages included.
 pub(crate) fn resident_mb(pid: u32) -> f64 {
@@ -77,6 +80,14 @@ pub(crate) fn name() -> String {
 pub(crate) fn kernel() -> String {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     format!("Linux {}", release.trim())
+}
+
+/// No processor sleeps while what this gives is open.
+pub(crate) fn keep_awake() -> anyhow::Result<File> {
+    const DEVICE: &str = "/dev/cpu_dma_latency";
+    let mut device = File::options().write(true).open(DEVICE).context(DEVICE)?;
+    device.write_all(&0_i32.to_ne_bytes()).context(DEVICE)?;
+    Ok(device)
 }
 
 /// Whether a program has been installed for the comparison.

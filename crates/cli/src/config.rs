@@ -19,7 +19,7 @@ pub(crate) use document::Document;
 pub(crate) use mounts::Mount;
 pub(crate) use obs::SecretKey;
 pub(crate) use runtime_images::RuntimeImage;
-pub(crate) use settings::{Network, Runtimes, Settings};
+pub(crate) use settings::{Network, Runtimes, Settings, Wakefulness};
 
 /// A setting that cannot be accepted, or a file that cannot be read: the text says what is allowed.
 #[derive(Debug, thiserror::Error)]

@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use fungraph_engine::{
     AsyncLimits, DestinationSettings, Destinations, DisSettings, Engine, MountName, MountNames, Parts, SmnSettings,
 };
+use fungraph_gateway::StayAwake;
 use fungraph_instance::{Interpreters, Launcher, NativeBootstrap, SandboxLauncher};
 use fungraph_model::{ProjectId, Secret};
 use fungraph_pool::Pool;
@@ -22,12 +23,12 @@ use fungraph_store::objects::{ObjectSettings, Objects};
 use fungraph_store::queue::{Queue, QueueConfig, Retention};
 use fungraph_store::{ImageLimits, ImageSettings, Images, LogLimits, Logs, PackageLimits, Packages, Store};
 
-use crate::config::{Mount, Network, SecretKey, Settings};
+use crate::config::{Mount, Network, SecretKey, Settings, Wakefulness};
 use crate::data_folder::DataFolder;
 use crate::environment;
 use crate::exit::Stop;
 use crate::host;
-use crate::privileges::Identity;
+use crate::privileges::{Identity, take_precedence};
 use crate::runtime_images;
 
 /// Part of the host's memory that instances may have where no setting says otherwise.
@@ -106,6 +107,7 @@ impl Ground {
         let identity = Identity::of_server(settings.server.user.as_deref(), self.folder.path())?;
         self.folder.hand_over(identity)?;
         std::env::set_current_dir(self.folder.path()).context("cannot enter the data folder")?;
+        take_precedence(settings.server.precedence);
         fungraph_sandbox::drop_privileges(identity.uid, identity.gid).context("cannot give up root")?;
         tracing::debug!(uid = identity.uid, gid = identity.gid, "gave up root");
         Ok(())
@@ -152,12 +154,29 @@ fn walls(settings: &Settings) -> anyhow::Result<Vec<Wall>> {
     Ok(accepted)
 }
 
+/// How processors stay awake between calls. For root, as only root may ask the kernel for it; the device stays open.
+pub(crate) fn stay_awake(settings: &Settings) -> StayAwake {
+    // On one processor it would take from the function what it gives to the server.
+    let busy_poll = if host::processors() > 1 { StayAwake::BusyPoll } else { StayAwake::No };
+    match settings.server.stay_awake {
+        Wakefulness::No => StayAwake::No,
+        Wakefulness::BusyPoll => busy_poll,
+        Wakefulness::Auto => host::idle_latency().map_or_else(
+            |why| {
+                tracing::debug!("processors stay awake by busy polling: {why}");
+                busy_poll
+            },
+            StayAwake::Kernel,
+        ),
+    }
+}
+
 /// A runtime with the threads that the settings say.
 ///
 /// # Errors
 /// The system has no threads to give.
 pub(crate) fn runtime(settings: &Settings) -> anyhow::Result<tokio::runtime::Runtime> {
-    let workers = if settings.server.workers == 0 { host::processors() } else { settings.server.workers };
+    let workers = if settings.server.workers == 0 { host::processors().div_ceil(2) } else { settings.server.workers };
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(workers).thread_name("worker").enable_all().build().context("cannot start threads")
 }

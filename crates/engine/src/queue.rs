@@ -165,6 +165,11 @@ impl AsyncQueue {
         self.nudge();
     }
 
+    /// The sign that nothing more is given out.
+    pub(crate) fn stop_sign(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
     /// Gives no more calls out. What runs goes on.
     pub(crate) fn stop(&self) {
         self.stop.cancel();

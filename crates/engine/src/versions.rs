@@ -101,6 +101,8 @@ impl Engine {
             .into());
         }
         let (engine, gone, name) = (Arc::clone(self), key.clone(), version.clone());
+        // Of later calls nobody can say that they were not meant for another version of this name.
+        let (latest, up_to) = (self.read(key).await?, self.queue.store.newest());
         // Else they would count for the next version of this name.
         self.write_counted().await;
         let deleted = self
@@ -114,6 +116,9 @@ impl Engine {
             .await;
         deleted.map_err(|error| self.refused(key, "delete a version", error))?;
         self.nudge_cleaner();
+        if let Some(latest) = latest {
+            self.forget_version(&latest.func_id, version.clone(), up_to);
+        }
         tracing::info!(function = %key, version, "version deleted");
         Ok(())
     }

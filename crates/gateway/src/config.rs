@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::awake::StayAwake;
+
 /// Whether requests must prove who sent them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
@@ -41,8 +43,10 @@ pub struct Config {
     pub body_read_timeout: Duration,
     /// Time a client may take nothing of an answer that waits for it; 60 s.
     pub answer_pause_timeout: Duration,
-    /// Whether a thread stays awake between calls that follow each other closely, for which there must be more than one processor; no.
-    pub busy_poll: bool,
+    /// How processors stay awake between calls that follow each other closely; not at all.
+    pub stay_awake: StayAwake,
+    /// Host name by which nothing but HTTP APIs is served, so that their pages have an origin of their own; none.
+    pub api_host: Option<String>,
     /// How long a download link of a code package works; 10 minutes.
     pub link_lifetime: Duration,
 }
@@ -58,7 +62,8 @@ impl Default for Config {
             body_pause_timeout: Duration::from_secs(30),
             body_read_timeout: Duration::from_secs(15 * 60),
             answer_pause_timeout: Duration::from_secs(60),
-            busy_poll: false,
+            stay_awake: StayAwake::No,
+            api_host: None,
             link_lifetime: Duration::from_secs(10 * 60),
         }
     }

@@ -38,10 +38,10 @@ pub(crate) async fn accept(
 ) -> io::Result<()> {
     let builder = Arc::new(builder());
     let connections = TaskTracker::new();
-    if service.config.busy_poll {
+    connections.spawn({
         let (service, shutdown) = (service.clone(), shutdown.clone());
-        connections.spawn(async move { service.busy_poll.run(shutdown).await });
-    }
+        async move { service.awake.run(shutdown).await }
+    });
     let outcome = loop {
         let accepted = select! {
             accepted = listener.accept() => accepted,

@@ -7,6 +7,7 @@ mod cors;
 mod event;
 mod problem;
 mod reply;
+pub(crate) mod wall;
 
 use std::{pin::Pin, sync::Arc, time::Instant};
 
@@ -79,7 +80,12 @@ pub(crate) async fn serve(
         return Ok(response);
     }
     let route = find(&head.method).ok_or_else(Problem::no_api)?;
-    let called = call_api(service, &route, path, &mut asked, body).await;
+    let mut called = call_api(service, &route, path, &mut asked, body).await;
+    if let Ok(response) = &mut called
+        && !service.is_host_of_apis(head)
+    {
+        wall::close(response.headers_mut());
+    }
     if !route.api.cors {
         return called;
     }

@@ -8,8 +8,8 @@ mod answer;
 mod api;
 mod aside;
 mod auth;
+mod awake;
 mod body;
-mod busy_poll;
 mod config;
 mod connection;
 mod front;
@@ -29,6 +29,7 @@ use fungraph_engine::Engine;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use awake::{IdleLatency, StayAwake};
 pub use config::{Auth, Config, UserFailureStatus};
 
 /// The HTTP server of the platform.

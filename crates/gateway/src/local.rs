@@ -28,12 +28,17 @@ pub(crate) fn check(headers: &HeaderMap, authority: Option<&str>) -> Result<(), 
     ))
 }
 
-/// Whether a host, with or without a port, is this machine by its loopback address or its name.
-fn is_here(host: &str) -> bool {
-    let name = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+/// A host without its port.
+pub(crate) fn name_of(host: &str) -> &str {
+    match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
         Some((name, _port)) => name,
         None => host.rsplit_once(':').map_or(host, |(name, _port)| name),
-    };
+    }
+}
+
+/// Whether a host, with or without a port, is this machine by its loopback address or its name.
+fn is_here(host: &str) -> bool {
+    let name = name_of(host);
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 

@@ -26,8 +26,8 @@ use crate::{
     answer::{self, Refusal, Response, Statuses},
     api,
     auth::{self, Claim, Message, Payload},
+    awake::Awake,
     body::{self, Limit, Pace, Received},
-    busy_poll::BusyPoll,
     config::{Auth, Config},
     front, local,
     memory::{Memory, SMALL, Seat, Share},
@@ -82,7 +82,7 @@ pub(crate) struct Service {
     document: OnceLock<Bytes>,
     bodies: Memory,
     events: Memory,
-    pub(crate) busy_poll: BusyPoll,
+    pub(crate) awake: Awake,
 }
 
 impl Service {
@@ -91,8 +91,8 @@ impl Service {
         let statuses = config.user_failure_status.into();
         let bodies = Memory::of_bodies(BODIES, config.management_body_bytes);
         let events = Memory::of_bodies(EVENTS, limits::EVENT_BYTES);
-        let busy_poll = BusyPoll::new();
-        Self { config, engine, metrics, links, statuses, document: OnceLock::new(), bodies, events, busy_poll }
+        let awake = Awake::new(config.stay_awake.clone());
+        Self { config, engine, metrics, links, statuses, document: OnceLock::new(), bodies, events, awake }
     }
 
     /// Answers a request, whatever it is. `begun` is when its first byte was seen, where that is known.
@@ -147,6 +147,9 @@ impl Service {
         let path = head.uri.path();
         if !percent::is_well_formed(path) || head.uri.query().is_some_and(|query| !percent::is_well_formed(query)) {
             return Err(auth::Error::Encoding.into());
+        }
+        if !path.starts_with(front::PREFIX) && self.is_host_of_apis(head) {
+            return Err(Refusal::unknown_path());
         }
         if !path.starts_with("/v2/") {
             if let Some(place) = path.strip_prefix(front::PREFIX) {
@@ -310,6 +313,11 @@ impl Service {
         let (caller, rights) = project::caller(&proof, project, &head.headers)?;
         rights::check_right(rights, right)?;
         beside::answer(&self.engine, asked, &caller, names).await
+    }
+
+    /// Whether a request came by the name that is for HTTP APIs alone.
+    pub(crate) fn is_host_of_apis(&self, head: &Parts) -> bool {
+        front::wall::names_api_host(self.config.api_host.as_deref(), &head.headers, &head.uri)
     }
 
     /// How slowly a body may come.

@@ -4,7 +4,7 @@ use std::{
     io,
     mem::MaybeUninit,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -122,11 +122,11 @@ impl Shared {
     }
 
     fn lock_program(&self) -> MutexGuard<'_, Option<Program>> {
-        self.program.lock().expect("nothing panics while it holds a program")
+        self.program.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Calls> {
-        self.calls.lock().expect("nothing panics while it holds the calls of an instance")
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Registers a call; its number is never used again.
@@ -240,7 +240,7 @@ impl Shared {
     }
 
     fn take_turn(&self) -> MutexGuard<'_, ()> {
-        self.taking.lock().expect("nothing panics while it takes output")
+        self.taking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read_output(&self) -> bool {

@@ -2,7 +2,7 @@
 //! group of its own; this is what they share.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
@@ -107,7 +107,7 @@ impl Allowance {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Size>> {
-        self.sizes.lock().expect("nothing panics while it counts")
+        self.sizes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use fungraph_model::ProjectId;
@@ -152,7 +152,7 @@ impl Capacity {
     }
 
     fn lock(&self) -> MutexGuard<'_, Used> {
-        self.used.lock().expect("nothing panics while it counts")
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

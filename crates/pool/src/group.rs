@@ -33,7 +33,7 @@ use crate::{
 };
 
 pub(crate) use self::state::State;
-use self::state::{Seat, Waiter};
+use self::state::{Begun, Seat, Waiter};
 
 /// How often a call in line asks again while instances are free: how exactly it is known that runs have become long.
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(5);
@@ -171,7 +171,7 @@ impl Group {
 
     fn waited_enough(&self, deadline: Instant) -> bool {
         let now = Instant::now();
-        now >= deadline + self.longest_start() || (now >= deadline && self.lock().starting == 0)
+        now >= deadline + self.longest_start() || (now >= deadline && self.lock().starting() == 0)
     }
 
     /// From launch to loaded function, where a program of the user's own may take its time after the start of the instance.
@@ -180,7 +180,18 @@ impl Group {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nothing panics while it holds the state of a group")
+        self.state.lock().unwrap_or_else(|poisoned| self.begin_anew(poisoned.into_inner()))
+    }
+
+    /// Somebody panicked while he held the state. Which slots are in use is not known for certain any more, so no instance that there is takes
+    /// another call; all else holds together at each step.
+    #[cold]
+    fn begin_anew<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        tracing::error!(function = %self.plan.version.key, instances = state.seats.len(),
+            "a fault of ours met the instances of a function: they leave, and others are started");
+        state.begin_anew();
+        self.state.clear_poison();
+        state
     }
 
     fn seat(self: &Arc<Self>, share: Share) -> Result<Seated<'_>, AcquireError> {
@@ -225,7 +236,7 @@ impl Group {
             most_instances: self.plan.version.spec.strategy.most_instances(),
             slots_each,
             ready: state.seats.len(),
-            starting: state.starting,
+            starting: state.starting(),
             free: state.has_free(slots_each),
             running: state.seats.iter().map(|seat| seat.taken).sum(),
             processors: self.pool.config.processors,
@@ -317,8 +328,8 @@ impl Group {
     }
 
     fn begin(self: &Arc<Self>, state: &mut State, berth: Berth) {
-        let (group, whose) = (Arc::clone(self), state.begin_start());
-        self.pool.tasks.spawn(async move { group.start(berth, whose).await });
+        let (group, start) = (Arc::clone(self), state.begin_start());
+        self.pool.tasks.spawn(async move { group.start(berth, start).await });
     }
 
     /// Its turn in the queue for room.
@@ -387,8 +398,7 @@ impl Group {
         }
     }
 
-    /// `whose` is the place in line of the call it is begun for.
-    async fn start(self: Arc<Self>, berth: Berth, whose: Option<u64>) {
+    async fn start(self: Arc<Self>, berth: Berth, start: Begun) {
         let Berth { claim, permit, blank } = berth;
         let (begun, was_blank) = (Instant::now(), blank.is_some());
         let started = match self.instance(blank, begun).await {
@@ -405,11 +415,11 @@ impl Group {
                 let average = if was_blank { &mut state.fit } else { &mut state.start };
                 average.add(begun.elapsed());
                 drop(state);
-                self.welcome(&Member::new(instance, permit, self.pool.tasks.clone()), claim);
+                self.welcome(&Member::new(instance, permit, self.pool.tasks.clone()), claim, start);
             }
             Err(error) => {
                 drop(permit);
-                self.start_failed(error, claim, whose);
+                self.start_failed(error, claim, start);
             }
         }
         // Not before: what is started takes the processor, and the spawner, from the call that waits.
@@ -428,11 +438,11 @@ impl Group {
     }
 
     /// A new instance: one slot where the initializer has to run first, else all of them.
-    fn welcome(self: &Arc<Self>, member: &Arc<Member>, claim: Claim) {
+    fn welcome(self: &Arc<Self>, member: &Arc<Member>, claim: Claim, start: Begun) {
         let uninitialized = self.plan.version.spec.initializer.is_some();
         let (offered, slot) = if uninitialized { (1, Slot::Uninitialized) } else { (self.slots(), Slot::Unused) };
         let mut state = self.lock();
-        state.starting -= 1;
+        drop(start);
         let (initialized, last_used) = (!uninitialized, Deadline::now());
         state.seats.push(Seat {
             member: Arc::clone(member),
@@ -464,10 +474,10 @@ impl Group {
 
     /// It is the failure of the call it was begun for, and nobody's where that has been served or left: whoever else is in line
     /// has a start of his own under way, or gets one.
-    fn start_failed(self: &Arc<Self>, error: StartError, claim: Claim, whose: Option<u64>) {
+    fn start_failed(self: &Arc<Self>, error: StartError, claim: Claim, start: Begun) {
         let mut state = self.lock();
-        state.starting -= 1;
-        drop(claim);
+        let whose = start.whose;
+        drop((start, claim));
         // Whoever is turned away by a pool that stops is no victim of this failure.
         let waiter = whose.filter(|_| !self.pool.stopping()).and_then(|number| state.take_waiter(number));
         state.reserve.failed(Deadline::now());
@@ -569,7 +579,7 @@ impl Group {
     /// Other functions wait for room: an instance that had its time leaves, and one that becomes idle is looked for.
     fn makes_room(self: &Arc<Self>, state: &mut State, member: &Arc<Member>) -> bool {
         let tenure = Tenure {
-            own: (state.seats.len() + state.starting).saturating_sub(state.reserve.wanted),
+            own: (state.seats.len() + state.starting()).saturating_sub(state.reserve.wanted),
             all: self.pool.capacity.used().instances.saturating_sub(self.pool.room.reserved()),
             contenders: self.pool.room.contenders(),
             age_ms: place::millis(member.born.elapsed()),
@@ -658,7 +668,7 @@ impl Group {
     #[must_use]
     pub fn size(&self) -> usize {
         let state = self.lock();
-        state.seats.len() + state.starting
+        state.seats.len() + state.starting()
     }
 
     fn stop(self: &Arc<Self>, member: Arc<Member>) {

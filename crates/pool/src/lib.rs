@@ -14,6 +14,7 @@ mod pool;
 mod report;
 mod reserve;
 mod room;
+mod starts;
 mod stock;
 #[cfg(test)]
 mod tests;

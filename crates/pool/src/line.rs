@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, Weak,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -51,7 +51,7 @@ pub(crate) struct AllLines {
 
 impl AllLines {
     pub(crate) fn of(&self, project: &ProjectId) -> Arc<Lines> {
-        let mut projects = self.projects.lock().expect("nothing panics while it holds the lines");
+        let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lines) = projects.get(project).and_then(Weak::upgrade) {
             return lines;
         }

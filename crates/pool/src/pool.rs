@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, OnceLock, Weak,
+        Arc, Mutex, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -96,7 +96,7 @@ impl Shared {
     }
 
     pub(crate) fn groups(&self) -> Vec<Arc<Group>> {
-        let mut groups = self.groups.lock().expect("nothing panics while it holds the list of groups");
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         groups.retain(|group| group.strong_count() > 0);
         groups.iter().filter_map(Weak::upgrade).collect()
     }
@@ -145,7 +145,7 @@ impl Pool {
     fn group_within(&self, allowance: Arc<Allowance>, plan: Plan) -> Arc<Group> {
         let lines = self.shared.lines.of(&plan.version.key.project);
         let group = Arc::new(Group::new(Arc::clone(&self.shared), lines, allowance, plan));
-        let mut groups = self.shared.groups.lock().expect("nothing panics while it holds the list of groups");
+        let mut groups = self.shared.groups.lock().unwrap_or_else(PoisonError::into_inner);
         groups.push(Arc::downgrade(&group));
         group
     }

@@ -198,9 +198,9 @@ impl Group {
         let state = self.lock();
         let serving = || state.seats.iter().filter(|seat| seat.serves());
         GroupCensus {
-            instances: state.seats.len() + state.starting,
+            instances: state.seats.len() + state.starting(),
             idle: serving().filter(|seat| seat.taken == 0).count(),
-            starting: state.starting + state.seats.len() - serving().count(),
+            starting: state.starting() + state.seats.len() - serving().count(),
             running: serving().map(|seat| seat.taken).sum(),
             waiting: state.waiting.iter().filter(|waiter| !waiter.reply.is_closed()).count(),
             last_second: state.pulse.last,

@@ -4,7 +4,7 @@
 use std::{
     collections::{HashSet, VecDeque},
     sync::{
-        Arc, Mutex, MutexGuard, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -65,7 +65,7 @@ impl State {
 
 impl RoomQueue {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nothing panics while it holds the queue for room")
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether somebody waits for room that a function of this project would take: whoever comes now has to stand behind him.

@@ -8,7 +8,7 @@ mod demand;
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -25,6 +25,7 @@ use self::demand::Demand;
 use crate::{
     Config,
     capacity::{Capacity, Permit, Room},
+    starts::{Starts, Underway},
 };
 
 /// All shelves.
@@ -55,8 +56,8 @@ pub(crate) struct Shelf {
 #[derive(Default)]
 struct State {
     ready: VecDeque<Held>,
-    /// Being started, for the shelf or for somebody.
-    starting: usize,
+    /// Those under way, for the shelf or for somebody.
+    starts: Starts,
     takers: VecDeque<oneshot::Sender<Result<Blank, StartError>>>,
     demand: Demand,
     /// Functions of this kind exist: one is kept ready even if none was wanted lately.
@@ -76,6 +77,10 @@ struct Held {
 const LONGEST_REST: u64 = 64;
 
 impl State {
+    fn starting(&self) -> usize {
+        self.starts.count()
+    }
+
     fn rests(&self, second: u64) -> bool {
         second < self.resting_until
     }
@@ -102,13 +107,17 @@ impl Stock {
 
     /// The shelf for a kind, empty at first.
     pub(crate) fn shelf(&self, blueprint: &Blueprint) -> Arc<Shelf> {
-        let mut shelves = self.shelves.lock().expect("nothing panics while it holds the shelves");
+        let mut shelves = self.lock();
         let new = || Arc::new(Shelf::new(blueprint.clone(), Arc::clone(&self.supply)));
         Arc::clone(shelves.entry(blueprint.clone()).or_insert_with(new))
     }
 
     fn shelves(&self) -> Vec<Arc<Shelf>> {
-        self.shelves.lock().expect("nothing panics while it holds the shelves").values().cloned().collect()
+        self.lock().values().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Blueprint, Arc<Shelf>>> {
+        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Brings every shelf to what is worth having.
@@ -116,8 +125,7 @@ impl Stock {
         self.shelves().iter().for_each(Shelf::tend);
         // Each image has a shelf of its own, and there is no end of images.
         let unused = |shelf: &Arc<Shelf>| Arc::strong_count(shelf) == 1 && shelf.ready() == 0;
-        let mut shelves = self.shelves.lock().expect("nothing panics while it holds the shelves");
-        shelves.retain(|blueprint, shelf| blueprint.root.is_none() || !unused(shelf));
+        self.lock().retain(|blueprint, shelf| blueprint.root.is_none() || !unused(shelf));
     }
 
     /// One blank goes, from the fullest shelf; false where none is left.
@@ -155,7 +163,7 @@ impl Shelf {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nothing panics while it holds a shelf")
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What each takes of the host's memory.
@@ -202,7 +210,7 @@ impl Shelf {
             state.demand.add(self.second());
             state.takers.retain(|taker| !taker.is_closed());
             state.takers.push_back(sender);
-            if state.starting < state.takers.len() {
+            if state.starting() < state.takers.len() {
                 self.launch(&mut state, None);
             }
         }
@@ -222,9 +230,15 @@ impl Shelf {
             state.ready.pop_front();
         }
         self.count(&state);
+        state.takers.retain(|taker| !taker.is_closed());
+        while state.starting() < state.takers.len() && !supply.stop.is_cancelled() {
+            // A start has broken off by a fault of ours, and told nobody.
+            self.launch(&mut state, None);
+        }
         // Calls come first: they find what is started for them sooner if nothing is started beside it.
         let may_start = state.takers.is_empty() && !state.rests(self.second()) && !supply.stop.is_cancelled();
-        while may_start && state.ready.len() + state.starting < target && state.starting < supply.config.processors {
+        while may_start && state.ready.len() + state.starting() < target && state.starting() < supply.config.processors
+        {
             let Some(permit) = supply.capacity.take_spare(self.blank_bytes()) else { break };
             self.launch(&mut state, Some(permit));
         }
@@ -237,26 +251,22 @@ impl Shelf {
     }
 
     fn launch(self: &Arc<Self>, state: &mut State, permit: Option<Permit>) {
-        state.starting += 1;
+        let underway = state.starts.begin();
         let shelf = Arc::clone(self);
         self.supply.tasks.spawn(async move {
             let Supply { config, launcher, stop, .. } = &*shelf.supply;
             let start = Blank::start(launcher.as_ref(), &shelf.blueprint, config.start, config.log_bytes_per_call);
             tokio::select! {
-                started = start => shelf.arrived(started, permit),
-                () = stop.cancelled() => {
-                    let mut state = shelf.lock();
-                    state.starting -= 1;
-                    state.takers.clear();
-                }
+                started = start => shelf.arrived(started, permit, underway),
+                () = stop.cancelled() => shelf.lock().takers.clear(),
             }
         });
     }
 
     /// One is there, or failed: the first in line gets it, else the shelf keeps it if the host has room for it.
-    fn arrived(self: &Arc<Self>, mut started: Result<Blank, StartError>, permit: Option<Permit>) {
+    fn arrived(self: &Arc<Self>, mut started: Result<Blank, StartError>, permit: Option<Permit>, underway: Underway) {
         let mut state = self.lock();
-        state.starting -= 1;
+        drop(underway);
         state.went(started.as_ref().is_ok_and(Blank::is_alive), self.second());
         if self.supply.stop.is_cancelled() {
             state.takers.clear();
@@ -266,7 +276,7 @@ impl Shelf {
             // It died as soon as it was there: whoever waits gets the next one.
             tracing::warn!(kind = %self.blueprint, "a blank instance died as soon as it was started");
             state.takers.retain(|taker| !taker.is_closed());
-            if state.starting < state.takers.len() {
+            if state.starting() < state.takers.len() {
                 self.launch(&mut state, permit);
             }
             return;

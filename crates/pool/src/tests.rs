@@ -2,6 +2,7 @@
 
 mod burst;
 pub(super) mod fake;
+mod faults;
 mod report;
 mod reserve;
 mod room;

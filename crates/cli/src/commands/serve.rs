@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use fungraph_engine::Engine;
-use fungraph_gateway::{Auth, Gateway, UserFailureStatus};
+use fungraph_gateway::{Auth, Gateway, StayAwake, UserFailureStatus};
 use fungraph_instance::Interpreters;
 use rustix::fs::Mode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -46,15 +46,21 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
     }
     let listener = bind(settings.server.listen)?;
     ground.listening(listener.local_addr()?)?;
+    let stay_awake = platform::stay_awake(&settings);
     ground.give_up_root(&settings)?;
     let runtime = platform::runtime(&settings)?;
-    let exit = runtime.block_on(serve(&settings, ground, listener));
+    let exit = runtime.block_on(serve(&settings, ground, stay_awake, listener));
     // Nothing that matters runs any more; what a blocking thread still does is not waited for.
     runtime.shutdown_background();
     exit
 }
 
-async fn serve(settings: &Settings, ground: Ground, listener: TcpListener) -> anyhow::Result<Exit> {
+async fn serve(
+    settings: &Settings,
+    ground: Ground,
+    stay_awake: StayAwake,
+    listener: TcpListener,
+) -> anyhow::Result<Exit> {
     let mut signals = Signals::new()?;
     let metrics = telemetry::install_metrics()?;
     let address = listener.local_addr()?;
@@ -72,7 +78,7 @@ async fn serve(settings: &Settings, ground: Ground, listener: TcpListener) -> an
     let kept = keep_credentials(engine.clone(), address);
     let stop = CancellationToken::new();
     let counted = engine.clone();
-    let gateway = Gateway::new(gateway(settings), engine, move || {
+    let gateway = Gateway::new(gateway(settings, stay_awake), engine, move || {
         let histograms = counted.publish_metrics();
         metrics.render() + &histograms
     });
@@ -207,7 +213,7 @@ fn tell_runtimes(settings: &Settings, found: &Interpreters) {
     }
 }
 
-fn gateway(settings: &Settings) -> fungraph_gateway::Config {
+fn gateway(settings: &Settings, stay_awake: StayAwake) -> fungraph_gateway::Config {
     let server = &settings.server;
     fungraph_gateway::Config {
         auth: if server.auth { Auth::On } else { Auth::Off },
@@ -221,8 +227,8 @@ fn gateway(settings: &Settings) -> fungraph_gateway::Config {
         body_pause_timeout: server.body_pause,
         body_read_timeout: server.body,
         answer_pause_timeout: server.answer_pause,
-        // With one processor it would take from the function what it gives to the server.
-        busy_poll: server.busy_poll && crate::host::processors() > 1,
+        stay_awake,
+        api_host: server.api_host.clone(),
         link_lifetime: server.link,
     }
 }

@@ -58,8 +58,23 @@ pub(crate) struct Server {
     pub(crate) body_pause: Duration,
     pub(crate) body: Duration,
     pub(crate) answer_pause: Duration,
-    pub(crate) busy_poll: bool,
+    pub(crate) stay_awake: Wakefulness,
+    /// Steps of `nice`.
+    pub(crate) precedence: u32,
+    /// `None`: HTTP APIs have no host name of their own.
+    pub(crate) api_host: Option<String>,
     pub(crate) link: Duration,
+}
+
+/// How processors stay awake between calls that follow each other closely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wakefulness {
+    /// By the kernel where it can, else by busy polling.
+    Auto,
+    /// A thread goes on looking at its sockets.
+    BusyPoll,
+    /// They go to sleep.
+    No,
 }
 
 /// `[sandbox]`.
@@ -265,7 +280,9 @@ fn server(section: &Section<'_>) -> Result<Server, Error> {
         body_pause: section.seconds("body_pause_seconds", 1..=3600)?,
         answer_pause: section.seconds("answer_pause_seconds", 1..=3600)?,
         body: section.seconds("body_seconds", 1..=3600)?,
-        busy_poll: section.truth("busy_poll")?,
+        stay_awake: section.text("stay_awake", stay_awake)?,
+        precedence: section.number("precedence", 0..=20)?,
+        api_host: section.text("api_host", api_host)?,
         link: section.seconds("link_seconds", 1..=86_400)?,
     })
 }
@@ -379,6 +396,13 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     numeric.as_deref().unwrap_or(text).parse().map_err(|_| allowed.to_owned())
 }
 
+fn api_host(text: &str) -> Result<Option<String>, String> {
+    let good =
+        text.len() <= 253 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+    let host = (!text.is_empty()).then(|| text.to_ascii_lowercase());
+    good.then_some(host).ok_or_else(|| "it must be a host name without a port, or empty".to_owned())
+}
+
 fn region(text: &str) -> Result<String, String> {
     let good = !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     good.then(|| text.to_owned()).ok_or_else(|| "it must be 1 to 64 letters, digits and dashes".to_owned())
@@ -394,6 +418,15 @@ fn engine(text: &str) -> Result<Engine, String> {
             "Kata Containers has had no OCI command line since version 2, so it cannot be driven; {others}"
         )),
         _ => Engine::from_name(text).ok_or_else(|| "it must be \"embedded\", \"crun\" or \"runc\"".to_owned()),
+    }
+}
+
+fn stay_awake(text: &str) -> Result<Wakefulness, String> {
+    match text {
+        "auto" => Ok(Wakefulness::Auto),
+        "busy-poll" => Ok(Wakefulness::BusyPoll),
+        "no" => Ok(Wakefulness::No),
+        _ => Err("it must be \"auto\", \"busy-poll\" or \"no\"".to_owned()),
     }
 }
 

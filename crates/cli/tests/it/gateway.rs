@@ -88,6 +88,8 @@ def handler(event, context):
         return {"statusCode": 200, "headers": {"Set-Cookie": ["a=1", "b=2"]}, "body": "two"}
     if path.endswith("/own"):
         return {"statusCode": 200, "headers": {"Access-Control-Allow-Origin": "https://own.example"}, "body": ""}
+    if path.endswith("/page"):
+        return {"statusCode": 200, "headers": {"Content-Type": "text/html", "Content-Security-Policy": "img-src *"}, "body": "<p>"}
     if path.endswith("/text"):
         return "no answer"
     return {"statusCode": 200, "headers": {"Content-Type": "application/json"}, "body": json.dumps(event)}
@@ -100,7 +102,11 @@ struct Scene {
 
 impl Scene {
     fn start() -> Self {
-        let server = Server::start(&[]);
+        Self::start_with(&[])
+    }
+
+    fn start_with(args: &[&str]) -> Self {
+        let server = Server::start(args);
         let client = Client::of(&server);
         Self { server, client }
     }
@@ -388,6 +394,37 @@ fn pages_of_other_sites_may_call_where_the_trigger_says_so() {
     assert_eq!(own.header("access-control-allow-origin"), Some("https://own.example"));
     let answer = scene.send("OPTIONS", &format!("{closed}/x"), &question);
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, None), "the function is asked");
+    scene.stop();
+}
+
+#[test]
+fn a_page_of_a_function_has_no_part_in_the_origin_of_the_api() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("fungraph.toml");
+    std::fs::write(&config, "[server]\napi_host = \"apis.test\"\n").expect("writes");
+    let scene = Scene::start_with(&["--config", config.to_str().expect("UTF-8")]);
+    scene.events();
+    scene.web();
+    let api = scene.api("events", &json!({"path": "/page"}));
+    let web = scene.api("web", &json!({"path": "/web", "name": "web"}));
+    let policies = |path: &str, host: &[(&str, &str)]| {
+        let answer = scene.send("GET", path, host);
+        let policies = answer.headers.into_iter().filter(|(name, _)| name == "content-security-policy");
+        policies.map(|(_, policy)| policy).collect::<Vec<_>>()
+    };
+    let page = policies(&format!("{api}/page"), &[]);
+    assert_eq!(page.len(), 2, "{page:?}");
+    assert!(page[0] == "img-src *" && page[1].starts_with("sandbox ") && !page[1].contains("same-origin"), "{page:?}");
+    assert!(
+        matches!(&policies(&format!("{web}/sent"), &[])[..], [one] if one.starts_with("sandbox ")),
+        "a stream, too"
+    );
+    // By the name that is for APIs alone they are as they come, and nothing else is there.
+    let apis = [("Host", "apis.test:80")];
+    assert_eq!(policies(&format!("{api}/page"), &apis), ["img-src *"]);
+    for path in ["/healthz", "/metrics", "/openapi.json", "/v2/p/fgs/functions", "/v3/auth/tokens"] {
+        assert_eq!(scene.send("GET", path, &apis).status, 404, "{path}");
+    }
     scene.stop();
 }
 

@@ -8,6 +8,7 @@ mod signed;
 
 mod accounts;
 mod async_calls;
+mod awake;
 mod belongings;
 mod cleanliness;
 mod config;

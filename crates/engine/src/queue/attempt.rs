@@ -41,7 +41,7 @@ pub(super) struct Given {
 
 impl Given {
     /// Makes the call what it is after a failed attempt, as it would be read from disk.
-    fn remember(&mut self, outcome: Option<&Outcome<Bytes>>, started: Timestamp) {
+    pub(super) fn remember(&mut self, outcome: Option<&Outcome<Bytes>>, started: Timestamp) {
         let call = &mut self.call;
         if self.out.has_begun() {
             call.begun += 1;

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fungraph_model::{CallSeq, FunctionKey, ProjectId, Qualifier};
+use fungraph_model::{CallSeq, FunctionKey, Qualifier};
 use fungraph_store::queue::{FunctionNo, QueueFunction, QueueTime, WaitingCall};
 
 use tokio_util::sync::CancellationToken;
@@ -143,10 +143,9 @@ impl Board {
     /// Changes a lane, and keeps the sum of what lanes hold.
     fn change<T>(&mut self, no: FunctionNo, change: impl FnOnce(&mut Lane, &mut Rota) -> T) -> Option<T> {
         let lane = self.lanes.get_mut(&no)?;
-        let before = lane.weight();
+        let before = lane.part();
         let done = change(lane, &mut self.rota);
-        let after = lane.weight();
-        self.shelves.moved(&lane.function.key.project, before, after);
+        self.shelves.moved(&lane.function.key.project, no, before, lane.part());
         if lane.is_hungry() {
             self.hungry.join(&lane.function.key.project, no);
         }
@@ -171,28 +170,11 @@ impl Board {
     /// For a function that asks: whoever has more than its share, or gives nothing out, leaves that to others.
     fn make_room(&mut self, asks: FunctionNo, now: Instant) {
         let Some(asks) = self.lanes.get(&asks).map(|lane| Arc::clone(&lane.function)) else { return };
-        let over = self.lanes.iter().filter_map(|(no, lane)| {
-            let project = &lane.function.key.project;
-            let share = self.shelves.share(project, &asks.key.project);
-            let most = if lane.is_stuck(now) { 0 } else { share.of_function };
-            // Nobody else is touched: there may be tens of thousands, and the board stands still meanwhile.
-            let is_over = lane.is_over(most) || self.shelves.weight_of(project) > share.of_project;
-            (lane.has_ready() && is_over).then(|| (*no, Arc::clone(&lane.function), most, share))
-        });
-        let over: Vec<_> = over.collect();
-        let mut kept: HashMap<&ProjectId, usize> = HashMap::new();
-        for (no, function, most, share) in &over {
-            let left = self.change(*no, |lane, _| {
-                lane.shrink(*most);
-                lane.weight()
-            });
-            let kept = kept.entry(&function.key.project).or_default();
-            *kept += left.unwrap_or_default();
-            // The first call of each may be more than all of them may have together.
-            if *kept > share.of_project {
-                *kept -= left.unwrap_or_default();
-                self.change(*no, |lane, _| lane.shrink(0));
-            }
+        for (no, most) in self.shelves.over(&asks.key.project, now) {
+            self.change(no, |lane, _| lane.shrink(most));
+        }
+        for no in self.shelves.beyond(&asks.key.project) {
+            self.change(no, |lane, _| lane.shrink(0));
         }
     }
 
@@ -214,16 +196,14 @@ impl Board {
         self.with(no, |lane, _| lane.has_more());
     }
 
-    /// What to do now. Nothing is begun while the disk cannot be written.
-    pub(super) fn plan(&mut self, is_writable: bool, clock: QueueTime, now: Instant) -> Plan {
+    /// What to do now. Nothing is begun while the disk cannot be written. What is put into `plan` is out of the board's hands at once.
+    pub(super) fn plan(&mut self, plan: &mut Plan, is_writable: bool, clock: QueueTime, now: Instant) {
         self.wake(clock);
-        let mut plan = Plan::default();
         if is_writable {
-            plan.starts = self.starts(now);
-            plan.loads = self.loads(now);
+            self.starts(&mut plan.starts, now);
+            self.loads(&mut plan.loads, now);
         }
         plan.wait = self.wait(clock, now);
-        plan
     }
 
     fn wake(&mut self, clock: QueueTime) {
@@ -238,21 +218,19 @@ impl Board {
         }
     }
 
-    fn starts(&mut self, now: Instant) -> Vec<Start> {
-        let mut starts = Vec::new();
+    fn starts(&mut self, starts: &mut Vec<Start>, now: Instant) {
         while self.ending < ENDING {
             let Some(no) = self.rota.next(now) else { break };
             // Whoever could not begin gets his next turn by what stood in his way, and leaves this one to another one of his project.
             let out = Out::new(&self.stop);
             let Some(start) = self.change(no, |lane, rota| start(no, lane, rota, out, now)).flatten() else { continue };
-            self.with(no, |_, _| ());
             starts.push(start);
+            self.with(no, |_, _| ());
         }
-        starts
     }
 
-    fn loads(&mut self, now: Instant) -> Vec<Load> {
-        let (mut loads, mut made_room) = (Vec::new(), false);
+    fn loads(&mut self, loads: &mut Vec<Load>, now: Instant) {
+        let mut made_room = false;
         for _ in 0..ASKED.min(self.hungry.len()) {
             if self.loading >= LOADS {
                 break;
@@ -268,7 +246,6 @@ impl Board {
                 loads.push(load);
             }
         }
-        loads
     }
 
     fn wait(&self, clock: QueueTime, now: Instant) -> Option<Duration> {
@@ -442,6 +419,21 @@ impl Board {
                 Place::Struck
             }
         }
+    }
+
+    /// Takes those of these calls that wait, for somebody who ends them; gives them and those that were given out.
+    pub(super) fn strike_waiting(
+        &mut self,
+        function: &Arc<QueueFunction>,
+        no: FunctionNo,
+        seqs: &[CallSeq],
+        now: Instant,
+    ) -> (Vec<CallSeq>, Vec<CallSeq>) {
+        let (out, here): (Vec<_>, Vec<_>) = seqs.iter().partition(|seq| self.is_out(no, **seq));
+        for seq in &here {
+            self.cancel(function, no, *seq, now);
+        }
+        (here, out)
     }
 
     /// Whose calls, and called by which qualifier, wait in memory for longer than `age`.

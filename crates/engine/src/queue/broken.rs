@@ -3,7 +3,7 @@
 use std::{pin::pin, sync::Arc, time::Instant};
 
 use fungraph_model::{CallSeq, RequestId};
-use fungraph_store::queue::{FunctionNo, QueueFunction};
+use fungraph_store::queue::{FunctionNo, QueueFunction, WaitingCall};
 use jiff::Timestamp;
 
 use super::{
@@ -23,6 +23,8 @@ struct Known {
     seq: CallSeq,
     request: RequestId,
     stumbled: u32,
+    /// Attempts that had begun before this one.
+    begun: u32,
     out: Arc<Out>,
     started: Timestamp,
 }
@@ -31,7 +33,12 @@ impl Known {
     fn of(start: &Start) -> Self {
         let (call, function, out) = (&start.ready.call, Arc::clone(&start.of), Arc::clone(&start.out));
         let (no, stumbled, started) = (start.function, start.ready.stumbled, Timestamp::now());
-        Self { no, function, seq: call.seq, request: call.request, stumbled, out, started }
+        Self { no, function, seq: call.seq, request: call.request, stumbled, begun: call.begun, out, started }
+    }
+
+    /// A call that was read again, as it was given out: whether the disk knows by now that its attempt has begun is not certain.
+    fn as_given_out(&self, call: WaitingCall) -> WaitingCall {
+        WaitingCall { begun: self.begun, ..call }
     }
 }
 
@@ -61,8 +68,10 @@ impl Engine {
         }
         let Ok(call) = self.read_struck(seq).await else { return };
         let Some(call) = call else { return self.queue.board().let_go(no, seq, &out, Instant::now()) };
-        let given = Given { stumbled: known.stumbled, out, ..self.waited(no, Arc::clone(&known.function), call).await };
+        let waited = self.waited(no, Arc::clone(&known.function), known.as_given_out(call)).await;
+        let mut given = Given { stumbled: known.stumbled, out, ..waited };
         if stage == Stage::Ending {
+            given.remember(None, known.started);
             let ending = Ending::of(Reason::Broken, &given.call);
             self.end_call(given, ending).await;
         } else {
@@ -82,5 +91,36 @@ impl Drop for Struck<'_> {
     fn drop(&mut self) {
         self.queue.board().ended(self.no, self.seq, Instant::now());
         self.queue.nudge();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{lane::Ready, sample},
+        *,
+    };
+
+    #[test]
+    fn an_attempt_that_breaks_off_counts_once_whether_its_beginning_is_on_disk_or_not() {
+        let check = |began: bool, expected: u32| {
+            let (call, out) = (WaitingCall { begun: 1, ..sample::call(1) }, Arc::<Out>::default());
+            let (of, ready) = (sample::function("f"), Ready { call: call.clone(), stumbled: 0 });
+            let start = Start { function: call.function, of: Arc::clone(&of), ready, out: Arc::clone(&out) };
+            let known = Known::of(&start);
+            if began {
+                out.begin();
+            }
+            for on_disk in [1, expected] {
+                let read = WaitingCall { begun: on_disk, ..call.clone() };
+                let (no, function, out) = (known.no, Arc::clone(&of), Arc::clone(&out));
+                let mut given =
+                    Given { no, function, call: known.as_given_out(read), stumbled: 0, out, settings: None };
+                given.remember(None, known.started);
+                assert_eq!(given.call.begun, expected, "{on_disk} on disk");
+            }
+        };
+        check(false, 1);
+        check(true, 2);
     }
 }

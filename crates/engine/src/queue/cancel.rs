@@ -7,6 +7,7 @@ use std::{
 
 use fungraph_model::{AsyncRecord, CallSeq, Caller, ErrorCode, Fault, FunctionRef, RequestId};
 use fungraph_store::queue::{CancelledCall, FunctionNo, QueueError, QueueFunction, WaitingCall};
+use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use super::{accept::refused, board::Place, broken::Struck, ending::Reason, plan::Point};
@@ -70,26 +71,40 @@ impl Engine {
     }
 
     async fn cancel_descendants(self: &Arc<Self>, of: CallSeq, force: bool) -> Result<(), Error> {
-        let (mut parents, mut seen) = (vec![of], 0);
-        while let Some(parent) = parents.pop() {
-            let children = self.queue.store.children(parent).await;
-            for (no, child) in children.map_err(|source| Error::internal("read what followed from a call", source))? {
-                seen += 1;
-                if seen > DESCENDANTS {
-                    return Ok(());
+        let (mut walk, mut running) = (Walk::from(of), Vec::new());
+        while let Some(parent) = walk.next() {
+            for (seq, no, has_ended) in walk.found(self.children(parent).await) {
+                if !has_ended {
+                    running.extend(walk.tried(self.reach(no, seq, force).await).flatten());
                 }
-                if !child.status.is_end() {
-                    self.cancel_one(no, seq(&child), force).await?;
-                }
-                parents.push(seq(&child));
             }
         }
-        Ok(())
+        // All know by now; whether the disk takes it is another matter.
+        for noted in join_all(running.into_iter().map(|seq| self.queue.store.cancel(seq))).await {
+            walk.tried(noted.map_err(refused));
+        }
+        walk.refused.map_or(Ok(()), Err)
+    }
+
+    /// The calls that followed from one at once, and whether they have ended.
+    async fn children(&self, parent: CallSeq) -> Result<Vec<(CallSeq, FunctionNo, bool)>, Error> {
+        let found = self.queue.store.children(parent).await;
+        let found = found.map_err(|source| Error::internal("read what followed from a call", source))?;
+        Ok(found.into_iter().map(|(no, child)| (seq(&child), no, child.status.is_end())).collect())
     }
 
     /// What the client is told is on disk by then: that the call has ended, or that it is to end and does not run again.
     pub(super) async fn cancel_one(self: &Arc<Self>, no: FunctionNo, seq: CallSeq, force: bool) -> Result<(), Error> {
-        let Some(function) = self.queue.store.named(no) else { return Ok(()) };
+        match self.reach(no, seq, force).await? {
+            // Its end may take as long as its instance does.
+            Some(running) => self.queue.store.cancel(running).await.map_err(refused),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends a call that waits, and tells one that was given out. Of that one it is not on disk that it is to end: whoever is given it notes that.
+    async fn reach(self: &Arc<Self>, no: FunctionNo, seq: CallSeq, force: bool) -> Result<Option<CallSeq>, Error> {
+        let Some(function) = self.queue.store.named(no) else { return Ok(None) };
         if !self.queue.store.is_writable() && !self.queue.board().is_out(no, seq) {
             // It waits, and nothing begins meanwhile: there is nothing to be done before the disk has room, and nobody's calls pile up in
             // memory until then.
@@ -105,23 +120,24 @@ impl Engine {
                     // It is on its way already, and nobody may pile up more of the same.
                     return Err(not_yet().into());
                 }
-                // Its end may take as long as its instance does.
-                self.queue.store.cancel(seq).await.map_err(refused)
+                Ok(Some(seq))
             }
-            Place::Struck => self.end_struck((no, function), seq, Reason::Cancelled).await,
+            Place::Struck => {
+                let struck = Struck { queue: &self.queue, no, seq };
+                self.end_struck(struck, function, Reason::Cancelled).await.map(|()| None)
+            }
         }
     }
 
     /// Ends a call that was taken from the board, where it has not ended this very moment.
-    async fn end_struck(
+    pub(super) async fn end_struck(
         self: &Arc<Self>,
-        (no, function): (FunctionNo, Arc<QueueFunction>),
-        seq: CallSeq,
+        struck: Struck<'_>,
+        function: Arc<QueueFunction>,
         reason: Reason,
     ) -> Result<(), Error> {
-        let _struck = Struck { queue: &self.queue, no, seq };
-        let Some(call) = self.read_struck(seq).await? else { return Ok(()) };
-        if self.discard(no, function, call, reason).await { Ok(()) } else { Err(not_stored().into()) }
+        let Some(call) = self.read_struck(struck.seq).await? else { return Ok(()) };
+        if self.discard(struck.no, function, call, reason).await { Ok(()) } else { Err(not_stored().into()) }
     }
 
     /// Until it can be read: it cannot be put back, since nobody knows any more where on the board it was, and would run twice.
@@ -151,8 +167,9 @@ impl Engine {
                 let reason = if ran { Reason::Stopped } else { Reason::Cancelled };
                 let engine = Arc::clone(self);
                 self.queue.tasks.spawn(async move {
+                    let struck = Struck { queue: &engine.queue, no, seq };
                     // Where it does not come to be stored, the next server does the same.
-                    let _ = engine.end_struck((no, function), seq, reason).await;
+                    let _ = engine.end_struck(struck, function, reason).await;
                 });
             }
         }
@@ -174,6 +191,38 @@ impl Engine {
             record.status = fungraph_model::AsyncStatus::Running;
         }
         Ok((no, record))
+    }
+}
+
+/// A walk through what followed from a call, and what followed from that. Whatever cannot be done now keeps nothing else from being done.
+struct Walk {
+    parents: Vec<CallSeq>,
+    /// How many more it looks at.
+    left: usize,
+    /// The first thing that could not be done.
+    refused: Option<Error>,
+}
+
+impl Walk {
+    fn from(call: CallSeq) -> Self {
+        Self { parents: vec![call], left: DESCENDANTS, refused: None }
+    }
+
+    fn next(&mut self) -> Option<CallSeq> {
+        self.parents.pop()
+    }
+
+    /// The calls that were found to follow from one, as many as are looked at.
+    fn found<T>(&mut self, found: Result<Vec<(CallSeq, FunctionNo, T)>, Error>) -> Vec<(CallSeq, FunctionNo, T)> {
+        let mut found = self.tried(found).unwrap_or_default();
+        found.truncate(self.left);
+        self.left -= found.len();
+        self.parents.extend(found.iter().map(|(seq, ..)| *seq));
+        found
+    }
+
+    fn tried<T>(&mut self, tried: Result<T, Error>) -> Option<T> {
+        tried.map_err(|error| self.refused.get_or_insert(error)).ok()
     }
 }
 
@@ -224,6 +273,43 @@ mod tests {
     use tokio_util::task::TaskTracker;
 
     use super::*;
+
+    #[test]
+    fn one_that_cannot_be_cancelled_keeps_no_other_one_from_it() {
+        let children = |parent: CallSeq| {
+            let of: &[i64] = match parent.0 {
+                1 => &[2, 3],
+                2 => &[4],
+                3 => &[5, 6],
+                _ => &[],
+            };
+            if parent.0 == 6 {
+                return Err(refused(QueueError::Closed));
+            }
+            Ok(of.iter().map(|seq| (CallSeq(*seq), FunctionNo(1), ())).collect())
+        };
+        let (mut walk, mut reached) = (Walk::from(CallSeq(1)), Vec::new());
+        while let Some(parent) = walk.next() {
+            for (seq, ..) in walk.found(children(parent)) {
+                reached.push(seq.0);
+                let full = [2, 5].contains(&seq.0);
+                walk.tried(if full { Err(refused(QueueError::DiskFull)) } else { Ok(()) });
+            }
+        }
+        reached.sort_unstable();
+        assert_eq!(reached, [2, 3, 4, 5, 6]);
+        let text = walk.refused.map(|error| error.to_string()).unwrap_or_default();
+        assert!(text.contains("disk"), "the first is told: {text}");
+    }
+
+    #[test]
+    fn no_more_than_so_many_are_looked_at() {
+        let mut walk = Walk::from(CallSeq(1));
+        let many = |_| (CallSeq(2), FunctionNo(1), ());
+        assert_eq!(walk.found(Ok((1..DESCENDANTS).map(many).collect())).len(), DESCENDANTS - 1);
+        assert_eq!(walk.found(Ok((0..5).map(many).collect())).len(), 1);
+        assert!(walk.found(Ok(vec![many(0)])).is_empty() && walk.refused.is_none());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_for_a_disk_that_takes_nothing_and_what_he_asked_for_is_done_all_the_same() {

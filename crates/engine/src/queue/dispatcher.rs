@@ -56,24 +56,41 @@ pub(crate) async fn run(engine: Weak<Engine>) {
     }
 }
 
+/// What the board has given out. It is done when this is dropped, so also where whoever planned it breaks off: nobody else knows of it.
+struct Planned<'a> {
+    engine: &'a Arc<Engine>,
+    plan: Plan,
+}
+
+impl Drop for Planned<'_> {
+    fn drop(&mut self) {
+        let Self { engine, plan } = self;
+        let tasks = &engine.queue.tasks;
+        for load in plan.loads.drain(..) {
+            tasks.spawn(Arc::clone(engine).load(load));
+        }
+        for start in plan.starts.drain(..) {
+            // In a box: most of its time it waits for an instance.
+            tasks.spawn(Box::pin(Arc::clone(engine).attempt(start)));
+        }
+    }
+}
+
 impl Engine {
     /// Begins what can be begun; gives how long nothing is to be done.
     fn dispatch(self: &Arc<Self>) -> Duration {
         let queue = &self.queue;
         queue.plan.reach(Point::Dispatched);
         let writable = queue.store.is_writable();
-        let (plan, busy) = {
+        let mut planned = Planned { engine: self, plan: Plan::default() };
+        let busy = {
             let mut board = queue.board();
-            (board.plan(writable, queue.store.now(), Instant::now()), !board.is_empty())
+            board.plan(&mut planned.plan, writable, queue.store.now(), Instant::now());
+            !board.is_empty()
         };
-        let Plan { loads, starts, wait } = plan;
-        for load in loads {
-            queue.tasks.spawn(Arc::clone(self).load(load));
-        }
-        for start in starts {
-            // In a box: most of its time it waits for an instance.
-            queue.tasks.spawn(Box::pin(Arc::clone(self).attempt(start)));
-        }
+        queue.plan.reach(Point::Planned);
+        let wait = planned.plan.wait;
+        drop(planned);
         let longest = match (writable, busy) {
             (false, _) => RECOVERY,
             (true, true) => TICK,

@@ -14,7 +14,7 @@ use std::{
 use fungraph_model::CallSeq;
 use fungraph_store::queue::{FunctionNo, QueueFunction, QueueTime, WaitingCall};
 
-use super::{out::Out, window::Window};
+use super::{out::Out, shelves::Part, window::Window};
 
 /// Calls of one function that are in memory at most, before they run.
 const SHELF: usize = 256;
@@ -129,6 +129,10 @@ impl Lane {
     /// Bytes that its calls take in memory.
     pub(super) fn weight(&self) -> usize {
         self.weight
+    }
+
+    pub(super) fn part(&self) -> Part {
+        Part { weight: self.weight, is_one: self.ready.len() == 1, gave: self.gave }
     }
 
     pub(super) fn has_ready(&self) -> bool {
@@ -279,11 +283,6 @@ impl Lane {
         }
         let here = self.ready.iter().map(|ready| ready.call.seq).chain(self.out.keys().copied());
         self.unread.extend(here.filter(|seq| *seq > self.read_to));
-    }
-
-    /// Whether there is anything that it would let go of.
-    pub(super) fn is_over(&self, most: usize) -> bool {
-        self.weight > most && (most == 0 || self.ready.len() > 1)
     }
 
     /// Takes the calls away that `which` chooses.

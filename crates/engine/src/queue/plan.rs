@@ -17,6 +17,8 @@ pub(super) enum Point {
     Emptied,
     /// The dispatcher looks what to do.
     Dispatched,
+    /// The dispatcher knows what to do, and nothing of it has begun.
+    Planned,
 }
 
 /// What happens where. Outside of tests nothing ever does.

@@ -3,9 +3,16 @@
 //! There is room for whoever comes, up to a part of all. Beyond it projects share alike, and in each its functions: a project with thousands of
 //! functions has no more than another one with a single one.
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Bound::{Excluded, Unbounded},
+    time::Instant,
+};
 
 use fungraph_model::ProjectId;
+use fungraph_store::queue::FunctionNo;
+
+use super::lane::STUCK;
 
 /// Bytes that all calls in memory may take before they run.
 pub(super) const SHELVES: usize = 32 << 20;
@@ -22,12 +29,24 @@ pub(super) struct Shelves {
     projects: HashMap<ProjectId, Held>,
 }
 
-/// What a project has.
-#[derive(Clone, Copy, Debug, Default)]
+/// What a function has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) weight: usize,
+    /// Whether that is a single call, which it keeps whatever its share is.
+    pub(super) is_one: bool,
+    /// When it gave a call out last.
+    pub(super) gave: Instant,
+}
+
+/// What a project has. Its functions that have some of it are in order, so that whoever has too much is found without a look at all: there may
+/// be tens of thousands, and the board stands still meanwhile.
+#[derive(Debug, Default)]
 struct Held {
     weight: usize,
-    /// Its functions that have some of it.
-    functions: usize,
+    /// Those that have more than one call.
+    by_weight: BTreeSet<(usize, FunctionNo)>,
+    by_turn: BTreeMap<(Instant, FunctionNo), usize>,
 }
 
 /// What a project may have where there is no room for more, and each of its functions.
@@ -37,21 +56,65 @@ pub(super) struct Share {
     pub(super) of_function: usize,
 }
 
+impl Held {
+    fn functions(&self) -> usize {
+        self.by_turn.len()
+    }
+
+    fn take(&mut self, function: FunctionNo, part: Part) {
+        self.by_weight.remove(&(part.weight, function));
+        self.weight -= self.by_turn.remove(&(part.gave, function)).unwrap_or(0);
+    }
+
+    fn put(&mut self, function: FunctionNo, part: Part) {
+        if part.weight == 0 {
+            return;
+        }
+        if !part.is_one {
+            self.by_weight.insert((part.weight, function));
+        }
+        self.by_turn.insert((part.gave, function), part.weight);
+        self.weight += part.weight;
+    }
+
+    /// Functions that have given nothing out for a while.
+    fn stuck(&self, now: Instant) -> impl Iterator<Item = FunctionNo> {
+        let is_stuck = move |(gave, _): &&(Instant, FunctionNo)| now.saturating_duration_since(*gave) >= STUCK;
+        self.by_turn.keys().take_while(is_stuck).map(|(_, function)| *function)
+    }
+
+    /// Functions that have more than so many bytes, in more than one call.
+    fn heavier(&self, most: usize) -> impl Iterator<Item = FunctionNo> {
+        let heavier = self.by_weight.range((Excluded((most, FunctionNo(i64::MAX))), Unbounded));
+        heavier.map(|(_, function)| *function)
+    }
+
+    /// Functions without which it has no more than so many bytes. Those come first that had their turn last: it is longest until their next.
+    fn beyond(&self, most: usize) -> impl Iterator<Item = FunctionNo> {
+        let latest = self.by_turn.iter().rev();
+        latest.scan(self.weight, move |left, ((_, function), weight)| {
+            let goes = *left > most;
+            *left -= weight;
+            goes.then_some(*function)
+        })
+    }
+}
+
 impl Shelves {
-    /// A function of a project has `after` bytes now.
-    pub(super) fn moved(&mut self, project: &ProjectId, before: usize, after: usize) {
-        if before == after {
+    /// What a function of a project has is something else now.
+    pub(super) fn moved(&mut self, project: &ProjectId, function: FunctionNo, before: Part, after: Part) {
+        if before == after || before.weight + after.weight == 0 {
             return;
         }
         if !self.projects.contains_key(project) {
             self.projects.insert(project.clone(), Held::default());
         }
         let Some(held) = self.projects.get_mut(project) else { return };
-        held.functions = (held.functions + usize::from(after > 0)).saturating_sub(usize::from(before > 0));
-        for weight in [&mut held.weight, &mut self.weight] {
-            *weight = (*weight + after).saturating_sub(before);
-        }
-        if held.functions == 0 {
+        let had = held.weight;
+        held.take(function, before);
+        held.put(function, after);
+        self.weight = (self.weight + held.weight).saturating_sub(had);
+        if held.by_turn.is_empty() {
             self.projects.remove(project);
         }
     }
@@ -60,11 +123,31 @@ impl Shelves {
         self.weight >= SHELVES
     }
 
+    /// Functions that leave room for one of `asking`, and the bytes that each may keep: those that have more than their share, and all of it
+    /// those that give nothing out.
+    pub(super) fn over(&self, asking: &ProjectId, now: Instant) -> Vec<(FunctionNo, usize)> {
+        let mut over = Vec::new();
+        for (project, held) in &self.projects {
+            let most = self.share(project, asking).of_function;
+            over.extend(held.heavier(most).map(|function| (function, most)));
+            over.extend(held.stuck(now).map(|function| (function, 0)));
+        }
+        over
+    }
+
+    /// Functions without which no project has more than its share: the first call of each may be more than all may have together.
+    pub(super) fn beyond(&self, asking: &ProjectId) -> Vec<FunctionNo> {
+        let beyond =
+            |(project, held): (_, &Held)| held.beyond(self.share(project, asking).of_project).collect::<Vec<_>>();
+        self.projects.iter().flat_map(beyond).collect()
+    }
+
     /// The share of a project's functions, one that comes included, while functions of `asking` ask for room.
     pub(super) fn share(&self, project: &ProjectId, asking: &ProjectId) -> Share {
         let projects = self.projects.len() + usize::from(!self.projects.contains_key(asking));
         let of_project = SHELVES / projects.max(1);
-        Share { of_project, of_function: of_project / (self.held(project).functions + 1) }
+        let functions = self.projects.get(project).map_or(0, Held::functions);
+        Share { of_project, of_function: of_project / (functions + 1) }
     }
 
     /// Bytes that a function may take beside the `weight` that it has.
@@ -76,16 +159,12 @@ impl Shelves {
             return FREE_FOR_STUCK.saturating_sub(self.weight);
         }
         let share = self.share(project, project);
-        let left = share.of_project.saturating_sub(self.held(project).weight);
+        let left = share.of_project.saturating_sub(self.weight_of(project));
         share.of_function.saturating_sub(weight).min(left).max(FREE.saturating_sub(self.weight))
     }
 
-    fn held(&self, project: &ProjectId) -> Held {
-        self.projects.get(project).copied().unwrap_or_default()
-    }
-
     pub(super) fn weight_of(&self, project: &ProjectId) -> usize {
-        self.held(project).weight
+        self.projects.get(project).map_or(0, |held| held.weight)
     }
 
     #[cfg(test)]
@@ -96,30 +175,77 @@ impl Shelves {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn project(name: &str) -> ProjectId {
         ProjectId(name.to_owned())
     }
 
+    /// Shelves with functions that were numbered, each with so many bytes.
+    struct Filled {
+        shelves: Shelves,
+        parts: HashMap<FunctionNo, Part>,
+        now: Instant,
+    }
+
+    impl Filled {
+        fn new() -> Self {
+            Self { shelves: Shelves::default(), parts: HashMap::new(), now: Instant::now() }
+        }
+
+        fn set(&mut self, project: &ProjectId, no: i64, weight: usize) {
+            let (no, after) = (FunctionNo(no), Part { weight, is_one: weight <= 1024, gave: self.now });
+            let before = self.parts.insert(no, after).unwrap_or(Part { weight: 0, ..after });
+            self.shelves.moved(project, no, before, after);
+        }
+    }
+
     #[test]
     fn projects_share_alike_and_in_each_its_functions() {
-        let (mut shelves, many, one) = (Shelves::default(), project("many"), project("one"));
-        assert_eq!(shelves.room(&one, 0, false), SHELVES, "nobody else is there");
+        let (mut filled, many, one) = (Filled::new(), project("many"), project("one"));
+        assert_eq!(filled.shelves.room(&one, 0, false), SHELVES, "nobody else is there");
         let each = FREE / 1000;
-        (0..1000).for_each(|_| shelves.moved(&many, 0, each));
-        assert_eq!(shelves.share(&many, &many).of_project, SHELVES);
-        assert_eq!(shelves.share(&many, &one).of_project, SHELVES / 2, "somebody else asks");
-        assert_eq!(shelves.room(&one, 0, false), SHELVES / 2);
-        shelves.moved(&many, 0, FREE - 1000 * each);
-        assert!(shelves.room(&many, each, false) < each, "each of its functions has next to nothing");
-        assert_eq!(shelves.room(&many, each, true), 0);
-        shelves.moved(&one, 0, SHELVES - FREE);
-        assert!(shelves.is_full());
-        assert_eq!(shelves.room(&one, SHELVES - FREE, false), 0);
-        shelves.moved(&one, SHELVES - FREE, 0);
-        (0..1000).for_each(|_| shelves.moved(&many, each, 0));
-        shelves.moved(&many, FREE - 1000 * each, 0);
-        assert!(shelves.is_empty(), "nothing is kept of who has nothing");
+        (1..=1000).for_each(|no| filled.set(&many, no, each));
+        assert_eq!(filled.shelves.share(&many, &many).of_project, SHELVES);
+        assert_eq!(filled.shelves.share(&many, &one).of_project, SHELVES / 2, "somebody else asks");
+        assert_eq!(filled.shelves.room(&one, 0, false), SHELVES / 2);
+        filled.set(&many, 1, each + FREE - 1000 * each);
+        assert!(filled.shelves.room(&many, each, false) < each, "each of its functions has next to nothing");
+        assert_eq!(filled.shelves.room(&many, each, true), 0);
+        filled.set(&one, 2000, SHELVES - FREE);
+        assert!(filled.shelves.is_full());
+        assert_eq!(filled.shelves.room(&one, SHELVES - FREE, false), 0);
+        filled.set(&one, 2000, 0);
+        (1..=1000).for_each(|no| filled.set(&many, no, 0));
+        assert!(filled.shelves.is_empty(), "nothing is kept of who has nothing");
+    }
+
+    #[test]
+    fn of_very_many_functions_only_those_are_found_that_have_too_much() {
+        let (mut filled, many) = (Filled::new(), project("many"));
+        (1..=30_000).for_each(|no| filled.set(&many, no, 512));
+        filled.set(&many, 7, 600);
+        filled.now += STUCK;
+        (1..=30_000).filter(|no| *no != 9).for_each(|no| filled.set(&many, no, if no == 7 { 1200 } else { 512 }));
+        let most = filled.shelves.share(&many, &many).of_function;
+        assert_eq!(filled.shelves.over(&many, filled.now), [(FunctionNo(7), most), (FunctionNo(9), 0)]);
+        assert!(filled.shelves.beyond(&many).is_empty());
+    }
+
+    #[test]
+    fn a_project_whose_functions_have_one_call_each_loses_those_that_had_their_turn_last() {
+        let (mut filled, many, one) = (Filled::new(), project("many"), project("one"));
+        let each = SHELVES / 100;
+        for no in [4, 3, 2, 1] {
+            filled.now += Duration::from_millis(1);
+            (0..25).for_each(|more| filled.set(&many, no * 100 + more, each));
+        }
+        let over = filled.shelves.beyond(&one);
+        assert_eq!(over.len(), 50);
+        assert!(over.iter().all(|no| no.0 < 300), "{over:?}");
+        over.into_iter().for_each(|no| filled.set(&many, no.0, 0));
+        assert!(filled.shelves.beyond(&one).is_empty() && filled.shelves.weight_of(&many) > SHELVES / 3);
     }
 }

@@ -71,8 +71,12 @@ impl Stage {
     }
 
     async fn accept(&self) -> RequestId {
+        self.accept_version("none").await
+    }
+
+    async fn accept_version(&self, version: &str) -> RequestId {
         let function = QueueFunction::clone(&self.function);
-        let call = NewCall { function, version: "none".to_owned(), ..sample::new_call() };
+        let call = NewCall { function, version: version.to_owned(), ..sample::new_call() };
         self.engine.accept(call).await.expect("accepts")
     }
 
@@ -195,6 +199,31 @@ async fn a_dispatcher_that_breaks_off_begins_again() {
     stage.panic_at(&[Point::Dispatched]);
     let calls = stage.accept_some(2).await;
     assert_eq!(stage.ends(&calls).await, [VERSION_GONE; 2]);
+}
+
+#[tokio::test]
+async fn what_a_dispatcher_that_breaks_off_has_taken_from_the_board_is_done() {
+    let stage = Stage::set().await;
+    stage.pause(true).await;
+    let calls = stage.accept_some(5).await;
+    // With nothing to do, with something to read, and with something to run.
+    stage.panic_at(&[Point::Planned, Point::Planned, Point::Planned]);
+    stage.pause(false).await;
+    assert_eq!(stage.ends(&calls).await, [VERSION_GONE; 5]);
+}
+
+#[tokio::test]
+async fn what_waits_of_a_deleted_version_ends_before_another_gets_its_name() {
+    let stage = Stage::set().await;
+    let no = stage.pause(true).await;
+    let gone = stage.accept_some(3).await;
+    let of_latest = stage.accept_version("latest").await;
+    let up_to = stage.engine.queue.store.newest();
+    let later = stage.accept().await;
+    stage.engine.end_calls_of_version(no, "none", up_to).await.expect("ends");
+    assert_eq!(stage.ends(&gone).await, [VERSION_GONE; 3]);
+    assert_eq!(stage.record(of_latest).await.status, AsyncStatus::Wait);
+    assert_eq!(stage.record(later).await.status, AsyncStatus::Wait, "it may be meant for the next one");
 }
 
 #[tokio::test]

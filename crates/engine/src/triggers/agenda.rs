@@ -238,4 +238,7 @@ fn just_before(time: Timestamp) -> Timestamp {
 }
 
 #[cfg(test)]
+pub(super) mod sample;
+
+#[cfg(test)]
 mod tests;

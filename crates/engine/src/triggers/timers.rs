@@ -3,6 +3,7 @@
 //! that the next server could take for a missed one, the look is noted there.
 
 use std::{
+    pin::pin,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
@@ -10,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use fungraph_model::{Caller, FunctionRef, RequestId, Trigger};
 use fungraph_store::{Store, logs::LogEntry};
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 use tokio::{task::spawn_blocking, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -20,10 +21,12 @@ use super::{
     board::{Board, Change},
     check::shown,
 };
-use crate::{AsyncRequest, Engine, NoHeaders, call_record::RefusedLog, error::chain};
+use crate::{AsyncRequest, Engine, NoHeaders, call_record::RefusedLog, error::chain, panics};
 
 /// The longest sleep while there are timers, and while what is known may be out of date.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often the call of one firing is tried to be put into the queue, a second apart.
+const TRIES: u32 = 3;
 /// How often the store is asked, a second apart, until when timers were looked at. What is late by less than a minute fires all the same.
 const ASKED: u32 = 30;
 
@@ -33,25 +36,24 @@ pub(crate) async fn run(engine: Weak<Engine>, stop: CancellationToken) {
     let Some((board, zone)) = found else { return };
     let _known = KnownHere(Arc::clone(&board));
     let Some(mut mark) = Mark::read(&engine, &stop).await else { return };
-    let mut agenda = Agenda::new(zone.clone(), mark.0);
+    let mut known = Known::since(mark.0, zone);
     while let Some(engine) = engine.upgrade().filter(|_| !stop.is_cancelled()) {
         if board.is_stale()
             && let Err(error) = engine.read_triggers().await
         {
             tracing::warn!(cause = chain(&error), "the triggers cannot be read; tried again");
         }
-        let (known, firings) = look(agenda, board.take_changes()).await.unwrap_or_else(|| {
-            // A panic, which has been told, or the end of the runtime. What was known is lost with it, and begun again.
+        let firings = known.look(board.take_changes()).await.unwrap_or_else(|| {
+            // A panic, which has been told, or the end of the runtime.
             board.tell_all();
-            (Agenda::new(zone.clone(), None), Vec::new())
+            Vec::new()
         });
-        agenda = known;
         if stop.is_cancelled() {
             // The next server makes up what came now.
             return;
         }
         if firings.iter().any(|firing| firing.would_be_made_up) {
-            mark.advance(&engine.store, agenda.seen().unwrap_or_else(Timestamp::now)).await;
+            mark.advance(&engine.store, known.agenda.seen().unwrap_or_else(Timestamp::now)).await;
         }
         for firing in firings {
             engine.fire(firing);
@@ -60,7 +62,7 @@ pub(crate) async fn run(engine: Weak<Engine>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = board.nudge.notified() => {}
-            () = tokio::time::sleep(sleep(&agenda, board.is_stale())) => {}
+            () = tokio::time::sleep(sleep(&known.agenda, board.is_stale())) => {}
         }
     }
 }
@@ -139,24 +141,49 @@ fn sleep(agenda: &Agenda, is_stale: bool) -> Duration {
     wait.unwrap_or(if is_stale { LOOK } else { Duration::from_secs(3600) })
 }
 
-/// Beside the threads that serve calls: thousands of times may have to be searched. `None` where the runtime ends.
-async fn look(mut agenda: Agenda, changes: Vec<Change>) -> Option<(Agenda, Vec<Firing>)> {
-    if changes.is_empty() && agenda.is_quiet(now()) {
-        // A look at the clock costs no thread.
-        let firings = agenda.take_due(now());
-        return Some((agenda, firings));
+/// The agenda, and what is known without it: a look that breaks off takes it along.
+struct Known {
+    agenda: Agenda,
+    zone: TimeZone,
+    /// Until when times were looked at.
+    until: Option<Timestamp>,
+}
+
+impl Known {
+    fn since(until: Option<Timestamp>, zone: TimeZone) -> Self {
+        Self { agenda: Agenda::new(zone.clone(), until), zone, until }
     }
-    let looked = spawn_blocking(move || {
-        for change in changes {
-            match change {
-                Change::Set(timer) => agenda.set(timer, now()),
-                Change::Remove(id) => agenda.remove(&id),
-            }
+
+    /// `None` where the look broke off, or the runtime ends: then the agenda is empty, and makes up what has come since the look before.
+    async fn look(&mut self, changes: Vec<Change>) -> Option<Vec<Firing>> {
+        if changes.is_empty() && self.agenda.is_quiet(now()) {
+            // A look at the clock costs no thread.
+            return Some(self.agenda.take_due(now()));
         }
-        let firings = agenda.take_due(now());
-        (agenda, firings)
-    });
-    looked.await.ok()
+        let work = |agenda: &mut Agenda| {
+            for change in changes {
+                match change {
+                    Change::Set(timer) => agenda.set(timer, now()),
+                    Change::Remove(id) => agenda.remove(&id),
+                }
+            }
+            agenda.take_due(now())
+        };
+        self.beside(work).await
+    }
+
+    /// Beside the threads that serve calls: thousands of times may have to be searched.
+    async fn beside(&mut self, work: impl FnOnce(&mut Agenda) -> Vec<Firing> + Send + 'static) -> Option<Vec<Firing>> {
+        self.until = self.agenda.seen().or(self.until);
+        let mut agenda = std::mem::replace(&mut self.agenda, Agenda::new(self.zone.clone(), self.until));
+        let looked = spawn_blocking(move || {
+            let firings = work(&mut agenda);
+            (agenda, firings)
+        });
+        let (agenda, firings) = looked.await.ok()?;
+        self.agenda = agenda;
+        Some(firings)
+    }
 }
 
 fn now() -> Now {
@@ -169,14 +196,21 @@ impl Engine {
     fn fire(self: &Arc<Self>, firing: Firing) {
         let engine = Arc::clone(self);
         self.orphans.spawn(async move {
-            if engine.board.is_live(&firing.trigger) {
-                engine.queue_call_of(firing).await;
+            let stop = engine.queue.stop_sign();
+            let queue = || async {
+                if engine.board.is_live(&firing.trigger) {
+                    engine.queue_call_of(&firing).await;
+                }
+            };
+            if !tried(queue, &stop).await {
+                let Firing { trigger, time, .. } = &firing;
+                tracing::error!(function = %trigger.key, trigger = %trigger.id, time, "a timer's call is lost");
             }
         });
     }
 
-    async fn queue_call_of(self: Arc<Self>, firing: Firing) {
-        let Firing { trigger, time, .. } = &firing;
+    async fn queue_call_of(self: &Arc<Self>, firing: &Firing) {
+        let Firing { trigger, time, .. } = firing;
         let caller = Caller { domain: trigger.domain.clone(), project: trigger.key.project.clone() };
         let request = AsyncRequest {
             function: function(trigger),
@@ -189,7 +223,7 @@ impl Engine {
             Ok(id) => {
                 tracing::debug!(function = %trigger.key, trigger = %trigger.id, request = %id, time, "a timer fires");
             }
-            Err(crate::Error::Refused(fault)) => self.note_refusal(&firing, fault.message).await,
+            Err(crate::Error::Refused(fault)) => self.note_refusal(firing, fault.message).await,
             Err(error) => {
                 tracing::warn!(function = %trigger.key, trigger = %trigger.id, time, cause = chain(&error),
                     "a timer's call failed");
@@ -208,6 +242,20 @@ impl Engine {
         let text = Box::new(RefusedLog { request, function: Arc::clone(&function), started, message });
         self.logs.append(LogEntry { function, request, started, call: None, text });
     }
+}
+
+/// Does some work, and does it again a few times where it breaks off by a panic; `false` where it never came to its end. What broke off behind
+/// the acceptance of a call leads to a second one: as after a crash of the server, once too often is better than never.
+async fn tried<F: Future<Output = ()>>(work: impl Fn() -> F, stop: &CancellationToken) -> bool {
+    for _ in 0..TRIES {
+        let Err(why) = panics(pin!(work())).await else { return true };
+        tracing::error!(why, "what a timer does broke off by a panic; it is tried again");
+        tokio::select! {
+            () = stop.cancelled() => return false,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+    false
 }
 
 fn function(trigger: &Trigger) -> FunctionRef {
@@ -235,7 +283,48 @@ fn event(trigger: &Trigger, time: &str) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::cell::Cell;
+
+    use super::{super::agenda::sample::timer, *};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_firing_that_breaks_off_is_tried_again_a_few_times() {
+        let check = async |breaks: u32, expected: (bool, u32)| {
+            let runs = Cell::new(0);
+            let work = || async {
+                runs.set(runs.get() + 1);
+                assert!(runs.get() > breaks, "planned");
+            };
+            let done = tried(work, &CancellationToken::new()).await;
+            assert_eq!((done, runs.get()), expected);
+        };
+        check(0, (true, 1)).await;
+        check(TRIES - 1, (true, TRIES)).await;
+        check(TRIES, (false, TRIES)).await;
+    }
+
+    #[tokio::test]
+    async fn a_look_that_breaks_off_loses_no_time_of_a_timer() {
+        let steady = Instant::now();
+        let at = |text: &str| Now { wall: text.parse().expect("a time"), steady };
+        let (before, behind) = (at("2026-11-28T02:59:59Z"), at("2026-11-28T03:00:05Z"));
+        let nightly = timer("nightly", "Cron", "0 0 3 * * *", at("2026-11-27T12:00:00Z").wall);
+        let mut known = Known::since(None, TimeZone::UTC);
+        let set = Arc::clone(&nightly);
+        let look = move |agenda: &mut Agenda| {
+            agenda.set(set, before);
+            agenda.take_due(before)
+        };
+        assert!(known.beside(look).await.is_some_and(|firings| firings.is_empty()));
+        for _ in 0..2 {
+            assert!(known.beside(|_| panic!("planned")).await.is_none());
+        }
+        let look = move |agenda: &mut Agenda| {
+            agenda.set(nightly, behind);
+            agenda.take_due(behind)
+        };
+        assert_eq!(known.beside(look).await.map(|firings| firings.len()), Some(1), "what came meanwhile is made up");
+    }
 
     #[test]
     fn a_look_is_never_noted_as_earlier_than_the_one_before() {

@@ -24,7 +24,7 @@ impl RequestHeaders for Sent<'_> {
 
 /// InvokeFunction.
 pub(crate) async fn invoke(service: &Service, call: Call<'_>) -> Result<Response, Refusal> {
-    let under_way = service.busy_poll.arrived(call.arrived);
+    let under_way = service.awake.arrived(call.arrived);
     let headers = &call.head.headers;
     let form = if says(headers, &VERSION, "v1") { Form::V1 } else { Form::V0 };
     let tail = says(headers, &LOG_TYPE, "tail");

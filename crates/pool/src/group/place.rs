@@ -26,7 +26,7 @@ impl Group {
         let Some(contest) = self.allowance.contest(self.memory_mb()) else { return false };
         let start = state.fit.get().max(state.start.get());
         let tenure = Tenure {
-            own: (state.staying() + state.starting).saturating_sub(state.reserve.wanted),
+            own: (state.staying() + state.starting()).saturating_sub(state.reserve.wanted),
             all: contest.taken,
             contenders: contest.contenders,
             age_ms: millis(member.born.elapsed()),

@@ -79,9 +79,9 @@ impl Group {
 
     pub(super) fn fill_reserve(self: &Arc<Self>, state: &mut State) {
         for _ in 0..self.missing(state) {
-            let before = state.starting;
+            let before = state.starting();
             self.launch(state, cheapest_start(&self.view(state)));
-            if state.starting == before {
+            if state.starting() == before {
                 // There is no room; the group has joined the queue for it.
                 return;
             }
@@ -96,7 +96,7 @@ impl Group {
             wanted: state.reserve.wanted,
             most_instances: self.plan.version.spec.strategy.most_instances(),
             ready: state.seats.len(),
-            starting: state.starting,
+            starting: state.starting(),
             processors: self.pool.config.processors,
             resting: state.reserve.is_resting(Instant::now()),
         })
@@ -119,7 +119,7 @@ impl Group {
     /// Instances, loaded and starting, beyond the reserved ones.
     pub(crate) fn spare(&self) -> usize {
         let state = self.lock();
-        (state.seats.len() + state.starting).saturating_sub(state.reserve.wanted)
+        (state.seats.len() + state.starting()).saturating_sub(state.reserve.wanted)
     }
 
     /// More is reserved than there is room for: the operator is told once for each number that was asked for.

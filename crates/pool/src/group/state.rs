@@ -6,7 +6,14 @@ use fungraph_instance::StartError;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::average::{Average, Low};
-use crate::{Lease, allowance::Claim, lease::Member, report::Pulse, reserve::Reserve};
+use crate::{
+    Lease,
+    allowance::Claim,
+    lease::Member,
+    report::Pulse,
+    reserve::Reserve,
+    starts::{Starts, Underway},
+};
 
 /// Somebody in line.
 pub(crate) struct Waiter {
@@ -21,8 +28,7 @@ pub(crate) struct Waiter {
 pub(crate) struct State {
     /// Loaded instances, with the slots each has in use.
     pub(crate) seats: Vec<Seat>,
-    /// Instances being started.
-    pub(crate) starting: usize,
+    starts: Starts,
     pub(crate) waiting: VecDeque<Waiter>,
     /// How many ever stood in line: the number of the last.
     stood_in_line: u64,
@@ -40,6 +46,15 @@ pub(crate) struct State {
     pub(crate) pulse: Pulse,
     /// Most loaded instances since somebody asked.
     pub(crate) most_seats: usize,
+}
+
+/// A start that has begun.
+#[derive(Debug)]
+pub(super) struct Begun {
+    /// The place in line of the call that it is for: the first for which none was begun, and the first of all where nothing else is under way.
+    /// `None` for a reserved instance.
+    pub(super) whose: Option<u64>,
+    _underway: Underway,
 }
 
 /// A loaded instance.
@@ -135,15 +150,28 @@ impl State {
         self.waiting.front().map(|waiter| waiter.number)
     }
 
-    /// One more instance is being started. The number of the call it is for: the first in line for which none was begun, and the
-    /// first of all where nothing else is under way. `None` for a reserved instance.
-    pub(super) fn begin_start(&mut self) -> Option<u64> {
-        self.starting += 1;
+    /// Instances being started.
+    pub(crate) fn starting(&self) -> usize {
+        self.starts.count()
+    }
+
+    /// One more instance is being started.
+    pub(super) fn begin_start(&mut self) -> Begun {
+        let underway = self.starts.begin();
         let of_his_own = self.waiting.iter().position(|waiter| !waiter.start_begun && !waiter.reply.is_closed());
-        let index = of_his_own.or((self.starting == 1).then_some(0))?;
-        let waiter = self.waiting.get_mut(index)?;
-        waiter.start_begun = true;
-        Some(waiter.number)
+        let index = of_his_own.or((self.starting() == 1).then_some(0));
+        let waiter = index.and_then(|index| self.waiting.get_mut(index));
+        let whose = waiter.map(|waiter| {
+            waiter.start_begun = true;
+            waiter.number
+        });
+        Begun { whose, _underway: underway }
+    }
+
+    /// Forgets the instances, which leave with the calls that run in them, and what was begun for whom.
+    pub(super) fn begin_anew(&mut self) {
+        self.seats.clear();
+        self.waiting.iter_mut().for_each(|waiter| waiter.start_begun = false);
     }
 
     /// Takes somebody out of the line, if he still stands there.
@@ -210,15 +238,17 @@ mod tests {
     #[test]
     fn each_start_is_for_the_first_in_line_who_has_none() {
         let mut state = State::default();
-        assert_eq!(state.begin_start(), None, "a reserved one is for nobody");
+        assert_eq!(state.begin_start().whose, None, "a reserved one is for nobody");
         let (first, second, third) = (in_line(&mut state), in_line(&mut state), in_line(&mut state));
-        assert_eq!((state.begin_start(), state.begin_start()), (Some(1), Some(2)));
+        let starts = [state.begin_start(), state.begin_start()];
+        assert_eq!(starts.each_ref().map(|start| start.whose), [Some(1), Some(2)]);
         drop(third);
-        assert_eq!(state.begin_start(), None, "the third has left");
+        assert_eq!(state.begin_start().whose, None, "the third has left");
         assert!(state.take_waiter(2).is_some(), "a failure is the second's although the first is before him");
         assert!(state.take_waiter(2).is_none() && state.take_waiter(3).is_none());
-        state.starting = 0;
-        assert_eq!(state.begin_start(), Some(1), "the first has nothing else to wait for");
+        drop(starts);
+        assert_eq!(state.starting(), 0);
+        assert_eq!(state.begin_start().whose, Some(1), "the first has nothing else to wait for");
         drop((first, second));
     }
 }

@@ -50,6 +50,7 @@ pub(super) struct FakeLauncher {
     launched: AtomicUsize,
     fail_next: AtomicBool,
     fail_always: AtomicBool,
+    panic_next: AtomicBool,
     running: Mutex<Vec<Running>>,
     fits: Arc<Fits>,
 }
@@ -81,6 +82,11 @@ impl FakeLauncher {
 
     pub(super) fn fail_always(&self, fail: bool) {
         self.fail_always.store(fail, Ordering::SeqCst);
+    }
+
+    /// The next launch is a fault of ours.
+    pub(super) fn panic_next(&self) {
+        self.panic_next.store(true, Ordering::SeqCst);
     }
 
     /// The functions that processes were made instances of, in order.
@@ -115,6 +121,7 @@ impl FakeLauncher {
 impl Launcher for FakeLauncher {
     fn launch<'a>(&'a self, blueprint: &'a Blueprint) -> BoxFuture<'a, Result<Launched, LaunchError>> {
         Box::pin(async move {
+            assert!(!self.panic_next.swap(false, Ordering::SeqCst), "planned");
             self.launched.fetch_add(1, Ordering::SeqCst);
             if self.fail_next.swap(false, Ordering::SeqCst) || self.fail_always.load(Ordering::SeqCst) {
                 return Err(LaunchError { of: blueprint.to_string(), told: None, source: "as planned".into() });

@@ -2,9 +2,11 @@
 //! waits for it; of each function the oldest first.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fungraph_model::{AsyncStatus, CallSeq, FailureCode};
+use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use sqlx::{query_as, query_scalar};
 
@@ -96,6 +98,29 @@ impl Queue {
             let seqs: Vec<_> = step.iter().map(|(_, seq)| CallSeq(*seq)).filter(|seq| !keep.contains(seq)).collect();
             calls += self.discard(&seqs, why).await?;
         }
+    }
+
+    /// The place of the newest call.
+    #[must_use]
+    pub fn newest(&self) -> CallSeq {
+        CallSeq(self.shared.newest.load(Ordering::Relaxed))
+    }
+
+    /// Calls of one version of a function that have not ended, up to a place.
+    ///
+    /// # Errors
+    /// [`QueueError::Database`].
+    pub async fn waiting_of(
+        &self,
+        function: FunctionNo,
+        version: &str,
+        up_to: CallSeq,
+    ) -> Result<Vec<CallSeq>, QueueError> {
+        let sql =
+            "SELECT seq FROM waiting INDEXED BY waiting_no WHERE function = ? AND version = ? AND seq <= ? ORDER BY no";
+        // One by one: there may be a million, and a row takes far more room than what is kept of it.
+        let seqs = query_scalar(sql).bind(function.0).bind(version).bind(up_to.0).fetch(&self.readers);
+        seqs.map_ok(CallSeq).try_collect().await.map_err(QueueError::during("find what waits of a version"))
     }
 
     async fn discard(&self, seqs: &[CallSeq], why: &str) -> Result<u64, QueueError> {

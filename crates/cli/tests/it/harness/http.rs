@@ -37,9 +37,9 @@ pub(crate) fn request(
     let mut stream = TcpStream::connect(host).expect("the server listens");
     let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n{more}\r\n"
-    );
+    let named = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host"));
+    let host = if named { String::new() } else { format!("Host: {host}\r\n") };
+    let head = format!("{method} {path} HTTP/1.1\r\n{host}Connection: close\r\nContent-Length: {length}\r\n{more}\r\n");
     stream.write_all(&[head.as_bytes(), body].concat()).expect("the server reads");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("the server answers");

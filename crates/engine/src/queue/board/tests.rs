@@ -34,8 +34,14 @@ impl Table {
         }
     }
 
+    fn plan(&mut self, is_writable: bool, clock: QueueTime, now: Instant) -> Plan {
+        let mut plan = Plan::default();
+        self.board.plan(&mut plan, is_writable, clock, now);
+        plan
+    }
+
     fn starts(&mut self) -> Vec<Start> {
-        self.board.plan(true, CLOCK, self.now).starts
+        self.plan(true, CLOCK, self.now).starts
     }
 
     fn begin(&mut self) -> Vec<(i64, i64)> {
@@ -86,7 +92,7 @@ fn a_call_that_found_no_instance_is_the_next_one_after_a_rest() {
     table.accept(FLOOD, 1..4);
     let start = table.starts().pop().expect("one begins");
     assert!(table.board.put_back(FLOOD, start.ready, 0.5, table.now).is_none());
-    let plan = table.board.plan(true, CLOCK, table.now);
+    let plan = table.plan(true, CLOCK, table.now);
     assert!(plan.starts.is_empty());
     table.now += plan.wait.expect("it rests");
     assert_eq!(table.begin(), [(1, 1)]);
@@ -96,7 +102,7 @@ fn a_call_that_found_no_instance_is_the_next_one_after_a_rest() {
 fn nothing_begins_while_the_disk_takes_nothing_or_the_function_is_paused() {
     let mut table = table();
     table.accept(FLOOD, 1..4);
-    assert!(table.board.plan(false, CLOCK, table.now).starts.is_empty());
+    assert!(table.plan(false, CLOCK, table.now).starts.is_empty());
     let function = Arc::clone(&table.functions[0]);
     table.board.pause(FLOOD, &function, true, table.now);
     assert_eq!(table.begin(), []);
@@ -114,9 +120,9 @@ fn a_further_attempt_is_read_when_it_is_due() {
     table.board.ran(FLOOD, &Out::default(), None, table.now);
     let due = CLOCK.after(Duration::from_secs(1));
     assert!(table.board.put_off(FLOOD, CallSeq(1), (due, 3), table.now));
-    let plan = table.board.plan(true, CLOCK, table.now);
+    let plan = table.plan(true, CLOCK, table.now);
     assert_eq!((plan.loads, plan.wait), (vec![], Some(Duration::from_secs(1))));
-    let plan = table.board.plan(true, due, table.now);
+    let plan = table.plan(true, due, table.now);
     assert_eq!(plan.loads, [Load::Due { function: FLOOD, calls: vec![(CallSeq(1), 3)] }]);
     table.board.loaded_due(FLOOD, vec![Ready { call: sample::call(1), stumbled: 3 }]);
     assert_eq!(table.begin(), [(1, 1)]);
@@ -149,7 +155,7 @@ fn a_cancelled_call_gets_no_further_attempt_though_one_was_stored() {
     assert!(matches!(table.board.cancel(&function, FLOOD, CallSeq(1), table.now), Place::Out { .. }));
     assert!(!table.board.put_off(FLOOD, CallSeq(1), (CLOCK, 0), table.now));
     table.board.ended(FLOOD, CallSeq(1), table.now);
-    assert!(table.board.plan(true, CLOCK, table.now).loads.is_empty());
+    assert!(table.plan(true, CLOCK, table.now).loads.is_empty());
 }
 
 #[test]
@@ -164,10 +170,10 @@ fn what_was_ended_on_disk_does_not_begin_and_what_came_meanwhile_is_read() {
     table.end(FLOOD, 1);
     assert_eq!(table.begin(), [], "it is held");
     table.board.release(FLOOD, CallSeq(3));
-    let plan = table.board.plan(true, CLOCK, table.now);
+    let plan = table.plan(true, CLOCK, table.now);
     assert!(plan.loads.is_empty() && plan.starts.is_empty(), "somebody else holds it still");
     table.board.release(FLOOD, CallSeq(3));
-    let plan = table.board.plan(true, CLOCK, table.now);
+    let plan = table.plan(true, CLOCK, table.now);
     assert!(matches!(plan.loads[..], [Load::Fresh { after: CallSeq(0), .. }]) && plan.starts.is_empty());
     table.board.loaded(FLOOD, vec![sample::call(4)], Some(CallSeq(4)), true);
     assert_eq!(table.begin(), [(1, 4)]);
@@ -180,13 +186,13 @@ fn who_has_rested_while_nothing_may_begin_keeps_nobody_awake() {
     table.accept(ONE, 1..2);
     let start = table.starts().pop().expect("one begins");
     table.board.put_back(ONE, start.ready, 0.5, table.now);
-    assert!(table.board.plan(true, CLOCK, table.now).wait.is_some_and(|wait| !wait.is_zero()));
+    assert!(table.plan(true, CLOCK, table.now).wait.is_some_and(|wait| !wait.is_zero()));
     table.accept(FLOOD, 2..3);
     assert_eq!(table.begin(), [(1, 2)]);
     table.now += KEPT;
-    assert_eq!(table.board.plan(true, CLOCK, table.now).wait, None, "the end of the other call says when");
+    assert_eq!(table.plan(true, CLOCK, table.now).wait, None, "the end of the other call says when");
     table.end(FLOOD, 2);
-    assert_eq!(table.board.plan(false, CLOCK, table.now).wait, None, "the disk says when");
+    assert_eq!(table.plan(false, CLOCK, table.now).wait, None, "the disk says when");
     assert_eq!(table.begin(), [(2, 1)]);
 }
 
@@ -224,7 +230,7 @@ impl Table {
 
     /// Functions whose fresh calls are to be read now, how many of them, and bytes.
     fn fresh(&mut self) -> Vec<(FunctionNo, usize, usize)> {
-        let loads = self.board.plan(true, CLOCK, self.now).loads;
+        let loads = self.plan(true, CLOCK, self.now).loads;
         let fresh = loads.into_iter().filter_map(|load| match load {
             Load::Fresh { function, most, bytes, .. } => Some((function, most, bytes)),
             _ => None,
@@ -327,9 +333,9 @@ fn a_start_with_very_many_calls_that_are_due_does_not_hold_the_board() {
     for seq in 0..2 * WOKEN as i64 {
         table.board.delay(CLOCK, CallSeq(seq + 10), FLOOD, 0);
     }
-    let plan = table.board.plan(true, CLOCK, table.now);
+    let plan = table.plan(true, CLOCK, table.now);
     assert_eq!((table.board.delayed.len(), plan.wait), (WOKEN, Some(Duration::ZERO)));
-    table.board.plan(true, CLOCK, table.now);
+    table.plan(true, CLOCK, table.now);
     assert!(table.board.delayed.is_empty());
 }
 
@@ -364,7 +370,7 @@ fn a_project_with_many_functions_has_no_more_room_than_another_one() {
     let mut table = table();
     // Nothing begins, so what they have stays.
     table.board = Board::new(Limits { running: 0, of_function: 4, of_project: 4 }, CancellationToken::new());
-    let flood = ProjectId("flood".to_owned());
+    let flood = fungraph_model::ProjectId("flood".to_owned());
     let mut seqs = 1..;
     for no in (1..=200).map(FunctionNo) {
         let function = sample::function_of("flood", &format!("f{}", no.0));
@@ -387,7 +393,7 @@ fn a_project_with_many_functions_has_no_more_room_than_another_one() {
     assert!(*bytes >= 4 << 20, "{bytes}");
     table.board.loaded(OTHER, large(OTHER, 1000..1016, LARGE), Some(CallSeq(1015)), false);
     assert!(table.board.shelves.is_full());
-    table.board.plan(true, CLOCK, table.now);
+    table.plan(true, CLOCK, table.now);
     assert_eq!(table.weight(OTHER), 16 * (LARGE + 512), "it is within its share");
     let left = table.board.shelves.weight_of(&flood);
     assert!((SHELVES / 4..=SHELVES / 2).contains(&left), "it keeps its own: {left}");

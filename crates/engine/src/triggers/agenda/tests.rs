@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use fungraph_model::{DomainId, FunctionKey, ProjectId, Qualifier, TriggerKind};
-use serde_json::json;
-
-use super::*;
+use super::{sample::timer, *};
 
 /// A clock on the wall that can be set, and a steady one.
 struct Clock {
@@ -47,22 +44,6 @@ impl Clock {
 
 fn time(text: &str) -> Timestamp {
     text.parse().expect(text)
-}
-
-fn timer(id: &str, kind: &str, schedule: &str, from: Timestamp) -> Arc<Trigger> {
-    Arc::new(Trigger {
-        id: TriggerId(id.to_owned()),
-        key: FunctionKey { project: ProjectId("p".into()), package: "default".into(), name: "f".into() },
-        domain: DomainId("d".into()),
-        qualifier: Qualifier::Latest,
-        kind: TriggerKind::Timer,
-        enabled: true,
-        data: json!({ "name": id, "schedule_type": kind, "schedule": schedule }).to_string(),
-        secrets: Default::default(),
-        created: from,
-        updated: from,
-        counts_from: from,
-    })
 }
 
 fn at(fired: &[(u64, String)]) -> Vec<u64> {

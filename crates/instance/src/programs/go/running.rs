@@ -1,6 +1,6 @@
 //! Which calls the program works on.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Most bytes of an event that a program takes at once, with all that stands around it, or not at all.
 const AT_ONCE: usize = 3 << 10;
@@ -43,6 +43,10 @@ impl Running {
         self.lock().closed = true;
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// It was handed over as a whole; the answer may have been faster.
     pub(super) fn written(&self, call: u32) {
         self.lock().entries.iter_mut().filter(|entry| entry.call == call).for_each(|entry| entry.written = true);
@@ -79,7 +83,7 @@ impl Running {
     }
 
     fn lock(&self) -> MutexGuard<'_, Calls> {
-        self.0.lock().expect("nothing panics while it holds the list of calls")
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
