@@ -22,6 +22,8 @@ pub struct View {
     pub running: usize,
     /// Processors of the host.
     pub processors: usize,
+    /// Whether those have time to spare; looked at only where no slot is free and there may be more instances.
+    pub spare: bool,
     /// What a run takes when nothing holds it up, in microseconds, once known.
     pub quick_us: Option<u64>,
     /// Calls in line.
@@ -221,6 +223,7 @@ mod tests {
         free: false,
         running: 0,
         processors: 2,
+        spare: false,
         quick_us: None,
         waiting: 0,
         line_room: 1000,

@@ -232,14 +232,16 @@ impl Group {
 
     fn view(&self, state: &State) -> View {
         let slots_each = self.slots();
+        let free = state.has_free(slots_each);
         View {
             most_instances: self.plan.version.spec.strategy.most_instances(),
             slots_each,
             ready: state.seats.len(),
             starting: state.starting(),
-            free: state.has_free(slots_each),
+            free,
             running: state.seats.iter().map(|seat| seat.taken).sum(),
             processors: self.pool.config.processors,
+            spare: !free && self.has_spare_processors(),
             quick_us: state.quick.get(),
             waiting: state.waiting.len(),
             line_room: self.line_room(state, Share::Whole),
@@ -249,6 +251,11 @@ impl Group {
             fit_us: state.fit.get(),
             start_us: state.start.get(),
         }
+    }
+
+    fn has_spare_processors(&self) -> bool {
+        let may_grow = !self.allowance.is_full() && self.pool.config.grows_into_idle_processors;
+        may_grow && self.pool.spare.is_some(Instant::now())
     }
 
     fn line_room(&self, state: &State, share: Share) -> usize {

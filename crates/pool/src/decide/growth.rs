@@ -29,9 +29,10 @@ pub(super) fn covered(view: &View, waiting: usize) -> bool {
 }
 
 /// Whether the instances there are will be through with the line before a new one would have answered its first call. Without a run
-/// that ended: no. While there are fewer instances than processors, a line always means that one more would help, however short the runs.
+/// that ended: no. While there are fewer instances than processors, or processors are idle, since calls wait for something else, a line
+/// always means that one more would help, however short the runs.
 pub(super) fn soon_free(view: &View) -> bool {
-    if is_small(view) {
+    if is_small(view) || view.spare {
         return false;
     }
     let start_us = match cheapest_start(view) {
@@ -136,6 +137,15 @@ mod tests {
         check(View { ready: 8, starting: 4, waiting: 30, processors: 8, ..busy }, WAIT);
         check_overdue(View { starting: 1, ..busy }, MOVED, Overdue::Wait);
         check_overdue(View { starting: 1, ..busy }, STUCK, Overdue::Start(Start::New));
+    }
+
+    #[test]
+    fn calls_that_wait_for_something_grow_into_idle_processors_a_few_instances_at_a_time() {
+        let busy = View { ready: 2, run_us: Some(5000), start_us: Some(60_000), waiting: 13, ..NEW };
+        check(busy, WAIT);
+        check(View { spare: true, ..busy }, NEW_START);
+        check(View { spare: true, starting: 1, ..busy }, WAIT);
+        check(View { spare: true, run_us: None, ..busy }, WAIT);
     }
 
     #[test]
