@@ -43,8 +43,8 @@ impl Times {
 
 /// How often they are looked at: the kernel counts hundredths of a second.
 const PERIOD: Duration = Duration::from_millis(100);
-/// What was before that says nothing of now.
-const STALE: Duration = Duration::from_secs(1);
+/// Between looks further apart there was no line for a while, and processors had nothing to do.
+const STALE: Duration = Duration::from_millis(150);
 /// What calls leave idle between each other where processors are all that they need is less than this.
 const SPARE: f64 = 0.25;
 
