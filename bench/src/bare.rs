@@ -78,11 +78,6 @@ impl Worker {
     pub(crate) fn start(language: Language, program: &Path) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(language.loop_args()?);
-        Self::start_loop(command)
-    }
-
-    /// Starts a program that is a loop.
-    pub(crate) fn start_loop(mut command: Command) -> Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         command.stdin(Stdio::from(OwnedFd::from(theirs))).kill_on_drop(true);
@@ -130,11 +125,7 @@ impl Workers {
 
 /// Serves calls until it is killed.
 pub(crate) async fn run(language: Language, program: PathBuf, workers: usize) -> Result<()> {
-    serve_workers((0..workers).map(|_| Worker::start(language, &program)).collect::<Result<_>>()?).await
-}
-
-/// Serves calls with these.
-pub(crate) async fn serve_workers(idle: Vec<Worker>) -> Result<()> {
+    let idle: Vec<Worker> = (0..workers).map(|_| Worker::start(language, &program)).collect::<Result<_>>()?;
     let workers = Arc::new(Workers { free: Semaphore::new(idle.len()), idle: Mutex::new(idle) });
     serve(Router::new().fallback(call).with_state(workers)).await
 }

@@ -1,9 +1,10 @@
 //! The bare limit of programs of their own: the same program, with nothing between it and the same HTTP front.
 //!
-//! For http functions the front calls the program's port over a connection that it keeps, as the platform does where calls come one after
-//! the other. For Custom functions the front is the runtime API itself. Programs in Go are called over a socket with the frames of all bare loops, which
-//! know neither the service's library nor its RPC.
+//! For http functions and for programs in Go the front calls the program's port over a connection that it keeps, as the platform does where
+//! calls come one after the other: by HTTP, and by Go's RPC with the platform's own codec. For Custom functions the front is the runtime API itself.
 
+use std::ffi::OsStr;
+use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use crate::bare::{Worker, app, serve, serve_workers};
+use crate::bare::{app, serve};
 use crate::compare::EVENT;
 use crate::go;
 use crate::http1::{Connection, Request};
@@ -49,6 +50,15 @@ impl Program {
             Self::Go => "go",
         }
     }
+
+    /// What the same program is without a platform, in the table.
+    pub(crate) fn bare(self) -> &'static str {
+        match self {
+            Self::Custom => "bare API",
+            Self::Http => "its port, by HTTP",
+            Self::Go => "its port, by net/rpc",
+        }
+    }
 }
 
 /// Files below `apps/programs`.
@@ -62,29 +72,57 @@ pub(crate) async fn run(program: Program) -> Result<()> {
     match program {
         Program::Custom => custom().await,
         Program::Http => http().await,
-        Program::Go => serve_workers(vec![Worker::start_loop(Command::new(go::build("loop")?))?]).await,
+        Program::Go => go().await,
     }
 }
 
-fn start(file: &str, variable: &str, value: &str) -> Result<Child> {
+fn start_node(file: &str, variable: &str, value: &str) -> Result<Child> {
+    start(&["node".as_ref(), app("programs").join(file).as_os_str()], variable, value)
+}
+
+fn start(program: &[&OsStr], variable: &str, value: &str) -> Result<Child> {
     // It ends with this process, which is killed.
     let mut command = Command::new("setpriv");
     command
-        .args(["--pdeathsig", "KILL", "node"])
-        .arg(app("programs").join(file))
+        .args(["--pdeathsig", "KILL"])
+        .args(program)
         .env(variable, value)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .kill_on_drop(true);
-    command.spawn().context("cannot start node")
+    command.spawn().with_context(|| format!("cannot start {program:?}"))
+}
+
+/// An address that nobody listens at.
+fn free_address() -> Result<SocketAddr> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+/// Connects as soon as a program listens.
+async fn connect(address: SocketAddr) -> TcpStream {
+    loop {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return stream,
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+        }
+    }
+}
+
+async fn go() -> Result<()> {
+    let address = free_address()?;
+    let _child = start(&[go::build()?.as_os_str()], "RUNTIME_API_ADDR", &address.to_string())?;
+    let client = Mutex::new(go::Client::open(connect(address).await).await?);
+    serve(Router::new().fallback(call_go).with_state(Arc::new(client))).await
+}
+
+async fn call_go(State(client): State<Arc<Mutex<go::Client>>>, event: Bytes) -> Json {
+    json(client.lock().await.call(&event).await.expect("the program answers"))
 }
 
 async fn http() -> Result<()> {
-    let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let _child = start(HTTP, "PORT", &free.port().to_string())?;
-    while TcpStream::connect(free).await.is_err() {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    let free = free_address()?;
+    let _child = start_node(HTTP, "PORT", &free.port().to_string())?;
+    drop(connect(free).await);
     let address = free.to_string();
     let request = Request::post("/", EVENT.into()).render(&address);
     let connection = Mutex::new(Connection::open(&address).await?);
@@ -122,7 +160,7 @@ async fn custom() -> Result<()> {
     let (sender, events) = mpsc::channel(64);
     let api = Arc::new(Api { events: Mutex::new(events), running: Mutex::new(None) });
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let _child = start(CUSTOM, "RUNTIME_API_ADDR", &listener.local_addr()?.to_string())?;
+    let _child = start_node(CUSTOM, "RUNTIME_API_ADDR", &listener.local_addr()?.to_string())?;
     let routes = Router::new()
         .route("/v1/runtime/invocation/request", get(hand_out))
         .route("/v1/runtime/invocation/response/{id}", post(take))

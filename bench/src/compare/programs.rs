@@ -36,7 +36,13 @@ pub(crate) async fn warm(options: &Options, ours: &Ours, table: &mut Table) -> R
         in_turns(options, options.rounds(), &mut subjects).await?;
         let [one, bare_one] = &subjects;
         let figures = three(&one.p50, &bare_one.p50);
-        table.push(Row::beside(format!("{name}: warm, c=1, p50"), figures, "ms", "bare", Some(Budget::AtMost(1.15))));
+        table.push(Row::beside(
+            format!("{name}: warm, c=1, p50"),
+            figures,
+            "ms",
+            program.bare(),
+            Some(Budget::AtMost(1.15)),
+        ));
     }
     let below = host::descendants(ours.pid()).into_iter();
     let own: Vec<f64> =
@@ -51,7 +57,7 @@ fn package(program: Program) -> Result<Vec<u8>> {
     let file = match program {
         Program::Custom => CUSTOM,
         Program::Http => HTTP,
-        Program::Go => return zip(&[("bootstrap", std::fs::read(go::build("function")?)?)]),
+        Program::Go => return zip(&[("bootstrap", std::fs::read(go::build()?)?)]),
     };
     let node = "/opt/function/runtime/nodejs20.15/rtsp/nodejs/bin/node";
     let read = |file: &str| std::fs::read(app("programs").join(file));

@@ -43,6 +43,8 @@ pub use interpreters::{Interpreter, Interpreters};
 pub use java::api_sources as java_api;
 pub use launcher::{Blueprint, BoxFuture, Ended, LaunchError, Launched, Launcher, Plan, Process, Root, Sources};
 pub use native::{NativeBootstrap, loaded_libraries};
+/// Calls of Go programs as bytes: the bench makes them without a platform.
+pub use programs::rpc as go_rpc;
 pub use protocol::{FrameHeader, Kind};
 pub use sandboxed::{BLANK_MEMORY_MB, Config, SandboxLauncher};
 pub use socket::Socket;

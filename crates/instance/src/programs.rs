@@ -24,6 +24,7 @@ use std::{
 use bytes::Bytes;
 use fungraph_model::Failure;
 
+pub use self::go::rpc;
 pub(crate) use self::{
     answers::Answers,
     custom::Custom,

@@ -1,5 +1,6 @@
 //! The pool with processes that are tasks of the test: they speak the real protocol over real sockets.
 
+mod burst;
 pub(super) mod fake;
 mod faults;
 mod report;

@@ -15,6 +15,7 @@ mod mounts;
 mod namespace;
 mod network;
 mod oci;
+mod open_files;
 mod report;
 mod reserved;
 mod seccomp;

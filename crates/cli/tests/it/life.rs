@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::json;
 
 use crate::harness::{Server, fungraph, instances, is_over, open_folder, request, server_pid, wait_for};
@@ -153,4 +153,20 @@ fn log_left_by_a_server_that_was_killed_while_it_deleted_is_not_shown_by_the_nex
     let said = fungraph(&["logs", "lost", "--data-dir", &data.display().to_string()]).out;
     assert!(said.contains("Finish invoke") && !said.contains("kept"), "{said}");
     assert!(log(home.path()).contains("kept gets ready"), "the log of a function that exists stays");
+}
+
+/// As with `ulimit -Hn 1300`.
+#[test]
+fn a_limit_on_open_files_that_is_too_low_for_a_sandbox_is_told_with_what_to_do() {
+    let server = Server::start(&["--auth", "off"]);
+    let spawner = i32::try_from(server.spawner()).ok().and_then(Pid::from_raw).expect("a process id");
+    let low = Rlimit { current: Some(1300), maximum: Some(1300) };
+    prlimit(Some(spawner), Resource::Nofile, low).expect("root may");
+    server.create("f", "Python3.9", "def handler(event, context):\n    return 'ran'\n");
+    let answer = server.request("POST", &server.invocations("f"), &[], "{}");
+    assert_eq!(answer.status, 500, "{}", answer.text());
+    let log = server.log();
+    let told = "a sandbox has 2048 open files, and this server must not have more than 1300; raise its hard limit";
+    assert!(log.contains(told), "{log}");
+    assert_eq!(server.stop(), Some(0));
 }

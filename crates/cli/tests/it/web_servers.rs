@@ -66,6 +66,22 @@ while True:
     threading.Thread(target=quietly, args=(listener.accept()[0],), daemon=True).start()
 "#;
 
+/// Serves one connection until that is closed, and then the next.
+const ONE_BY_ONE: &str = r#"
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+HTTPServer(("127.0.0.1", 8000), Handler).serve_forever()
+"#;
+
 struct Scene {
     server: Server,
     _home: TempDir,
@@ -82,8 +98,12 @@ impl Scene {
     }
 
     fn create(&self, name: &str, timeout: u32, concurrent_num: u32) {
+        self.create_with(SERVER, name, timeout, concurrent_num);
+    }
+
+    fn create_with(&self, program: &str, name: &str, timeout: u32, concurrent_num: u32) {
         let bootstrap = "exec /opt/function/runtime/python3.9/rtsp/python/bin/python3 /opt/function/code/server.py\n";
-        let package = crate::dependencies::zip(&[("bootstrap", bootstrap), ("server.py", SERVER)]);
+        let package = crate::dependencies::zip(&[("bootstrap", bootstrap), ("server.py", program)]);
         let body = json!({
             "func_name": name, "package": "default", "runtime": "http", "handler": "bootstrap", "timeout": timeout,
             "memory_size": 128, "code_type": "zip", "func_code": { "file": base64(&package) },
@@ -160,6 +180,23 @@ fn whatever_a_web_server_says_only_its_call_fails() {
     }
     let most = most_memory_mb(scene.server.pid());
     assert!(most < 400, "the server took {most} MB");
+    assert_eq!(scene.server.stop(), Some(0));
+}
+
+#[test]
+fn calls_at_once_of_a_server_that_serves_one_connection_at_a_time_all_have_their_answers() {
+    let scene = Scene::start();
+    scene.create_with(ONE_BY_ONE, "one-by-one", 60, 3);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    let answer = scene.call("one-by-one", "");
+                    assert_eq!(answer.status, 200, "{}", answer.text());
+                }
+            });
+        }
+    });
     assert_eq!(scene.server.stop(), Some(0));
 }
 

@@ -33,8 +33,10 @@ use self::{api::Api, desk::Desk, door::Door, pace::Pace};
 use super::{Answers, Call, Patience, failure, fault::Fault};
 use crate::{Death, instance::RESULT_TOLERANCE};
 
-/// Connections that may wait until they are let in.
-const BACKLOG: u32 = 128;
+/// Connections that may wait until they are let in, of an instance that gets one call at a time, and of any. What their clients have sent lies
+/// in sockets that belong to no cgroup yet: up to 128 KB in each, as the kernel's receive buffers begin with.
+const BACKLOG: u32 = 16;
+const BACKLOG_MOST: u32 = 128;
 /// How long what a program sent before its end may take to be read: it lies in sockets of ours already.
 const LAST_BYTES: Duration = Duration::from_millis(500);
 /// What is told where we cannot go on.
@@ -57,11 +59,12 @@ pub(crate) struct Custom {
 impl Custom {
     /// Opens the API before the program is started, which has to be told its address.
     pub(crate) async fn open(version: &FunctionVersion, answers: Answers) -> Result<Self, Failure<Bytes>> {
-        let listener = listen(&answers).await.map_err(|error| {
+        let calls = version.spec.strategy.concurrent_num;
+        let listener = listen(&answers, calls).await.map_err(|error| {
             tracing::warn!(error = &error as &dyn std::error::Error, "no address for a runtime API");
             failure::unreachable()
         })?;
-        Self::serve(listener, version.spec.strategy.concurrent_num, limits::RESULT_BYTES + RESULT_TOLERANCE, answers)
+        Self::serve(listener, calls, limits::RESULT_BYTES + RESULT_TOLERANCE, answers)
             .map_err(|_| failure::unreachable())
     }
 
@@ -153,10 +156,11 @@ fn not_ready(patience: Patience) -> Failure<Bytes> {
     failure::told(FailureCode::InitializerTimedOut, "FunctionTimeout", &why)
 }
 
-async fn listen(answers: &Answers) -> io::Result<TcpListener> {
+/// For an instance that gets so many calls at once.
+async fn listen(answers: &Answers, calls: u32) -> io::Result<TcpListener> {
     let socket = answers.tcp_socket().await?;
     socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    socket.listen(BACKLOG)
+    socket.listen(calls.clamp(BACKLOG, BACKLOG_MOST))
 }
 
 /// How a program ended that nobody has killed, as a part of a sentence.

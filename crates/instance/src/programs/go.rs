@@ -1,13 +1,13 @@
 //! Go functions: their executable serves Go's `net/rpc`, and this is its client (contract: runtimes.md 8.4).
 //!
-//! A call is one write to the program and its answer one read. Calls that run at the same time share the connection and are
-//! told apart by their numbers.
+//! A call is one write to the program and its answer one read, both in the call's own task where calls come one at a time. Calls that run at
+//! the same time share the connection and are told apart by their numbers.
 
 mod connect;
 mod gob;
 mod output;
 mod replies;
-mod rpc;
+pub mod rpc;
 mod running;
 #[cfg(test)]
 mod tests;
@@ -31,7 +31,7 @@ use self::{
     running::Running,
 };
 use super::{Answers, Call, Patience, failure};
-use crate::instance::RESULT_TOLERANCE;
+use crate::{Death, instance::RESULT_TOLERANCE};
 
 /// The header that the library looks the request id up in.
 const REQUEST_ID: &str = "X-Cff-Request-Id";
@@ -52,13 +52,23 @@ pub(crate) struct Go {
     writer: Mutex<Option<Writer>>,
     /// Whether everything that the program said was read.
     read: watch::Receiver<bool>,
-    /// Who reads it; ends with this.
-    reader: AbortHandle,
+    reader: Reader,
+    /// Who reads for the instance; ends with this.
+    reading: AbortHandle,
+    /// One call at a time, which reads its answer itself.
+    is_alone: bool,
 }
 
 struct Writer {
     stream: OwnedWriteHalf,
     requests: Requests,
+}
+
+/// A call that is not written as a whole yet. Where that is given up, since its answer has come, nothing can follow on its connection.
+struct HalfWritten<'a> {
+    go: &'a Go,
+    /// It is written, or cannot be.
+    is_over: bool,
 }
 
 impl Go {
@@ -80,11 +90,10 @@ impl Go {
         }
         let (stream, writer) = connected.stream.into_split();
         let (told, read) = watch::channel(false);
-        let reader =
-            Reader { stream, replies: connected.replies, answers: answers.clone(), running: Arc::clone(&running) };
-        let reader = tokio::spawn(reader.run(told)).abort_handle();
+        let reader = Reader::new(stream, connected.replies, answers.clone(), Arc::clone(&running));
+        let reading = tokio::spawn(reader.clone().run(told)).abort_handle();
         let writer = Mutex::new(Some(Writer { stream: writer, requests: Requests::default() }));
-        Ok(Self { answers, running, writer, read, reader })
+        Ok(Self { answers, running, writer, read, reader, reading, is_alone: concurrent_num == 1 })
     }
 
     /// There is nothing to run: the program's `main` has run already.
@@ -93,8 +102,17 @@ impl Go {
         self.answers.initialized(number);
     }
 
-    /// Hands a call over; whoever reads gives the answer.
+    /// Hands a call over, and reads its answer where no other call can run. Otherwise whoever reads gives the answer.
     pub(crate) async fn call(&self, call: &Call) {
+        let turn = if self.is_alone { self.reader.take_turn() } else { None };
+        match turn {
+            // The answer may come, and the connection end, before all is written.
+            Some(turn) => _ = tokio::join!(self.hand_over(call), turn.read()),
+            None => self.hand_over(call).await,
+        }
+    }
+
+    async fn hand_over(&self, call: &Call) {
         if !self.running.begin(call.number, &call.id, call.event.len()) {
             // What we ended ourselves is told why.
             if !self.answers.is_killed() {
@@ -104,8 +122,11 @@ impl Go {
         }
         let mut writer = self.writer.lock().await;
         let Some(writer) = writer.as_mut() else { return };
+        let mut half = HalfWritten { go: self, is_over: false };
+        let written = writer.hand_over(call).await;
+        half.is_over = true;
         // Otherwise the connection is gone; the reader sees that too, and what there is to tell of it.
-        if writer.hand_over(call).await.is_ok() {
+        if written.is_ok() {
             self.running.written(call.number);
         }
     }
@@ -118,7 +139,8 @@ impl Go {
 
     /// Lets go of the connection: nothing more comes, and it would keep the program's network alive.
     pub(crate) fn close(&self) {
-        self.reader.abort();
+        self.reading.abort();
+        self.reader.close();
         // Whoever writes finds out by itself that there is nobody to write to.
         if let Ok(mut writer) = self.writer.try_lock() {
             *writer = None;
@@ -128,7 +150,18 @@ impl Go {
 
 impl Drop for Go {
     fn drop(&mut self) {
-        self.reader.abort();
+        self.reading.abort();
+    }
+}
+
+impl Drop for HalfWritten<'_> {
+    fn drop(&mut self) {
+        // Whoever reads has seen an end that comes before.
+        if self.is_over || self.go.running.is_closed() {
+            return;
+        }
+        // What the program has not read of it would be missing from the next call.
+        self.go.answers.kill(Death::Garbage("it answered a call before it had read all of it".to_owned()));
     }
 }
 

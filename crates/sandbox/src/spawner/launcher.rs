@@ -24,6 +24,7 @@ use super::mounts;
 use super::namespace::HomeNetwork;
 use super::network::{Hub, Lease, NetworkError};
 use super::oci::{self, Oci, OciError};
+use super::open_files::{self, TooFew};
 use super::report::Report;
 use super::reserved::Reserved;
 use super::shares::{ShareError, Shares};
@@ -83,6 +84,8 @@ impl Made {
 pub(super) enum LaunchError {
     #[error("the request is not valid")]
     Invalid(#[source] InvalidLaunch),
+    #[error(transparent)]
+    OpenFiles(#[from] TooFew),
     #[error("as many sandboxes run as one server can have")]
     NoSlot,
     #[error("cannot {step}")]
@@ -129,6 +132,7 @@ impl Launcher {
         output: OwnedFd,
     ) -> Result<Instance, LaunchError> {
         launch.check().map_err(LaunchError::Invalid)?;
+        open_files::check(launch.limits.open_files)?;
         let slot = self.slots.take().ok_or(LaunchError::NoSlot)?;
         let first_id = self.slots.first_id(&slot);
         match self.create(launch, first_id, socket, output) {

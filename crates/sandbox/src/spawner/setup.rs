@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::Mode;
 use rustix::io::fcntl_dupfd_cloexec;
-use rustix::process::{PidfdFlags, Resource, Rlimit, getpid, getrlimit, pidfd_open, setrlimit, umask};
+use rustix::process::{PidfdFlags, getpid, pidfd_open, umask};
 
 use super::bundle::Controllers;
 use super::disk::{DiskError, Disks};
@@ -21,6 +21,7 @@ use super::mounts;
 use super::namespace::HomeNetwork;
 use super::network::Hub;
 use super::oci::Oci;
+use super::open_files;
 use super::reserved::Reserved;
 use super::seccomp::{self, FilterError, Filters};
 use super::shares::{ShareError, Shares};
@@ -110,7 +111,7 @@ fn outlive_interrupts() {
 pub(super) fn prepare(config: &Config, reserved: Reserved) -> Result<Launcher, SetupError> {
     check_name(&config.name)?;
     check_walls(config)?;
-    raise_open_files();
+    open_files::raise();
     let folder = &config.folder;
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(step("make the spawner's folder"))?;
     let turn = Turn::wait(folder, Instant::now() + TURN_WITHIN).map_err(step("lock the spawner's folder"))?;
@@ -176,15 +177,6 @@ fn check_walls(config: &Config) -> Result<(), SetupError> {
         tracing::warn!(%wall, why, remedy, "sandboxes go without a wall, as accepted");
     }
     Ok(())
-}
-
-/// Every sandbox costs this process a few descriptors, and the limit inherited may be a shell's.
-fn raise_open_files() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    if let Err(errno) = setrlimit(Resource::Nofile, raised) {
-        tracing::debug!(%errno, "cannot raise the limit on open files");
-    }
 }
 
 /// Removes what bears the name, until it is gone or the deadline is over.

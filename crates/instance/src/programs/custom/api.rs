@@ -18,7 +18,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, runtime::Handle, time::timeout};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, runtime::Handle, time::timeout};
 
 use super::{
     super::{
@@ -43,6 +43,10 @@ const LONGEST_POLL: Duration = Duration::from_secs(600);
 const FAREWELL: Duration = Duration::from_millis(100);
 /// Most bytes of a connection that wait to be looked at, and so of the head of a request.
 const BUFFER: usize = 64 << 10;
+
+/// What somebody is told for whom there is no place.
+const FULL_HOUSE: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 112\r\n\r\n\
+    every connection that the calls of this instance can need is busy with an event or an answer; close some of them";
 
 type Answer = Response<Full<Bytes>>;
 
@@ -85,7 +89,7 @@ impl Api {
     pub(super) async fn connection(self, stream: TcpStream, seat: Arc<Seat>) {
         // Only a delay is lost where it is refused.
         let _slower = stream.set_nodelay(true);
-        let (line, client) = Line::new(stream, self.desk.clone());
+        let (line, client) = Line::new(stream, self.desk.clone(), Arc::clone(&seat));
         let service = service_fn(|request| {
             let (api, client, seat) = (&self, &client, &seat);
             async move { Ok::<_, Infallible>(api.answer(request, client, seat).await) }
@@ -101,9 +105,22 @@ impl Api {
                 // In this order: the answer of a poll then says that the connection closes after it.
                 served.as_mut().graceful_shutdown();
                 self.desk.dismiss(seat.number);
-                let _slow = timeout(FAREWELL, served).await;
+                // An event that was given to it just then is written as a whole: nobody else gets it.
+                while timeout(FAREWELL, served.as_mut()).await.is_err() && seat.is_busy() {}
             }
         }
+    }
+
+    /// Tells somebody who finds no place why, and reads what it sends meanwhile: a connection that is closed with unread bytes is reset, and
+    /// takes what it was told with it.
+    pub(super) async fn refuse(mut stream: TcpStream) {
+        let told = async {
+            stream.write_all(FULL_HOUSE.as_bytes()).await?;
+            stream.shutdown().await?;
+            tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+        };
+        // Only a courtesy is lost where it does not listen.
+        let _slow = timeout(FAREWELL, told).await;
     }
 
     async fn answer(&self, request: Request<Incoming>, client: &Client, seat: &Arc<Seat>) -> Answer {

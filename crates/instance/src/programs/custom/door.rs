@@ -2,7 +2,8 @@
 //!
 //! A program could open thousands and leave them open, each for the price of a descriptor and some memory of the server. So many are
 //! let in as its calls can need. Where all places are taken, those who only wait, with or without a question, make room for
-//! whoever comes next, the oldest first: somebody who brings an answer must not stand behind them for ever.
+//! whoever comes next, the oldest first: somebody who brings an answer must not stand behind them for ever. Whoever brings one, or is
+//! being given an event, stays; where all do, who comes is told so.
 
 use std::{
     collections::VecDeque,
@@ -19,7 +20,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Notify,
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -35,6 +36,8 @@ const SPARE: usize = 8;
 /// How long somebody who finds no place waits for one before another has to leave. A program with more pollers than places would otherwise
 /// come and go without a pause.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// How long somebody waits for a place where nobody can leave: none of those who are busy has to be so for long.
+const ALL_BUSY: Duration = Duration::from_secs(1);
 /// Before the next connection is taken where this process has no descriptor for one.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -56,7 +59,9 @@ pub(super) struct Seat {
     /// Tells it from others.
     pub(super) number: u64,
     /// It brings an answer, so it does not have to leave.
-    busy: AtomicBool,
+    brings: AtomicBool,
+    /// Nor while an event is written to it.
+    gets: AtomicBool,
     leaves: AtomicBool,
     leave: Notify,
 }
@@ -82,8 +87,11 @@ impl Door {
             match accepted {
                 Ok((stream, _)) => {
                     self.api.turn().await;
-                    self.make_room().await;
-                    self.let_in(stream);
+                    if self.make_room().await {
+                        self.let_in(stream);
+                    } else {
+                        Api::refuse(stream).await;
+                    }
                 }
                 Err(_) => sleep(PAUSE).await,
             }
@@ -110,23 +118,29 @@ impl Door {
         self.connections.spawn(InTurn::new(served, move || polls.fetch_add(1, Ordering::Relaxed)));
     }
 
-    /// Waits until there is a place.
-    async fn make_room(&mut self) {
+    /// Waits until there is a place; `false` where all are needed.
+    async fn make_room(&mut self) -> bool {
         while self.connections.try_join_next().is_some() {}
         self.seats.retain(|seat| Arc::strong_count(seat) > 1);
+        let until = Instant::now() + ALL_BUSY;
         while self.connections.len() >= self.most {
-            if timeout(PATIENCE, self.connections.join_next()).await.is_err() {
-                self.send_one_away();
+            let has_left = timeout(PATIENCE, self.connections.join_next()).await.is_ok();
+            if !has_left && !self.sends_one_away() && Instant::now() > until {
+                return false;
             }
         }
+        true
     }
 
-    fn send_one_away(&self) {
-        let waits = |seat: &&Arc<Seat>| !seat.busy.load(Ordering::Acquire) && !seat.leaves.load(Ordering::Acquire);
-        if let Some(seat) = self.seats.iter().find(waits) {
+    /// Whether somebody has to leave now, or had to before and is about to.
+    fn sends_one_away(&self) -> bool {
+        let mut waits = self.seats.iter().filter(|seat| !seat.is_busy());
+        let stays = waits.clone().find(|seat| !seat.leaves.load(Ordering::Acquire));
+        if let Some(seat) = stays {
             seat.leaves.store(true, Ordering::Release);
             seat.leave.notify_one();
         }
+        waits.next().is_some()
     }
 }
 
@@ -138,13 +152,24 @@ fn waiting(listener: &TcpListener) -> io::Result<TcpStream> {
 
 impl Seat {
     pub(super) fn new(number: u64) -> Self {
-        Self { number, busy: AtomicBool::new(false), leaves: AtomicBool::new(false), leave: Notify::new() }
+        let (brings, gets, leaves) = (AtomicBool::default(), AtomicBool::default(), AtomicBool::default());
+        Self { number, brings, gets, leaves, leave: Notify::new() }
     }
 
     /// Its connection brings an answer, until what this gives is dropped.
     pub(super) fn is_needed(self: &Arc<Self>) -> Needed {
-        self.busy.store(true, Ordering::Release);
+        self.brings.store(true, Ordering::Release);
         Needed(Arc::clone(self))
+    }
+
+    /// Whether an event is being written to it.
+    pub(super) fn gets_an_event(&self, gets: bool) {
+        self.gets.store(gets, Ordering::Release);
+    }
+
+    /// Whether it does what nobody else can do for it.
+    pub(super) fn is_busy(&self) -> bool {
+        self.brings.load(Ordering::Acquire) || self.gets.load(Ordering::Acquire)
     }
 
     /// Waits until another needs the place more.
@@ -158,6 +183,6 @@ pub(super) struct Needed(Arc<Seat>);
 
 impl Drop for Needed {
     fn drop(&mut self) {
-        self.0.busy.store(false, Ordering::Release);
+        self.0.brings.store(false, Ordering::Release);
     }
 }

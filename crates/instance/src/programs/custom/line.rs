@@ -9,18 +9,21 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
 };
 
-use rustix::net::{RecvFlags, recv};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::ioctl_fionread,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 
-use super::desk::Desk;
+use super::{desk::Desk, door::Seat};
 
 /// No event was written.
 const NONE: u32 = 0;
@@ -35,35 +38,42 @@ pub(super) struct Line {
 pub(super) struct Client {
     stream: Arc<TcpStream>,
     desk: Desk,
+    seat: Arc<Seat>,
     /// Number of the call whose event was written last, until the client is seen to have read it.
     event: Arc<AtomicU32>,
+    /// Bytes that it had sent before that, unread: no sign that it has read anything.
+    ahead: Arc<AtomicU64>,
 }
 
 impl Line {
-    pub(super) fn new(stream: TcpStream, desk: Desk) -> (Self, Client) {
-        let client = Client { stream: Arc::new(stream), desk, event: Arc::new(AtomicU32::new(NONE)) };
+    pub(super) fn new(stream: TcpStream, desk: Desk, seat: Arc<Seat>) -> (Self, Client) {
+        let (event, ahead) = (Arc::new(AtomicU32::new(NONE)), Arc::default());
+        let client = Client { stream: Arc::new(stream), desk, seat, event, ahead };
         (Self { client: client.clone() }, client)
     }
 }
 
 impl Client {
-    /// Whether it has closed the connection.
+    /// Whether it has closed the connection, whatever it had sent before.
     pub(super) fn has_left(&self) -> bool {
-        let mut byte = [0_u8; 1];
-        match recv(&*self.stream, &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-            Ok((length, _)) => length == 0,
-            Err(errno) => errno != rustix::io::Errno::AGAIN,
-        }
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut [PollFd::new(&*self.stream, PollFlags::RDHUP)], Some(&now)) != Ok(0)
     }
 
-    /// The event of this call is about to be written.
+    /// The event of this call is about to be written. Until all of it is, its place is nobody else's.
     pub(super) fn gets(&self, number: u32) {
+        self.ahead.store(ioctl_fionread(&*self.stream).unwrap_or(0), Ordering::Relaxed);
         self.event.store(number, Ordering::Relaxed);
+        self.seat.gets_an_event(true);
     }
 
     /// It sent more, so it has read what it had asked for.
-    fn goes_on(&self) {
-        self.event.store(NONE, Ordering::Relaxed);
+    fn goes_on(&self, bytes: u64) {
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        self.ahead.store(ahead.saturating_sub(bytes), Ordering::Relaxed);
+        if bytes > ahead {
+            self.event.store(NONE, Ordering::Relaxed);
+        }
     }
 
     fn is_lost(&self) {
@@ -86,9 +96,7 @@ impl AsyncRead for Line {
             match stream.try_read(buffer.initialize_unfilled()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Ok(length) => {
-                    if length > 0 {
-                        self.client.goes_on();
-                    }
+                    self.client.goes_on(length as u64);
                     buffer.advance(length);
                     return Poll::Ready(Ok(()));
                 }
@@ -122,7 +130,9 @@ impl AsyncWrite for Line {
         true
     }
 
+    /// Asked for when all that there was to write has been written.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.client.seat.gets_an_event(false);
         Poll::Ready(Ok(()))
     }
 

@@ -35,7 +35,7 @@ impl Stage {
 
     async fn with(calls: u32, limit: usize) -> Self {
         let fake = Fake::start();
-        let listener = listen(&fake.answers).await.expect("a free port");
+        let listener = listen(&fake.answers, calls).await.expect("a free port");
         let custom = Custom::serve(listener, calls, limit, fake.answers.clone()).expect("it listens");
         Self { custom, fake }
     }
@@ -54,7 +54,11 @@ impl Stage {
 
     /// A call comes; its request id has its number in it.
     fn arrive(&self) -> oneshot::Receiver<Reply> {
-        let (call, reply) = self.fake.begin(&[b'e'; 100]);
+        self.arrive_with(&[b'e'; 100])
+    }
+
+    fn arrive_with(&self, event: &'static [u8]) -> oneshot::Receiver<Reply> {
+        let (call, reply) = self.fake.begin(event);
         self.custom.call(Call { id: format!("id-{}", call.number), ..call });
         reply
     }
@@ -266,6 +270,80 @@ async fn an_answer_on_its_way_keeps_its_place_in_a_full_house() {
     }
     slow.write_all(b"slow").await.expect("it was left alone");
     assert_eq!(outcome(reply).await, "slow");
+}
+
+/// More than the sockets of both ends take.
+static LARGE: [u8; 12 << 20] = [b'e'; 12 << 20];
+
+#[tokio::test]
+async fn who_is_being_given_an_event_gets_all_of_it_and_who_finds_no_place_is_told() {
+    let stage = Stage::set().await;
+    let (mut clients, mut replies) = (Vec::new(), Vec::new());
+    for number in 1..=10 {
+        clients.push(stage.poll().await);
+        replies.push(stage.arrive_with(&LARGE));
+        assert_eq!(id(clients.last_mut().expect("it is there")).await, format!("id-{number}"));
+    }
+    let mut late = stage.connect().await;
+    late.write_all(POLL).await.expect("it is open");
+    let told = rest(&mut late).await;
+    assert!(told.starts_with("HTTP/1.1 503 ") && told.ends_with("; close some of them"), "{told}");
+    // Once one has read its event, it only waits.
+    let mut read = clients.remove(3);
+    assert!(rest_of(&mut read, LARGE.len() - 1000).await, "it was broken off");
+    while stage.answer("id-1", 1).await != "200" {}
+    for mut client in clients {
+        assert!(rest_of(&mut client, LARGE.len() - 1000).await, "it was broken off");
+    }
+}
+
+/// Whether as many bytes come.
+async fn rest_of(client: &mut TcpStream, least: usize) -> bool {
+    let (mut read, mut room) = (0, vec![0; 1 << 20]);
+    while read < least {
+        match timeout(LONG, client.read(&mut room)).await.expect("in time") {
+            Ok(0) | Err(_) => return false,
+            Ok(bytes) => read += bytes,
+        }
+    }
+    true
+}
+
+#[tokio::test]
+async fn what_a_client_sent_behind_its_question_neither_hides_that_it_has_left_nor_that_it_did_not_read() {
+    let stage = Stage::set().await;
+    // Of the first byte, hyper takes the next request to begin; it asks for no more while it has one.
+    for leaves_before in [true, false] {
+        let mut first = stage.poll().await;
+        for _ in 0..2 {
+            first.write_all(b"G").await.expect("it is open");
+            tokio::task::yield_now().await;
+        }
+        if leaves_before {
+            drop(first);
+            let _reply = stage.arrive();
+        } else {
+            let _reply = stage.arrive();
+            has_something(&first).await;
+            drop(first);
+        }
+        let number = if leaves_before { 1 } else { 2 };
+        assert_eq!(timeout(LONG, id(&mut stage.poll().await)).await.expect("it went back"), format!("id-{number}"));
+        assert_eq!(stage.answer(&format!("id-{number}"), 1).await, "200");
+    }
+}
+
+#[tokio::test]
+async fn no_more_connections_wait_outside_than_the_instance_can_need() {
+    let fake = Fake::start();
+    let listener = listen(&fake.answers, 1).await.expect("a free port");
+    let address = listener.local_addr().expect("it has one");
+    let mut waiting = Vec::new();
+    // Nobody lets them in. One more than it was told is what the kernel takes.
+    while let Ok(stream) = timeout(Duration::from_secs(2), TcpStream::connect(address)).await {
+        waiting.push(stream.expect("it is taken"));
+        assert!(waiting.len() <= BACKLOG as usize + 1, "{}", waiting.len());
+    }
 }
 
 #[tokio::test]

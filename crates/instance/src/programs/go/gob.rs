@@ -24,7 +24,7 @@ pub(super) const MESSAGE_BYTES: usize = 16 << 20;
 
 /// Bytes that are no gob, or more than this reader takes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadGob {
+pub enum BadGob {
     /// A number, text or list goes beyond its message.
     #[error("a value ends beyond its message")]
     Short,

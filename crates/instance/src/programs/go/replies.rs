@@ -1,10 +1,24 @@
 //! What the program answers, on its way to the calls.
+//!
+//! Where calls come one at a time, the call itself reads its answer, in its own task: nobody has to be woken in between. Between two calls,
+//! and where several run at once, a task of the instance reads.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::{pending, poll_fn},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use fungraph_model::{Failure, FailureCode, Value};
-use tokio::{io::AsyncReadExt as _, net::tcp::OwnedReadHalf, sync::watch, time::timeout};
+use tokio::{
+    io::{AsyncRead as _, ReadBuf},
+    net::tcp::OwnedReadHalf,
+    sync::watch,
+    time::timeout,
+};
 
 use super::{
     super::fault::Fault,
@@ -29,19 +43,42 @@ const LEAVES: Duration = Duration::from_millis(2500);
 /// Statuses from here on are failures. The libraries that are known send 200 and nothing else.
 const FAILURE: i64 = 400;
 
-/// Reads answers as long as there are any.
+/// Reads answers as long as there are any. Cheap to share.
+#[derive(Clone)]
 pub(super) struct Reader {
-    pub(super) stream: OwnedReadHalf,
-    pub(super) replies: Replies,
-    pub(super) answers: Answers,
-    pub(super) running: Arc<Running>,
+    line: Arc<Mutex<Line>>,
+    answers: Answers,
+    running: Arc<Running>,
+}
+
+/// What is read, and by whom.
+struct Line {
+    /// None once the instance has ended.
+    stream: Option<OwnedReadHalf>,
+    replies: Replies,
+    /// A call reads; the instance's task waits until it has done so.
+    is_taken: bool,
+    /// Wakes the instance's task.
+    idle: Waker,
+    /// How it ended, until the instance's task takes it from here.
+    end: Option<End>,
+}
+
+/// A call's turn to read. Dropped, it is the instance's again.
+pub(super) struct ReadTurn {
+    reader: Reader,
 }
 
 impl Reader {
+    pub(super) fn new(stream: OwnedReadHalf, replies: Replies, answers: Answers, running: Arc<Running>) -> Self {
+        let line = Line { stream: Some(stream), replies, is_taken: false, idle: Waker::noop().clone(), end: None };
+        Self { line: Arc::new(Mutex::new(line)), answers, running }
+    }
+
     /// Gives each call its answer, until the connection ends, and tells that. The instance ends with it.
-    pub(super) async fn run(mut self, told: watch::Sender<bool>) {
+    pub(super) async fn run(self, told: watch::Sender<bool>) {
         let _fault = Fault::of(&self.answers, "its answer was not understood");
-        let end = self.answer_all().await;
+        let end = poll_fn(|context| self.watch(context)).await;
         self.answers.takes_no_more();
         self.running.close();
         // A program that ends closes its connection too, and how it ended tells more; the instance sees that.
@@ -53,13 +90,76 @@ impl Reader {
         told.send_replace(true);
     }
 
+    /// The only call of an instance is about to be handed over, and reads from now on; none if another does already.
+    pub(super) fn take_turn(&self) -> Option<ReadTurn> {
+        let mut line = self.lock();
+        let was_taken = std::mem::replace(&mut line.is_taken, true);
+        (!was_taken).then(|| ReadTurn { reader: self.clone() })
+    }
+
+    /// Lets go of the connection.
+    pub(super) fn close(&self) {
+        self.lock().stream = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads for the instance, while no call does.
+    fn watch(&self, context: &mut Context<'_>) -> Poll<End> {
+        let mut line = self.lock();
+        line.idle.clone_from(context.waker());
+        if line.is_taken && line.end.is_none() { Poll::Pending } else { self.read(&mut line, context) }
+    }
+
+    /// Gives the answers that have come.
+    fn read(&self, line: &mut Line, context: &mut Context<'_>) -> Poll<End> {
+        if let Some(end) = line.end.take() {
+            return Poll::Ready(end);
+        }
+        loop {
+            if let Err(broken) = self.answer_read(&mut line.replies) {
+                return Poll::Ready(End::Broken(broken));
+            }
+            let Some(stream) = &mut line.stream else { return Poll::Ready(End::Closed) };
+            let mut room = ReadBuf::new(line.replies.room());
+            let read = Pin::new(stream).poll_read(context, &mut room);
+            let filled = room.filled().len();
+            match read {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) if filled == 0 => return Poll::Ready(End::Closed),
+                // It can fail in this one way only: reset, before or after the program said that nothing more would come.
+                Poll::Ready(Err(_)) => return Poll::Ready(End::Reset),
+                Poll::Ready(Ok(())) => line.replies.filled(filled),
+            }
+        }
+    }
+
+    fn answer_read(&self, replies: &mut Replies) -> Result<(), Broken> {
+        while let Some(reply) = replies.reply()? {
+            let call = self.running.find(reply.call).ok_or(Broken::Nobody(reply.call))?;
+            match answer(&reply.answer, RESULT_LIMIT) {
+                Ok([]) => self.answers.returned(call, Value::Nothing),
+                Ok(value) => self.answers.returned(call, Value::Bytes(Bytes::copy_from_slice(value))),
+                Err(failure) => self.answers.failed(call, &failure),
+            }
+            self.running.end(call);
+        }
+        Ok(())
+    }
+
     /// Nobody has seen the call that the ended program had not read.
     fn give_back(&self, end: &End) {
-        let reset = matches!(end, End::Reset) || matches!(self.stream.as_ref().take_error(), Ok(Some(_)));
+        let reset = matches!(end, End::Reset) || self.has_failed();
         // What we ended ourselves is told why.
         if let Some(call) = self.running.unseen(reset).filter(|_| !self.answers.is_killed()) {
             self.answers.not_begun(call);
         }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.lock().stream.as_ref().is_some_and(|stream| matches!(stream.as_ref().take_error(), Ok(Some(_))))
     }
 
     /// Ends a program that goes on without its connection.
@@ -76,33 +176,41 @@ impl Reader {
             self.answers.kill(Death::Garbage(why));
         }
     }
+}
 
-    async fn answer_all(&mut self) -> End {
-        loop {
-            if let Err(broken) = self.answer_read() {
-                return End::Broken(broken);
-            }
-            match self.stream.read(self.replies.room()).await {
-                Ok(0) => return End::Closed,
-                // It can fail in this one way only: reset, before or after the program said that nothing more would come.
-                Err(_) => return End::Reset,
-                Ok(read) => self.replies.filled(read),
-            }
+impl ReadTurn {
+    /// Reads until the connection ends, which the instance's task goes on with. A call is answered long before that, and lets this go.
+    pub(super) async fn read(&self) {
+        poll_fn(|context| {
+            let mut line = self.reader.lock();
+            self.reader.read(&mut line, context).map(|end| line.hand_over(end))
+        })
+        .await;
+        pending::<()>().await;
+    }
+}
+
+impl Drop for ReadTurn {
+    fn drop(&mut self) {
+        let mut line = self.reader.lock();
+        line.is_taken = false;
+        if line.end.is_some() || std::thread::panicking() {
+            return line.idle.wake_by_ref();
+        }
+        // A connection tells one task of what comes, the last that asked. What has come already, with the answer or behind it, is looked at
+        // here: no call may be handed over to a program that has said something else or left.
+        let idle = line.idle.clone();
+        if let Poll::Ready(end) = self.reader.read(&mut line, &mut Context::from_waker(&idle)) {
+            line.hand_over(end);
         }
     }
+}
 
-    /// Gives the answers that have been read.
-    fn answer_read(&mut self) -> Result<(), Broken> {
-        while let Some(reply) = self.replies.reply()? {
-            let call = self.running.find(reply.call).ok_or(Broken::Nobody(reply.call))?;
-            match answer(&reply.answer, RESULT_LIMIT) {
-                Ok([]) => self.answers.returned(call, Value::Nothing),
-                Ok(value) => self.answers.returned(call, Value::Bytes(Bytes::copy_from_slice(value))),
-                Err(failure) => self.answers.failed(call, &failure),
-            }
-            self.running.end(call);
-        }
-        Ok(())
+impl Line {
+    /// To the instance's task.
+    fn hand_over(&mut self, end: End) {
+        self.end = Some(end);
+        self.idle.wake_by_ref();
     }
 }
 

@@ -15,10 +15,11 @@ use super::RESULT_LIMIT;
 use super::gob::{BadGob, Field, Kind, Message, Reader, Types, message_length};
 use inbox::Inbox;
 
-pub(super) use request::{EMPTY_EVENT, Request, Requests};
+pub(super) use request::EMPTY_EVENT;
+pub use request::{Request, Requests};
 
 /// What opens the conversation.
-pub(super) const GREETING: &[u8] = b"CONNECT /_goRPC_ HTTP/1.0\n\n";
+pub const GREETING: &[u8] = b"CONNECT /_goRPC_ HTTP/1.0\n\n";
 /// Longest answer to it that is waited for.
 const GREETING_BYTES: usize = 8 << 10;
 /// As much of an error's text as shows that it is too long.
@@ -26,30 +27,38 @@ const ERROR_BYTES: usize = RESULT_LIMIT + 1;
 
 /// An answer to a call.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Reply<'a> {
+pub struct Reply<'a> {
     /// Number of the call, as [`Request`] gave it.
-    pub(super) call: u64,
+    pub call: u64,
     /// How it ended.
-    pub(super) answer: Answer<'a>,
+    pub answer: Answer<'a>,
 }
 
 /// How a call ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer<'a> {
-    /// It returned: an HTTP-like status, 200 of all libraries known, and the value as bytes.
-    Returned { status: i64, payload: &'a [u8] },
+pub enum Answer<'a> {
+    /// It returned.
+    Returned {
+        /// Like one of HTTP: 200 of all libraries known.
+        status: i64,
+        /// The value as bytes.
+        payload: &'a [u8],
+    },
     /// It failed, and this is told of it.
     Failed(String),
 }
 
 /// What ends a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Broken {
+pub enum Broken {
     /// The port is that of something else.
     #[error(
         "its port answers {first_line:?} instead of Go's RPC; `main` must call `runtime.Register(handler)` of the Go runtime library"
     )]
-    NotRpc { first_line: String },
+    NotRpc {
+        /// How its answer begins.
+        first_line: String,
+    },
     /// An answer to what was not asked, or was answered already.
     #[error("it answered a call of number {0}, which is not running")]
     Nobody(u64),
@@ -60,7 +69,7 @@ pub(super) enum Broken {
 
 /// What a function says on its connection.
 #[derive(Debug, Default)]
-pub(super) struct Replies {
+pub struct Replies {
     inbox: Inbox,
     greeted: bool,
     types: Types,
@@ -82,17 +91,20 @@ struct Body {
 
 impl Replies {
     /// Room to read into; never empty.
-    pub(super) fn room(&mut self) -> &mut [u8] {
+    pub fn room(&mut self) -> &mut [u8] {
         self.inbox.room()
     }
 
     /// So many bytes were read into the room.
-    pub(super) fn filled(&mut self, bytes: usize) {
+    pub fn filled(&mut self, bytes: usize) {
         self.inbox.filled(bytes);
     }
 
     /// Whether the other side has agreed to speak RPC; asked after bytes were read, until it has.
-    pub(super) fn is_open(&mut self) -> Result<bool, Broken> {
+    ///
+    /// # Errors
+    /// It answers something else.
+    pub fn is_open(&mut self) -> Result<bool, Broken> {
         if self.greeted {
             return Ok(true);
         }
@@ -109,7 +121,10 @@ impl Replies {
     }
 
     /// The next answer that is here as a whole.
-    pub(super) fn reply(&mut self) -> Result<Option<Reply<'_>>, Broken> {
+    ///
+    /// # Errors
+    /// What came is no answer, or larger than any may be.
+    pub fn reply(&mut self) -> Result<Option<Reply<'_>>, Broken> {
         if !self.is_open()? {
             return Ok(None);
         }

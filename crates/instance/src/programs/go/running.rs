@@ -43,6 +43,10 @@ impl Running {
         self.lock().closed = true;
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// It was handed over as a whole; the answer may have been faster.
     pub(super) fn written(&self, call: u32) {
         self.lock().entries.iter_mut().filter(|entry| entry.call == call).for_each(|entry| entry.written = true);

@@ -1,6 +1,6 @@
 //! Programs that do what no program should, at the other end of a real connection.
 
-use std::time::Duration;
+use std::{future::poll_fn, task::Poll, time::Duration};
 
 use tokio::{
     io::AsyncReadExt as _,
@@ -53,23 +53,38 @@ impl Stage {
         tokio::join!(Go::reach("handler", concurrent_num, &loaded, patience, answers), program)
     }
 
-    async fn connected(&self, concurrent_num: u32) -> (Go, TcpStream) {
+    async fn connected(&self, concurrent_num: u32) -> (Arc<Go>, TcpStream) {
         let (go, mut stream) = self.reach(concurrent_num, AGREED).await;
         let described = [describe(65, &[("Seq", 3), ("Error", 6)]), describe(66, &[("StatusCode", 2), ("Payload", 5)])];
         stream.write_all(&described.concat()).await.expect("it is there");
-        (go.unwrap_or_else(|failure| panic!("{failure:?}")), stream)
+        (Arc::new(go.unwrap_or_else(|failure| panic!("{failure:?}"))), stream)
     }
 
     fn print(&self, text: &str) {
         self.process.prints.try_write(text.as_bytes()).expect("there is room");
     }
 
-    /// Hands a call over.
-    async fn begin(&self, go: &Go, id: &str, event: &[u8]) -> (u32, oneshot::Receiver<Reply>) {
-        let (call, reply) = self.process.begin(b"");
+    /// Hands a call over, as an instance does: it ends with its answer.
+    async fn begin(&self, go: &Arc<Go>, id: &str, event: &[u8]) -> (u32, oneshot::Receiver<Reply>) {
+        let (call, mut reply) = self.process.begin(b"");
         let call = Call { id: id.to_owned(), event: Bytes::copy_from_slice(event), ..call };
-        go.call(&call).await;
-        (call.number, reply)
+        let (number, go) = (call.number, Arc::clone(go));
+        let (tell, told) = oneshot::channel();
+        let mut work = Box::pin(async move {
+            let reply = tokio::select! {
+                biased;
+                reply = &mut reply => reply,
+                () = go.call(&call) => (&mut reply).await,
+            };
+            // Nobody is told where the instance is gone.
+            let _unheard = reply.map(|reply| tell.send(reply));
+        });
+        // A small event is written at once.
+        let is_done = poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_ready())).await;
+        if !is_done {
+            tokio::spawn(work);
+        }
+        (number, told)
     }
 }
 
@@ -182,6 +197,41 @@ async fn a_program_that_closes_its_connection_and_goes_on_is_ended_after_a_while
     assert!(closed.elapsed() > Duration::from_secs(2), "it had time to leave");
 }
 
+/// What it has not read of the event would be missing from the next call.
+#[tokio::test]
+async fn a_program_that_answers_before_it_has_read_all_of_its_event_has_no_next_call() {
+    for concurrent_num in [1, 2] {
+        let stage = Stage::set().await;
+        let (go, mut program) = stage.connected(concurrent_num).await;
+        let (call, reply) = stage.begin(&go, FIRST, &vec![b'1'; 32 << 20]).await;
+        program.readable().await.expect("the call begins");
+        program.write_all(&answered(call, b"early")).await.expect("it is read");
+        let (kind, _, payload, _) = end(reply).await;
+        assert_eq!((kind, &*payload), (Kind::Result, "early"));
+        let mut ended = stage.process.ended.subscribe();
+        let how = timeout(Duration::from_secs(60), ended.wait_for(Option::is_some)).await.expect("in time");
+        assert_eq!(*how.expect("the process is there"), Some(KILLED), "{concurrent_num} at once");
+    }
+}
+
+#[tokio::test]
+async fn what_a_program_says_between_two_calls_ends_it() {
+    let stage = Stage::set().await;
+    let (go, mut program) = stage.connected(1).await;
+    for _ in 0..3 {
+        let (call, reply) = stage.begin(&go, FIRST, b"{}").await;
+        assert!(program.read(&mut [0; 4096]).await.expect("the call comes") > 0);
+        program.write_all(&answered(call, b"x")).await.expect("it is read");
+        let (kind, _, payload, _) = end(reply).await;
+        assert_eq!((kind, &*payload), (Kind::Result, "x"));
+    }
+    assert!(!stage.process.shared.is_dead());
+    program.write_all(&answered(9, b"x")).await.expect("it is there");
+    let mut ended = stage.process.ended.subscribe();
+    let how = timeout(Duration::from_secs(60), ended.wait_for(Option::is_some)).await.expect("in time");
+    assert_eq!(*how.expect("the process is there"), Some(KILLED));
+}
+
 /// The end of a program, before it has read its call or after that, by itself or by us: whether another instance may run the call.
 async fn ends(event: usize, reads: bool, by_us: bool) -> bool {
     let stage = Stage::set().await;
@@ -198,6 +248,10 @@ async fn ends(event: usize, reads: bool, by_us: bool) -> bool {
     drop(program);
     stage.process.ended.send_replace(Some(LEFT));
     go.ended().await;
+    // What was told is passed on.
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+    }
     match reply.try_recv() {
         Ok(Reply { answer: Answer::Frame { header, .. }, .. }) => {
             assert_eq!((header.kind, header.form), (Kind::Failed, NOT_BEGUN));

@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
 };
@@ -30,12 +30,24 @@ pub(super) struct Metered {
 
 /// What is left of a turn, for whoever gives turns.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Meter(Arc<AtomicUsize>);
+pub(super) struct Meter(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    left: AtomicUsize,
+    /// Something was read.
+    has_read: AtomicBool,
+}
 
 impl Meter {
     /// A turn begins.
     pub(super) fn turn(&self) {
-        self.0.store(TURN, Ordering::Relaxed);
+        self.0.left.store(TURN, Ordering::Relaxed);
+    }
+
+    /// Whether something was read since this was asked last.
+    pub(super) fn forget_read(&self) -> bool {
+        self.0.has_read.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -52,14 +64,18 @@ impl AsyncRead for Metered {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let left = self.left.0.load(Ordering::Relaxed);
+        let left = self.left.0.left.load(Ordering::Relaxed);
         if left == 0 {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.left.0.store(left.saturating_sub(buffer.filled().len() - before), Ordering::Relaxed);
+        let read = buffer.filled().len() - before;
+        if read > 0 {
+            self.left.0.left.store(left.saturating_sub(read), Ordering::Relaxed);
+            self.left.0.has_read.store(true, Ordering::Relaxed);
+        }
         polled
     }
 }

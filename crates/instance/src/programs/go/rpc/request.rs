@@ -22,24 +22,24 @@ pub(in crate::programs::go) const EMPTY_EVENT: &[u8] = b"{}";
 
 /// One call of the function.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::programs::go) struct Request<'a> {
+pub struct Request<'a> {
     /// Its number, which the answer repeats.
-    pub(in crate::programs::go) call: u64,
+    pub call: u64,
     /// The event.
-    pub(in crate::programs::go) payload: &'a [u8],
+    pub payload: &'a [u8],
     /// Names in Go's canonical form (`X-Cff-Request-Id`), for the library looks them up in that form only.
-    pub(in crate::programs::go) header: &'a [(&'a str, &'a str)],
+    pub header: &'a [(&'a str, &'a str)],
 }
 
 /// What is said on one connection.
 #[derive(Debug, Default)]
-pub(in crate::programs::go) struct Requests {
+pub struct Requests {
     described: bool,
 }
 
 impl Requests {
     /// What to write for a call: bytes before the payload and bytes after it.
-    pub(in crate::programs::go) fn next(&mut self, request: &Request<'_>) -> (Vec<u8>, Vec<u8>) {
+    pub fn next(&mut self, request: &Request<'_>) -> (Vec<u8>, Vec<u8>) {
         let first = !std::mem::replace(&mut self.described, true);
         request.encode(first)
     }

@@ -1,3 +1,0 @@
-module answer
-
-go 1.18
