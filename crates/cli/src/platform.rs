@@ -28,7 +28,7 @@ use crate::data_folder::DataFolder;
 use crate::environment;
 use crate::exit::Stop;
 use crate::host;
-use crate::privileges::Identity;
+use crate::privileges::{Identity, take_precedence};
 use crate::runtime_images;
 
 /// Part of the host's memory that instances may have where no setting says otherwise.
@@ -107,6 +107,7 @@ impl Ground {
         let identity = Identity::of_server(settings.server.user.as_deref(), self.folder.path())?;
         self.folder.hand_over(identity)?;
         std::env::set_current_dir(self.folder.path()).context("cannot enter the data folder")?;
+        take_precedence(settings.server.precedence);
         fungraph_sandbox::drop_privileges(identity.uid, identity.gid).context("cannot give up root")?;
         tracing::debug!(uid = identity.uid, gid = identity.gid, "gave up root");
         Ok(())
@@ -175,7 +176,7 @@ pub(crate) fn stay_awake(settings: &Settings) -> StayAwake {
 /// # Errors
 /// The system has no threads to give.
 pub(crate) fn runtime(settings: &Settings) -> anyhow::Result<tokio::runtime::Runtime> {
-    let workers = if settings.server.workers == 0 { host::processors() } else { settings.server.workers };
+    let workers = if settings.server.workers == 0 { host::processors().div_ceil(2) } else { settings.server.workers };
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(workers).thread_name("worker").enable_all().build().context("cannot start threads")
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 
 use crate::exit::Stop;
 
@@ -76,6 +76,18 @@ impl Identity {
             .filter(|owner| owner.uid != 0 && owner.gid != 0)
             .or_else(|| Account::named(PACKAGED).map(|account| account.identity))
             .unwrap_or(Self { uid: FALLBACK, gid: FALLBACK })
+    }
+}
+
+/// Puts this process, which has one thread and has started its spawner, before those that are as nice as it was.
+pub(crate) fn take_precedence(steps: u32) {
+    if steps > 0
+        && let Err(error) = nice(-steps.cast_signed())
+    {
+        tracing::info!(
+            "the server does not go before functions where processors are short ({error}): give it CAP_SYS_NICE, or set \
+             server.precedence to 0"
+        );
     }
 }
 

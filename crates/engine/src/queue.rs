@@ -19,7 +19,6 @@ mod lane;
 mod numbers;
 mod out;
 mod plan;
-mod processors;
 mod records;
 mod retention;
 mod rota;

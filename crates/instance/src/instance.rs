@@ -276,12 +276,13 @@ impl Instance {
         };
         let mut answered = pin!(self.answered(reply, call, request, asked, listener));
         let in_time = timeout(limit, &mut answered).await;
-        let memory_peak = self.shared.process.take_peak();
         if let Ok(reply) = in_time {
             let reply = reply.unwrap_or_else(|_| died(Death::Retired));
+            let memory_peak = self.memory_peak(&reply, started);
             let refused_connection = self.looks.look(&*self.shared.process, reply.is_failure(), reply.at);
             return Exchange { reply, timed_out: false, started, memory_peak, refused_connection };
         }
+        let memory_peak = self.shared.process.take_peak();
         let refused_connection = self.looks.look(&*self.shared.process, true, Instant::now());
         // One that had to wait for its caller until its time was over may go on unheard: neither the function nor the other calls
         // of the instance pay for that.
@@ -295,6 +296,15 @@ impl Instance {
         let last = timeout(LAST_WORDS, answered).await;
         let reply = last.ok().and_then(Result::ok).unwrap_or_else(|| died(Death::SiblingTimedOut));
         Exchange { reply, timed_out: true, started, memory_peak, refused_connection }
+    }
+
+    fn memory_peak(&self, reply: &Reply, started: Instant) -> u64 {
+        let process = &self.shared.process;
+        match reply.answer {
+            Answer::Frame { .. } => process.take_peak_of(reply.at.saturating_duration_since(started), reply.at),
+            // Memory may be what it died of.
+            Answer::Died(_) | Answer::Unread(_) | Answer::Unreached(_) => process.take_peak(),
+        }
     }
 
     /// Hands a call to whoever runs it, and waits for the answer.

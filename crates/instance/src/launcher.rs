@@ -1,6 +1,14 @@
 //! The one seam below the pool: how a process comes to be. Sandboxed in the product, a plain task in tests.
 
-use std::{fmt, future::Future, io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    io,
+    path::PathBuf,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use fungraph_model::{FunctionVersion, Language};
 use tokio::net::{TcpSocket, unix::pipe};
@@ -145,6 +153,10 @@ pub trait Process: Send + Sync {
     }
     /// Most memory used since it was last asked, in bytes.
     fn take_peak(&self) -> u64;
+    /// The same after a call that was sent `took` before its answer came at `now`. After short calls it may be the peak of the last look.
+    fn take_peak_of(&self, _took: Duration, _now: Instant) -> u64 {
+        self.take_peak()
+    }
     /// What to tell the function's author if the walls refused a connection since this was last asked. It costs more than a call may
     /// cost, so it is asked after a failure, and rarely else.
     fn refused_connection(&self) -> Option<&'static str> {

@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use fungraph_model::{Language, Mounts, limits};
@@ -441,6 +441,10 @@ impl Process for Sandboxed {
 
     fn take_peak(&self) -> u64 {
         self.sandbox.memory().take_peak()
+    }
+
+    fn take_peak_of(&self, took: Duration, now: Instant) -> u64 {
+        self.sandbox.memory().take_peak_of(took, now)
     }
 
     fn refused_connection(&self) -> Option<&'static str> {

@@ -29,6 +29,8 @@ pub struct Config {
     pub blanks_most: usize,
     /// Processors of the host.
     pub processors: usize,
+    /// Whether more instances are started for short calls in line while processors are idle.
+    pub grows_into_idle_processors: bool,
     /// From launch to loaded function.
     pub start: Duration,
     /// Bytes of log that one call may keep.
@@ -50,6 +52,7 @@ impl Default for Config {
             blanks_least: 1,
             blanks_most: 16,
             processors: std::thread::available_parallelism().map_or(1, usize::from),
+            grows_into_idle_processors: true,
             start: Duration::from_secs(30),
             log_bytes_per_call: 1 << 20,
         }

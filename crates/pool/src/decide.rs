@@ -1,5 +1,10 @@
 //! What to do with the next call of a function. Pure: state in, decision out; no I/O, no clock, no lock.
 
+mod growth;
+
+pub(crate) use self::growth::{cheapest_start, trust_us};
+use self::growth::{covered, enough_begun, may_grow, soon_free, starts_are_long};
+
 /// What the pool knows about one revision of one function at the moment of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
@@ -17,6 +22,8 @@ pub struct View {
     pub running: usize,
     /// Processors of the host.
     pub processors: usize,
+    /// Whether those have time to spare; looked at only where no slot is free and there may be more instances.
+    pub spare: bool,
     /// What a run takes when nothing holds it up, in microseconds, once known.
     pub quick_us: Option<u64>,
     /// Calls in line.
@@ -25,6 +32,8 @@ pub struct View {
     pub line_room: usize,
     /// Average time of a run in microseconds, once known.
     pub run_us: Option<u64>,
+    /// The same of the first run in an instance.
+    pub first_run_us: Option<u64>,
     /// Blank instances that are ready.
     pub blanks: usize,
     /// Average time in microseconds that a blank instance takes to become one of this function, once known.
@@ -78,14 +87,10 @@ pub fn decide(view: &View) -> Decision {
     } else if view.line_room == 0 {
         Decision::Refuse(Refusal::QueueFull)
     } else {
-        let helps = !view.free && may_grow(view) && !covered(view, view.waiting + 1) && !soon_free(view);
-        Decision::Wait(helps.then(|| cheapest_start(view)))
+        let helps = !view.free && may_grow(view) && !covered(view, view.waiting + 1);
+        let start = helps && !soon_free(view) && !enough_begun(view);
+        Decision::Wait(start.then(|| cheapest_start(view)))
     }
-}
-
-/// How one comes to be that nobody waits for, or everybody does.
-pub(crate) fn cheapest_start(view: &View) -> Start {
-    if view.blanks > 0 { Start::Blank } else { Start::New }
 }
 
 /// What is done for a line that did not move as fast as expected.
@@ -99,16 +104,33 @@ pub enum Overdue {
     Wait,
 }
 
-/// Chooses for a line in which somebody has waited longer than was expected: the averages were wrong for him. `moved` says whether others
-/// were served meanwhile. Then it is the processors that were busy with something else (a JVM compiles for seconds what it runs often), and
+/// How a line came to be overdue, seen by one who stands in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stall {
+    /// Whether others were served since he looked last.
+    pub moved: bool,
+    /// How long he has waited, in milliseconds.
+    pub waited_ms: u64,
+}
+
+impl Stall {
+    /// Nobody has looked yet.
+    pub(crate) const NONE: Self = Self { moved: false, waited_ms: 0 };
+}
+
+/// Chooses for a line in which somebody has waited longer than was expected: the averages were wrong for him. Where others were
+/// served meanwhile, it is the processors that were busy with something else (a JVM compiles for seconds what it runs often), and
 /// another process on them would make everybody slower.
 #[must_use]
-pub fn decide_overdue(view: &View, moved: bool) -> Overdue {
-    if view.free && moved {
+pub fn decide_overdue(view: &View, stall: Stall) -> Overdue {
+    let stuck = !stall.moved && (view.ready > 0 || starts_are_long(view, stall.waited_ms));
+    // He may have looked sooner, for a free instance that somebody else has got meanwhile.
+    let is_late = stall.waited_ms >= trust_us(view.start_us) / 1000;
+    if view.free && stall.moved {
         Overdue::Wait
     } else if view.free {
         Overdue::Use
-    } else if may_grow(view) && !covered(view, view.waiting) {
+    } else if may_grow(view) && !covered(view, view.waiting) && (stuck || is_late && !enough_begun(view)) {
         Overdue::Start(cheapest_start(view))
     } else {
         Overdue::Wait
@@ -189,35 +211,11 @@ fn crowded(view: &View) -> bool {
     view.running >= 2 * view.processors && view.quick_us.is_some_and(|us| us < SHORT_US)
 }
 
-fn may_grow(view: &View) -> bool {
-    view.most_instances.is_none_or(|most| view.ready + view.starting < most)
-}
-
-/// Whether the instances being started will have room for everyone in line.
-fn covered(view: &View, waiting: usize) -> bool {
-    waiting <= view.starting * view.slots_each
-}
-
-/// Whether the busy instances will be through with the line before a new one would be up. Without numbers: no. While there are
-/// fewer instances than processors, a line always means that one more would help, however short the runs.
-fn soon_free(view: &View) -> bool {
-    if view.ready + view.starting < view.processors {
-        return false;
-    }
-    let start_us = match cheapest_start(view) {
-        Start::Blank => view.fit_us,
-        Start::New => view.start_us,
-    };
-    let (Some(run_us), Some(start_us)) = (view.run_us, start_us) else { return false };
-    let slots = (view.ready * view.slots_each) as u64;
-    slots > 0 && run_us.saturating_mul(view.waiting as u64 + 1) / slots < start_us
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const NEW: View = View {
+    pub(super) const NEW: View = View {
         most_instances: Some(400),
         slots_each: 1,
         ready: 0,
@@ -225,18 +223,20 @@ mod tests {
         free: false,
         running: 0,
         processors: 2,
+        spare: false,
         quick_us: None,
         waiting: 0,
         line_room: 1000,
         run_us: None,
+        first_run_us: None,
         blanks: 0,
         fit_us: None,
         start_us: None,
     };
 
-    const NEW_START: Decision = Decision::Wait(Some(Start::New));
+    pub(super) const NEW_START: Decision = Decision::Wait(Some(Start::New));
 
-    fn check(view: View, expected: Decision) {
+    pub(super) fn check(view: View, expected: Decision) {
         assert_eq!(decide(&view), expected, "{view:?}");
     }
 
@@ -258,27 +258,6 @@ mod tests {
     #[test]
     fn full_line_is_refused() {
         check(View { line_room: 0, ready: 1, ..NEW }, Decision::Refuse(Refusal::QueueFull));
-    }
-
-    #[test]
-    fn each_start_serves_as_many_as_it_has_slots() {
-        check(View { starting: 1, waiting: 0, ..NEW }, Decision::Wait(None));
-        check(View { starting: 1, waiting: 1, ..NEW }, NEW_START);
-        check(View { starting: 1, waiting: 3, slots_each: 4, ..NEW }, Decision::Wait(None));
-    }
-
-    #[test]
-    fn limit_of_instances_holds_in_a_burst() {
-        check(View { most_instances: Some(2), ready: 1, starting: 1, waiting: 5, ..NEW }, Decision::Wait(None));
-        check(View { most_instances: None, ready: 5000, waiting: 5, ..NEW }, NEW_START);
-    }
-
-    #[test]
-    fn short_runs_wait_instead_of_starting_more() {
-        let busy = View { ready: 2, run_us: Some(200), start_us: Some(40_000), ..NEW };
-        check(View { waiting: 14, ..busy }, Decision::Wait(None));
-        check(View { waiting: 500, ..busy }, NEW_START);
-        check(View { run_us: Some(1_000_000), ..busy }, NEW_START);
     }
 
     #[test]
@@ -358,29 +337,5 @@ mod tests {
         check(View { processors: 4, ..busy }, Decision::Use);
         check(View { quick_us: Some(500), ..busy }, Decision::Use);
         check(View { quick_us: None, ..busy }, Decision::Use);
-    }
-
-    #[test]
-    fn line_grows_the_function_to_as_many_instances_as_processors() {
-        let busy = View { run_us: Some(200), start_us: Some(40_000), waiting: 3, ..NEW };
-        check(View { ready: 1, ..busy }, NEW_START);
-        check(View { ready: 1, starting: 1, ..busy }, Decision::Wait(None));
-        check(View { ready: 1, processors: 1, ..busy }, Decision::Wait(None));
-    }
-
-    #[test]
-    fn overdue_line_gets_what_there_is() {
-        let busy = View { ready: 2, waiting: 1, run_us: Some(200), start_us: Some(40_000), ..NEW };
-        for (view, expected) in [
-            (busy, Overdue::Start(Start::New)),
-            (View { blanks: 1, ..busy }, Overdue::Start(Start::Blank)),
-            (View { free: true, ..busy }, Overdue::Use),
-            (View { starting: 1, ..busy }, Overdue::Wait),
-            (View { most_instances: Some(2), ..busy }, Overdue::Wait),
-        ] {
-            assert_eq!(decide_overdue(&view, false), expected, "{view:?}");
-        }
-        assert_eq!(decide_overdue(&busy, true), Overdue::Start(Start::New), "one more would let it move faster");
-        assert_eq!(decide_overdue(&View { free: true, ..busy }, true), Overdue::Wait, "one more would not");
     }
 }

@@ -21,7 +21,9 @@ use crate::{
     Lease, Refusal,
     allowance::{Allowance, Claim},
     capacity::{Full, Permit},
-    decide::{Decision, LEAST_TENURE_MS, Overdue, Start, Tenure, View, decide, decide_overdue, gives_way},
+    decide::{
+        Decision, LEAST_TENURE_MS, Overdue, Stall, Start, Tenure, View, decide, decide_overdue, gives_way, trust_us,
+    },
     lease::Member,
     line::{Lines, Place},
     pool::Shared,
@@ -33,12 +35,8 @@ use crate::{
 pub(crate) use self::state::State;
 use self::state::{Begun, Seat, Waiter};
 
-/// A start is taken to last this long before one was measured.
-const FIRST_START: Duration = Duration::from_millis(100);
-/// How often a call in line asks again whether another instance should be started for it.
+/// How often a call in line asks again while instances are free: how exactly it is known that runs have become long.
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(5);
-/// The same, where a start takes long: also how exactly the end of waiting is kept.
-const LONGEST_PATIENCE: Duration = Duration::from_millis(250);
 
 /// Instances of one revision and one memory size; made by [`crate::Pool::group`] and [`crate::Pool::sibling`].
 pub struct Group {
@@ -165,7 +163,7 @@ impl Group {
                 Ok(Ok(lease)) => return Ok(lease?),
                 Ok(Err(_)) => return Err(AcquireError::Refused(Refusal::Stopping)),
                 Err(_) if self.waited_enough(deadline) => return Err(AcquireError::Refused(Refusal::WaitedTooLong)),
-                Err(_) => self.help_overdue(&mut line),
+                Err(_) => self.help_overdue(&mut line, arrived.elapsed()),
             }
             patience = self.patience(&self.lock());
         }
@@ -234,22 +232,30 @@ impl Group {
 
     fn view(&self, state: &State) -> View {
         let slots_each = self.slots();
+        let free = state.has_free(slots_each);
         View {
             most_instances: self.plan.version.spec.strategy.most_instances(),
             slots_each,
             ready: state.seats.len(),
             starting: state.starting(),
-            free: state.has_free(slots_each),
+            free,
             running: state.seats.iter().map(|seat| seat.taken).sum(),
             processors: self.pool.config.processors,
+            spare: !free && self.has_spare_processors(),
             quick_us: state.quick.get(),
             waiting: state.waiting.len(),
             line_room: self.line_room(state, Share::Whole),
-            run_us: state.run.get(),
+            run_us: state.run.get().or(state.first_run.get()).or(state.endless.then_some(u64::MAX)),
+            first_run_us: state.first_run.get(),
             blanks: self.shelf.ready(),
             fit_us: state.fit.get(),
             start_us: state.start.get(),
         }
+    }
+
+    fn has_spare_processors(&self) -> bool {
+        let may_grow = !self.allowance.is_full() && self.pool.config.grows_into_idle_processors;
+        may_grow && self.pool.spare.is_some(Instant::now())
     }
 
     fn line_room(&self, state: &State, share: Share) -> usize {
@@ -289,16 +295,21 @@ impl Group {
         if state.has_free(self.slots()) {
             return SHORTEST_PATIENCE;
         }
-        state.start.get().map_or(FIRST_START, Duration::from_micros).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE)
+        Duration::from_micros(trust_us(state.start.get()))
     }
 
-    fn help_overdue(self: &Arc<Self>, line: &mut InLine<'_>) {
+    fn help_overdue(self: &Arc<Self>, line: &mut InLine<'_>, waited: Duration) {
         let mut state = self.lock();
         state.drop_left();
         self.recall(&mut state);
         let before = std::mem::replace(&mut line.first, state.first_in_line());
-        match decide_overdue(&self.view(&state), before != line.first) {
-            Overdue::Start(start) => self.launch(&mut state, start),
+        let stall = Stall { moved: before != line.first, waited_ms: place::millis(waited) };
+        match decide_overdue(&self.view(&state), stall) {
+            Overdue::Start(start) => {
+                // Whoever comes next need not find that out again.
+                state.endless |= !stall.moved && !state.seats.is_empty();
+                self.launch(&mut state, start);
+            }
             Overdue::Wait => {}
             Overdue::Use => {
                 // Runs are not as short as they were.
@@ -496,10 +507,10 @@ impl Group {
             return;
         }
         state.drop_left();
-        if state.waiting.is_empty() || !state.seats.is_empty() || state.starting() > 0 {
+        if state.waiting.is_empty() || !state.seats.is_empty() {
             return;
         }
-        if let Overdue::Start(start) = decide_overdue(&self.view(state), false) {
+        if let Overdue::Start(start) = decide_overdue(&self.view(state), Stall::NONE) {
             self.launch(state, start);
         }
     }
@@ -592,10 +603,12 @@ impl Group {
         leaves
     }
 
-    pub(crate) fn ran(self: &Arc<Self>, member: &Arc<Member>, took: Duration) -> bool {
+    /// `is_first` where the instance was started for this call.
+    pub(crate) fn ran(self: &Arc<Self>, member: &Arc<Member>, took: Duration, is_first: bool) -> bool {
         let mut state = self.lock();
         state.pulse.count();
-        state.run.add(took);
+        let average = if is_first { &mut state.first_run } else { &mut state.run };
+        average.add(took);
         state.quick.add(took);
         self.pass_on_from(state, member, Slot::Answered)
     }

@@ -122,7 +122,7 @@ impl Lease {
     /// Gives the slot back after a run, whose time tells how long the line will last; `true` where the next in line got it.
     pub fn give_back(mut self, took: Duration) -> bool {
         self.forgotten = true;
-        self.group.ran(&self.member, took)
+        self.group.ran(&self.member, took, self.fresh)
     }
 }
 

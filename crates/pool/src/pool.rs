@@ -23,6 +23,7 @@ use crate::{
     capacity::{Capacity, Room},
     lease::Member,
     line::AllLines,
+    processors::Spare,
     room::RoomQueue,
     stock::Stock,
 };
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) stock: Stock,
     pub(crate) capacity: Arc<Capacity>,
     pub(crate) room: RoomQueue,
+    pub(crate) spare: Spare,
     pub(crate) tasks: TaskTracker,
     lines: AllLines,
     last_words: OnceLock<LastWords>,
@@ -116,6 +118,7 @@ impl Pool {
             stock: Stock::new(config, launcher, Arc::clone(&capacity), tasks.clone(), sweeper.clone()),
             capacity,
             room: RoomQueue::default(),
+            spare: Spare::default(),
             tasks,
             lines: AllLines::default(),
             last_words: OnceLock::new(),

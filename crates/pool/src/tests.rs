@@ -1,5 +1,6 @@
 //! The pool with processes that are tasks of the test: they speak the real protocol over real sockets.
 
+mod burst;
 pub(super) mod fake;
 mod faults;
 mod report;
@@ -32,6 +33,8 @@ struct Host {
 
 fn host(config: Config) -> Host {
     let launcher = Arc::new(FakeLauncher::default());
+    // What else runs on the machine of a test decides nothing.
+    let config = Config { grows_into_idle_processors: false, ..config };
     Host { pool: Pool::new(config, Arc::clone(&launcher) as Arc<_>), launcher }
 }
 

@@ -59,6 +59,8 @@ pub(crate) struct Server {
     pub(crate) body: Duration,
     pub(crate) answer_pause: Duration,
     pub(crate) stay_awake: Wakefulness,
+    /// Steps of `nice`.
+    pub(crate) precedence: u32,
     /// `None`: HTTP APIs have no host name of their own.
     pub(crate) api_host: Option<String>,
     pub(crate) link: Duration,
@@ -279,6 +281,7 @@ fn server(section: &Section<'_>) -> Result<Server, Error> {
         answer_pause: section.seconds("answer_pause_seconds", 1..=3600)?,
         body: section.seconds("body_seconds", 1..=3600)?,
         stay_awake: section.text("stay_awake", stay_awake)?,
+        precedence: section.number("precedence", 0..=20)?,
         api_host: section.text("api_host", api_host)?,
         link: section.seconds("link_seconds", 1..=86_400)?,
     })

@@ -1,5 +1,6 @@
 //! The life of a server seen from outside: start, ready, refuse a second one, end.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
@@ -9,7 +10,7 @@ use std::process::Command;
 
 use rustix::process::{Signal, kill_process};
 
-use crate::harness::{Server, fungraph, fungraph_with, open_folder, server_pid};
+use crate::harness::{Server, fungraph, fungraph_with, instances, open_folder, server_pid};
 
 #[test]
 fn one_line_on_standard_output_says_where() {
@@ -44,6 +45,37 @@ fn credentials_are_private_complete_and_stay_the_same() {
         assert_eq!(again[name], known[name], "{name}");
     }
     assert_eq!(second.stop(), Some(0));
+}
+
+/// How nice the threads of a process are.
+fn niceness(process: u32) -> BTreeSet<i32> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("it runs").flatten();
+    let stats = threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+    // What follows the name, which may hold anything, begins with the third field.
+    let nice = |stat: String| stat.rsplit_once(") ")?.1.split(' ').nth(16)?.parse().ok();
+    stats.filter_map(nice).collect()
+}
+
+#[test]
+fn the_server_goes_before_its_functions_and_nothing_else_of_it_does() {
+    let own = *niceness(std::process::id()).first().expect("this test runs");
+    let home = open_folder();
+    let unchanged = home.path().join("settings.toml");
+    fs::write(&unchanged, "[server]\nprecedence = 0\n").expect("write");
+    for (settings, steps) in [(None, 5), (Some(unchanged.display().to_string()), 0)] {
+        let settings: Vec<&str> = settings.iter().flat_map(|file| ["--config", file.as_str()]).collect();
+        let server = Server::start(&[&["--auth", "off"], settings.as_slice()].concat());
+        server.create("f", "Python3.9", "def handler(event, context):\n    return 'here'\n");
+        assert_eq!(server.request("POST", &server.invocations("f"), &[], "{}").text(), "here");
+        // None can go before -20.
+        assert_eq!(niceness(server.pid()), BTreeSet::from([(own - steps).max(-20)]));
+        assert_eq!(niceness(server.spawner()), BTreeSet::from([own]));
+        for instance in instances(server.spawner()) {
+            // A blank one may have gone meanwhile.
+            assert!(niceness(instance).iter().all(|nice| *nice == own), "{:?}", niceness(instance));
+        }
+        assert_eq!(server.stop(), Some(0));
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use fungraph_pool::Processors;
 use fungraph_store::queue::{QueueError, WaitingCall};
 use tokio::task::JoinHandle;
 
@@ -14,7 +15,6 @@ use super::{
     board::Plan,
     lane::{Load, Ready},
     plan::Point,
-    processors::Processors,
     window::Host,
 };
 use crate::{Engine, error::chain, panics};
@@ -23,6 +23,8 @@ use crate::{Engine, error::chain, panics};
 const TICK: Duration = Duration::from_millis(250);
 /// How often what waits is looked at for what is too old.
 const SWEEP: Duration = Duration::from_secs(1);
+/// The part of their time that processors must be idle for more calls at once, although none has ended yet.
+const SPARE: f64 = 0.1;
 /// The longest sleep while the disk takes nothing.
 const RECOVERY: Duration = Duration::from_millis(200);
 /// The longest sleep: whatever comes nudges.
@@ -38,7 +40,7 @@ pub(crate) async fn run(engine: Weak<Engine>) {
         let mut sleep = engine.dispatch();
         if ticked.elapsed() >= TICK {
             ticked = Instant::now();
-            let host = Host { processors: engine.config.queue.processors, is_idle: processors.are_idle() };
+            let host = Host { processors: engine.config.queue.processors, is_idle: processors.idle_part() > SPARE };
             engine.queue.board().tend(host, ticked);
             if swept.elapsed() >= SWEEP && sweep.as_ref().is_none_or(JoinHandle::is_finished) {
                 swept = ticked;

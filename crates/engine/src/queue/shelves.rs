@@ -21,6 +21,9 @@ pub(super) const FREE: usize = SHELVES / 4 * 3;
 /// The same for those that give nothing out; beyond it they have none.
 const FREE_FOR_STUCK: usize = SHELVES / 2;
 
+/// Functions that are found at once: each takes a moment, in which the board stands still.
+const AT_ONCE: usize = 4096;
+
 /// What is taken.
 #[derive(Debug, Default)]
 pub(super) struct Shelves {
@@ -57,8 +60,8 @@ pub(super) struct Share {
 }
 
 impl Held {
-    fn functions(&self) -> usize {
-        self.by_turn.len()
+    fn share(&self, of_project: usize) -> Share {
+        Share { of_project, of_function: of_project / (self.by_turn.len() + 1) }
     }
 
     fn take(&mut self, function: FunctionNo, part: Part) {
@@ -126,28 +129,29 @@ impl Shelves {
     /// Functions that leave room for one of `asking`, and the bytes that each may keep: those that have more than their share, and all of it
     /// those that give nothing out.
     pub(super) fn over(&self, asking: &ProjectId, now: Instant) -> Vec<(FunctionNo, usize)> {
-        let mut over = Vec::new();
-        for (project, held) in &self.projects {
-            let most = self.share(project, asking).of_function;
-            over.extend(held.heavier(most).map(|function| (function, most)));
-            over.extend(held.stuck(now).map(|function| (function, 0)));
-        }
-        over
+        let of_project = self.of_project(asking);
+        let over = self.projects.values().flat_map(|held| {
+            let most = held.share(of_project).of_function;
+            let heavier = held.heavier(most).map(move |function| (function, most));
+            heavier.chain(held.stuck(now).map(|function| (function, 0)))
+        });
+        over.take(AT_ONCE).collect()
     }
 
     /// Functions without which no project has more than its share: the first call of each may be more than all may have together.
     pub(super) fn beyond(&self, asking: &ProjectId) -> Vec<FunctionNo> {
-        let beyond =
-            |(project, held): (_, &Held)| held.beyond(self.share(project, asking).of_project).collect::<Vec<_>>();
-        self.projects.iter().flat_map(beyond).collect()
+        let of_project = self.of_project(asking);
+        self.projects.values().flat_map(|held| held.beyond(of_project)).take(AT_ONCE).collect()
     }
 
     /// The share of a project's functions, one that comes included, while functions of `asking` ask for room.
     pub(super) fn share(&self, project: &ProjectId, asking: &ProjectId) -> Share {
-        let projects = self.projects.len() + usize::from(!self.projects.contains_key(asking));
-        let of_project = SHELVES / projects.max(1);
-        let functions = self.projects.get(project).map_or(0, Held::functions);
-        Share { of_project, of_function: of_project / (functions + 1) }
+        let of_project = self.of_project(asking);
+        self.projects.get(project).map_or(Share { of_project, of_function: of_project }, |held| held.share(of_project))
+    }
+
+    fn of_project(&self, asking: &ProjectId) -> usize {
+        SHELVES / (self.projects.len() + usize::from(!self.projects.contains_key(asking)))
     }
 
     /// Bytes that a function may take beside the `weight` that it has.

@@ -8,7 +8,7 @@ use super::{Group, state::State};
 use crate::{
     Lease,
     capacity::Room,
-    decide::{Overdue, Start, cheapest_start, decide_overdue},
+    decide::{Overdue, Stall, Start, cheapest_start, decide_overdue},
     lease::Member,
     reserve::{Holding, Prepare, Reserve, missing},
 };
@@ -105,7 +105,7 @@ impl Group {
     /// What the group would start now: for its line, else for its reserve.
     pub(super) fn wants(&self, state: &State) -> Option<Start> {
         let view = self.view(state);
-        match decide_overdue(&view, false) {
+        match decide_overdue(&view, Stall::NONE) {
             Overdue::Start(start) => Some(start),
             Overdue::Use | Overdue::Wait => (self.missing(state) > 0).then(|| cheapest_start(&view)),
         }

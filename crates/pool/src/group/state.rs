@@ -36,6 +36,10 @@ pub(crate) struct State {
     pub(super) retired: bool,
     pub(super) reserve: Reserve,
     pub(super) run: Average,
+    /// The same of first runs, which have everything before them that an interpreter does once.
+    pub(super) first_run: Average,
+    /// Somebody lost his patience with runs that had not ended: while none has, they are taken to go on for ever.
+    pub(super) endless: bool,
     pub(super) quick: Low,
     pub(super) fit: Average,
     pub(super) start: Average,

@@ -49,6 +49,7 @@ pub(super) fn plan_with(name: &str, strategy: Strategy, change: impl FnOnce(&mut
 pub(super) struct FakeLauncher {
     launched: AtomicUsize,
     fail_next: AtomicBool,
+    fail_always: AtomicBool,
     panic_next: AtomicBool,
     running: Mutex<Vec<Running>>,
     fits: Arc<Fits>,
@@ -77,6 +78,10 @@ impl FakeLauncher {
 
     pub(super) fn fail_next(&self) {
         self.fail_next.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn fail_always(&self, fail: bool) {
+        self.fail_always.store(fail, Ordering::SeqCst);
     }
 
     /// The next launch is a fault of ours.
@@ -118,7 +123,7 @@ impl Launcher for FakeLauncher {
         Box::pin(async move {
             assert!(!self.panic_next.swap(false, Ordering::SeqCst), "planned");
             self.launched.fetch_add(1, Ordering::SeqCst);
-            if self.fail_next.swap(false, Ordering::SeqCst) {
+            if self.fail_next.swap(false, Ordering::SeqCst) || self.fail_always.load(Ordering::SeqCst) {
                 return Err(LaunchError { of: blueprint.to_string(), told: None, source: "as planned".into() });
             }
             let (socket, theirs) = Socket::pair().expect("a runtime");

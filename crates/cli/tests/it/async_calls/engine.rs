@@ -157,6 +157,34 @@ fn who_cancels_or_purges_and_leaves_before_the_answer_leaves_no_call_in_limbo() 
 }
 
 #[test]
+fn a_call_never_runs_what_got_the_name_of_its_version_later() {
+    let host = Host::start();
+    host.server.create("job", "Python3.9", CODE);
+    let ask = |method: &str, rest: &str, body: &Value, expected: u16| {
+        let answer = host.server.ask(method, &format!("/functions/job{rest}"), body);
+        assert_eq!(answer.status, expected, "{method} {rest}: {}", answer.text());
+    };
+    ask("POST", "/versions", &json!({ "version": "v1" }), 200);
+    host.done(&["async", "pause", "job"]);
+    let call = host.queue("job:v1", &json!({ "name": "old" }));
+    let of_latest = host.queue("job", &json!({ "name": "latest" }));
+    let version = format!("/functions/{}:default:job:v1", host.server.project());
+    assert_eq!(host.server.ask("DELETE", &version, &Value::Null).status, 204);
+    let code = base64(b"def handler(event, context):\n    print('new code')\n");
+    ask("PUT", "/code", &json!({ "code_type": "inline", "func_code": { "file": code } }), 200);
+    ask("POST", "/versions", &json!({ "version": "v1" }), 200);
+    let shown = host.wait_for_status(&call, "DISCARD");
+    assert_eq!((&shown["error_code"], &shown["begun"]), (&150_424.into(), &0.into()), "{shown}");
+    assert!(shown["error_message"].as_str().is_some_and(|text| text.contains("version of the function was deleted")));
+    let next = host.queue("job:v1", &json!({ "name": "next" }));
+    host.done(&["async", "resume", "job"]);
+    for call in [&next, &of_latest] {
+        host.wait_for_status(call, "SUCCESS");
+    }
+    host.stop();
+}
+
+#[test]
 fn a_call_that_got_too_old_while_it_ran_and_no_server_was_there_says_so() {
     let home = open_folder();
     let data = home.path().join("data");
