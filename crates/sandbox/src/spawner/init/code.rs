@@ -11,9 +11,13 @@
 
 use std::arch::global_asm;
 
+// Its two names are for whichever part of this crate the compiler puts their reader into, and for nobody outside of the program.
+
 #[cfg(target_arch = "x86_64")]
 global_asm!(
     ".pushsection .rodata",
+    ".globl fungraph_init_code",
+    ".hidden fungraph_init_code",
     "fungraph_init_code:",
     "cmp qword ptr [rsp], 1",
     "jne 30f",
@@ -225,6 +229,8 @@ global_asm!(
     ".ascii \"fungraph-init\"",
     "40:",
     ".byte 0",
+    ".globl fungraph_init_end",
+    ".hidden fungraph_init_end",
     "fungraph_init_end:",
     ".popsection",
 );
@@ -232,6 +238,8 @@ global_asm!(
 global_asm!(
     ".pushsection .rodata",
     ".balign 4",
+    ".globl fungraph_init_code",
+    ".hidden fungraph_init_code",
     "fungraph_init_code:",
     "ldr x9, [sp]",
     "cmp x9, #1",
@@ -433,6 +441,8 @@ global_asm!(
     "40:",
     ".byte 0",
     ".balign 4",
+    ".globl fungraph_init_end",
+    ".hidden fungraph_init_end",
     "fungraph_init_end:",
     ".popsection",
 );
