@@ -208,7 +208,11 @@ const SHORT_US: u64 = 500;
 /// them all slower. Measured: 16 instances that take turns on 2 processors reach 60 % of what 2 instances reach.
 /// Even where the runs wait for something else instead of computing, the line then moves as fast as the processors can carry it.
 fn crowded(view: &View) -> bool {
-    view.running >= 2 * view.processors && view.quick_us.is_some_and(|us| us < SHORT_US)
+    view.running >= 2 * view.processors && is_short(view)
+}
+
+fn is_short(view: &View) -> bool {
+    view.quick_us.is_some_and(|us| us < SHORT_US)
 }
 
 #[cfg(test)]

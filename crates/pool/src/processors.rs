@@ -56,8 +56,12 @@ pub(crate) struct Spare(Mutex<Looked>);
 struct Looked {
     processors: Processors,
     at: Option<Instant>,
-    has_some: bool,
+    /// Periods in a row in which they had some.
+    periods: u32,
 }
+
+/// One may have begun before the line did.
+const ENOUGH_PERIODS: u32 = 2;
 
 impl Spare {
     pub(crate) fn is_some(&self, now: Instant) -> bool {
@@ -65,9 +69,16 @@ impl Spare {
         let age = looked.at.map_or(Duration::MAX, |at| now.saturating_duration_since(at));
         if age >= PERIOD {
             let part = looked.processors.idle_part();
-            (looked.at, looked.has_some) = (Some(now), age < STALE && part > SPARE);
+            looked.count(age < STALE && part > SPARE);
+            looked.at = Some(now);
         }
-        looked.has_some
+        looked.periods >= ENOUGH_PERIODS
+    }
+}
+
+impl Looked {
+    fn count(&mut self, had_some: bool) {
+        self.periods = if had_some { self.periods.saturating_add(1) } else { 0 };
     }
 }
 
@@ -87,10 +98,21 @@ mod tests {
     }
 
     #[test]
-    fn first_look_after_a_while_has_nothing_to_compare_with() {
+    fn idle_time_before_the_line_does_not_count() {
+        let mut looked = Looked::default();
+        for (had_some, expected) in
+            [(true, false), (false, false), (true, false), (true, true), (true, true), (false, false)]
+        {
+            looked.count(had_some);
+            assert_eq!(looked.periods >= ENOUGH_PERIODS, expected);
+        }
+    }
+
+    #[test]
+    fn looks_far_apart_have_nothing_to_compare() {
         let (spare, now) = (Spare::default(), Instant::now());
         assert!(!spare.is_some(now));
-        spare.0.lock().expect("nobody panics").has_some = true;
+        spare.0.lock().expect("nobody panics").periods = ENOUGH_PERIODS;
         assert!(spare.is_some(now + PERIOD / 2), "it is not looked at again");
         assert!(!spare.is_some(now + 2 * STALE));
     }

@@ -79,12 +79,14 @@ impl MemoryGauge {
     /// is taken for its peak.
     pub fn take_peak_of(&self, took: Duration, now: Instant) -> u64 {
         let since_born = micros(now.saturating_duration_since(self.born)).max(1);
-        let looked = self.looked.load(Ordering::Relaxed);
+        let looked = self.looked.load(Ordering::Acquire);
         if took <= SHORT && looked > 0 && since_born.saturating_sub(looked) < micros(SELDOM) {
             return self.left.load(Ordering::Relaxed);
         }
-        self.looked.store(since_born, Ordering::Relaxed);
-        self.take_peak()
+        let peak = self.take_peak();
+        // Afterwards: who sees this sees what the look left.
+        self.looked.store(since_born, Ordering::Release);
+        peak
     }
 
     fn reset(&self) {

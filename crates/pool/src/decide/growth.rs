@@ -1,7 +1,7 @@
 //! Whether a line is worth another instance. Few and busy serve short calls faster than many that take turns on the same
 //! processors, each cold: a start has to be paid for by what the line would wait without it.
 
-use super::{Start, View};
+use super::{Start, View, is_short};
 
 /// A start is taken to last this long before one was measured.
 const FIRST_START_US: u64 = 100_000;
@@ -32,7 +32,7 @@ pub(super) fn covered(view: &View, waiting: usize) -> bool {
 /// that ended: no. While there are fewer instances than processors, or processors are idle, since calls wait for something else, a line
 /// always means that one more would help, however short the runs.
 pub(super) fn soon_free(view: &View) -> bool {
-    if is_small(view) || view.spare {
+    if is_small(view) || view.spare && !would_sleep(view) {
         return false;
     }
     let start_us = match cheapest_start(view) {
@@ -63,6 +63,11 @@ pub(super) fn enough_begun(view: &View) -> bool {
 pub(super) fn starts_are_long(view: &View, waited_ms: u64) -> bool {
     let doubled = u32::try_from(waited_ms / 1000).unwrap_or(u32::MAX).min(usize::BITS / 2);
     view.starting < view.processors.saturating_mul(1 << doubled)
+}
+
+/// Whether another instance would be left asleep (see `crowded`): short runs have enough with two for each processor.
+fn would_sleep(view: &View) -> bool {
+    is_short(view) && view.ready + view.starting >= 2 * view.processors
 }
 
 fn is_small(view: &View) -> bool {
@@ -146,6 +151,10 @@ mod tests {
         check(View { spare: true, ..busy }, NEW_START);
         check(View { spare: true, starting: 1, ..busy }, WAIT);
         check(View { spare: true, run_us: None, ..busy }, WAIT);
+        // What another instance would find to do is not worth waking it.
+        let short = View { spare: true, run_us: Some(200), quick_us: Some(200), ..busy };
+        check(View { ready: 3, ..short }, NEW_START);
+        check(View { ready: 4, ..short }, WAIT);
     }
 
     #[test]
