@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fungraph_instance::{AnswerSink, CallEnd, Instance, Listener, StartError, StartTimes, failure};
+use fungraph_instance::{AnswerSink, CallEnd, Instance, Listener, StartError, StartTimes, beside, failure};
 use fungraph_model::{
     Alias, CallRecord, Caller, Ending, ErrorCode, Failure, FailureCode, Fault, FunctionRef, FunctionVersion, Language,
     Line, LogTail, Outcome, Phase, Phases, RequestId, Runtime, StartKind, Summary, Value, limits,
@@ -19,10 +19,6 @@ use fungraph_pool::{AcquireError, Group, Lease, Refusal};
 use fungraph_store::logs::LogEntry;
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
-use tokio::{
-    runtime::{Handle, RuntimeFlavor},
-    task::block_in_place,
-};
 use tokio_util::sync::CancellationToken;
 
 use self::queued::FromQueue;
@@ -610,15 +606,6 @@ pub(crate) fn event(event: Bytes, runtime: Runtime, most: usize) -> Result<Bytes
     Ok(event)
 }
 
-/// Does what takes a while with so many bytes: what else waits for this thread of the runtime, of which there may be one, goes on in
-/// another.
-fn beside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
-    /// Some 0.1 ms, ten times what it takes to change threads.
-    const LARGE: usize = 64 << 10;
-    let others_wait = || Handle::try_current().is_ok_and(|here| here.runtime_flavor() == RuntimeFlavor::MultiThread);
-    if bytes > LARGE && others_wait() { block_in_place(work) } else { work() }
-}
-
 /// Whether a parser of any language takes it. Text that is passed over is not looked at by serde, hence the first check.
 fn check_json(event: &[u8]) -> Result<(), String> {
     let text = std::str::from_utf8(event).map_err(|error| error.to_string())?;
@@ -659,16 +646,6 @@ impl Invocation {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn what_takes_a_while_keeps_nobody_waiting() {
-        let (tell, told) = std::sync::mpsc::channel();
-        let work = tokio::spawn(async move {
-            tokio::spawn(async move { tell.send(()) });
-            beside(limits::EVENT_BYTES, || told.recv_timeout(Duration::from_secs(60)))
-        });
-        assert_eq!(work.await.expect("it runs"), Ok(()), "the other task had its turn");
-    }
 
     #[test]
     fn events_are_checked_by_runtime() {

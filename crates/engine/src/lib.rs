@@ -60,7 +60,7 @@ pub use engine::{Engine, Parts};
 pub use error::{Error, chain};
 pub use exports::{ExportFile, Exported, ExportedTrigger};
 pub use functions::{FunctionCode, FunctionList, ListQuery};
-pub use fungraph_instance::{AnswerHead, AnswerSink, AnswerStream, InTurn, Piece, answer_stream, panics};
+pub use fungraph_instance::{AnswerHead, AnswerSink, AnswerStream, InTurn, Piece, answer_stream, beside, panics};
 pub use fungraph_store::Turn;
 pub use held::held;
 pub use identity::{

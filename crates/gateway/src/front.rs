@@ -14,7 +14,7 @@ use std::{pin::Pin, sync::Arc, time::Instant};
 use bytes::Bytes;
 use fungraph_engine::{
     AnswerHead, AnswerSink, AnswerStream, AsyncRequest, Engine, Error, GatewayApi, GatewayAuth, GatewayRoute,
-    Invocation, InvokeRequest, OpenRecord, Piece, Stopwatch, answer_stream,
+    Invocation, InvokeRequest, OpenRecord, Piece, Stopwatch, answer_stream, beside,
 };
 use fungraph_model::{ErrorCode, Outcome, Phase, Qualifier, RequestId, Right, limits};
 use http::{HeaderMap, Method, header::CONTENT_TYPE, request::Parts};
@@ -107,7 +107,7 @@ async fn call_api(
 ) -> Result<Response, Refusal> {
     let api = &route.api;
     let Received { bytes, share, .. } = receive(service, api, asked, body).await?;
-    let event = event(route, path, asked, &bytes);
+    let event = beside(bytes.len(), || event(route, path, asked, &bytes));
     // The event has it: from here on nobody needs both.
     drop(bytes);
     if !api.waits {
@@ -222,7 +222,7 @@ async fn first(call: &mut Call, pieces: &mut AnswerStream) -> First {
 
 fn whole((invocation, record): (Invocation, OpenRecord)) -> Result<Response, Refusal> {
     let result = match &invocation.outcome {
-        Outcome::Returned(value) => reply::reply(value),
+        Outcome::Returned(value) => beside(value.size(), || reply::reply(value)),
         Outcome::Failed(failure) => return Err(Problem::failed(failure.code).into()),
     };
     // Its last phase is over.

@@ -3,6 +3,7 @@
 //! This crate is the contract with other languages: `PROTOCOL.md` beside it says what crosses the socket, `bootstrap`
 //! knows which program speaks it for which language, and [`Instance`] is our end of the conversation.
 
+mod beside;
 mod blank;
 mod bootstrap;
 mod byte_code;
@@ -33,6 +34,7 @@ mod script;
 mod socket;
 mod stream;
 
+pub use beside::beside;
 pub use blank::Blank;
 pub use catch::panics;
 pub use death::{Death, failure};

@@ -125,6 +125,17 @@ pub enum Value<B> {
     Bytes(B),
 }
 
+impl<B: AsRef<[u8]>> Value<B> {
+    /// Bytes that it is written with.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Text(bytes) | Self::Json(bytes) | Self::Bytes(bytes) => bytes.as_ref().len(),
+        }
+    }
+}
+
 /// A failed run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure<B> {

@@ -73,8 +73,9 @@ fn engine(report: &mut Report, engine: Engine) {
 fn awake(report: &mut Report, wanted: Wakefulness) {
     let text = match (wanted, host::idle_latency()) {
         (Wakefulness::No, _) => "processors sleep between calls, as the settings say".to_owned(),
-        (Wakefulness::BusyPoll, _) => "busy polling between calls that follow closely, as the settings say".to_owned(),
         (Wakefulness::Auto, Ok(_)) => "the kernel keeps processors awake between calls that follow closely".to_owned(),
+        _ if host::processors() < 2 => "it sleeps between calls: busy polling would keep functions from it".to_owned(),
+        (Wakefulness::BusyPoll, _) => "busy polling between calls that follow closely, as the settings say".to_owned(),
         (Wakefulness::Auto, Err(why)) => format!("busy polling between calls that follow closely: {why}"),
     };
     report.line("ok", "stay awake", &text);

@@ -6,7 +6,7 @@ mod numbers;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
-use fungraph_engine::Invocation;
+use fungraph_engine::{Invocation, beside};
 use fungraph_model::{FailureCode, Language, Outcome, RequestId, Runtime, Value};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use serde::{Serialize, de::IgnoredAny};
@@ -73,17 +73,20 @@ pub(crate) fn run(id: RequestId, form: Form, tail: bool, invocation: Invocation,
     let (status, content_type, body) = match (form, invocation.outcome) {
         (Form::V0, Outcome::Returned(value)) => bare(value, invocation.runtime),
         (Form::V1, Outcome::Returned(value)) => {
-            (StatusCode::OK, JSON, wrapped(id, &value_text(value), invocation.tail.as_str(), None))
+            let size = value.size();
+            let body = || wrapped(id, &value_text(value), invocation.tail.as_str(), None);
+            (StatusCode::OK, JSON, beside(size, body))
         }
         (Form::V1, Outcome::Failed(failure)) if failure.code.is_user_error() => {
             let object = String::from_utf8_lossy(&failure.object);
-            (statuses.v1, JSON, wrapped(id, &object, invocation.tail.as_str(), code))
+            let body = || wrapped(id, &object, invocation.tail.as_str(), code);
+            (statuses.v1, JSON, beside(object.len(), body))
         }
         (_, Outcome::Failed(failure)) => {
             // What is not the function's fault is a failure of the platform in either form, so it looks like one.
             let user_error = failure.code.is_user_error();
             let status = if user_error { statuses.v0 } else { StatusCode::INTERNAL_SERVER_ERROR };
-            (status, JSON, failure::body(&failure))
+            (status, JSON, beside(failure.object.len(), || failure::body(&failure)))
         }
     };
     headers.insert(CONTENT_TYPE, content_type);
@@ -107,12 +110,14 @@ fn bare(value: Value<Bytes>, runtime: Runtime) -> (StatusCode, HeaderValue, Byte
         Value::Nothing => (TEXT, Bytes::new()),
         Value::Text(bytes) => (TEXT, bytes),
         Value::Json(bytes) => (JSON, bytes),
-        Value::Bytes(bytes) if may_be_json(runtime) && serde_json::from_slice::<IgnoredAny>(&bytes).is_ok() => {
-            (JSON, bytes)
-        }
+        Value::Bytes(bytes) if may_be_json(runtime) && beside(bytes.len(), || is_json(&bytes)) => (JSON, bytes),
         Value::Bytes(bytes) => (TEXT, bytes),
     };
     (StatusCode::OK, content_type, body)
+}
+
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
 /// Runtimes whose bytes are JSON where they parse as such: what serialises there is not ours to see.

@@ -15,7 +15,8 @@ use std::{future::pending, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fungraph_model::{Failure, FailureCode, FunctionVersion, Value, limits};
-use http::StatusCode;
+use http::{Request, StatusCode};
+use http_body_util::Full;
 use tokio::time::timeout;
 
 use self::{event::BadEvent, head::Head, wire::Port};
@@ -24,7 +25,7 @@ use super::{
     busy::{Busy, Task},
     failure,
 };
-use crate::{AnswerSink, Plan, instance::RESULT_TOLERANCE};
+use crate::{AnswerSink, Plan, beside, instance::RESULT_TOLERANCE};
 
 /// What a server is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,10 +136,13 @@ impl Server {
     }
 
     async fn call(&self, call: &Call, open: Task) -> Result<(StatusCode, Bytes), Failure<Bytes>> {
-        let mut request = event::request(&call.event).map_err(|error| bad_event(&error))?;
+        let mut request = described(&call.event)?;
         self.head.add(request.headers_mut(), call);
         match self.port.whole(request, BODY_BYTES).await {
-            Ok(answer) => Ok((answer.status(), answer::object(&answer, &call.id).into())),
+            Ok(answer) => {
+                let object = beside(answer.body().len(), || answer::object(&answer, &call.id));
+                Ok((answer.status(), object.into()))
+            }
             Err(wire::Error::TooLarge) => Err(failure::too_large()),
             Err(error) => Err(self.broken(call, open, FailureCode::HandlerFailed, &error).await),
         }
@@ -146,7 +150,7 @@ impl Server {
 
     /// Sends the answer on as it comes.
     async fn stream(&self, call: &Call, sink: &AnswerSink, open: Task) -> Result<StatusCode, Failure<Bytes>> {
-        let mut request = event::request(&call.event).map_err(|error| bad_event(&error))?;
+        let mut request = described(&call.event)?;
         self.head.add(request.headers_mut(), call);
         let passed_on = self.port.exchange(request, |answer| stream::pass_on(answer, sink)).await;
         match passed_on {
@@ -196,6 +200,11 @@ impl Server {
         }
         failure::told(code, "HttpServerError", &error.to_string())
     }
+}
+
+/// The request that an event describes.
+fn described(event: &Bytes) -> Result<Request<Full<Bytes>>, Failure<Bytes>> {
+    beside(event.len(), || event::request(event)).map_err(|error| bad_event(&error))
 }
 
 fn bad_event(error: &BadEvent) -> Failure<Bytes> {

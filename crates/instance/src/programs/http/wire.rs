@@ -17,7 +17,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Method, Request, Response, Version, header};
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use tokio::{net::TcpStream, time::timeout};
@@ -88,7 +88,8 @@ impl Port {
         F: Future<Output = Result<T, Error>>,
     {
         let kept = self.take_kept().await.filter(|_| is_short(&request));
-        let keeps = self.lock().keeps();
+        // Some servers send a body with the answer to a HEAD, which would be taken for the next answer.
+        let keeps = self.lock().keeps() && request.method() != Method::HEAD;
         if !keeps {
             request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

@@ -76,7 +76,7 @@ async fn serve(mut stream: TcpStream, answer: &'static str, then: Then, requests
         if stream.read(&mut buffer).await.unwrap_or(0) == 0 {
             return;
         }
-        if !buffer.starts_with(b"GET ") {
+        if !buffer.starts_with(b"GET ") && !buffer.starts_with(b"HEAD ") {
             continue;
         }
         requests.fetch_add(1, Ordering::SeqCst);
@@ -215,6 +215,20 @@ async fn a_server_that_says_close_is_taken_at_its_word() {
         }
         server.check(3, 3);
         assert!(server.port.lock().keeps(), "it said so, and may say otherwise next time");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_a_server_sends_with_the_answer_to_a_head_is_not_taken_for_the_next_answer() {
+    let server = Server::start(20, OK, Then::GoOn).await;
+    for asked in 1..=2 {
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.method_mut() = Method::HEAD;
+        request.headers_mut().insert(header::HOST, HeaderValue::from_static("test"));
+        let head = server.port.whole(request, 100).await.expect("an answer");
+        assert!(head.body().is_empty() && !server.port.keeps_one());
+        assert_eq!(server.ask().await.expect("an answer of its own"), "ok");
+        assert!(server.port.keeps_one() && server.port.lock().keeps(), "round {asked}");
     }
 }
 
