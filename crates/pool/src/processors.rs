@@ -47,6 +47,8 @@ const PERIOD: Duration = Duration::from_millis(100);
 const STALE: Duration = Duration::from_millis(150);
 /// What calls leave idle between each other where processors are all that they need is less than this.
 const SPARE: f64 = 0.25;
+/// Periods in a row: one may have begun before the line did.
+const ENOUGH_PERIODS: u32 = 2;
 
 /// Whether processors have time to spare, for calls in line: looked at only while there are some.
 #[derive(Debug, Default)]
@@ -59,9 +61,6 @@ struct Looked {
     /// Periods in a row in which they had some.
     periods: u32,
 }
-
-/// One may have begun before the line did.
-const ENOUGH_PERIODS: u32 = 2;
 
 impl Spare {
     pub(crate) fn is_some(&self, now: Instant) -> bool {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use fungraph_model::{Failure, FailureCode};
 use serde::Deserialize;
 
-use crate::{death::failure, protocol::PAYLOAD_BYTES};
+use crate::{beside, death::failure, protocol::PAYLOAD_BYTES};
 
 /// A failure with our own words; the prefix of its number comes before them.
 pub(crate) fn told(code: FailureCode, error_type: &str, message: &str) -> Failure<Bytes> {
@@ -36,6 +36,10 @@ pub(crate) fn too_large() -> Failure<Bytes> {
 
 /// What a program said of itself: an error object stays as it is, anything else is put into one.
 pub(crate) fn reported(body: &[u8]) -> Failure<Bytes> {
+    beside(body.len(), || as_object(body))
+}
+
+fn as_object(body: &[u8]) -> Failure<Bytes> {
     let text = String::from_utf8_lossy(body);
     if ErrorObject::read(&text).is_some() {
         return Failure { code: FailureCode::HandlerFailed, object: text.into_owned().into() };
