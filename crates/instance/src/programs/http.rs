@@ -39,8 +39,9 @@ enum Asks {
 /// How long a broken connection may be the first sign of a program that is ending: its bootstrap ends after it, the spawner sees that, and
 /// tells us.
 const LAST_BREATH: Duration = Duration::from_millis(500);
-/// How long answers of a program that has ended are looked for: they lie in a socket of ours already.
-const LAST_ANSWERS: Duration = Duration::from_millis(500);
+/// How long answers of a program that has ended are looked for: they lie in a socket of ours already, at whose end the connection breaks.
+/// Only a host that is short of processors takes long for them.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
 /// More bytes than this are too large a result.
 const RESULT_BYTES: usize = limits::RESULT_BYTES + RESULT_TOLERANCE;
 /// The same of a body that the result carries as base64, which is a third longer.
@@ -82,7 +83,8 @@ impl Http {
     /// `POST /init` with `{}`.
     pub(crate) async fn initialize(&self, call: Call) {
         let server = &*self.server;
-        match server.initialize(&call, server.open.begin()).await {
+        let mut open = Some(server.open.begin());
+        match server.initialize(&call, &mut open).await {
             Ok(()) => server.answers.initialized(call.number),
             Err(failure) => server.answers.failed(call.number, &failure),
         }
@@ -91,17 +93,19 @@ impl Http {
     /// Sends the request that the event describes, or the event. The answer goes to the sink where there is one.
     pub(crate) async fn call(&self, call: Call, sink: Option<&AnswerSink>) {
         let server = &*self.server;
-        let (answers, open) = (&server.answers, server.open.begin());
+        let answers = &server.answers;
+        // Until the answer is where the end of the instance finds it.
+        let mut open = Some(server.open.begin());
         let failed = match (server.asks, sink) {
-            (Asks::Requests, Some(sink)) => match server.stream(&call, sink, open).await {
+            (Asks::Requests, Some(sink)) => match server.stream(&call, sink, &mut open).await {
                 Ok(status) => return answers.answered(call.number, status.as_u16(), Value::Nothing),
                 Err(failure) => failure,
             },
-            (Asks::Requests, None) => match server.call(&call, open).await {
+            (Asks::Requests, None) => match server.call(&call, &mut open).await {
                 Ok((status, result)) => return answers.answered(call.number, status.as_u16(), Value::Json(result)),
                 Err(failure) => failure,
             },
-            (Asks::Events, _) => match server.invoke(&call, open).await {
+            (Asks::Events, _) => match server.invoke(&call, &mut open).await {
                 Ok(result) => return answers.returned(call.number, Value::Bytes(result)),
                 Err(failure) => failure,
             },
@@ -121,7 +125,7 @@ impl Http {
 }
 
 impl Server {
-    async fn initialize(&self, call: &Call, open: Task) -> Result<(), Failure<Bytes>> {
+    async fn initialize(&self, call: &Call, open: &mut Option<Task>) -> Result<(), Failure<Bytes>> {
         let mut request = event::initialization();
         self.head.add(request.headers_mut(), call);
         let failed = |why: String| failure::told(FailureCode::InitializerFailed, "HttpInitializerError", &why);
@@ -135,7 +139,7 @@ impl Server {
         }
     }
 
-    async fn call(&self, call: &Call, open: Task) -> Result<(StatusCode, Bytes), Failure<Bytes>> {
+    async fn call(&self, call: &Call, open: &mut Option<Task>) -> Result<(StatusCode, Bytes), Failure<Bytes>> {
         let mut request = described(&call.event)?;
         self.head.add(request.headers_mut(), call);
         match self.port.whole(request, BODY_BYTES).await {
@@ -149,7 +153,12 @@ impl Server {
     }
 
     /// Sends the answer on as it comes.
-    async fn stream(&self, call: &Call, sink: &AnswerSink, open: Task) -> Result<StatusCode, Failure<Bytes>> {
+    async fn stream(
+        &self,
+        call: &Call,
+        sink: &AnswerSink,
+        open: &mut Option<Task>,
+    ) -> Result<StatusCode, Failure<Bytes>> {
         let mut request = described(&call.event)?;
         self.head.add(request.headers_mut(), call);
         let passed_on = self.port.exchange(request, |answer| stream::pass_on(answer, sink)).await;
@@ -160,7 +169,7 @@ impl Server {
     }
 
     /// The event is the body, and so is the result; any status but 200 is a failure that the body tells of.
-    async fn invoke(&self, call: &Call, open: Task) -> Result<Bytes, Failure<Bytes>> {
+    async fn invoke(&self, call: &Call, open: &mut Option<Task>) -> Result<Bytes, Failure<Bytes>> {
         let mut request = event::invocation(call.event.clone());
         self.head.add(request.headers_mut(), call);
         match self.port.whole(request, RESULT_BYTES).await {
@@ -178,17 +187,23 @@ impl Server {
 
     /// A connection broke. Where the program ends too, that is what its caller is told, and not by us; but a call whose connection it
     /// did not even take goes to another instance.
-    async fn broken(&self, call: &Call, open: Task, code: FailureCode, error: &wire::Error) -> Failure<Bytes> {
+    async fn broken(
+        &self,
+        call: &Call,
+        open: &mut Option<Task>,
+        code: FailureCode,
+        error: &wire::Error,
+    ) -> Failure<Bytes> {
         let is_unseen =
             code == FailureCode::HandlerFailed && matches!(error, wire::Error::Refused(_) | wire::Error::NoWay(_));
         // While it is held, the end of the instance waits.
-        let open = Some(open).filter(|_| is_unseen);
+        open.take_if(|_| !is_unseen);
         let has_ended = timeout(LAST_BREATH, self.answers.process_ended()).await.is_ok();
         let is_killed = self.answers.is_killed();
         if has_ended && is_unseen && !is_killed {
             self.answers.not_begun(call.number);
         }
-        drop(open);
+        open.take();
         if has_ended || is_killed {
             // The end of the instance answers the call, and drops this. Where that was our doing, it is known why.
             pending::<()>().await;
