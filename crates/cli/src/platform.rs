@@ -154,21 +154,27 @@ fn walls(settings: &Settings) -> anyhow::Result<Vec<Wall>> {
     Ok(accepted)
 }
 
-/// How processors stay awake between calls. For root, as only root may ask the kernel for it; the device stays open.
-pub(crate) fn stay_awake(settings: &Settings) -> StayAwake {
-    // On one processor it would take from the function what it gives to the server.
-    let busy_poll = if host::processors() > 1 { StayAwake::BusyPoll } else { StayAwake::No };
+/// How processors stay awake between calls, and the same in words. For root, as only root may ask the kernel for it; the device stays open.
+pub(crate) fn stay_awake(settings: &Settings) -> (StayAwake, String) {
     match settings.server.stay_awake {
-        Wakefulness::No => StayAwake::No,
-        Wakefulness::BusyPoll => busy_poll,
-        Wakefulness::Auto => host::idle_latency().map_or_else(
-            |why| {
-                tracing::debug!("processors stay awake by busy polling: {why}");
-                busy_poll
-            },
-            StayAwake::Kernel,
-        ),
+        Wakefulness::No => (StayAwake::No, "processors sleep between calls, as the settings say".to_owned()),
+        Wakefulness::BusyPoll => busy_poll(", as the settings say"),
+        Wakefulness::Auto => match host::idle_latency() {
+            Ok(latency) => {
+                let text = "the kernel keeps processors awake between calls that follow closely";
+                (StayAwake::Kernel(latency), text.to_owned())
+            }
+            Err(why) => busy_poll(&format!(": {why}")),
+        },
     }
+}
+
+fn busy_poll(why: &str) -> (StayAwake, String) {
+    if host::processors() > 1 {
+        return (StayAwake::BusyPoll, format!("busy polling between calls that follow closely{why}"));
+    }
+    // On one processor it would take from the function what it gives to the server.
+    (StayAwake::No, "it sleeps between calls: busy polling would keep functions from it".to_owned())
 }
 
 /// A runtime with the threads that the settings say.

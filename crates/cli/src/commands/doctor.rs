@@ -9,7 +9,7 @@ use fungraph_sandbox::{Engine, EngineReport, WallState};
 
 use super::runtimes::{self, Means};
 use crate::args::DoctorArgs;
-use crate::config::{Network, Settings, Wakefulness};
+use crate::config::{Network, Settings};
 use crate::exit::Exit;
 use crate::{data_folder, environment, host, platform, runtime_images, say};
 
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     report.line("ok", "kernel", &format!("{}, {} processors, {memory} MB", host::kernel(), host::processors()));
     report.line("ok", "cgroups", host::cgroup_mode());
     engine(&mut report, settings.sandbox.engine);
-    awake(&mut report, settings.server.stay_awake);
+    report.line("ok", "stay awake", &platform::stay_awake(&settings).1);
     walls(&mut report, &settings);
     network(&mut report, &settings);
     mounts(&mut report, &settings);
@@ -67,18 +67,6 @@ fn engine(report: &mut Report, engine: Engine) {
         }
         Err(error) => report.bad("MISSING", "engine", &error.to_string()),
     }
-}
-
-/// What [`platform::stay_awake`] does with it.
-fn awake(report: &mut Report, wanted: Wakefulness) {
-    let text = match (wanted, host::idle_latency()) {
-        (Wakefulness::No, _) => "processors sleep between calls, as the settings say".to_owned(),
-        (Wakefulness::Auto, Ok(_)) => "the kernel keeps processors awake between calls that follow closely".to_owned(),
-        _ if host::processors() < 2 => "it sleeps between calls: busy polling would keep functions from it".to_owned(),
-        (Wakefulness::BusyPoll, _) => "busy polling between calls that follow closely, as the settings say".to_owned(),
-        (Wakefulness::Auto, Err(why)) => format!("busy polling between calls that follow closely: {why}"),
-    };
-    report.line("ok", "stay awake", &text);
 }
 
 fn walls(report: &mut Report, settings: &Settings) {

@@ -46,7 +46,8 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
     }
     let listener = bind(settings.server.listen)?;
     ground.listening(listener.local_addr()?)?;
-    let stay_awake = platform::stay_awake(&settings);
+    let (stay_awake, told) = platform::stay_awake(&settings);
+    tracing::debug!("{told}");
     ground.give_up_root(&settings)?;
     let runtime = platform::runtime(&settings)?;
     let exit = runtime.block_on(serve(&settings, ground, stay_awake, listener));
